@@ -1,0 +1,30 @@
+/*
+ * amount.h: the text of a double and the double of a text.
+ *
+ * Money must come out as it went in, so nothing here asks the locale, and
+ * every answer is the correctly rounded one. No Lua, no allocation.
+ */
+#ifndef BF_AMOUNT_H
+#define BF_AMOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Stores the double nearest to `text`, ties to the even one. `text` is a
+ * JSON number, already checked; it need not end with a NUL. Returns false,
+ * storing nothing, where the number is beyond a double's range: too large, or
+ * so small that it would become zero without being zero.
+ */
+bool bf_amount_to_double(const char *text, size_t len, double *out);
+
+/*
+ * Returns the digits of the shortest decimal number that reads back to the
+ * finite `value`, as an integer: |value| reads as digits * 10^*exponent. There
+ * are at most 17; the last is not 0 unless `value` is. Among equally short
+ * numbers it is the one closest to `value`.
+ */
+uint64_t bf_amount_shortest(double value, int *exponent);
+
+#endif

@@ -1,0 +1,152 @@
+#include "head.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define LENGTH_DIGITS 15 /* far past any cap, far below an overflow */
+
+void bf_head_init(struct bf_head *head) {
+    *head = (struct bf_head){.length = -1, .retry_after = -1};
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/* A whole non-negative decimal number and nothing else, or -1. */
+static int64_t plain_number(const char *text, size_t len) {
+    int64_t number = 0;
+    if (len == 0 || len > LENGTH_DIGITS)
+        return -1;
+    for (size_t i = 0; i < len; i++) {
+        if (!is_digit(text[i]))
+            return -1;
+        number = number * 10 + (text[i] - '0');
+    }
+    return number;
+}
+
+/* "HTTP/1.1 200" and then nothing or a space: the status, or 0. */
+static int status_of(const char *line, size_t len) {
+    if (len < 12 || memcmp(line, "HTTP/1.", 7) != 0 ||
+        (line[7] != '0' && line[7] != '1') || line[8] != ' ' ||
+        (len > 12 && line[12] != ' '))
+        return 0;
+    int64_t status = plain_number(line + 9, 3);
+    return status < 0 ? 0 : (int)status;
+}
+
+static void begin(struct bf_head *head, const char *line, size_t len) {
+    size_t bytes = head->bytes;
+    bool interim = head->status == 0 || head->status / 100 == 1;
+    bool malformed = head->malformed || !interim;
+    bf_head_init(head);
+    head->bytes = bytes;
+    head->status = status_of(line, len);
+    head->malformed = malformed || head->status == 0;
+    head->keeps = len > 7 && line[7] == '1';
+}
+
+static bool is_word(const char *text, size_t len, const char *word) {
+    return strlen(word) == len && strncasecmp(text, word, len) == 0;
+}
+
+static void note(struct bf_head *head, const char *line, size_t name,
+                 const char *value, size_t len) {
+    if (is_word(line, name, "Content-Length")) {
+        head->lengths++;
+        head->length = plain_number(value, len);
+    } else if (is_word(line, name, "Transfer-Encoding")) {
+        head->codings++;
+        head->chunked = is_word(value, len, "chunked");
+    } else if (is_word(line, name, "Content-Encoding")) {
+        head->encoded = head->encoded || !is_word(value, len, "identity");
+    } else if (is_word(line, name, "Connection")) {
+        head->keeps = head->keeps && is_word(value, len, "keep-alive");
+    } else if (is_word(line, name, "Retry-After")) {
+        head->retry_after = (long)plain_number(value, len);
+    }
+}
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+/* RFC 9110's token characters; a name has nothing else, no blank before the
+ * colon either. */
+static size_t name_length(const char *line, size_t len) {
+    size_t i = 0;
+    while (i < len && line[i] > ' ' && line[i] < 127 &&
+           !strchr("\"(),/:;<=>?@[\\]{}", line[i]))
+        i++;
+    return i;
+}
+
+static void field(struct bf_head *head, const char *line, size_t len) {
+    size_t name = name_length(line, len);
+    const char *value = line + name + 1;
+    if (name == 0 || name == len || line[name] != ':') {
+        head->malformed = true; /* a folded line, too */
+        return;
+    }
+    len -= name + 1;
+    for (; len > 0 && is_blank(*value); len--)
+        value++;
+    while (len > 0 && is_blank(value[len - 1]))
+        len--;
+    note(head, line, name, value, len);
+}
+
+/* No control character but a tab: not a bare CR, which some parsers take for
+ * a line end, nor a NUL, which ends the line for others. */
+static bool is_clean(const char *line, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 127)
+            return false;
+    return true;
+}
+
+void bf_head_line(struct bf_head *head, const char *line, size_t len) {
+    bool whole = len >= 2 && line[len - 2] == '\r' && line[len - 1] == '\n';
+    bool opens = len >= 5 && memcmp(line, "HTTP/", 5) == 0;
+    head->bytes += len;
+    len -= whole ? 2 : 0;
+    if (opens)
+        begin(head, line, len);
+    if (!whole || !is_clean(line, len))
+        head->malformed = true;
+    else if (len == 0)
+        head->ended = true;
+    else if (!opens && !head->ended)
+        field(head, line, len);
+    /* what follows the end are trailers: counted, and of no meaning here */
+}
+
+bool bf_head_check(const struct bf_head *head, size_t max_body,
+                   struct bf_fault *fault) {
+    if (head->bytes > BF_HEAD_MAX)
+        bf_fault_set(fault, BF_PROTOCOL, "too_large",
+                     "the reply's headers exceed %d bytes", BF_HEAD_MAX);
+    else if (head->malformed)
+        bf_fault_set(fault, BF_PROTOCOL, "framing",
+                     "the reply has a malformed header line");
+    else if (!head->ended)
+        bf_fault_set(fault, BF_PROTOCOL, "truncated",
+                     "the reply ends within its headers");
+    else if (head->encoded)
+        bf_fault_set(fault, BF_PROTOCOL, "framing",
+                     "the reply is compressed, which was not asked for");
+    else if (head->lengths + head->codings != 1)
+        bf_fault_set(fault, BF_PROTOCOL, "framing", "the reply has %s",
+                     head->lengths + head->codings == 0
+                         ? "no Content-Length and is not chunked"
+                         : "more than one framing");
+    else if (head->lengths ? head->length < 0 : !head->chunked)
+        bf_fault_set(fault, BF_PROTOCOL, "framing",
+                     "the reply's length cannot be told for certain");
+    else if (head->length > 0 && (uint64_t)head->length > max_body)
+        bf_fault_set(fault, BF_PROTOCOL, "too_large",
+                     "the reply's body exceeds max_body (%lu bytes)",
+                     (unsigned long)max_body);
+    return fault->kind == BF_OK;
+}

@@ -1,0 +1,39 @@
+/* The head of one HTTP/1.1 reply, checked line by line as it comes in.
+ * libcurl takes a good deal that RFC 9112 forbids, and says CURLE_OK; what it
+ * lets through is looked at here. Knows no Lua and no libcurl. */
+#ifndef BF_HEAD_H
+#define BF_HEAD_H
+
+#include "fault.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BF_HEAD_MAX 65536 /* bytes of all header lines of one reply */
+
+struct bf_head {
+    size_t bytes;
+    int status;
+    bool ended;       /* the empty line has been seen */
+    bool malformed;   /* a line that is no header line */
+    bool keeps;       /* the connection should outlive the reply */
+    bool encoded;     /* Content-Encoding other than identity */
+    unsigned lengths; /* Content-Length lines, good or bad */
+    unsigned codings; /* Transfer-Encoding lines */
+    bool chunked;     /* the last of them says just "chunked" */
+    int64_t length;   /* of the last Content-Length; -1 if it is no number */
+    long retry_after; /* s; -1: none, or a date */
+};
+
+void bf_head_init(struct bf_head *head);
+
+/* One line as it came, with its line end. A status line after an interim
+ * reply (1xx) begins anew; the bytes go on counting. */
+void bf_head_line(struct bf_head *head, const char *line, size_t len);
+
+/* Is the finished head framed in exactly one way that can be trusted? Sets
+ * `fault` to protocol: truncated, framing or too_large. */
+bool bf_head_check(const struct bf_head *head, size_t max_body,
+                   struct bf_fault *fault);
+
+#endif

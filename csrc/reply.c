@@ -1,0 +1,242 @@
+#include "reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reader {
+    struct bf_scan scan;
+    struct bf_fault schema; /* the first one; a refusal goes before it */
+    struct bf_reply *reply;
+    enum bf_want want;
+};
+
+/* ---- values of a type ---- */
+
+static bool read_string(struct reader *r, struct bf_string *out) {
+    if (bf_scan_peek(&r->scan) != '"') {
+        (void)bf_scan_skip(&r->scan);
+        return false;
+    }
+    return bf_scan_string(&r->scan, out);
+}
+
+static bool read_number(struct reader *r, struct bf_span *out) {
+    char c = bf_scan_peek(&r->scan);
+    if (c != '-' && (c < '0' || c > '9')) {
+        (void)bf_scan_skip(&r->scan);
+        return false;
+    }
+    return bf_scan_number(&r->scan, out);
+}
+
+/* An integer in plain digits, small enough for every Lua's number. */
+static bool read_integer(struct reader *r, int64_t *out) {
+    struct bf_span text;
+    int64_t number = 0;
+    if (!read_number(r, &text) || text.len > 15)
+        return false;
+    bool negative = text.text[0] == '-';
+    for (size_t i = negative ? 1 : 0; i < text.len; i++) {
+        if (text.text[i] < '0' || text.text[i] > '9')
+            return false;
+        number = number * 10 + (text.text[i] - '0');
+    }
+    *out = negative ? -number : number;
+    return true;
+}
+
+/* ---- a balance ---- */
+
+static void complain(struct reader *r, long index, const char *field,
+                     const char *what) {
+    char place[32] = "";
+    if (index >= 0)
+        (void)snprintf(place, sizeof place, "[%ld]", index);
+    bf_fault_set(&r->schema, BF_PROTOCOL, "schema", "responseData%s%s%s %s",
+                 place, field ? "." : "", field ? field : "", what);
+}
+
+static struct bf_balance *new_balance(struct reader *r) {
+    struct bf_reply *reply = r->reply;
+    if (reply->count == reply->cap) {
+        size_t cap = reply->cap ? reply->cap * 2 : 16;
+        struct bf_balance *all =
+            realloc(reply->balances, cap * sizeof *reply->balances);
+        if (!all) {
+            r->scan.no_memory = true;
+            r->scan.problem = "not enough memory";
+            return NULL;
+        }
+        reply->balances = all;
+        reply->cap = cap;
+    }
+    reply->balances[reply->count] = (struct bf_balance){.balance = {0}};
+    return &reply->balances[reply->count++];
+}
+
+static void read_currency(struct reader *r, long index,
+                          struct bf_string *currency) {
+    if (!read_string(r, currency))
+        complain(r, index, "currency", "must be a string");
+    else if (currency->len == 0 || bf_string_has_nul(currency))
+        complain(r, index, "currency", "must not be empty or hold a NUL");
+}
+
+static void read_amount(struct reader *r, long index, const char *field,
+                        struct bf_span *amount) {
+    if (!read_number(r, amount))
+        complain(r, index, field, "must be a number");
+}
+
+static void read_field(struct reader *r, long index, struct bf_balance *into,
+                       const struct bf_string *key) {
+    if (bf_string_is(key, "currency"))
+        read_currency(r, index, &into->currency);
+    else if (bf_string_is(key, "balance"))
+        read_amount(r, index, "balance", &into->balance);
+    else if (bf_string_is(key, "availableBalance"))
+        read_amount(r, index, "availableBalance", &into->available);
+    else
+        (void)bf_scan_skip(&r->scan);
+}
+
+static void read_balance(struct reader *r, long index) {
+    struct bf_nest nest;
+    struct bf_string key;
+    struct bf_balance *into;
+    if (bf_scan_peek(&r->scan) != '{') {
+        complain(r, index, NULL, "must be an object");
+        (void)bf_scan_skip(&r->scan);
+        return;
+    }
+    if (!(into = new_balance(r)) || !bf_scan_open(&r->scan, &nest))
+        return;
+    while (bf_scan_member(&r->scan, &nest, &key))
+        read_field(r, index, into, &key);
+    if (!into->currency.text)
+        complain(r, index, "currency", "is missing");
+    if (!into->balance.text)
+        complain(r, index, "balance", "is missing");
+    if (!into->available.text)
+        complain(r, index, "availableBalance", "is missing");
+}
+
+static void read_balances(struct reader *r) {
+    struct bf_nest nest;
+    char c = bf_scan_peek(&r->scan);
+    if (c == '{') {
+        read_balance(r, -1);
+        return;
+    }
+    if (c != '[') {
+        complain(r, -1, NULL, "must be an array");
+        (void)bf_scan_skip(&r->scan);
+        return;
+    }
+    (void)bf_scan_open(&r->scan, &nest);
+    for (long index = 0; bf_scan_element(&r->scan, &nest); index++)
+        read_balance(r, index);
+}
+
+/* ---- the envelope ---- */
+
+static void envelope_fault(struct reader *r, const char *what) {
+    bf_fault_set(&r->schema, BF_PROTOCOL, "schema", "%s", what);
+}
+
+static void read_data(struct reader *r) {
+    struct bf_span *data = &r->reply->data;
+    (void)bf_scan_peek(&r->scan);
+    r->reply->has_data = true;
+    data->text = r->scan.at;
+    if (r->want == BF_BALANCES)
+        read_balances(r);
+    else
+        (void)bf_scan_skip(&r->scan);
+    data->len = (size_t)(r->scan.at - data->text);
+}
+
+static void read_member(struct reader *r, const struct bf_string *key) {
+    struct bf_reply *reply = r->reply;
+    if (bf_string_is(key, "responseData"))
+        read_data(r);
+    else if (bf_string_is(key, "timezone"))
+        reply->has_zone = read_string(r, &reply->zone);
+    else if (bf_string_is(key, "statusMessage"))
+        reply->has_message = read_string(r, &reply->message);
+    else if (bf_string_is(key, "responseTime"))
+        reply->has_time = read_integer(r, &reply->response_time);
+    else if (bf_string_is(key, "statusCode")) {
+        reply->has_code = read_integer(r, &reply->status_code);
+        if (!reply->has_code)
+            envelope_fault(r, "statusCode must be an integer");
+    } else
+        (void)bf_scan_skip(&r->scan);
+}
+
+/* A success carries all that the API documents. Of a refusal only the code is
+ * asked for: it is what matters. */
+static void check_envelope(struct reader *r) {
+    const struct bf_reply *reply = r->reply;
+    if (r->want == BF_PUBLIC && !reply->has_code)
+        return;
+    if (!reply->has_code)
+        envelope_fault(r, "statusCode is missing");
+    else if (!reply->has_time)
+        envelope_fault(r, "responseTime must be an integer");
+    else if (!reply->has_zone)
+        envelope_fault(r, "timezone must be a string");
+    else if (!reply->has_message)
+        envelope_fault(r, "statusMessage must be a string");
+    else if (r->want == BF_BALANCES && !reply->has_data)
+        envelope_fault(r, "responseData is missing");
+}
+
+static void read_envelope(struct reader *r) {
+    struct bf_nest nest;
+    struct bf_string key;
+    if (bf_scan_peek(&r->scan) != '{') {
+        envelope_fault(r, "the reply must be an object");
+        (void)bf_scan_skip(&r->scan);
+    } else {
+        (void)bf_scan_open(&r->scan, &nest);
+        while (bf_scan_member(&r->scan, &nest, &key))
+            read_member(r, &key);
+        check_envelope(r);
+    }
+    (void)bf_scan_end(&r->scan);
+}
+
+static void judge(const struct reader *r, struct bf_fault *fault) {
+    const struct bf_reply *reply = r->reply;
+    const struct bf_scan *scan = &r->scan;
+    if (scan->no_memory)
+        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+    else if (scan->problem)
+        bf_fault_set(fault, BF_PROTOCOL, "json",
+                     "the reply is not valid JSON: %s at byte %lu",
+                     scan->problem,
+                     (unsigned long)(scan->at - scan->begin) + 1);
+    else if (reply->has_code && reply->status_code != BF_SUCCESS)
+        bf_fault_set(fault, BF_API, NULL, "refused");
+    else if (r->schema.kind != BF_OK)
+        *fault = r->schema;
+}
+
+bool bf_reply_read(struct bf_reply *reply, enum bf_want want, const char *body,
+                   size_t len, struct bf_fault *fault) {
+    struct reader r = {.reply = reply, .want = want};
+    memset(reply, 0, sizeof *reply);
+    bf_scan_init(&r.scan, body, len);
+    read_envelope(&r);
+    judge(&r, fault);
+    bf_scan_free(&r.scan);
+    return fault->kind == BF_OK;
+}
+
+void bf_reply_free(struct bf_reply *reply) {
+    free(reply->balances);
+    reply->balances = NULL;
+    reply->count = reply->cap = 0;
+}

@@ -1,0 +1,43 @@
+/* The exchange's reply: the envelope, and the balances in it, checked against
+ * what the API documents. Knows no Lua; its spans point into the body. */
+#ifndef BF_REPLY_H
+#define BF_REPLY_H
+
+#include "fault.h"
+#include "scan.h"
+
+#define BF_SUCCESS 1000 /* the only statusCode that is not a refusal */
+
+struct bf_balance {
+    struct bf_string currency;
+    struct bf_span balance, available;
+};
+
+struct bf_reply {
+    bool has_time, has_code, has_zone, has_message, has_data;
+    int64_t response_time; /* ms */
+    int64_t status_code;
+    struct bf_string zone, message;
+    struct bf_span data; /* responseData, as it came */
+    struct bf_balance *balances;
+    size_t count, cap;
+};
+
+enum bf_want {
+    BF_BALANCES, /* an envelope whose responseData are balances, in an array or
+                    a single one */
+    BF_DATA,     /* an envelope with any responseData, or none */
+    BF_PUBLIC    /* the same, or an object that is no envelope: the replies to
+                    unsigned calls may have no statusCode */
+};
+
+/* Reads the whole body. False with `fault` set: protocol json or schema,
+ * memory; or BF_API where the exchange says anything but success: the refusal
+ * is in status_code and message. What was read before is in `reply` in every
+ * case. */
+bool bf_reply_read(struct bf_reply *reply, enum bf_want want, const char *body,
+                   size_t len, struct bf_fault *fault);
+
+void bf_reply_free(struct bf_reply *reply);
+
+#endif

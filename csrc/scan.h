@@ -1,0 +1,69 @@
+/* A strict JSON reader: RFC 8259 to the last byte, UTF-8 checked, no key twice
+ * in an object, nothing deeper than BF_DEPTH_MAX, no number beyond a double's
+ * range. It reads in place and keeps nothing but a hash of each open object's
+ * keys. Knows no Lua. */
+#ifndef BF_SCAN_H
+#define BF_SCAN_H
+
+#include "sign.h" /* struct bf_span */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BF_DEPTH_MAX 32
+
+struct bf_scan {
+    const char *begin, *at, *end;
+    const char *problem; /* NULL while all is well */
+    bool no_memory;      /* and that is the problem */
+    unsigned depth;
+    uint64_t *keys; /* hashes of the keys of all open objects */
+    size_t key_count, key_cap;
+};
+
+/* An object or array being read. */
+struct bf_nest {
+    char close;
+    bool first;
+    size_t keys; /* where its keys begin */
+};
+
+/* A string's bytes between the quotes, as they came. */
+struct bf_string {
+    const char *text;
+    size_t len;
+    bool escaped;
+};
+
+void bf_scan_init(struct bf_scan *scan, const char *text, size_t len);
+void bf_scan_free(struct bf_scan *scan);
+
+/* The first byte of the next value ('{', '[', '"', a digit, ...), blanks
+ * passed over; 0 at the end of the text. */
+char bf_scan_peek(struct bf_scan *scan);
+
+/* All of these are false, with `problem` set, where the text is not as asked;
+ * and false at once where there is a problem already. */
+bool bf_scan_skip(struct bf_scan *scan); /* any value */
+bool bf_scan_string(struct bf_scan *scan, struct bf_string *string);
+bool bf_scan_number(struct bf_scan *scan, struct bf_span *number);
+bool bf_scan_end(struct bf_scan *scan); /* nothing but blanks is left */
+
+/* Objects and arrays: open at '{' or '['; then, until it is false, ask for the
+ * next member or element, and read its value each time. It is false at the
+ * closing bracket, which it passes, and at a problem. */
+bool bf_scan_open(struct bf_scan *scan, struct bf_nest *nest);
+bool bf_scan_member(struct bf_scan *scan, struct bf_nest *nest,
+                    struct bf_string *key);
+bool bf_scan_element(struct bf_scan *scan, struct bf_nest *nest);
+
+/* Writes a scanned string with its escapes replaced by what they stand for;
+ * returns the length, which is at most the string's own. */
+size_t bf_string_decode(const struct bf_string *string, char *out);
+
+/* Does it stand for `text`, whatever way it is spelled? */
+bool bf_string_is(const struct bf_string *string, const char *text);
+
+bool bf_string_has_nul(const struct bf_string *string);
+
+#endif

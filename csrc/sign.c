@@ -1,0 +1,116 @@
+#include "sign.h"
+
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+#include <stdatomic.h>
+#include <time.h>
+
+EVP_MAC_CTX *bf_sign_key(const char *secret, size_t len) {
+    char digest[] = "SHA256";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *key = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
+    EVP_MAC_free(hmac); /* the context holds its own reference */
+    if (key && !EVP_MAC_init(key, (const unsigned char *)secret, len, params)) {
+        EVP_MAC_CTX_free(key);
+        return NULL;
+    }
+    return key;
+}
+
+static void to_hex(const unsigned char *bytes, size_t len, char *hex) {
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < len; i++) {
+        *hex++ = digits[bytes[i] >> 4];
+        *hex++ = digits[bytes[i] & 15];
+    }
+    *hex = '\0';
+}
+
+bool bf_sign(EVP_MAC_CTX *key, const struct bf_span *parts, size_t count,
+             char hex[BF_SIGNATURE_LEN + 1]) {
+    unsigned char mac[BF_SIGNATURE_LEN / 2];
+    size_t len = 0;
+    /* A copy, not EVP_MAC_init(key, NULL, ...): early 3.0 releases do not
+     * reset the digest there, and would sign the last message too. */
+    EVP_MAC_CTX *once = EVP_MAC_CTX_dup(key);
+    bool ok = once != NULL;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = EVP_MAC_update(once, (const unsigned char *)parts[i].text,
+                            parts[i].len);
+    ok = ok && EVP_MAC_final(once, mac, &len, sizeof mac) && len == sizeof mac;
+    EVP_MAC_CTX_free(once);
+    if (ok)
+        to_hex(mac, sizeof mac, hex);
+    return ok;
+}
+
+/* A number below `bound`, each with the same chance: what lies past the last
+ * whole multiple of `bound` is drawn again. */
+static bool random_below(uint32_t bound, uint32_t *out) {
+    const uint32_t limit = UINT32_MAX - UINT32_MAX % bound;
+    uint32_t drawn;
+    do {
+        if (RAND_bytes((unsigned char *)&drawn, sizeof drawn) != 1)
+            return false;
+    } while (drawn >= limit);
+    *out = drawn % bound;
+    return true;
+}
+
+/* The pairs of time and nonce used last, for all clients of the process: two
+ * of them may hold the same key. Atomic, for programs with a Lua state in each
+ * of several threads. After a fork both sides go on from the same pairs, but
+ * OpenSSL reseeds the child's generator. */
+#define REMEMBERED 64
+static _Atomic uint64_t used[REMEMBERED];
+static atomic_uint used_next;
+
+static uint64_t pair_of(int64_t timestamp, unsigned nonce) {
+    return (uint64_t)timestamp << 17 | nonce; /* 99999 < 2^17 */
+}
+
+static bool is_used(uint64_t pair) {
+    for (size_t i = 0; i < REMEMBERED; i++)
+        if (atomic_load_explicit(&used[i], memory_order_relaxed) == pair)
+            return true;
+    return false;
+}
+
+/* Does every remembered pair belong to this millisecond? Then a further one
+ * could not be told from a forgotten one. */
+static bool is_crowded(int64_t timestamp) {
+    unsigned oldest = atomic_load(&used_next) % REMEMBERED;
+    return used[oldest] >> 17 == (uint64_t)timestamp;
+}
+
+bool bf_nonce(int64_t *timestamp, unsigned *nonce) {
+    uint64_t pair;
+    while (is_crowded(*timestamp))
+        ++*timestamp;
+    do {
+        uint32_t drawn;
+        if (!random_below(BF_NONCE_MAX - BF_NONCE_MIN + 1, &drawn))
+            return false;
+        *nonce = BF_NONCE_MIN + drawn;
+        pair = pair_of(*timestamp, *nonce);
+    } while (is_used(pair));
+    used[atomic_fetch_add(&used_next, 1) % REMEMBERED] = pair;
+    return true;
+}
+
+int64_t bf_wall_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+double bf_now(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}

@@ -1,0 +1,42 @@
+/* Signatures, nonces and the clocks: what makes a request good for one use.
+ * Knows no Lua. The rules are those of the exchange's authentication policy:
+ * lower-case hex of HMAC-SHA256 over nonce, timestamp, METHOD, path, query
+ * and body, joined without separators. */
+#ifndef BF_SIGN_H
+#define BF_SIGN_H
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BF_SIGNATURE_LEN 64
+#define BF_NONCE_MIN 10000
+#define BF_NONCE_MAX 99999
+
+struct bf_span {
+    const char *text;
+    size_t len;
+};
+
+/* An HMAC context with the key schedule done, or NULL (out of memory, or
+ * OpenSSL has no HMAC-SHA256). To be freed with EVP_MAC_CTX_free, which wipes
+ * the key. */
+EVP_MAC_CTX *bf_sign_key(const char *secret, size_t len);
+
+/* Sign the concatenation of `parts`. `hex` gets 64 digits and a NUL. The key's
+ * context is only copied, so it can sign again. False if OpenSSL failed: then
+ * nothing may be sent. */
+bool bf_sign(EVP_MAC_CTX *key, const struct bf_span *parts, size_t count,
+             char hex[BF_SIGNATURE_LEN + 1]);
+
+/* A time and a nonce that no other request of this process has used together.
+ * `*timestamp` (Unix ms) comes in as the time wanted and may go out some
+ * milliseconds later, when the nonces remembered for it are used up. False
+ * where the random generator failed. */
+bool bf_nonce(int64_t *timestamp, unsigned *nonce);
+
+int64_t bf_wall_ms(void); /* Unix time, milliseconds, UTC */
+double bf_now(void);      /* monotonic seconds, unmoved by clock changes */
+
+#endif
