@@ -1,0 +1,61 @@
+/* What one account's calls share: where they go, whom they trust, and the
+ * credentials, held in memory that is wiped. Knows no Lua. */
+#ifndef BF_CLIENT_H
+#define BF_CLIENT_H
+
+#include "fault.h"
+#include "sign.h"
+
+#include <curl/curl.h>
+
+struct bf_client {
+    unsigned refs; /* the Lua object's, and one for each transfer */
+    bool closed;
+    bool plain; /* http, so loopback only */
+    char *base_url;
+    char *ca_file; /* NULL: libcurl's own default */
+    char *proxy;   /* "": none, whatever the environment says */
+    double connect_timeout;
+    size_t max_body;
+    struct curl_slist agent;   /* User-Agent header */
+    struct curl_slist api_key; /* X-API-KEY header, or no data */
+    char *key;                 /* points into the header, or NULL */
+    char *secret;
+    size_t secret_len;
+    EVP_MAC_CTX *mac; /* the secret's key schedule */
+};
+
+struct bf_client_options {
+    const char *base_url;
+    const char *ca_file; /* or NULL */
+    const char *proxy;   /* or NULL */
+    const char *user_agent;
+    double connect_timeout; /* s */
+    size_t max_body;        /* bytes */
+};
+
+/* A client without credentials and one reference, or NULL with `fault` set:
+ * kind config for a base_url that is not allowed, kind memory. */
+struct bf_client *bf_client_new(const struct bf_client_options *options,
+                                struct bf_fault *fault);
+
+/* Copies the pair. A pair that the client already has costs no new key
+ * schedule. `fault` is config for an empty value or one with a control
+ * character (a header could be smuggled in), memory. */
+bool bf_client_credentials(struct bf_client *client, struct bf_span key,
+                           struct bf_span secret, struct bf_fault *fault);
+
+/* Wipes the credentials, at once; twice is harmless. What is not signed yet
+ * will not be. */
+void bf_client_close(struct bf_client *client);
+
+struct bf_client *bf_client_ref(struct bf_client *client);
+void bf_client_unref(struct bf_client *client); /* accepts NULL */
+
+/* Replaces the key, the secret and `signature` (hex digits in either case, or
+ * NULL) wherever they stand in `text`; returns the new length. The text never
+ * grows. */
+size_t bf_client_redact(const struct bf_client *client, const char *signature,
+                        char *text, size_t len);
+
+#endif

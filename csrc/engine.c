@@ -1,0 +1,288 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr, RTLD_NODELETE */
+#endif
+
+#include "engine.h"
+
+#include "lockdown.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define CONNECTIONS_KEPT 256L
+#define IDLE_KEPT 64 /* finished transfers kept for the next calls */
+
+struct bf_engine {
+    CURLM *multi;
+    pid_t pid;
+    struct bf_transfer *active; /* running and abandoned */
+    struct bf_transfer *idle;
+    size_t running, idle_count;
+    struct bf_sockets sockets;
+    bool progress; /* a transfer has ended in this step */
+};
+
+/* ---- lists ---- */
+
+static void push(struct bf_transfer **list, struct bf_transfer *t) {
+    t->prev = NULL;
+    t->next = *list;
+    if (*list)
+        (*list)->prev = t;
+    *list = t;
+}
+
+static void unlink_from(struct bf_transfer **list, struct bf_transfer *t) {
+    if (t->prev)
+        t->prev->next = t->next;
+    else
+        *list = t->next;
+    if (t->next)
+        t->next->prev = t->prev;
+    t->prev = t->next = NULL;
+}
+
+/* ---- the pool of idle transfers ---- */
+
+static struct bf_transfer *take_idle(struct bf_engine *engine,
+                                     struct bf_fault *fault) {
+    struct bf_transfer *t = engine->idle;
+    if (!t)
+        return bf_transfer_new(&engine->sockets, fault);
+    unlink_from(&engine->idle, t);
+    engine->idle_count--;
+    return t;
+}
+
+static void put_idle(struct bf_engine *engine, struct bf_transfer *t) {
+    if (engine->idle_count >= IDLE_KEPT) {
+        bf_transfer_free(t);
+        return;
+    }
+    bf_transfer_reset(t);
+    push(&engine->idle, t);
+    engine->idle_count++;
+}
+
+/* ---- in and out of the multi handle ---- */
+
+static bool add(struct bf_engine *engine, struct bf_transfer *t) {
+    if (curl_multi_add_handle(engine->multi, t->easy) != CURLM_OK) {
+        bf_fault_set(&t->fault, BF_MEMORY, "memory", "not enough memory");
+        return false;
+    }
+    t->state = BF_RUNNING;
+    push(&engine->active, t);
+    engine->running++;
+    return true;
+}
+
+/* Out of the multi handle, at once: the transfer must not be resolving. */
+static void take_out(struct bf_engine *engine, struct bf_transfer *t) {
+    (void)curl_multi_remove_handle(engine->multi, t->easy);
+    unlink_from(&engine->active, t);
+    if (t->state == BF_RUNNING)
+        engine->running--;
+    t->state = BF_DONE;
+}
+
+/* The deadline has come, or nobody wants the result. What is still resolving
+ * stays with libcurl until the resolver's thread is back. */
+static void give_up(struct bf_engine *engine, struct bf_transfer *t) {
+    if (!bf_transfer_resolving(t)) {
+        take_out(engine, t);
+        return;
+    }
+    engine->running--;
+    t->state = BF_ABANDONED;
+}
+
+/* The kept connection turned out to be dead before anything was written to
+ * it. Nothing was spent: the same request goes out on a new one. */
+static void start_afresh(struct bf_engine *engine, struct bf_transfer *t) {
+    t->stale = false;
+    (void)curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+    (void)add(engine, t); /* or done, with its fault set */
+}
+
+static void finished(struct bf_engine *engine, struct bf_transfer *t,
+                     CURLcode result) {
+    bool abandoned = t->state == BF_ABANDONED;
+    if (!abandoned && !t->stale)
+        bf_transfer_done(t, result); /* while the connection can be asked */
+    take_out(engine, t);
+    if (abandoned && t->dropped)
+        put_idle(engine, t);
+    else if (!abandoned && t->stale)
+        start_afresh(engine, t);
+    if (t->state == BF_DONE)
+        engine->progress = true;
+}
+
+static void collect(struct bf_engine *engine) {
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(engine->multi, &left))) {
+        struct bf_transfer *t = NULL;
+        CURLcode result = message->data.result;
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
+        finished(engine, t, result);
+    }
+}
+
+static void expire(struct bf_engine *engine) {
+    double now = bf_now();
+    for (struct bf_transfer *t = engine->active, *next; t; t = next) {
+        next = t->next;
+        if (t->state == BF_RUNNING && now >= bf_transfer_due(t)) {
+            bf_transfer_expire(t);
+            give_up(engine, t);
+            engine->progress = true;
+        }
+    }
+}
+
+/* How long to wait at the most, in whole milliseconds, rounded up: a wait that
+ * ends just before a deadline would spin until it comes. */
+static int wait_ms(const struct bf_engine *engine, double seconds) {
+    double due = bf_now() + seconds;
+    for (struct bf_transfer *t = engine->active; t; t = t->next)
+        if (t->state == BF_RUNNING && bf_transfer_due(t) < due)
+            due = bf_transfer_due(t);
+    due = ceil((due - bf_now()) * 1000);
+    return due < 0 ? 0 : due > 60000 ? 60000 : (int)due;
+}
+
+/* ---- SIGPIPE ---- */
+
+struct pipe_guard {
+    sigset_t pipe, before;
+    bool was_pending;
+};
+
+/* Writing to a connection that the server has closed raises SIGPIPE, which
+ * ends a process that never thought of it. It is held back in this thread
+ * alone; the program's own handler is neither asked nor changed. */
+static void hold_sigpipe(struct pipe_guard *guard) {
+    sigset_t pending;
+    (void)sigemptyset(&guard->pipe);
+    (void)sigaddset(&guard->pipe, SIGPIPE);
+    (void)sigpending(&pending);
+    guard->was_pending = sigismember(&pending, SIGPIPE) == 1;
+    (void)pthread_sigmask(SIG_BLOCK, &guard->pipe, &guard->before);
+}
+
+static void release_sigpipe(struct pipe_guard *guard) {
+    sigset_t pending;
+    int taken;
+    (void)sigpending(&pending);
+    if (!guard->was_pending && sigismember(&pending, SIGPIPE) == 1)
+        (void)sigwait(&guard->pipe, &taken);
+    (void)pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+}
+
+/* ---- what others call ---- */
+
+static void perform(struct bf_engine *engine) {
+    int running;
+    (void)curl_multi_perform(engine->multi, &running);
+    collect(engine);
+    expire(engine);
+}
+
+size_t bf_engine_step(struct bf_engine *engine, double seconds) {
+    struct pipe_guard guard;
+    int ms;
+    hold_sigpipe(&guard);
+    engine->progress = false;
+    perform(engine);
+    ms = engine->progress ? 0 : wait_ms(engine, seconds);
+    if (ms > 0 && engine->running > 0) {
+        (void)curl_multi_poll(engine->multi, NULL, 0, ms, NULL);
+        perform(engine);
+    }
+    release_sigpipe(&guard);
+    return engine->running;
+}
+
+struct bf_transfer *bf_engine_start(struct bf_engine *engine,
+                                    struct bf_client *client,
+                                    const struct bf_request *request,
+                                    struct bf_fault *fault) {
+    struct bf_transfer *t = take_idle(engine, fault);
+    if (!t)
+        return NULL;
+    if (!bf_transfer_prepare(t, client, request) || !add(engine, t))
+        t->state = BF_DONE;
+    return t;
+}
+
+void bf_engine_drop(struct bf_engine *engine, struct bf_transfer *t) {
+    if (bf_engine_is_foreign(engine))
+        return;
+    if (t->state == BF_RUNNING)
+        give_up(engine, t);
+    t->dropped = true;
+    if (t->state == BF_DONE)
+        put_idle(engine, t);
+}
+
+bool bf_engine_is_foreign(const struct bf_engine *engine) {
+    return engine->pid != getpid();
+}
+
+/* Keeps this library, and libcurl with it, in the process when the Lua state
+ * that loaded it closes: a resolver's thread may still be running in it. */
+static void stay_loaded(void) {
+    static const char here;
+    Dl_info info;
+    if (dladdr(&here, &info) != 0)
+        (void)dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+struct bf_engine *bf_engine_new(struct bf_fault *fault) {
+    struct bf_engine *engine;
+    if (!bf_lockdown_init(fault))
+        return NULL;
+    stay_loaded();
+    engine = calloc(1, sizeof *engine);
+    if (engine)
+        engine->multi = curl_multi_init();
+    if (!engine || !engine->multi) {
+        free(engine);
+        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+        return NULL;
+    }
+    engine->pid = getpid();
+    (void)curl_multi_setopt(engine->multi, CURLMOPT_MAXCONNECTS,
+                            CONNECTIONS_KEPT);
+    return engine;
+}
+
+static void free_list(struct bf_engine *engine, struct bf_transfer *list) {
+    while (list) {
+        struct bf_transfer *next = list->next;
+        if (list->state != BF_IDLE)
+            (void)curl_multi_remove_handle(engine->multi, list->easy);
+        bf_transfer_free(list);
+        list = next;
+    }
+}
+
+void bf_engine_free(struct bf_engine *engine) {
+    if (!engine || bf_engine_is_foreign(engine))
+        return;
+    for (struct bf_transfer *t = engine->active; t; t = t->next)
+        if (bf_transfer_resolving(t))
+            return;
+    free_list(engine, engine->active);
+    free_list(engine, engine->idle);
+    (void)curl_multi_cleanup(engine->multi);
+    bf_sockets_free(&engine->sockets);
+    free(engine);
+}

@@ -1,0 +1,40 @@
+/* Drives transfers: one multi handle for a process and Lua state, its kept
+ * connections shared by all clients. Knows no Lua, and hands transfers over
+ * whole, so that it can run on a thread of its own. */
+#ifndef BF_ENGINE_H
+#define BF_ENGINE_H
+
+#include "transfer.h"
+
+struct bf_engine;
+
+/* NULL with `fault` set: memory, config. */
+struct bf_engine *bf_engine_new(struct bf_fault *fault);
+
+/* Ends what is running and frees everything. In a process other than the one
+ * that made the engine nothing is touched: closing would end the parent's TLS
+ * connections. Nor where a name is still being looked up: libcurl would wait
+ * for the resolver. In both cases the memory is left to the process's end.
+ * Accepts NULL. */
+void bf_engine_free(struct bf_engine *engine);
+
+/* Was the engine made before a fork, and not in this process? Then it is of no
+ * use here. */
+bool bf_engine_is_foreign(const struct bf_engine *engine);
+
+/* A transfer that is running, or done already with its fault set; NULL with
+ * `fault` set to memory or config. It is given back with bf_engine_drop. */
+struct bf_transfer *bf_engine_start(struct bf_engine *engine,
+                                    struct bf_client *client,
+                                    const struct bf_request *request,
+                                    struct bf_fault *fault);
+
+/* Moves all transfers along. Waits for up to `seconds` until one of them can
+ * go on; returns sooner when one is done or its deadline has come. Returns how
+ * many are running. */
+size_t bf_engine_step(struct bf_engine *engine, double seconds);
+
+/* The caller is through with the transfer, finished or not. Never waits. */
+void bf_engine_drop(struct bf_engine *engine, struct bf_transfer *transfer);
+
+#endif

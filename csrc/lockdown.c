@@ -1,0 +1,146 @@
+#include "lockdown.h"
+
+#include <openssl/ssl.h>
+#include <string.h>
+
+#define DAY_MS (24L * 60 * 60 * 1000)
+
+/* libcurl makes these decisions the other way round by default, or lets the
+ * environment make them. evidence: with its defaults, the key followed a
+ * redirect to another host, and SSLKEYLOGFILE got the TLS secrets. */
+static const struct {
+    CURLoption option;
+    long value;
+} numbers[] = {
+    {CURLOPT_SSL_VERIFYPEER,           1                      },
+    {CURLOPT_SSL_VERIFYHOST,           2                      },
+    {CURLOPT_PROXY_SSL_VERIFYPEER,     1                      },
+    {CURLOPT_PROXY_SSL_VERIFYHOST,     2                      },
+    {CURLOPT_SSLVERSION,               CURL_SSLVERSION_TLSv1_2},
+    {CURLOPT_PROXY_SSLVERSION,         CURL_SSLVERSION_TLSv1_2},
+    {CURLOPT_HTTP_VERSION,             CURL_HTTP_VERSION_1_1  },
+    {CURLOPT_HTTPGET,                  1                      },
+    {CURLOPT_FOLLOWLOCATION,           0                      },
+    {CURLOPT_UNRESTRICTED_AUTH,        0                      },
+    {CURLOPT_NETRC,                    CURL_NETRC_IGNORED     },
+    {CURLOPT_DISALLOW_USERNAME_IN_URL, 1                      },
+    {CURLOPT_HTTP09_ALLOWED,           0                      },
+    {CURLOPT_HTTP_CONTENT_DECODING,    0                      },
+    {CURLOPT_HTTP_TRANSFER_DECODING,   0                      }, /* chunks.c is stricter */
+    {CURLOPT_PATH_AS_IS,               1                      }, /* what is signed is what is sent */
+    {CURLOPT_VERBOSE,                  0                      },
+    {CURLOPT_NOPROGRESS,               1                      },
+    {CURLOPT_NOSIGNAL,                 1                      },
+    {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1                      },
+ /* Deadlines are ours: libcurl waits for the resolver's thread when its
+  * own timeout strikes. It has a default that must not strike first. */
+    {CURLOPT_TIMEOUT_MS,               0                      },
+    {CURLOPT_CONNECTTIMEOUT_MS,        DAY_MS                 },
+};
+
+/* Takes away the key log that SSLKEYLOGFILE in the environment has libcurl
+ * install; this is called after that. */
+static CURLcode on_tls(CURL *easy, void *context, void *userdata) {
+    (void)easy, (void)userdata;
+    SSL_CTX_set_keylog_callback(context, NULL);
+    return CURLE_OK;
+}
+
+static bool set_numbers(CURL *easy) {
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (curl_easy_setopt(easy, numbers[i].option, numbers[i].value))
+            return false;
+    return true;
+}
+
+static bool set_protocols(CURL *easy) {
+#if LIBCURL_VERSION_NUM >= 0x075500
+    return !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
+           !curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+#else
+    return !curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
+                             (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) &&
+           !curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS,
+                             (long)CURLPROTO_HTTPS);
+#endif
+}
+
+/* No proxy exceptions from the environment, and no key log. */
+static bool set_environment(CURL *easy) {
+    return !curl_easy_setopt(easy, CURLOPT_NOPROXY, "") &&
+           !curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
+}
+
+static bool set_callbacks(CURL *easy, const struct bf_callbacks *with) {
+    void *userdata = with->userdata;
+    return !curl_easy_setopt(easy, CURLOPT_PRIVATE, userdata) &&
+           !curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, with->curl_text) &&
+           !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, with->on_header) &&
+           !curl_easy_setopt(easy, CURLOPT_HEADERDATA, userdata) &&
+           !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, with->on_body) &&
+           !curl_easy_setopt(easy, CURLOPT_WRITEDATA, userdata) &&
+           !curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION,
+                             with->on_socket) &&
+           !curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, userdata) &&
+           !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION,
+                             with->on_close) &&
+           !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, with->sockets);
+}
+
+static bool set_prereq(CURL *easy, const struct bf_callbacks *with) {
+#ifdef BF_HAVE_PREREQ
+    if (bf_lockdown_has_prereq())
+        return !curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION,
+                                 with->on_ready) &&
+               !curl_easy_setopt(easy, CURLOPT_PREREQDATA, with->userdata);
+#else
+    (void)easy, (void)with;
+#endif
+    return true;
+}
+
+bool bf_lockdown(CURL *easy, const struct bf_callbacks *callbacks,
+                 struct bf_fault *fault) {
+    if (set_numbers(easy) && set_protocols(easy) && set_environment(easy) &&
+        set_callbacks(easy, callbacks) && set_prereq(easy, callbacks))
+        return true;
+    bf_fault_set(fault, BF_CONFIG, "libcurl",
+                 "this libcurl (%s) does not honour an option that bitfront "
+                 "needs to protect the API key",
+                 curl_version());
+    return false;
+}
+
+bool bf_lockdown_ca(CURL *easy, const char *ca_file) {
+    return !curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) &&
+           !curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) &&
+           !curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, ca_file) &&
+           !curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
+}
+
+bool bf_lockdown_init(struct bf_fault *fault) {
+    static const char wanted[] = "OpenSSL/";
+    const curl_version_info_data *info;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        bf_fault_set(fault, BF_MEMORY, "memory", "libcurl cannot start");
+        return false;
+    }
+    info = curl_version_info(CURLVERSION_NOW);
+    if (!info->ssl_version ||
+        strncmp(info->ssl_version, wanted, sizeof wanted - 1) != 0) {
+        bf_fault_set(fault, BF_CONFIG, "libcurl",
+                     "this libcurl uses %s; bitfront needs one that uses "
+                     "OpenSSL",
+                     info->ssl_version ? info->ssl_version : "no TLS");
+        return false;
+    }
+    return true;
+}
+
+bool bf_lockdown_has_prereq(void) {
+#ifdef BF_HAVE_PREREQ
+    return curl_version_info(CURLVERSION_NOW)->version_num >= 0x075000;
+#else
+    return false;
+#endif
+}

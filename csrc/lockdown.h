@@ -1,0 +1,45 @@
+/* The settings that make a libcurl handle safe to carry somebody's API key.
+ * Knows no Lua. */
+#ifndef BF_LOCKDOWN_H
+#define BF_LOCKDOWN_H
+
+#include "fault.h"
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+/* libcurl 7.80 and later can call us when the connection is made and the
+ * request not yet sent. */
+#if LIBCURL_VERSION_NUM >= 0x075000
+#define BF_HAVE_PREREQ 1
+#endif
+
+struct bf_callbacks {
+    void *userdata;
+    char *curl_text; /* CURL_ERROR_SIZE bytes */
+    curl_write_callback on_header;
+    curl_write_callback on_body;
+    curl_opensocket_callback on_socket;
+    curl_closesocket_callback on_close;
+    void *sockets; /* what on_close gets, for as long as there are handles */
+#ifdef BF_HAVE_PREREQ
+    curl_prereq_callback on_ready;
+#endif
+};
+
+/* Once for the process, before any handle: sets libcurl up. False with `fault`
+ * where libcurl has not the TLS library that the lock-down needs. */
+bool bf_lockdown_init(struct bf_fault *fault);
+
+/* Every option that is the same for all requests. False with `fault` (config
+ * or memory) when one cannot be honoured: then the handle must not be used. */
+bool bf_lockdown(CURL *easy, const struct bf_callbacks *callbacks,
+                 struct bf_fault *fault);
+
+/* Trust the certificates in `ca_file` and no others. */
+bool bf_lockdown_ca(CURL *easy, const char *ca_file);
+
+/* Does the libcurl that is loaded call on_ready? */
+bool bf_lockdown_has_prereq(void);
+
+#endif

@@ -1,0 +1,166 @@
+#include "profile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX 65536
+
+static enum bf_profile refuse(struct bf_fault *fault, const char *code,
+                              const char *path, const char *what) {
+    bf_fault_set(fault, BF_CONFIG, code, "%s %s", path, what);
+    return BF_PROFILE_FAULT;
+}
+
+/* ---- the file ---- */
+
+static bool is_private(int fd, const char *path, struct bf_fault *fault) {
+    struct stat status;
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+        (void)refuse(fault, "profile", path, "is not a regular file");
+        return false;
+    }
+    if (status.st_mode & (S_IRWXG | S_IRWXO)) {
+        bf_fault_set(fault, BF_CONFIG, "permissions",
+                     "%s has mode %04o, so others can get at the secret: "
+                     "chmod 600 it",
+                     path, (unsigned)(status.st_mode & 07777));
+        return false;
+    }
+    return true;
+}
+
+/* Reads all of the file; the caller wipes and frees. */
+static char *read_all(int fd, size_t *len) {
+    char *text = malloc(FILE_MAX + 1);
+    ssize_t got = 1;
+    *len = 0;
+    while (text && got > 0 && *len < FILE_MAX) {
+        got = read(fd, text + *len, FILE_MAX - *len);
+        if (got < 0 && errno == EINTR)
+            got = 1;
+        else if (got > 0)
+            *len += (size_t)got;
+    }
+    if (text && (got < 0 || *len == FILE_MAX)) {
+        OPENSSL_cleanse(text, *len);
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* ---- the text ---- */
+
+static struct bf_span trim(struct bf_span span) {
+    static const char blanks[] = " \t\r";
+    while (span.len > 0 && memchr(blanks, *span.text, 3))
+        span.text++, span.len--;
+    while (span.len > 0 && memchr(blanks, span.text[span.len - 1], 3))
+        span.len--;
+    return span;
+}
+
+static bool is(struct bf_span span, const char *text) {
+    return span.len == strlen(text) && memcmp(span.text, text, span.len) == 0;
+}
+
+/* Takes the next line off the front of `rest`, trimmed. */
+static bool next_line(struct bf_span *rest, struct bf_span *line) {
+    const char *end;
+    size_t len;
+    if (rest->len == 0)
+        return false;
+    end = memchr(rest->text, '\n', rest->len);
+    len = end ? (size_t)(end - rest->text) : rest->len;
+    *line = trim((struct bf_span){rest->text, len});
+    len += end ? 1 : 0;
+    rest->text += len;
+    rest->len -= len;
+    return true;
+}
+
+static bool is_section(struct bf_span line, struct bf_span *name) {
+    if (line.len < 2 || line.text[0] != '[' || line.text[line.len - 1] != ']')
+        return false;
+    *name = trim((struct bf_span){line.text + 1, line.len - 2});
+    return true;
+}
+
+struct pair {
+    struct bf_span key, secret;
+};
+
+static void read_setting(struct bf_span line, struct pair *pair) {
+    const char *equals = memchr(line.text, '=', line.len);
+    if (!equals || *line.text == '#' || *line.text == ';')
+        return;
+    size_t left = (size_t)(equals - line.text);
+    struct bf_span name = trim((struct bf_span){line.text, left});
+    struct bf_span value =
+        trim((struct bf_span){equals + 1, line.len - left - 1});
+    if (is(name, "api_key"))
+        pair->key = value;
+    else if (is(name, "api_secret"))
+        pair->secret = value;
+}
+
+static bool find_section(struct bf_span text, const char *wanted,
+                         struct pair *pair) {
+    struct bf_span line, name;
+    bool inside = false, found = false;
+    while (next_line(&text, &line)) {
+        if (is_section(line, &name))
+            found |= inside = is(name, wanted);
+        else if (inside && line.len > 0)
+            read_setting(line, pair);
+    }
+    return found;
+}
+
+static enum bf_profile use_section(struct bf_client *client,
+                                   struct bf_span text, const char *path,
+                                   const char *name, struct bf_fault *fault) {
+    struct pair pair = {
+        {NULL, 0},
+        {NULL, 0}
+    };
+    if (!find_section(text, name, &pair))
+        return BF_PROFILE_NO_SECTION;
+    if (pair.key.len == 0 || pair.secret.len == 0) {
+        bf_fault_set(fault, BF_CONFIG, "profile", "%s: section [%s] has no %s",
+                     path, name, pair.key.len ? "api_secret" : "api_key");
+        return BF_PROFILE_FAULT;
+    }
+    return bf_client_credentials(client, pair.key, pair.secret, fault)
+               ? BF_PROFILE_USED
+               : BF_PROFILE_FAULT;
+}
+
+enum bf_profile bf_profile_use(struct bf_client *client, const char *path,
+                               const char *name, struct bf_fault *fault) {
+    enum bf_profile result = BF_PROFILE_FAULT;
+    struct bf_span text = {NULL, 0};
+    /* Not waiting for a writer, should it be a FIFO. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char *all;
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR
+                   ? BF_PROFILE_NO_FILE
+                   : refuse(fault, "profile", path, "cannot be opened");
+    if (is_private(fd, path, fault)) {
+        all = read_all(fd, &text.len);
+        text.text = all;
+        result = all ? use_section(client, text, path, name, fault)
+                     : refuse(fault, "profile", path, "cannot be read");
+        if (all)
+            OPENSSL_cleanse(all, text.len);
+        free(all);
+    }
+    (void)close(fd);
+    return result;
+}

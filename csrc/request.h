@@ -1,0 +1,25 @@
+/* The request of a transfer: its URL, its headers, and the signature. Knows no
+ * Lua. */
+#ifndef BF_REQUEST_H
+#define BF_REQUEST_H
+
+#include "transfer.h"
+
+/* Fills in the URL and the header list; the signature comes later. False: no
+ * memory. */
+bool bf_request_make(struct bf_transfer *transfer,
+                     const struct bf_request *request);
+
+/* Takes the time and signs. To be called at the moment of sending: a slow
+ * lookup or handshake before it must not age the timestamp. libcurl reads the
+ * header list after that, so its lines are written in place. False ends the
+ * transfer, its fault set. */
+bool bf_request_stamp(struct bf_transfer *transfer);
+
+/* The signature that went out, or NULL. */
+const char *bf_request_signature(const struct bf_transfer *transfer);
+
+/* Forgets the URL and wipes the signature. */
+void bf_request_wipe(struct bf_transfer *transfer);
+
+#endif

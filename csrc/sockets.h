@@ -1,0 +1,35 @@
+/* The sockets that libcurl has open for us. libcurl before 8.0 reuses a
+ * connection without asking whether something waits in it to be read. Knows no
+ * Lua. */
+#ifndef BF_SOCKETS_H
+#define BF_SOCKETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct bf_socket {
+    int fd;
+    int port; /* local; 0 until it is asked for */
+};
+
+struct bf_sockets {
+    struct bf_socket *all;
+    size_t count, cap;
+};
+
+/* A new socket, or -1. */
+int bf_sockets_open(struct bf_sockets *sockets, int family, int type,
+                    int protocol);
+
+/* Closes a socket of bf_sockets_open's; what close() returns. */
+int bf_sockets_close(struct bf_sockets *sockets, int fd);
+
+/* Has the connection from this local port nothing to be read? It should not
+ * have, between two requests: what is there is the server's farewell, or the
+ * leavings of an earlier reply, which would be taken for the next one. */
+bool bf_sockets_quiet(struct bf_sockets *sockets, int port);
+
+/* Forgets the list; the sockets are libcurl's to close. */
+void bf_sockets_free(struct bf_sockets *sockets);
+
+#endif

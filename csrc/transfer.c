@@ -1,0 +1,383 @@
+#include "transfer.h"
+
+#include "lockdown.h"
+#include "request.h"
+#include "url.h"
+#include "verdict.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define BODY_FIRST 4096 /* room for some 25 balances before growing */
+#define BODY_KEPT 65536 /* a larger buffer is not kept for the next reply */
+
+static bool no_memory(struct bf_transfer *transfer) {
+    bf_fault_set(&transfer->fault, BF_MEMORY, "memory", "not enough memory");
+    return false;
+}
+
+/* ---- what libcurl calls back; none of these may touch Lua ---- */
+
+/* libcurl repeats a request by itself when a kept connection dies under it.
+ * The exchange would count it twice, and we would not know. */
+static bool is_repeat(CURL *easy) {
+    long sent = 0;
+    (void)curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent);
+    return sent > 0;
+}
+
+static void refuse_repeat(struct bf_transfer *t) {
+    bf_fault_set(&t->fault, BF_NETWORK, "reset",
+                 "the server closed the connection without a reply");
+}
+
+#ifdef BF_HAVE_PREREQ
+/* The connection is there; the request is about to be written. */
+static int on_ready(void *userdata, char *remote_ip, char *local_ip,
+                    int remote_port, int local_port) {
+    struct bf_transfer *t = userdata;
+    (void)remote_ip, (void)local_ip, (void)remote_port;
+    if (t->state != BF_RUNNING)
+        return CURL_PREREQFUNC_ABORT;
+    if (t->ready) {
+        refuse_repeat(t);
+        return CURL_PREREQFUNC_ABORT;
+    }
+    if (t->reused && !bf_sockets_quiet(t->sockets, local_port)) {
+        t->stale = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    return bf_request_stamp(t) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+#endif
+
+/* A plain connection is for this machine only, wherever a name leads to; an
+ * abandoned transfer whose host is found at last must not go on. */
+static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
+                               struct curl_sockaddr *address) {
+    struct bf_transfer *t = userdata;
+    (void)purpose;
+    t->reused = false;
+    t->fd = -1;
+    if (t->state != BF_RUNNING)
+        return CURL_SOCKET_BAD;
+    if (is_repeat(t->easy)) {
+        refuse_repeat(t);
+        return CURL_SOCKET_BAD;
+    }
+    if (t->client->plain && !bf_is_loopback(&address->addr)) {
+        bf_fault_set(&t->fault, BF_NETWORK, "refused",
+                     "http:// leads to an address that is not loopback");
+        return CURL_SOCKET_BAD;
+    }
+    t->fd = bf_sockets_open(t->sockets, address->family, address->socktype,
+                            address->protocol);
+    return t->fd;
+}
+
+/* Connections outlive the transfer that opened them, so this is not told of
+ * any. */
+static int on_close(void *userdata, curl_socket_t fd) {
+    return bf_sockets_close(userdata, fd);
+}
+
+/* The head of the final reply is there: is its body worth reading? An error's
+ * is if it has an end, for the envelope that may be in it. */
+static bool wants_body(struct bf_transfer *t) {
+    struct bf_fault unused = {.kind = BF_OK};
+    if (t->head.status == 200 || t->head.malformed)
+        return bf_head_check(&t->head, t->client->max_body, &t->fault);
+    if (t->head.status / 100 == 1 && t->head.status != 101)
+        return true; /* not final: another head follows */
+    if (bf_head_check(&t->head, t->client->max_body, &unused))
+        return true;
+    bf_verdict_status(t->head.status, &t->fault);
+    return false;
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
+    struct bf_transfer *t = userdata;
+    size_t len = size * count;
+    bool ended = t->head.ended;
+    if (t->head.bytes == 0)
+        t->replied = bf_now();
+    bf_head_line(&t->head, line, len);
+    if (t->head.bytes > BF_HEAD_MAX)
+        return bf_head_check(&t->head, 0, &t->fault) ? len : 0;
+    return ended || !t->head.ended || wants_body(t) ? len : 0;
+}
+
+static bool grow(struct bf_transfer *t, size_t need) {
+    size_t cap = t->body_cap ? t->body_cap : BODY_FIRST;
+    while (cap < need)
+        cap *= 2;
+    if (cap == t->body_cap)
+        return true;
+    char *body = realloc(t->body, cap);
+    if (!body)
+        return no_memory(t);
+    t->body = body;
+    t->body_cap = cap;
+    return true;
+}
+
+static bool too_large(struct bf_transfer *t) {
+    if (t->head.status == 200)
+        bf_fault_set(&t->fault, BF_PROTOCOL, "too_large",
+                     "the reply's body exceeds max_body (%lu bytes)",
+                     (unsigned long)t->client->max_body);
+    return false;
+}
+
+/* False where the chunks make no sense. A reply that tells of an error already
+ * is not made another one by that. */
+static bool is_chunked_well(struct bf_transfer *t) {
+    bool flood = t->chunks.state == BF_CHUNK_FLOOD;
+    if (!flood && t->chunks.state != BF_CHUNK_BAD)
+        return true;
+    if (t->head.status == 200)
+        bf_fault_set(&t->fault, BF_PROTOCOL, flood ? "too_large" : "framing",
+                     "the reply's chunks %s",
+                     flood ? "have too much around them" : "make no sense");
+    return false;
+}
+
+static bool append(struct bf_transfer *t, const char *data, size_t len) {
+    if (!grow(t, t->body_len + len + 1))
+        return false;
+    char *end = t->body + t->body_len;
+    if (t->head.chunked)
+        len = bf_chunks_decode(&t->chunks, data, len, end);
+    else
+        memcpy(end, data, len);
+    end[len] = '\0';
+    t->body_len += len;
+    return !t->head.chunked || is_chunked_well(t);
+}
+
+/* A chunk's coding is not taken off yet here (see lockdown.c), so that its
+ * last bytes are seen too. */
+static size_t on_body(char *data, size_t size, size_t count, void *userdata) {
+    struct bf_transfer *t = userdata;
+    size_t len = size * count;
+    if (!t->head.chunked && len > t->client->max_body - t->body_len)
+        return too_large(t);
+    if (!append(t, data, len))
+        return 0;
+    return t->body_len > t->client->max_body ? too_large(t) : len;
+}
+
+/* ---- the beginning ---- */
+
+static bool lock_down(struct bf_transfer *t, struct bf_fault *fault) {
+    const struct bf_callbacks callbacks = {
+        .userdata = t,
+        .curl_text = t->curl_text,
+        .on_header = on_header,
+        .on_body = on_body,
+        .on_socket = on_socket,
+        .on_close = on_close,
+        .sockets = t->sockets,
+#ifdef BF_HAVE_PREREQ
+        .on_ready = on_ready,
+#endif
+    };
+    return bf_lockdown(t->easy, &callbacks, fault);
+}
+
+/* A handle goes from client to client. Its CA is set only when it changes, and
+ * a handle that had one goes back to libcurl's default by a full reset: there
+ * is no way to ask an older libcurl what its default was. */
+static bool set_trust(struct bf_transfer *t, struct bf_fault *fault) {
+    const char *wanted = t->client->ca_file;
+    if (wanted ? t->ca_file && strcmp(wanted, t->ca_file) == 0 : !t->ca_file)
+        return true;
+    free(t->ca_file);
+    t->ca_file = NULL;
+    if (!wanted) {
+        curl_easy_reset(t->easy);
+        return lock_down(t, fault);
+    }
+    t->ca_file = strdup(wanted);
+    return (t->ca_file && bf_lockdown_ca(t->easy, wanted)) || no_memory(t);
+}
+
+static bool set_options(struct bf_transfer *t) {
+    const struct bf_client *client = t->client;
+    CURL *easy = t->easy;
+    return curl_easy_setopt(easy, CURLOPT_URL, t->url) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 0L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy) == CURLE_OK;
+}
+
+bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
+                         const struct bf_request *request) {
+    t->client = bf_client_ref(client);
+    t->state = BF_DONE; /* until the engine has it */
+    t->sign = request->sign;
+    t->reused = true; /* until a socket is opened for it */
+    t->clock_offset = request->clock_offset;
+    t->started = bf_now();
+    t->deadline = request->deadline;
+    t->connect_deadline = t->started + client->connect_timeout;
+    t->fd = -1;
+    bf_head_init(&t->head);
+    bf_chunks_init(&t->chunks);
+    if (!bf_request_make(t, request))
+        return no_memory(t);
+    if (!set_trust(t, &t->fault))
+        return false;
+    if (!set_options(t))
+        return no_memory(t);
+#ifndef BF_HAVE_PREREQ
+    return bf_request_stamp(t);
+#else
+    return bf_lockdown_has_prereq() || bf_request_stamp(t);
+#endif
+}
+
+/* ---- the end ---- */
+
+/* libcurl drops what follows an announced body, and closes the connection. So
+ * one that is gone although the reply meant to keep it tells. */
+static bool has_excess(struct bf_transfer *t) {
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    return t->head.keeps &&
+           curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
+           fd == CURL_SOCKET_BAD;
+}
+
+static bool is_short(const struct bf_transfer *t) {
+    return t->head.lengths ? (uint64_t)t->head.length != t->body_len
+                           : t->chunks.state != BF_CHUNK_END;
+}
+
+static bool is_whole(struct bf_transfer *t, struct bf_fault *fault) {
+    if (!bf_head_check(&t->head, t->client->max_body, fault))
+        return false;
+    if (is_short(t))
+        bf_fault_set(fault, BF_PROTOCOL, "truncated",
+                     "the reply's body ends before its end");
+    else if (has_excess(t))
+        bf_fault_set(fault, BF_PROTOCOL, "framing",
+                     "there are bytes after the reply's end");
+    return fault->kind == BF_OK;
+}
+
+/* The HTTP status tells of an error. The body may be the exchange's own
+ * envelope, which says more: it is kept if it is whole. */
+static void judge_status(struct bf_transfer *t, CURLcode result) {
+    struct bf_fault unused = {.kind = BF_OK};
+    if (result == CURLE_OK && t->body_len > 0 && is_whole(t, &unused))
+        return;
+    bf_verdict_status(t->head.status, &t->fault);
+}
+
+void bf_transfer_done(struct bf_transfer *t, CURLcode result) {
+    const struct bf_head *head = &t->head;
+    t->finished = bf_now();
+    if (t->fault.kind != BF_OK)
+        return;
+    if (head->ended && !head->malformed && head->status != 200)
+        judge_status(t, result);
+    else if (result == CURLE_OK)
+        (void)is_whole(t, &t->fault);
+    else
+        bf_verdict(t->easy, result, t->curl_text, head, &t->fault);
+}
+
+bool bf_transfer_resolving(struct bf_transfer *t) {
+    curl_off_t looked_up = 0;
+    if (t->ready)
+        return false;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
+    return looked_up == 0;
+}
+
+static bool is_connected(struct bf_transfer *t) {
+    curl_off_t connected = 0;
+    if (t->ready && bf_lockdown_has_prereq())
+        return true;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+    return connected > 0;
+}
+
+double bf_transfer_due(struct bf_transfer *t) {
+    return t->deadline < t->connect_deadline || is_connected(t)
+               ? t->deadline
+               : t->connect_deadline;
+}
+
+/* libcurl 7.88 does not tell, as others do, with CURLINFO_CONNECT_TIME. */
+static bool has_peer(int fd) {
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof peer;
+    return getpeername(fd, (void *)&peer, &len) == 0;
+}
+
+static const char *stage(struct bf_transfer *t) {
+    if (is_connected(t))
+        return t->head.bytes ? "body" : "response";
+    if (bf_transfer_resolving(t))
+        return "resolve";
+    return has_peer(t->fd) ? "tls" : "connect";
+}
+
+void bf_transfer_expire(struct bf_transfer *t) {
+    const char *where = stage(t);
+    t->finished = bf_now();
+    bf_fault_set(&t->fault, BF_TIMEOUT, where,
+                 "no answer in time: still waiting at stage \"%s\" after "
+                 "%ld ms",
+                 where, (long)((t->finished - t->started) * 1000));
+}
+
+/* ---- life ---- */
+
+struct bf_transfer *bf_transfer_new(struct bf_sockets *sockets,
+                                    struct bf_fault *fault) {
+    struct bf_transfer *t = calloc(1, sizeof *t);
+    if (t) {
+        t->sockets = sockets;
+        t->easy = curl_easy_init();
+    }
+    if (!t || !t->easy) {
+        free(t);
+        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+        return NULL;
+    }
+    if (!lock_down(t, fault)) {
+        bf_transfer_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void bf_transfer_reset(struct bf_transfer *t) {
+    bf_client_unref(t->client);
+    t->client = NULL;
+    bf_request_wipe(t);
+    if (t->body_cap > BODY_KEPT) {
+        free(t->body);
+        t->body = NULL;
+        t->body_cap = 0;
+    }
+    t->body_len = 0;
+    t->ready = t->stale = t->dropped = false;
+    t->sent = t->replied = 0;
+    t->curl_text[0] = '\0';
+    bf_fault_clear(&t->fault);
+    t->state = BF_IDLE;
+}
+
+void bf_transfer_free(struct bf_transfer *t) {
+    if (!t)
+        return;
+    bf_transfer_reset(t);
+    curl_easy_cleanup(t->easy);
+    free(t->ca_file);
+    free(t->body);
+    free(t);
+}

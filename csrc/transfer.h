@@ -1,0 +1,96 @@
+/* One HTTP exchange: a signed GET handed to libcurl with everything locked
+ * down that leaks or lies, its reply collected under byte caps and checked to
+ * be whole. Knows no Lua. Who drives it is engine.c's business. */
+#ifndef BF_TRANSFER_H
+#define BF_TRANSFER_H
+
+#include "chunks.h"
+#include "client.h"
+#include "head.h"
+#include "sockets.h"
+
+struct bf_request {
+    struct bf_span path;  /* "/v1/account/balances" */
+    struct bf_span query; /* without "?"; may be empty */
+    bool sign;            /* or public: no credentials go along */
+    int64_t clock_offset; /* ms, added to our time to get the server's */
+    double deadline;      /* of the whole attempt, on bf_now()'s clock */
+};
+
+enum bf_state {
+    BF_IDLE,     /* in the engine's pool */
+    BF_RUNNING,  /* in the multi handle */
+    BF_DONE,     /* out of it: `fault` or a whole reply is there */
+    BF_ABANDONED /* over, `fault` is set, but libcurl is still resolving */
+};
+
+#define BF_HEADERS 6
+
+struct bf_transfer {
+    CURL *easy;
+    struct bf_sockets *sockets; /* the engine's */
+    char *ca_file; /* whom `easy` is set to trust; NULL: the default */
+    enum bf_state state;
+    struct bf_client *client;        /* a reference, while not idle */
+    struct bf_transfer *prev, *next; /* in the engine's list */
+    bool dropped;                    /* nobody holds it any more */
+
+    /* the request */
+    char *url;
+    struct bf_span path, query; /* within the URL, as they are signed */
+    bool sign;
+    int64_t clock_offset;
+    double started, deadline, connect_deadline;
+    struct curl_slist headers[BF_HEADERS];
+    char accept[32], timestamp[48], nonce[32];
+    char sign_header[16 + BF_SIGNATURE_LEN];
+
+    /* on its way */
+    int fd;      /* the socket opened last for it, or -1 */
+    bool ready;  /* connected and signed: the request goes out */
+    bool reused; /* on a connection kept from an earlier transfer */
+    bool stale;  /* that connection had bytes waiting: it is to be replaced */
+    int64_t sent_ms;      /* wall clock at signing, without the offset */
+    double sent, replied; /* monotonic: signed; first line of the reply */
+    double finished;
+
+    /* the reply */
+    struct bf_head head;
+    struct bf_chunks chunks;
+    char *body; /* NUL-terminated */
+    size_t body_len, body_cap;
+    struct bf_fault fault;
+    char curl_text[CURL_ERROR_SIZE];
+};
+
+/* An idle transfer with its locked-down easy handle, whose sockets go into the
+ * engine's list, or NULL with `fault` set:
+ * memory, or config where libcurl cannot honour the lock-down. */
+struct bf_transfer *bf_transfer_new(struct bf_sockets *sockets,
+                                    struct bf_fault *fault);
+void bf_transfer_free(struct bf_transfer *transfer); /* accepts NULL */
+
+/* Makes an idle transfer ready to be added to a multi handle. Takes a
+ * reference to the client. False with the transfer's own fault set. */
+bool bf_transfer_prepare(struct bf_transfer *transfer, struct bf_client *client,
+                         const struct bf_request *request);
+
+/* To be called when libcurl is through with it and before it leaves the multi
+ * handle: decides whether the reply is whole, and names the fault if not. */
+void bf_transfer_done(struct bf_transfer *transfer, CURLcode result);
+
+/* Ends it with kind timeout, naming the stage it was in. The caller takes it
+ * out of the multi handle. */
+void bf_transfer_expire(struct bf_transfer *transfer);
+
+/* Is libcurl still looking up the host's name? Such a transfer cannot be
+ * taken out of the multi handle without waiting for the resolver's thread. */
+bool bf_transfer_resolving(struct bf_transfer *transfer);
+
+/* When bf_transfer_expire is due if nothing comes of it before. */
+double bf_transfer_due(struct bf_transfer *transfer);
+
+/* Back to idle: drops the client, wipes the request and the reply. */
+void bf_transfer_reset(struct bf_transfer *transfer);
+
+#endif

@@ -1,0 +1,125 @@
+#include "verdict.h"
+
+#include <errno.h>
+#include <openssl/x509_vfy.h>
+#include <string.h>
+
+struct row {
+    CURLcode result;
+    enum bf_kind kind;
+    const char *code;
+};
+
+static const struct row rows[] = {
+    {CURLE_COULDNT_RESOLVE_HOST,     BF_NETWORK,  "resolve"    },
+    {CURLE_COULDNT_RESOLVE_PROXY,    BF_NETWORK,  "resolve"    },
+    {CURLE_COULDNT_CONNECT,          BF_NETWORK,  "refused"    },
+    {CURLE_GOT_NOTHING,              BF_NETWORK,  "empty"      },
+    {CURLE_SEND_ERROR,               BF_NETWORK,  "reset"      },
+    {CURLE_RECV_ERROR,               BF_NETWORK,  "reset"      },
+    {CURLE_ABORTED_BY_CALLBACK,      BF_NETWORK,  "reset"      },
+    {CURLE_OPERATION_TIMEDOUT,       BF_TIMEOUT,  "connect"    },
+    {CURLE_PEER_FAILED_VERIFICATION, BF_TLS,      "certificate"},
+    {CURLE_SSL_CACERT_BADFILE,       BF_TLS,      "ca_file"    },
+    {CURLE_SSL_CONNECT_ERROR,        BF_TLS,      "handshake"  },
+    {CURLE_SSL_CIPHER,               BF_TLS,      "handshake"  },
+    {CURLE_USE_SSL_FAILED,           BF_TLS,      "handshake"  },
+    {CURLE_SSL_ISSUER_ERROR,         BF_TLS,      "certificate"},
+    {CURLE_PARTIAL_FILE,             BF_PROTOCOL, "truncated"  },
+    {CURLE_WEIRD_SERVER_REPLY,       BF_PROTOCOL, "framing"    },
+    {CURLE_UNSUPPORTED_PROTOCOL,     BF_PROTOCOL, "framing"    }, /* HTTP/0.9 */
+    {CURLE_BAD_CONTENT_ENCODING,     BF_PROTOCOL, "framing"    },
+    {CURLE_HTTP2,                    BF_PROTOCOL, "framing"    },
+    {CURLE_OUT_OF_MEMORY,            BF_MEMORY,   "memory"     },
+};
+
+static const struct row *find(CURLcode result) {
+    static const struct row other = {CURLE_OK, BF_NETWORK, "failed"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].result == result)
+            return &rows[i];
+    return &other;
+}
+
+/* Which of the certificate's checks failed. */
+static const char *certificate_code(CURL *easy, const char *text) {
+    long result = X509_V_OK;
+    (void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &result);
+    switch (result) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "expired";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        return "self_signed";
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return "untrusted";
+    default: /* libcurl compares the name after OpenSSL was content */
+        return strstr(text, "name") ? "hostname" : "certificate";
+    }
+}
+
+static const char *tls_code(CURL *easy, const struct row *row,
+                            const char *text) {
+    if (row->result == CURLE_PEER_FAILED_VERIFICATION)
+        return certificate_code(easy, text);
+    return strstr(text, "protocol version") ||
+                   strstr(text, "unsupported protocol")
+               ? "version"
+               : row->code;
+}
+
+static const char *network_code(CURL *easy, const struct row *row) {
+    long error = 0;
+    if (row->result != CURLE_COULDNT_CONNECT)
+        return row->code;
+    (void)curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error);
+    if (error == ENETUNREACH || error == EHOSTUNREACH)
+        return "unreachable";
+    return error == ECONNRESET ? "reset" : row->code;
+}
+
+/* libcurl has a limit of its own for a single header line, and in versions
+ * before 8.6 says that it is out of memory. */
+static bool is_header_flood(CURL *easy, CURLcode result,
+                            const struct bf_head *head) {
+    curl_off_t begun = 0;
+#if LIBCURL_VERSION_NUM >= 0x080600
+    if (result == CURLE_TOO_LARGE)
+        return true;
+#endif
+    (void)curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &begun);
+    return result == CURLE_OUT_OF_MEMORY && begun > 0 && !head->ended;
+}
+
+/* TLS failed because the connection under it did. */
+static bool is_broken_handshake(CURLcode result, const char *text) {
+    return result == CURLE_SSL_CONNECT_ERROR &&
+           (strstr(text, "SYSCALL") || strstr(text, "reset by peer"));
+}
+
+void bf_verdict(CURL *easy, CURLcode result, const char *text,
+                const struct bf_head *head, struct bf_fault *fault) {
+    const struct row *row = find(result);
+    const char *what = *text ? text : curl_easy_strerror(result);
+    if (is_header_flood(easy, result, head))
+        bf_fault_set(fault, BF_PROTOCOL, "too_large",
+                     "the reply has a header line too long to take");
+    else if (is_broken_handshake(result, text))
+        bf_fault_set(fault, BF_NETWORK, "reset", "%s", what);
+    else if (row->kind == BF_TLS)
+        bf_fault_set(fault, BF_TLS, tls_code(easy, row, text),
+                     "%s (whom to trust is set with ca_file)", what);
+    else if (head->bytes > 0 && row->kind == BF_NETWORK)
+        bf_fault_set(fault, BF_PROTOCOL, "truncated",
+                     "the connection broke within the reply: %s", what);
+    else
+        bf_fault_set(fault, row->kind, network_code(easy, row), "%s", what);
+}
+
+void bf_verdict_status(int status, struct bf_fault *fault) {
+    bf_fault_set(fault, BF_HTTP, status / 100 == 3 ? "redirect" : "status",
+                 "the server answered HTTP status %d", status);
+}

@@ -1,0 +1,17 @@
+/* libcurl's result codes and HTTP's, in bitfront's words. Knows no Lua. */
+#ifndef BF_VERDICT_H
+#define BF_VERDICT_H
+
+#include "fault.h"
+#include "head.h"
+
+#include <curl/curl.h>
+
+/* Names what libcurl's failure `result` was; `text` is its error buffer. */
+void bf_verdict(CURL *easy, CURLcode result, const char *text,
+                const struct bf_head *head, struct bf_fault *fault);
+
+/* A reply with a status other than 200: kind http. */
+void bf_verdict_status(int status, struct bf_fault *fault);
+
+#endif
