@@ -1,0 +1,84 @@
+/* One source for Lua 5.1 to 5.4 and LuaJIT. What PUC Lua 5.1 lacks is here
+ * under private names: a library built against its headers runs on LuaJIT,
+ * one that took LuaJIT's extras would not run on PUC 5.1. */
+#ifndef BF_COMPAT_H
+#define BF_COMPAT_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdint.h>
+
+#if LUA_VERSION_NUM < 502
+
+static inline void bf_setfuncs(lua_State *L, const luaL_Reg *functions) {
+    for (; functions->name; functions++) {
+        lua_pushcfunction(L, functions->func);
+        lua_setfield(L, -2, functions->name);
+    }
+}
+
+/* The userdata at `index` if its metatable is the registered `type`. */
+static inline void *bf_testudata(lua_State *L, int index, const char *type) {
+    void *box = lua_touserdata(L, index);
+    if (!box || !lua_getmetatable(L, index))
+        return NULL;
+    luaL_getmetatable(L, type);
+    if (!lua_rawequal(L, -1, -2))
+        box = NULL;
+    lua_pop(L, 2);
+    return box;
+}
+
+#else
+
+static inline void bf_setfuncs(lua_State *L, const luaL_Reg *functions) {
+    luaL_setfuncs(L, functions, 0);
+}
+
+static inline void *bf_testudata(lua_State *L, int index, const char *type) {
+    return luaL_testudata(L, index, type);
+}
+
+#endif
+
+/* A userdata that has no values of Lua's with it. */
+static inline void *bf_newuserdata(lua_State *L, size_t size) {
+#if LUA_VERSION_NUM >= 504
+    return lua_newuserdatauv(L, size, 0);
+#else
+    return lua_newuserdata(L, size);
+#endif
+}
+
+/* An integer that may exceed 32 bits: an integer where Lua has them, else a
+ * double, exact to 2^53. */
+static inline void bf_pushinteger(lua_State *L, int64_t number) {
+#if LUA_VERSION_NUM >= 503
+    lua_pushinteger(L, (lua_Integer)number);
+#else
+    lua_pushnumber(L, (lua_Number)number);
+#endif
+}
+
+/* Registers a userdata type: methods in a table of their own under __index.
+ * Filled in also where it exists: an earlier try may have run out of memory
+ * half way. */
+static inline void bf_newtype(lua_State *L, const char *type,
+                              const luaL_Reg *methods,
+                              const luaL_Reg *metamethods) {
+    (void)luaL_newmetatable(L, type);
+    bf_setfuncs(L, metamethods);
+    lua_newtable(L);
+    bf_setfuncs(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pushstring(L, type);
+    lua_setfield(L, -2, "__name");
+    lua_pop(L, 1);
+}
+
+static inline void bf_settype(lua_State *L, const char *type) {
+    luaL_getmetatable(L, type);
+    lua_setmetatable(L, -2);
+}
+
+#endif

@@ -1,0 +1,327 @@
+/* bitfront.core: what Lua sees of the native side. Options arrive checked (see
+ * lua/bitfront/options.lua); this is not a public interface. */
+
+#include "compat.h"
+#include "engine.h"
+#include "luaclient.h"
+#include "push.h"
+
+#include <openssl/crypto.h>
+#include <openssl/opensslv.h>
+#include <string.h>
+
+#define ENGINE "bitfront.engine"
+#define TRANSFER "bitfront.transfer"
+
+/* The one symbol that others see. */
+#ifdef __GNUC__
+#define EXPORT __attribute__((visibility("default")))
+#else
+#define EXPORT
+#endif
+
+/* ---- the engine: one for each process and Lua state, made on first use ----
+ */
+
+struct engine_box {
+    struct bf_engine *engine;
+};
+
+static const char engine_key; /* its address is the registry's key */
+
+static int engine_gc(lua_State *L) {
+    struct engine_box *box = luaL_checkudata(L, 1, ENGINE);
+    struct bf_engine *engine = box->engine;
+    box->engine = NULL;
+    bf_engine_free(engine);
+    return 0;
+}
+
+/* The box in the registry; made before the first transfer's, so that when the
+ * state closes it is collected after the last one. Raises on memory. */
+static struct engine_box *engine_box(lua_State *L) {
+    struct engine_box *box;
+    lua_pushlightuserdata(L, (void *)&engine_key);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    box = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (box)
+        return box;
+    lua_pushlightuserdata(L, (void *)&engine_key);
+    box = bf_newuserdata(L, sizeof *box);
+    box->engine = NULL;
+    bf_settype(L, ENGINE);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+    return box;
+}
+
+/* The engine of this process, or NULL with `fault` set. An engine from before
+ * a fork is the parent's, and is left alone. */
+static struct bf_engine *get_engine(lua_State *L, struct bf_fault *fault) {
+    struct engine_box *box = engine_box(L);
+    if (!box->engine || bf_engine_is_foreign(box->engine))
+        box->engine = bf_engine_new(fault);
+    return box->engine;
+}
+
+/* ---- transfer: one attempt ---- */
+
+struct transfer_box {
+    struct bf_engine *engine;
+    struct bf_transfer *transfer; /* NULL once finished */
+    struct bf_reply reply;
+    enum bf_want want;
+    enum bf_amounts amounts;
+};
+
+static struct transfer_box *to_transfer(lua_State *L) {
+    return luaL_checkudata(L, 1, TRANSFER);
+}
+
+static struct transfer_box *check_transfer(lua_State *L) {
+    struct transfer_box *box = to_transfer(L);
+    luaL_argcheck(L, box->transfer, 1, "the transfer is finished");
+    return box;
+}
+
+static void release_transfer(struct transfer_box *box) {
+    struct bf_transfer *transfer = box->transfer;
+    box->transfer = NULL;
+    bf_reply_free(&box->reply);
+    if (transfer)
+        bf_engine_drop(box->engine, transfer);
+}
+
+static int transfer_gc(lua_State *L) {
+    release_transfer(to_transfer(L));
+    return 0;
+}
+
+/* transfer:done() */
+static int transfer_done(lua_State *L) {
+    struct transfer_box *box = check_transfer(L);
+    lua_pushboolean(L, box->transfer->state != BF_RUNNING ||
+                           bf_engine_is_foreign(box->engine));
+    return 1;
+}
+
+/* Pushes what became of the box's transfer and lets go of it. */
+static int push_outcome(lua_State *L, struct transfer_box *box) {
+    struct bf_transfer *t = box->transfer;
+    int pushed;
+    if (bf_engine_is_foreign(box->engine)) {
+        struct bf_fault fault = {.kind = BF_OK};
+        bf_fault_set(&fault, BF_NETWORK, "fork",
+                     "the call was begun before a fork, in another process");
+        box->transfer = NULL; /* it is the parent's */
+        return bf_push_fault(L, &fault);
+    }
+    if (t->client->closed && t->fault.kind == BF_OK)
+        bf_fault_set(&t->fault, BF_CLOSED, "closed", "the client is closed");
+    pushed = bf_push_outcome(L, t, &box->reply, box->want, box->amounts);
+    release_transfer(box);
+    return pushed;
+}
+
+/* transfer:finish(): the outcome of a transfer that is done (see push.h). */
+static int transfer_finish(lua_State *L) {
+    struct transfer_box *box = check_transfer(L);
+    luaL_argcheck(L,
+                  box->transfer->state != BF_RUNNING ||
+                      bf_engine_is_foreign(box->engine),
+                  1, "the transfer is still running");
+    return push_outcome(L, box);
+}
+
+static struct transfer_box *new_transfer(lua_State *L) {
+    struct transfer_box *box = bf_newuserdata(L, sizeof *box);
+    memset(box, 0, sizeof *box);
+    bf_settype(L, TRANSFER);
+    return box;
+}
+
+static struct bf_span opt_span(lua_State *L, int arg) {
+    struct bf_span span;
+    span.text = luaL_optlstring(L, arg, "", &span.len);
+    return span;
+}
+
+/* Starts what the arguments ask for and pushes its box; or pushes nothing and
+ * is NULL with `fault` set. Arguments: client, want ("balances", "data",
+ * "public"), path, query or nil, deadline (on core.now's clock), amounts
+ * ("number", "string"), clock offset in ms. */
+static struct transfer_box *start(lua_State *L, struct bf_fault *fault) {
+    static const char *const wants[] = {"balances", "data", "public", NULL};
+    static const char *const modes[] = {"number", "string", NULL};
+    struct bf_client *client = bf_check_client(L);
+    struct bf_engine *engine = get_engine(L, fault);
+    struct bf_request request;
+    enum bf_want want = (enum bf_want)luaL_checkoption(L, 2, NULL, wants);
+    struct transfer_box *box;
+    request.sign = want != BF_PUBLIC;
+    request.path = opt_span(L, 3);
+    request.query = opt_span(L, 4);
+    request.deadline = luaL_checknumber(L, 5);
+    request.clock_offset = (int64_t)luaL_optnumber(L, 7, 0);
+    box = new_transfer(L);
+    box->want = want;
+    box->amounts = (enum bf_amounts)luaL_checkoption(L, 6, "number", modes);
+    box->engine = engine;
+    if (client->closed)
+        bf_fault_set(fault, BF_CLOSED, "closed", "the client is closed");
+    else if (request.sign && !client->mac)
+        bf_fault_set(fault, BF_CONFIG, "missing_credentials",
+                     "the client has no credentials");
+    else if (engine)
+        box->transfer = bf_engine_start(engine, client, &request, fault);
+    return box->transfer ? box : NULL;
+}
+
+/* core.start(...): a transfer, or nil and an error. */
+static int core_start(lua_State *L) {
+    struct bf_fault fault = {.kind = BF_OK};
+    return start(L, &fault) ? 1 : bf_push_fault(L, &fault);
+}
+
+/* core.read(...): one whole attempt, blocking. */
+static int core_read(lua_State *L) {
+    struct bf_fault fault = {.kind = BF_OK};
+    struct transfer_box *box = start(L, &fault);
+    if (!box)
+        return bf_push_fault(L, &fault);
+    while (box->transfer->state == BF_RUNNING)
+        (void)bf_engine_step(box->engine, 60);
+    return push_outcome(L, box);
+}
+
+/* core.balances(client, deadline, amounts, offset): the same for what this
+ * library is for. */
+static int core_balances(lua_State *L) {
+    lua_settop(L, 4);
+    lua_pushliteral(L, "balances");
+    lua_insert(L, 2);
+    lua_pushliteral(L, "/v1/account/balances");
+    lua_insert(L, 3);
+    lua_pushnil(L);
+    lua_insert(L, 4);
+    return core_read(L);
+}
+
+/* core.step(seconds): moves all transfers of this state along, waiting for up
+ * to `seconds`; returns how many are still running. */
+static int core_step(lua_State *L) {
+    double seconds = luaL_checknumber(L, 1);
+    struct engine_box *box = engine_box(L);
+    size_t running = 0;
+    if (box->engine && !bf_engine_is_foreign(box->engine))
+        running = bf_engine_step(box->engine, seconds);
+    bf_pushinteger(L, (int64_t)running);
+    return 1;
+}
+
+/* ---- the rest ---- */
+
+/* core.sign(secret, nonce, timestamp, method, path, query, body): the hex
+ * signature; all strings. Raises where OpenSSL fails. */
+static int core_sign(lua_State *L) {
+    struct bf_span secret, parts[6];
+    char hex[BF_SIGNATURE_LEN + 1];
+    EVP_MAC_CTX *key;
+    bool ok;
+    secret.text = luaL_checklstring(L, 1, &secret.len);
+    for (int i = 0; i < 6; i++)
+        parts[i].text = luaL_checklstring(L, i + 2, &parts[i].len);
+    key = bf_sign_key(secret.text, secret.len);
+    ok = key && bf_sign(key, parts, 6, hex);
+    EVP_MAC_CTX_free(key);
+    if (!ok)
+        return luaL_error(L, "OpenSSL could not compute the signature");
+    lua_pushlstring(L, hex, BF_SIGNATURE_LEN);
+    return 1;
+}
+
+/* core.now(): monotonic seconds. */
+static int core_now(lua_State *L) {
+    lua_pushnumber(L, bf_now());
+    return 1;
+}
+
+/* core.wall(): Unix time in ms. */
+static int core_wall(lua_State *L) {
+    bf_pushinteger(L, bf_wall_ms());
+    return 1;
+}
+
+static void set_version(lua_State *L, const char *library, const char *compiled,
+                        const char *loaded) {
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, compiled);
+    lua_setfield(L, -2, "compiled");
+    lua_pushstring(L, loaded);
+    lua_setfield(L, -2, "loaded");
+    lua_setfield(L, -2, library);
+}
+
+/* core.versions(): the libraries' versions, compiled against and loaded. */
+static int core_versions(lua_State *L) {
+    const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+    lua_createtable(L, 0, 4);
+    set_version(L, "curl", LIBCURL_VERSION, curl->version);
+    lua_getfield(L, -1, "curl");
+    lua_pushstring(L, curl->ssl_version);
+    lua_setfield(L, -2, "ssl");
+    lua_pop(L, 1);
+    set_version(L, "openssl", OPENSSL_VERSION_TEXT,
+                OpenSSL_version(OPENSSL_VERSION));
+    set_version(L, "lua", LUA_RELEASE, NULL);
+#if LIBCURL_VERSION_NUM >= 0x075400
+    if (curl->age >= CURLVERSION_TENTH) {
+        lua_pushstring(L, curl->cainfo ? curl->cainfo : curl->capath);
+        lua_setfield(L, -2, "ca_file");
+    }
+#endif
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"new",      bf_new_client},
+    {"balances", core_balances},
+    {"read",     core_read    },
+    {"start",    core_start   },
+    {"step",     core_step    },
+    {"sign",     core_sign    },
+    {"now",      core_now     },
+    {"wall",     core_wall    },
+    {"versions", core_versions},
+    {NULL,       NULL         },
+};
+
+static const luaL_Reg transfer_methods[] = {
+    {"done",   transfer_done  },
+    {"finish", transfer_finish},
+    {NULL,     NULL           },
+};
+
+static const luaL_Reg transfer_metamethods[] = {
+    {"__gc", transfer_gc},
+    {NULL,   NULL       },
+};
+
+static const luaL_Reg no_methods[] = {
+    {NULL, NULL}
+};
+
+static const luaL_Reg engine_metamethods[] = {
+    {"__gc", engine_gc},
+    {NULL,   NULL     },
+};
+
+EXPORT int luaopen_bitfront_core(lua_State *L);
+EXPORT int luaopen_bitfront_core(lua_State *L) {
+    bf_newtype(L, ENGINE, no_methods, engine_metamethods);
+    bf_register_client(L);
+    bf_newtype(L, TRANSFER, transfer_methods, transfer_metamethods);
+    lua_newtable(L);
+    bf_setfuncs(L, functions);
+    return 1;
+}

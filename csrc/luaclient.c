@@ -1,0 +1,164 @@
+#include "luaclient.h"
+
+#include "compat.h"
+#include "profile.h"
+#include "push.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CLIENT "bitfront.client"
+
+static struct bf_client **to_client(lua_State *L) {
+    return luaL_checkudata(L, 1, CLIENT);
+}
+
+struct bf_client *bf_check_client(lua_State *L) {
+    struct bf_client *client = *to_client(L);
+    luaL_argcheck(L, client, 1, "a client that was made");
+    return client;
+}
+
+static const char *field_string(lua_State *L, const char *name) {
+    lua_getfield(L, 1, name);
+    return lua_tostring(L, -1); /* the table keeps it */
+}
+
+static lua_Number field_number(lua_State *L, const char *name) {
+    lua_getfield(L, 1, name);
+    return luaL_checknumber(L, -1);
+}
+
+int bf_new_client(lua_State *L) {
+    struct bf_fault fault = {.kind = BF_OK};
+    struct bf_client_options options;
+    struct bf_client **box;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    options.base_url = field_string(L, "base_url");
+    options.ca_file = field_string(L, "ca_file");
+    options.proxy = field_string(L, "proxy");
+    options.user_agent = field_string(L, "user_agent");
+    options.connect_timeout = field_number(L, "connect_timeout");
+    options.max_body = (size_t)field_number(L, "max_body");
+    luaL_argcheck(L, options.base_url && options.user_agent, 1,
+                  "base_url and user_agent are needed");
+    box = bf_newuserdata(L, sizeof *box);
+    *box = NULL;
+    bf_settype(L, CLIENT);
+    *box = bf_client_new(&options, &fault);
+    return *box ? 1 : bf_push_fault(L, &fault);
+}
+
+static int push_done(lua_State *L, bool ok, const struct bf_fault *fault) {
+    if (!ok)
+        return bf_push_fault(L, fault);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* client:set_credentials(key, secret): true, or nil and an error. */
+static int client_set_credentials(lua_State *L) {
+    struct bf_fault fault = {.kind = BF_OK};
+    struct bf_client *client = bf_check_client(L);
+    struct bf_span key, secret;
+    key.text = luaL_checklstring(L, 2, &key.len);
+    secret.text = luaL_checklstring(L, 3, &secret.len);
+    return push_done(L, bf_client_credentials(client, key, secret, &fault),
+                     &fault);
+}
+
+/* client:use_environment(key_name, secret_name): true; false where neither
+ * variable is set; nil and an error where one is, or a value is bad. */
+static int client_use_environment(lua_State *L) {
+    struct bf_fault fault = {.kind = BF_OK};
+    struct bf_client *client = bf_check_client(L);
+    const char *names[] = {luaL_checkstring(L, 2), luaL_checkstring(L, 3)};
+    const char *key = getenv(names[0]), *secret = getenv(names[1]);
+    if (!key && !secret) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
+    if (!key || !secret) {
+        bf_fault_set(&fault, BF_CONFIG, "missing_credentials",
+                     "%s is set, but %s is not", key ? names[0] : names[1],
+                     key ? names[1] : names[0]);
+        return bf_push_fault(L, &fault);
+    }
+    return push_done(
+        L,
+        bf_client_credentials(client, (struct bf_span){key, strlen(key)},
+                              (struct bf_span){secret, strlen(secret)}, &fault),
+        &fault);
+}
+
+/* client:use_profile(path, name): true; false and "file" or "section" where
+ * there is none; nil and an error. */
+static int client_use_profile(lua_State *L) {
+    struct bf_fault fault = {.kind = BF_OK};
+    struct bf_client *client = bf_check_client(L);
+    enum bf_profile result = bf_profile_use(client, luaL_checkstring(L, 2),
+                                            luaL_checkstring(L, 3), &fault);
+    if (result == BF_PROFILE_FAULT || result == BF_PROFILE_USED)
+        return push_done(L, result == BF_PROFILE_USED, &fault);
+    lua_pushboolean(L, 0);
+    lua_pushstring(L, result == BF_PROFILE_NO_FILE ? "file" : "section");
+    return 2;
+}
+
+/* client:has_credentials() */
+static int client_has_credentials(lua_State *L) {
+    lua_pushboolean(L, bf_check_client(L)->mac != NULL);
+    return 1;
+}
+
+/* client:is_closed() */
+static int client_is_closed(lua_State *L) {
+    lua_pushboolean(L, bf_check_client(L)->closed);
+    return 1;
+}
+
+/* client:close(): wipes the credentials; again does nothing. */
+static int client_close(lua_State *L) {
+    struct bf_client *client = *to_client(L);
+    if (client)
+        bf_client_close(client);
+    return 0;
+}
+
+static int client_gc(lua_State *L) {
+    struct bf_client **box = to_client(L);
+    struct bf_client *client = *box;
+    *box = NULL;
+    if (client)
+        bf_client_close(client);
+    bf_client_unref(client);
+    return 0;
+}
+
+static int client_tostring(lua_State *L) {
+    struct bf_client *client = *to_client(L);
+    lua_pushfstring(L, "%s (%s)", CLIENT,
+                    !client || client->closed ? "closed" : client->base_url);
+    return 1;
+}
+
+static const luaL_Reg client_methods[] = {
+    {"set_credentials", client_set_credentials},
+    {"use_environment", client_use_environment},
+    {"use_profile",     client_use_profile    },
+    {"has_credentials", client_has_credentials},
+    {"is_closed",       client_is_closed      },
+    {"close",           client_close          },
+    {NULL,              NULL                  },
+};
+
+static const luaL_Reg client_metamethods[] = {
+    {"__gc",       client_gc      },
+    {"__close",    client_close   },
+    {"__tostring", client_tostring},
+    {NULL,         NULL           },
+};
+
+void bf_register_client(lua_State *L) {
+    bf_newtype(L, CLIENT, client_methods, client_metamethods);
+}

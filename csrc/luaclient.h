@@ -1,0 +1,17 @@
+/* The client as Lua sees it: a userdata that holds the credentials. */
+#ifndef BF_LUACLIENT_H
+#define BF_LUACLIENT_H
+
+#include "client.h"
+
+#include <lua.h>
+
+void bf_register_client(lua_State *L);
+
+/* core.new(options): a client without credentials; or nil and an error. */
+int bf_new_client(lua_State *L);
+
+/* Argument 1, open or closed; raises where it is no client. */
+struct bf_client *bf_check_client(lua_State *L);
+
+#endif

@@ -1,0 +1,214 @@
+#include "push.h"
+
+#include "amount.h"
+#include "compat.h"
+#include "request.h"
+#include "verdict.h"
+
+#define MESSAGE_MAX 512 /* bytes of the server's words in an error */
+
+static void set_string(lua_State *L, const char *key, const char *value) {
+    if (!value)
+        return;
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, key);
+}
+
+static void set_integer(lua_State *L, const char *key, int64_t value) {
+    bf_pushinteger(L, value);
+    lua_setfield(L, -2, key);
+}
+
+/* ---- strings of the server ---- */
+
+static void push_string(lua_State *L, const struct bf_string *string) {
+    char *decoded;
+    if (!string->escaped) {
+        lua_pushlstring(L, string->text, string->len);
+        return;
+    }
+    decoded = bf_newuserdata(L, string->len + 1);
+    lua_pushlstring(L, decoded, bf_string_decode(string, decoded));
+    lua_remove(L, -2); /* the scratch */
+}
+
+/* At most MESSAGE_MAX bytes, not cut within a character. */
+static size_t cut(const char *text, size_t len) {
+    if (len <= MESSAGE_MAX)
+        return len;
+    len = MESSAGE_MAX;
+    while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
+        len--;
+    return len;
+}
+
+/* statusMessage, with what a server might echo of the credentials struck out
+ * before it is cut: a cut could leave half of a secret behind. */
+static void push_message(lua_State *L, const struct bf_transfer *t,
+                         const struct bf_string *message) {
+    char *text = bf_newuserdata(L, message->len + 1);
+    size_t len = bf_string_decode(message, text);
+    len = bf_client_redact(t->client, bf_request_signature(t), text, len);
+    lua_pushlstring(L, text, cut(text, len));
+    lua_remove(L, -2); /* the scratch */
+}
+
+/* ---- a reply ---- */
+
+static void push_amount(lua_State *L, struct bf_span amount,
+                        enum bf_amounts amounts) {
+    double number = 0;
+    if (amounts == BF_AS_STRING) {
+        lua_pushlstring(L, amount.text, amount.len);
+        return;
+    }
+    (void)bf_amount_to_double(amount.text, amount.len, &number);
+    lua_pushnumber(L, number); /* the scanner has checked its range */
+}
+
+/* The three names stay on the stack while the records are made: setting a
+ * field by a name that is there already saves looking it up each time. */
+static void push_balances(lua_State *L, const struct bf_reply *reply,
+                          enum bf_amounts amounts) {
+    int names = lua_gettop(L) + 1;
+    luaL_checkstack(L, 8, "balances");
+    lua_pushliteral(L, "currency");
+    lua_pushliteral(L, "balance");
+    lua_pushliteral(L, "availableBalance");
+    lua_createtable(L, (int)reply->count, 0);
+    for (size_t i = 0; i < reply->count; i++) {
+        const struct bf_balance *balance = &reply->balances[i];
+        lua_createtable(L, 0, 3);
+        lua_pushvalue(L, names);
+        push_string(L, &balance->currency);
+        lua_rawset(L, -3);
+        lua_pushvalue(L, names + 1);
+        push_amount(L, balance->balance, amounts);
+        lua_rawset(L, -3);
+        lua_pushvalue(L, names + 2);
+        push_amount(L, balance->available, amounts);
+        lua_rawset(L, -3);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_replace(L, names);
+    lua_settop(L, names);
+}
+
+static void push_info(lua_State *L, const struct bf_transfer *t,
+                      const struct bf_reply *reply) {
+    if (!reply->has_time && !reply->has_code) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_createtable(L, 0, 8);
+    if (reply->has_zone) {
+        push_string(L, &reply->zone);
+        lua_setfield(L, -2, "timezone");
+    }
+    if (reply->has_time)
+        set_integer(L, "responseTime", reply->response_time);
+    if (reply->has_code)
+        set_integer(L, "statusCode", reply->status_code);
+    if (reply->has_message) {
+        push_message(L, t, &reply->message);
+        lua_setfield(L, -2, "statusMessage");
+    }
+    set_integer(L, "http_status", t->head.status);
+}
+
+/* ---- a failure ---- */
+
+static void push_error(lua_State *L, const struct bf_fault *fault) {
+    lua_createtable(L, 0, 8);
+    set_string(L, "kind", bf_kind_name(fault->kind));
+    set_string(L, "code", fault->code);
+    set_string(L, "message", fault->text);
+}
+
+int bf_push_fault(lua_State *L, const struct bf_fault *fault) {
+    lua_pushnil(L);
+    push_error(L, fault);
+    return 2;
+}
+
+/* The exchange's own words for it. Which kind a code is, is Lua's table. */
+static void add_refusal(lua_State *L, const struct bf_transfer *t,
+                        const struct bf_reply *reply) {
+    set_integer(L, "code", reply->status_code);
+    if (!reply->has_message)
+        return;
+    push_message(L, t, &reply->message);
+    lua_setfield(L, -2, "message");
+}
+
+static void push_failure(lua_State *L, const struct bf_transfer *t,
+                         const struct bf_reply *reply) {
+    push_error(L, &t->fault);
+    if (t->fault.kind == BF_API)
+        add_refusal(L, t, reply);
+    if (t->head.status)
+        set_integer(L, "http_status", t->head.status);
+    if (reply->has_time)
+        set_integer(L, "response_time", reply->response_time);
+    if (t->head.retry_after >= 0)
+        set_integer(L, "retry_after", t->head.retry_after);
+}
+
+/* ---- the outcome ---- */
+
+static bool is_whole_envelope(const struct bf_reply *reply) {
+    return reply->has_code && reply->has_time && reply->has_zone &&
+           reply->has_message;
+}
+
+/* A status other than 200 is a failure whatever the body says; the body only
+ * has the better words for it when it is the exchange's refusal. */
+static void read_reply(struct bf_transfer *t, struct bf_reply *reply,
+                       enum bf_want want) {
+    struct bf_fault fault = {.kind = BF_OK};
+    if (t->fault.kind != BF_OK)
+        return;
+    (void)bf_reply_read(reply, want, t->body, t->body_len, &fault);
+    if (t->head.status != 200 &&
+        (fault.kind != BF_API || !is_whole_envelope(reply)))
+        bf_verdict_status(t->head.status, &t->fault);
+    else
+        t->fault = fault;
+}
+
+static void push_value(lua_State *L, const struct bf_transfer *t,
+                       const struct bf_reply *reply, enum bf_want want,
+                       enum bf_amounts amounts) {
+    if (want == BF_BALANCES)
+        push_balances(L, reply, amounts);
+    else if (reply->has_data)
+        lua_pushlstring(L, reply->data.text, reply->data.len);
+    else
+        lua_pushlstring(L, t->body, t->body_len);
+}
+
+static void push_times(lua_State *L, const struct bf_transfer *t) {
+    if (t->sent > 0)
+        bf_pushinteger(L, t->sent_ms);
+    else
+        lua_pushnil(L);
+    if (t->replied > 0)
+        lua_pushnumber(L, t->replied - t->sent);
+    else
+        lua_pushnil(L);
+}
+
+int bf_push_outcome(lua_State *L, struct bf_transfer *t, struct bf_reply *reply,
+                    enum bf_want want, enum bf_amounts amounts) {
+    read_reply(t, reply, want);
+    if (t->fault.kind == BF_OK) {
+        push_value(L, t, reply, want, amounts);
+        lua_pushnil(L);
+    } else {
+        lua_pushnil(L);
+        push_failure(L, t, reply);
+    }
+    push_info(L, t, reply);
+    push_times(L, t);
+    return 5;
+}

@@ -1,0 +1,31 @@
+/* The outcome of an attempt onto the Lua stack. Knows Lua, as core.c and
+ * luaclient.c do, and nothing else. */
+#ifndef BF_PUSH_H
+#define BF_PUSH_H
+
+#include "reply.h"
+#include "transfer.h"
+
+#include <lua.h>
+
+enum bf_amounts { BF_AS_NUMBER, BF_AS_STRING };
+
+/* Pushes five values:
+ *   the records, or responseData's text (the whole reply's where it has none);
+ *       nil after a failure
+ *   nil; after a failure a table: kind (nil for a refusal by the exchange),
+ *       code, message, http_status, response_time, retry_after
+ *   the envelope's fields and http_status, or nil where none was read
+ *   when the request was signed, in ms of our clock; nil if it never was
+ *   seconds from then to the reply's first line, or nil
+ * `reply` is read from the transfer's body; it must be owned by something that
+ * Lua's collector frees, since a push may raise (memory). */
+int bf_push_outcome(lua_State *L, struct bf_transfer *transfer,
+                    struct bf_reply *reply, enum bf_want want,
+                    enum bf_amounts amounts);
+
+/* Pushes nil and the table of a fault: what a call that never became an
+ * attempt returns. */
+int bf_push_fault(lua_State *L, const struct bf_fault *fault);
+
+#endif
