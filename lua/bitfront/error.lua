@@ -1,0 +1,60 @@
+-- What a call returns when it fails: a table that reads well wherever a string
+-- was expected.
+
+local status = require "bitfront.status"
+
+local _M = {}
+
+---@class bitfront.Error
+---@field kind "config"|"network"|"timeout"|"tls"|"http"|"protocol"|"auth"|"permission"|"signature"|"replay"|"clock"|"rate_limit"|"maintenance"|"server"|"request"|"phase"|"closed"|"memory"
+---  the closed set of kinds: stable, to be compared with
+---@field code integer|string  the API's statusCode, or a fixed word
+---@field message string  for people; may change
+---@field retryable boolean  may the same call succeed later?
+---@field retry_after number?  seconds, where the server named them
+---@field http_status integer?  where there was a reply
+---@field response_time integer?  the server's clock, Unix ms
+---@field attempts integer  requests made for the call; 0: nothing was sent
+
+local Error = {}
+
+-- Terminals obey control characters, and a server chose some of these bytes.
+-- U+0080 to U+009F are control characters too (as UTF-8: C2 80 to C2 9F).
+local function harmless(text)
+  return (text:gsub("%c", "?"):gsub("\194[\128-\159]", "?"))
+end
+
+function Error:__tostring()
+  local message = harmless(tostring(self.message))
+  return ("bitfront: %s (%s): %s"):format(self.kind, self.code, message)
+end
+
+function Error.__concat(left, right)
+  return tostring(left) .. tostring(right)
+end
+
+--- Makes an error of a table that has kind, code and message; or, for a refusal
+--- by the exchange, the statusCode as its code and no kind. The table itself
+--- becomes the error.
+---@param fields table
+---@param attempts integer  requests made
+---@return bitfront.Error
+function _M.new(fields, attempts)
+  if fields.kind then
+    fields.retryable = status.may_pass(fields.kind, fields.http_status)
+  else
+    local meaning = status.meaning(fields.code)
+    fields.kind, fields.retryable = meaning.kind, meaning.retryable
+  end
+  fields.attempts = attempts
+  return setmetatable(fields, Error)
+end
+
+--- Is the value an error of this library?
+---@param value any
+---@return boolean
+function _M.is(value)
+  return getmetatable(value) == Error
+end
+
+return _M

@@ -1,0 +1,65 @@
+--- bitfront: the balances of an account at an exchange that speaks BITFRONT's
+--- open API, from Lua. Requiring it does no I/O, sets no globals and loads no
+--- library: the native side comes in with the first client.
+---
+---     local bitfront = require "bitfront"
+---     for _, record in ipairs(assert(bitfront.balances())) do
+---       print(record.currency, record.balance, record.availableBalance)
+---     end
+
+local client = require "bitfront.client"
+local native = require "bitfront.native"
+
+local _M = { _VERSION = require "bitfront.version" }
+
+--- A client for one account. Raises at the caller's line for an unknown option
+--- or a value that will not do.
+---@param options? bitfront.Options
+---@return bitfront.Client
+function _M.new(options)
+  return client.new(options, 2)
+end
+
+local default
+
+--- The balances of the account that the environment names: BITFRONT_API_KEY and
+--- BITFRONT_API_SECRET, or the profile file; BITFRONT_BASE_URL, BITFRONT_CA_FILE.
+--- The same as new():balances() with one client kept for all such calls.
+---@return bitfront.Record[]? records
+---@return bitfront.Error? err
+---@return bitfront.Info? info
+function _M.balances()
+  default = default or client.new(nil, 2)
+  return default:balances()
+end
+
+local function text_of(name, value)
+  if type(value) == "number" and value % 1 == 0 then
+    return ("%.0f"):format(value)
+  elseif type(value) == "string" then
+    return value
+  end
+  error(("bitfront.sign: %s must be a string or a whole number"):format(name), 3)
+end
+
+--- The signature of a request, for tests and other tools: lower-case hex of
+--- HMAC-SHA256 over the concatenation of all but the secret.
+---@param secret string
+---@param nonce integer|string  5 digits
+---@param timestamp integer|string  Unix ms
+---@param method string  "GET"
+---@param path string
+---@param query? string  without "?"
+---@param body? string
+---@return string hex  64 digits
+function _M.sign(secret, nonce, timestamp, method, path, query, body)
+  if type(secret) ~= "string" or secret == "" then
+    error("bitfront.sign: secret must be a string that is not empty", 2)
+  end
+  return native.sign(secret, text_of("nonce", nonce),
+    text_of("timestamp", timestamp), text_of("method", method),
+    text_of("path", path), text_of("query", query or ""),
+    text_of("body", body or ""))
+end
+
+return _M
