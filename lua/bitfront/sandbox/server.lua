@@ -1,0 +1,94 @@
+--- Inside nginx: between its requests and the exchange's rules. nginx runs one
+-- worker process, so the exchange is a plain Lua table and counting is exact.
+
+local accounts = require "bitfront.sandbox.accounts"
+local control = require "bitfront.sandbox.control"
+local damage = require "bitfront.sandbox.damage"
+local example = require "bitfront.sandbox.example"
+local rules = require "bitfront.sandbox.rules"
+local script = require "bitfront.sandbox.script"
+
+local _M = {}
+
+local A_DAY_MS = 86400000
+
+local state -- { exchange =, log =, script = }; see control.lua
+
+-- ngx.now() is the time at which nginx last looked at the clock.
+local function machine_ms()
+  ngx.update_time()
+  return math.floor(ngx.now() * 1000 + 0.5)
+end
+
+local function read_accounts()
+  local file = io.open(ngx.config.prefix() .. "accounts.json", "rb")
+  if not file then return example.accounts end
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+--- Called once, as nginx starts and still has its master's rights.
+function _M.init()
+  state = control.new_state(assert(accounts.parse(read_accounts())))
+end
+
+---@return bitfront.sandbox.Request
+local function read_request()
+  local arrived = machine_ms()
+  ngx.req.read_body()
+  local path, query = ngx.var.request_uri:match("^([^?]*)%??(.*)$")
+  return {
+    arrived = arrived,
+    method = ngx.req.get_method(),
+    path = path,
+    query = query,
+    body = ngx.req.get_body_data() or "",
+    headers = ngx.req.get_headers(0),
+  }
+end
+
+local function send(status, body)
+  ngx.status = status
+  ngx.header["Content-Type"] = "application/json;charset=UTF-8"
+  ngx.header["Content-Length"] = #body
+  ngx.print(body)
+end
+
+-- Bytes past nginx's own HTTP, and then one of damage.lua's endings.
+local function send_raw(bytes, ending)
+  if ending == "reset" then return ngx.exec("@reset") end
+  local socket = assert(ngx.req.socket(true))
+  socket:settimeout(A_DAY_MS)
+  socket:send(bytes) -- a client may well leave before the end
+  if ending == "hang" then socket:receive("*a") end
+  if ending == "cut" then ngx.exit(ngx.HTTP_CLOSE) end
+end
+
+local function answer_by_script(step, request, verdict)
+  if step.latency_ms then ngx.sleep(step.latency_ms / 1000) end
+  local now = rules.clock(state.exchange, machine_ms())
+  local body = script.body(step, request, verdict, now)
+  if step.damage then
+    send_raw(damage.apply(step.damage, body))
+  else
+    send(step.http_status or 200, body)
+  end
+end
+
+--- Answers a request to the exchange.
+function _M.answer()
+  local request = read_request()
+  local verdict = rules.judge(state.exchange, request)
+  local step = script.next(state.script)
+  state.log:add(request, verdict, step)
+  if step then return answer_by_script(step, request, verdict) end
+  send(200, rules.body(verdict, rules.clock(state.exchange, machine_ms())))
+end
+
+--- Answers a request to the control endpoint.
+function _M.control()
+  send(control.answer(state, read_request()))
+end
+
+return _M

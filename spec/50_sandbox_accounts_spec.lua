@@ -1,0 +1,70 @@
+local accounts = require "bitfront.sandbox.accounts"
+
+local function account(balances)
+  return ('{"api_key":"K1","api_secret":"s","balances":%s}'):format(balances)
+end
+
+local function record(amount)
+  return ('[{"currency":"BTC","balance":%s,"availableBalance":0}]')
+    :format(amount)
+end
+
+describe("an accounts file", function()
+  it("holds one account, or an array of them", function()
+    local two = "[" .. account "[]" .. "," .. account("[]"):gsub("K1", "K2")
+    assert.same({ K1 = { api_secret = "s", balances = {} } },
+                accounts.parse(account "[]"))
+    assert.truthy(accounts.parse(two .. "]").K2)
+  end)
+
+  for _, amount in ipairs {
+    "0", "-0", "1000107794.9999858", "3999974992.35615", "1e-8", "1E+8",
+    "0.10000000000000000000000000000001", "100000000000000000000000000001",
+    "1.50",
+  } do
+    it("keeps the digits of " .. amount, function()
+      local wanted = '{"currency":"BTC","balance":' .. amount
+        .. ',"availableBalance":0}'
+      local plain = assert(accounts.parse(account(record(amount))))
+      local quoted = assert(accounts.parse(account(record('"' .. amount .. '"'))))
+      assert.equal(wanted, plain.K1.balances[1].json)
+      assert.equal(wanted, quoted.K1.balances[1].json)
+    end)
+  end
+
+  it("leaves digits inside strings alone, also behind escaped quotes", function()
+    local json = account("[]"):gsub('"s"', '"1 \\\\\\\\\\" 2"')
+    assert.equal('1 \\\\" 2', accounts.parse(json).K1.api_secret)
+  end)
+
+  for _, amount in ipairs {
+    "010", "1.", "0x10", "1e", "1e400x", "null", "true", '""', '".5"', '"+1"',
+    '"NaN"', "{}", '"1 "',
+  } do
+    it("is refused for the amount " .. amount .. ", with its place", function()
+      local parsed, message = accounts.parse(account(record(amount)))
+      assert.is_nil(parsed)
+      assert.matches("accounts[0].balances[0].balance: a number wanted",
+                     message, 1, true)
+    end)
+  end
+
+  for what, json in pairs {
+    ["not JSON"] = "{", ["empty"] = "", ["a string"] = '"x"', ["NaN"] = "NaN",
+    ["an unclosed string"] = '{"api_key":"',
+    ["an account that is a number"] = "[1]",
+    ["no balances"] = '{"api_key":"K","api_secret":"s"}',
+    ["balances that are an object"] = account '{"BTC":1}',
+    ["no secret"] = '{"api_key":"K","balances":[]}',
+    ["a key with a space"] = '{"api_key":"K 1","api_secret":"s","balances":[]}',
+    ["a coin code in lower case"] = account(record("1"):gsub("BTC", "btc")),
+    ["no coin code"] = account '[{"balance":1,"availableBalance":1}]',
+    ["one key twice"] = "[" .. account "[]" .. "," .. account "[]" .. "]",
+  } do
+    it("is refused when it is or has " .. what, function()
+      local parsed, message = accounts.parse(json)
+      assert.is_nil(parsed)
+      assert.matches("^accounts", message)
+    end)
+  end
+end)

@@ -1,0 +1,208 @@
+-- The rules by themselves, where each millisecond can be chosen. That nginx
+-- keeps them too is in 52_sandbox_wire_spec.lua.
+
+local NOON = 1700000000000
+
+-- Stands in for the OpenSSL inside nginx.
+package.loaded["bitfront.sandbox.crypto"] = {
+  hmac_sha256_hex = function(secret, message)
+    return ("hmac(%s, %s)"):format(secret, message)
+  end,
+  equal = function(a, b) return a == b end,
+}
+
+local rules = require "bitfront.sandbox.rules"
+
+describe("the exchange", function()
+  local exchange, nonce
+
+  before_each(function()
+    local record = { currency = "BTC", json = '{"currency":"BTC"}' }
+    exchange = rules.new {
+      KEY = { api_secret = "secret", balances = { record } },
+      OTHER = { api_secret = "other", balances = {} },
+    }
+    nonce = 10000
+  end)
+
+  local function header_of(given, usual)
+    if given == nil then return usual end
+    return given or nil
+  end
+
+  -- A right request, except for what is given; false is a header not sent.
+  local function request(with)
+    with = with or {}
+    nonce = nonce + 1
+    local r = {
+      arrived = with.arrived or NOON, method = with.method or "GET",
+      path = with.path or "/v1/account/balances",
+      query = with.query or "", body = "",
+    }
+    local sent = {
+      nonce = header_of(with.nonce, tostring(nonce)),
+      timestamp = header_of(with.timestamp, ("%.0f"):format(r.arrived)),
+    }
+    local message = tostring(sent.nonce) .. tostring(sent.timestamp)
+      .. r.method .. r.path .. r.query
+    local signed = ("hmac(%s, %s)"):format(with.secret or "secret", message)
+    r.headers = {
+      ["x-api-key"] = header_of(with.key, "KEY"),
+      ["x-api-nonce"] = sent.nonce,
+      ["x-api-timestamp"] = sent.timestamp,
+      ["x-api-sign"] = header_of(with.signature, signed),
+    }
+    return r
+  end
+
+  local function code(with)
+    return rules.judge(exchange, request(with)).code
+  end
+
+  it("answers a request that keeps the rules", function()
+    assert.same({ code = 1000, data = '[{"currency":"BTC"}]' },
+                rules.judge(exchange, request()))
+  end)
+
+  for what, row in pairs {
+    ["another path"] = { 4000, { path = "/v1/account" } },
+    ["another method"] = { 4017, { method = "POST" } },
+    ["no key"] = { 4001, { key = false } },
+    ["an empty key"] = { 4001, { key = "" } },
+    ["no signature"] = { 4001, { signature = false } },
+    ["no timestamp"] = { 4001, { timestamp = false } },
+    ["a header sent twice"] = { 4000, { nonce = { "10001", "10002" } } },
+    ["a malformed key"] = { 6002, { key = "K-1" } },
+    ["an unregistered key"] = { 6001, { key = "NOBODY" } },
+    ["no nonce"] = { 4018, { nonce = false } },
+    ["the nonce 9999"] = { 4018, { nonce = "9999" } },
+    ["the nonce 100000"] = { 4018, { nonce = "100000" } },
+    ["the nonce 01234"] = { 4018, { nonce = "01234" } },
+    ["the nonce 1234x"] = { 4018, { nonce = "1234x" } },
+    ["a timestamp with a point"] = { 4013, { timestamp = "1700000000.5" } },
+    ["a timestamp with a sign"] = { 4013, { timestamp = "+1700000000000" } },
+    ["a timestamp in seconds"] = { 6005, { timestamp = "1700000000" } },
+    ["another key's signature"] = { 4003, { secret = "other" } },
+    ["a signature of something else"] = { 4003, { signature = "abc" } },
+    ["a coin that is not there"] = { 4011, { path = "/v1/account/balances/X" } },
+  } do
+    it(("refuses %s with %d"):format(what, row[1]), function()
+      assert.equal(row[1], code(row[2]))
+    end)
+  end
+
+  it("takes the nonces 10000 and 99999", function()
+    assert.equal(1000, code { nonce = "10000" })
+    assert.equal(1000, code { nonce = "99999" })
+  end)
+
+  it("takes a timestamp up to 999 ms off, either way", function()
+    exchange.settings.limits = false
+    for off, wanted in pairs {
+      [-1000] = 6005, [-999] = 1000, [999] = 1000, [1000] = 6005,
+    } do
+      assert.equal(wanted, code { timestamp = ("%.0f"):format(NOON + off) })
+    end
+  end)
+
+  it("goes by its own clock, which can be moved", function()
+    exchange.settings.clock_offset_ms = 5000
+    assert.equal(6005, code())
+    assert.equal(1000, code { timestamp = ("%.0f"):format(NOON + 5000) })
+  end)
+
+  it("takes each signature once", function()
+    local once = request()
+    assert.equal(1000, rules.judge(exchange, once).code)
+    assert.equal(4005, rules.judge(exchange, once).code)
+  end)
+
+  it("takes a nonce once within a timestamp", function()
+    local path = "/v1/account/balances/BTC"
+    assert.equal(1000, code { nonce = "12345" })
+    assert.equal(4018, code { nonce = "12345", path = path })
+    assert.equal(1000, code { nonce = "12345", arrived = NOON + 1 })
+  end)
+
+  it("does not count a wrong signature as a use of the nonce", function()
+    assert.equal(4003, code { nonce = "12345", signature = "abc" })
+    assert.equal(1000, code { nonce = "12345" })
+  end)
+
+  it("signs the query too", function()
+    assert.equal(1000, code { query = "a=b" })
+  end)
+
+  describe("limits each key", function()
+    it("to 3 calls in any 1 s", function()
+      for _, row in ipairs {
+        { 0, 1000 }, { 500, 1000 }, { 999, 1000 }, { 999, 6004 },
+        { 1998, 1000 }, { 1998, 6004 }, { 1999, 1000 },
+      } do
+        assert.equal(row[2], code { arrived = NOON + row[1] })
+      end
+    end)
+
+    it("to 60 calls in any 60 s", function()
+      for i = 0, 59 do
+        assert.equal(1000, code { arrived = NOON + i * 500 })
+      end
+      assert.equal(6004, code { arrived = NOON + 59999 })
+      assert.equal(1000, code { arrived = NOON + 60500 })
+    end)
+
+    it("counting also what it refuses, for whatever reason", function()
+      code { signature = "abc" }
+      code { nonce = false }
+      code { method = "POST" }
+      assert.equal(6004, code())
+      assert.equal(6004, code { arrived = NOON + 999 })
+    end)
+
+    it("and not by the calls of another", function()
+      for _ = 1, 4 do code() end
+      assert.equal(6004, code())
+      assert.equal(1000, code { key = "OTHER", secret = "other" })
+    end)
+
+    it("unless the limits are switched off", function()
+      exchange.settings.limits = false
+      for _ = 1, 100 do assert.equal(1000, code()) end
+    end)
+
+    it("but not calls for the time", function()
+      for _ = 1, 10 do code { path = "/v1/public/time" } end
+      assert.equal(1000, code())
+    end)
+  end)
+
+  it("sends one balance as an array of one, or as the object", function()
+    local path = "/v1/account/balances/BTC"
+    local function data()
+      return rules.judge(exchange, request { path = path }).data
+    end
+    assert.equal('[{"currency":"BTC"}]', data())
+    exchange.settings.balance_as = "object"
+    assert.equal('{"currency":"BTC"}', data())
+  end)
+
+  describe("says", function()
+    it("success with responseData", function()
+      assert.equal('{"timezone":"UTC","responseTime":1700000000000,'
+        .. '"statusCode":1000,"statusMessage":"SUCCESS","responseData":[]}',
+        rules.body({ code = 1000, data = "[]" }, NOON))
+    end)
+
+    it("a refusal without", function()
+      assert.equal('{"timezone":"UTC","responseTime":1700000000000,'
+        .. '"statusCode":4003,"statusMessage":"INVALID SIGNATURE"}',
+        rules.body({ code = 4003 }, NOON))
+    end)
+
+    it("the time without a statusCode", function()
+      local asked = request { path = "/v1/public/time" }
+      assert.equal('{"timezone":"UTC","responseTime":1700000000000}',
+        rules.body(rules.judge(exchange, asked), NOON))
+    end)
+  end)
+end)

@@ -1,0 +1,231 @@
+-- The sandbox from outside: real nginx, real TLS, `curl` and `openssl`.
+
+local callers = require "spec.support.exchange_caller"
+local sandbox = require "bitfront.sandbox"
+local shell = require "spec.support.shell"
+
+local BALANCES = "/v1/account/balances"
+
+describe("the sandbox", function()
+  local box, caller
+
+  setup(function()
+    box = assert(sandbox.start {
+      port = 0, dir = shell.tmpdir() })
+    caller = callers.of(box)
+  end)
+
+  teardown(function()
+    assert(sandbox.stop { dir = box.dir })
+    assert.equal("", shell.read(box.dir .. "/error.log"))
+  end)
+
+  before_each(function()
+    caller:control("POST", "reset")
+    caller:control("POST", "settings", '{"limits":false}')
+  end)
+
+  it("answers the document's example, digit for digit", function()
+    local body = caller:get(BALANCES).body
+    assert.matches('^{"timezone":"UTC","responseTime":%d+,"statusCode":1000,'
+      .. '"statusMessage":"SUCCESS","responseData":%[', body)
+    for _, record in ipairs {
+      '"BCH","balance":1000000000,"availableBalance":1000000000',
+      '"XRP","balance":1000003043.7,"availableBalance":1000002063.7',
+      '"ETH","balance":1000107794.9999858,"availableBalance":1000107794.9999858',
+      '"BTC","balance":3999974992.35615,"availableBalance":3999970806.72614',
+      '"USDT","balance":1000000000,"availableBalance":999998671.673',
+    } do
+      assert.matches('{"currency":' .. record .. "}", body, 1, true)
+    end
+  end)
+
+  it("says each refusal with its code", function()
+    for code, how in pairs {
+      [4001] = { key = false }, [6001] = { key = "NOBODY" },
+      [6002] = { key = "no-key" }, [4018] = { nonce = "1234" },
+      [4013] = { timestamp = "12x" }, [6005] = { shift_ms = -1000 },
+      [4003] = { secret = "another" }, [4017] = { method = "DELETE" },
+    } do
+      assert.equal(code, caller:code(BALANCES, how))
+    end
+    assert.equal(4000, caller:code "/v1/account")
+    assert.equal(4000, caller:code(BALANCES, { more = "-H 'X-API-KEY: K'" }))
+    assert.equal(4011, caller:code(BALANCES .. "/NONE"))
+  end)
+
+  it("refuses in HTTP 200, with an envelope without data", function()
+    local reply = caller:get(BALANCES, { secret = "wrong", more = "-i" }).body
+    assert.matches("^HTTP/1.1 200 OK\r\n", reply)
+    assert.matches("\nContent%-Type: application/json;charset=UTF%-8\r\n", reply)
+    assert.matches('"statusMessage":"INVALID SIGNATURE"}$', reply)
+  end)
+
+  it("takes a signature once, and a nonce once within a timestamp", function()
+    local first = caller:get(BALANCES, { nonce = "77777" })
+    assert.equal(1000, first.json.statusCode)
+    local same = { nonce = "77777", timestamp = first.timestamp }
+    assert.equal(4005, caller:code(BALANCES, same))
+    assert.equal(4018, caller:code(BALANCES .. "/BTC", same))
+  end)
+
+  it("checks the signature over the query as it was sent", function()
+    assert.equal(1000, caller:code(BALANCES, { query = "b=%20&a=1" }))
+  end)
+
+  it("refuses timestamps ahead and behind", function()
+    assert.equal(1000, caller:code(BALANCES, { shift_ms = 800 }))
+    assert.equal(1000, caller:code(BALANCES, { shift_ms = -700 }))
+    assert.equal(6005, caller:code(BALANCES, { shift_ms = 1300 }))
+    assert.equal(6005, caller:code(BALANCES, { shift_ms = -1000 }))
+  end)
+
+  it("allows a key three calls in a second", function()
+    caller:control("POST", "settings", '{"limits":true}')
+    local codes = {}
+    for i = 1, 4 do codes[i] = caller:code(BALANCES) end
+    assert.same({ 1000, 1000, 1000, 6004 }, codes)
+  end)
+
+  it("tells the time unsigned, without a statusCode", function()
+    local body = shell.must(caller:curl(caller:url "/v1/public/time"))
+    assert.matches('^{"timezone":"UTC","responseTime":%d%d%d%d%d%d%d%d%d%d%d%d%d}$',
+                   body)
+  end)
+
+  it("sends one balance as an array of one, or as documented", function()
+    local record = '{"currency":"BTC","balance":3999974992.35615,'
+      .. '"availableBalance":3999970806.72614}'
+    local body = caller:get(BALANCES .. "/BTC").body
+    assert.matches('"responseData":[' .. record .. "]}", body, 1, true)
+    caller:control("POST", "settings", '{"balance_as":"object"}')
+    body = caller:get(BALANCES .. "/BTC").body
+    assert.matches('"responseData":' .. record .. "}", body, 1, true)
+  end)
+
+  it("has a benchmark location that keeps no rules", function()
+    local target = caller:url("/static" .. BALANCES)
+    local body = shell.must(caller:curl(target .. " " .. target))
+    assert.equal(2 * 830, #body)
+    assert.matches("Re%-using existing connection",
+      shell.must(caller:curl("-v " .. target .. " " .. target .. " 2>&1")))
+  end)
+
+  it("listens on loopback alone", function()
+    local config = shell.read(box.dir .. "/nginx.conf")
+    local _, listens = config:gsub("%f[%w]listen%f[%W]", "")
+    assert.equal(1, listens)
+    assert.matches("listen 127.0.0.1:" .. box.port .. " ssl;", config, 1, true)
+  end)
+
+  it("answers to localhost too, by its own CA and no other", function()
+    local url = ("https://localhost:%d/v1/public/time"):format(box.port)
+    shell.must(caller:curl(url))
+    local _, trouble, status = shell.run("curl -sS " .. url)
+    assert.equal(60, status)
+    assert.matches("certificate", trouble)
+  end)
+
+  describe("its control endpoint", function()
+    it("wants a header that no web page can send", function()
+      local body = shell.must(caller:curl(
+        "-X POST -w '%{http_code}' " .. caller:url "/sandbox/reset"))
+      assert.matches('^{"error":.*}403$', body)
+    end)
+
+    it("says what it cannot do", function()
+      for _, call in ipairs {
+        { "POST", "settings", "{", "JSON" },
+        { "POST", "settings", '{"limit":false}', "no setting limit" },
+        { "POST", "settings", '{"limits":1}', "limits cannot be that" },
+        { "POST", "accounts", "[1]", "accounts%[0%]: an object wanted" },
+        { "POST", "script", '{"damage":"none"}', "cannot have this damage" },
+        { "POST", "script", '[{"code":1}]', "no code" },
+        { "GET", "reset", "", "no such control call" },
+      } do
+        local reply = caller:control(call[1], call[2], call[3])
+        assert.matches(call[4], reply.error)
+      end
+    end)
+
+    it("sets accounts", function()
+      caller:control("POST", "accounts",
+        '{"api_key":"MINE","api_secret":"s3","balances":[{"currency":"BTC",'
+        .. '"balance":0.10000000000000000001,"availableBalance":"1e-8"}]}')
+      assert.equal(6001, caller:code(BALANCES))
+      assert.matches('[{"currency":"BTC","balance":0.10000000000000000001,'
+        .. '"availableBalance":1e-8}]',
+        caller:get(BALANCES, { key = "MINE", secret = "s3" }).body, 1, true)
+    end)
+
+    it("reads and clears the log of arrivals", function()
+      caller:control("DELETE", "log")
+      local sent = caller:get(BALANCES, { query = "a=1" })
+      caller:get(BALANCES, { secret = "wrong" })
+      local log = caller:control("GET", "log")
+      assert.equal(2, #log)
+      assert.equal(4003, log[2].verdict)
+      local first = log[1]
+      assert.is_true(math.abs(first.arrived_ms - sent.timestamp) < 1000)
+      first.arrived_ms = nil
+      assert.same({ method = "GET", path = BALANCES, query = "a=1",
+        key = box.api_key, timestamp = sent.timestamp, nonce = sent.nonce,
+        signature = sent.signature, verdict = 1000 }, first)
+      caller:control("DELETE", "log")
+      assert.same({}, caller:control("GET", "log"))
+    end)
+
+    it("moves the clock", function()
+      caller:control("POST", "settings", '{"clock_offset_ms":-3600000}')
+      local refused = caller:get(BALANCES)
+      assert.equal(6005, refused.json.statusCode)
+      local off = refused.json.responseTime - refused.timestamp
+      assert.is_true(math.abs(off + 3600000) < 1000)
+      assert.equal(1000, caller:code(BALANCES, { shift_ms = -3600000 }))
+    end)
+
+    it("scripts the next replies, in order", function()
+      caller:control("POST", "script", '[{"statusCode":5000,"times":2},'
+        .. '{"statusCode":7,"statusMessage":"\\"$key\\" said $signature"}]')
+      assert.equal(5000, caller:code(BALANCES))
+      assert.equal("INTERNAL ERROR", caller:get(BALANCES).json.statusMessage)
+      local third = caller:get(BALANCES)
+      assert.equal(7, third.json.statusCode)
+      assert.equal('"' .. box.api_key .. '" said ' .. third.signature,
+                   third.json.statusMessage)
+      assert.equal(1000, caller:code(BALANCES))
+    end)
+
+    it("scripts an HTTP status and a body", function()
+      caller:control("POST", "script", '{"http_status":502,"body":"<html>"}')
+      local reply = caller:get(BALANCES, { more = "-w '%{http_code}'" })
+      assert.equal("<html>502", reply.body)
+    end)
+
+    it("scripts a latency, after which the reply's time is read", function()
+      caller:control("POST", "script", '{"latency_ms":300}')
+      local slow = caller:get(BALANCES).json
+      local arrived = caller:control("GET", "log")[1].arrived_ms
+      assert.equal(1000, slow.statusCode)
+      assert.is_true(slow.responseTime - arrived >= 299)
+    end)
+
+    it("forgets a script", function()
+      caller:control("POST", "script", '{"statusCode":5000}')
+      caller:control("DELETE", "script")
+      assert.equal(1000, caller:code(BALANCES))
+    end)
+
+    it("puts everything back", function()
+      caller:control("POST", "script", '{"statusCode":5000}')
+      caller:control("POST", "accounts", "[]")
+      caller:control("POST", "settings",
+        '{"clock_offset_ms":9,"balance_as":"object"}')
+      caller:control("POST", "reset")
+      assert.same({ clock_offset_ms = 0, limits = true, balance_as = "array" },
+                  caller:control("GET", "settings"))
+      assert.same({}, caller:control("GET", "log"))
+      assert.equal(1000, caller:code(BALANCES))
+    end)
+  end)
+end)

@@ -1,0 +1,169 @@
+-- Each damaged reply, as it comes over the wire.
+
+local callers = require "spec.support.exchange_caller"
+local sandbox = require "bitfront.sandbox"
+local shell = require "spec.support.shell"
+
+-- What public/time is answered, and all of it in a whole reply.
+local TIME = '{"timezone":"UTC","responseTime":%d+}'
+local HEAD = "^HTTP/1.1 200 OK\r\nContent%-Type: application/json;charset=UTF%-8\r\n"
+local WHOLE = HEAD .. "Content%-Length: (%d+)\r\n\r\n(.*)$"
+
+-- Bytes sent, as a pattern: of the whole reply, ended in order.
+local wires = {
+  closed_at_once = "^$",
+  closed_in_headers = "^HTTP/1.1 200 OK\r\nContent%-Ty$",
+  closed_before_body = HEAD .. "Content%-Length: 47\r\n\r\n$",
+  closed_in_body = HEAD .. 'Content%-Length: 47\r\n\r\n{"timezone":"UTC","resp$',
+  closed_without_length = HEAD .. '\r\n{"timezone":"UTC","resp$',
+  closed_in_chunk = HEAD .. 'Transfer%-Encoding: chunked\r\n\r\n2f\r\n{"[^}]*$',
+  closed_before_last_chunk =
+    HEAD .. "Transfer%-Encoding: chunked\r\n\r\n2f\r\n" .. TIME .. "\r\n$",
+  two_lengths =
+    HEAD .. "Content%-Length: 47\r\nContent%-Length: 23\r\n\r\n" .. TIME .. "$",
+  length_list = HEAD .. "Content%-Length: 47, 23\r\n\r\n" .. TIME .. "$",
+  length_plus = HEAD .. "Content%-Length: %+47\r\n\r\n" .. TIME .. "$",
+  length_and_chunked = HEAD .. "Content%-Length: 47\r\n"
+    .. "Transfer%-Encoding: chunked\r\n\r\n2f\r\n" .. TIME .. "\r\n0\r\n\r\n$",
+  early_zero_chunk = HEAD .. "Transfer%-Encoding: chunked\r\n\r\n"
+    .. '17\r\n{"timezone":"UTC","resp\r\n0\r\n\r\n2f\r\n' .. TIME .. "\r\n$",
+  empty_body = HEAD .. "Content%-Length: 0\r\n\r\n$",
+  excess_body = HEAD .. "Content%-Length: 47\r\n\r\n" .. TIME .. TIME .. "$",
+  too_large = HEAD .. "Content%-Length: 2097152\r\n\r\n" .. TIME .. " +$",
+  too_many_headers = HEAD .. "Content%-Length: 47\r\nX%-Padding: x+\r\nX%-Padd",
+  gzip_cut = HEAD .. "Content%-Encoding: gzip\r\nContent%-Length: 3%d\r\n\r\n\31\139",
+  bare_cr_status = "^HTTP/1.1 200 O\rK\r\nContent%-Type.*\r\n\r\n" .. TIME .. "$",
+  redirect = "^HTTP/1.1 302 Found\r\n.*\nLocation: /static/v1/account/balances\r\n",
+  html_503 = "^HTTP/1.1 503 Service Unavailable\r\n"
+    .. "Content%-Type: text/html\r\nContent%-Length: 58\r\n\r\n<html>.*</html>$",
+  status_101 = "^HTTP/1.1 101 Status\r\n.*\r\n\r\n" .. TIME .. "$",
+  status_204 = "^HTTP/1.1 204 Status\r\n.*\r\n\r\n" .. TIME .. "$",
+  status_999 = "^HTTP/1.1 999 Status\r\n.*\r\n\r\n" .. TIME .. "$",
+}
+
+-- What is in the body of a reply that is whole as HTTP; plain text.
+local bodies = {
+  not_json = "SUCCESS",
+  json_cut = '"availableBalance":1.5}]',
+  json_twice = '}]}{"timezone"',
+  trailing_nul = "}]}\0",
+  byte_order_mark = '\239\187\191{"timezone"',
+  duplicate_key = '"statusCode":5000,"statusCode":1000',
+  bad_utf8 = '"UT\255C"',
+  raw_newline = '"UT\nC"',
+  lone_surrogate = '"\\ud800"',
+  deep = ("["):rep(1000) .. ("]"):rep(1000),
+  huge_number = '"balance":1e400,',
+  not_a_number = '"balance":NaN,',
+  hex_number = '"balance":0x10,',
+  leading_zero = '"balance":010,',
+  bare_point = '"balance":2.,',
+  amount_in_quotes = '"balance":"1",',
+  amount_null = '"balance":null,',
+  wrong_schema = '"responseData":{"BTC":1.5}}',
+  no_data = '"statusMessage":"SUCCESS"}',
+  no_status_code = '"responseTime":1525239801363,"statusMessage"',
+  status_code_in_quotes = '"statusCode":"1000",',
+  status_code_fraction = '"statusCode":1000.5,',
+  currency_empty = '"currency":"",',
+  currency_nul = '"currency":"B\\u0000C",',
+}
+
+-- These have an `it` of their own below.
+local others = { "reset", "hang", "hang_in_body", "cut_without_length", "gzip",
+                 "gzip_bomb", "status_NNN" }
+
+describe("a damaged reply of the sandbox:", function()
+  local box, caller
+
+  setup(function()
+    box = assert(sandbox.start {
+      port = 0, dir = shell.tmpdir() })
+    caller = callers.of(box)
+  end)
+
+  teardown(function()
+    assert(sandbox.stop { dir = box.dir })
+    assert.equal("", shell.read(box.dir .. "/error.log"))
+  end)
+
+  local function script(name)
+    assert.same({}, caller:control("POST", "script",
+                                   ('{"damage":"%s"}'):format(name)))
+  end
+
+  for name, pattern in pairs(wires) do
+    it(name, function()
+      script(name)
+      local bytes, trouble = caller:wire()
+      assert.matches(pattern, bytes)
+      assert.not_matches("error", trouble)
+    end)
+  end
+
+  for name, text in pairs(bodies) do
+    it(name, function()
+      script(name)
+      local length, body = caller:wire():match(WHOLE)
+      assert.equal(tonumber(length), #body)
+      assert.matches(text, body, 1, true)
+    end)
+  end
+
+  -- A whole command for curl, and how it ends.
+  local function curl(words)
+    return shell.run(caller:curl(words .. " " .. caller:url "/v1/public/time"))
+  end
+
+  it("reset", function()
+    script "reset"
+    local bytes, trouble = caller:wire()
+    assert.equal("", bytes)
+    assert.matches("errno=104", trouble) -- ECONNRESET
+  end)
+
+  it("cut_without_length", function()
+    script "cut_without_length"
+    local bytes, trouble = caller:wire()
+    assert.matches(wires.closed_without_length, bytes)
+    assert.matches("unexpected eof", trouble)
+  end)
+
+  it("hang", function()
+    script "hang"
+    local out, _, status = curl "-i --max-time 0.3"
+    assert.equal("", out)
+    assert.equal(28, status)
+  end)
+
+  it("hang_in_body", function()
+    script "hang_in_body"
+    local out, _, status = curl "-i -N --max-time 0.3"
+    assert.matches(wires.closed_in_body, out)
+    assert.equal(28, status)
+  end)
+
+  it("gzip", function()
+    script "gzip"
+    assert.matches("^" .. TIME .. "$", (curl "--compressed"))
+  end)
+
+  it("gzip_bomb", function()
+    script "gzip_bomb"
+    local packed = caller:wire():match("\r\n\r\n(.*)$")
+    assert.is_true(#packed < 70000)
+    local unpacked = shell.must("gzip -dc | wc -c", { stdin = packed })
+    assert.equal(64 * 1024 * 1024, tonumber(unpacked))
+  end)
+
+  it("each of them by a name that the control endpoint lists", function()
+    local listed = caller:control("GET", "damages")
+    for _, name in ipairs(others) do listed[name] = nil end
+    for name in pairs(bodies) do
+      assert.is_string(listed[name])
+      listed[name] = nil
+    end
+    for name in pairs(wires) do listed[name] = nil end
+    assert.same({}, listed)
+  end)
+end)

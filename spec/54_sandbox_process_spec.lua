@@ -1,0 +1,310 @@
+-- Starting and stopping: what runs, for how long, and where it keeps things.
+
+local callers = require "spec.support.exchange_caller"
+local ports = require "bitfront.sandbox.ports"
+local sandbox = require "bitfront.sandbox"
+local shell = require "spec.support.shell"
+
+local function root()
+  return (shell.must("pwd -P"):gsub("\n", ""))
+end
+
+-- What a program in a process of its own needs to find the sandbox's modules.
+local function environment(lua_folder, more)
+  local env = { LUA_PATH = ("%s/?.lua;%s/?/init.lua;%s")
+    :format(lua_folder, lua_folder, package.path), LUA_CPATH = package.cpath }
+  for name, value in pairs(more or {}) do env[name] = value end
+  return env
+end
+
+local function runs(pid)
+  local _, _, status = shell.run(("kill -0 %d"):format(pid))
+  local stat = status == 0 and shell.read(("/proc/%d/stat"):format(pid))
+  return status == 0 and not (stat or ""):find(") Z", 1, true)
+end
+
+local function ends_within(seconds, pid)
+  for _ = 1, seconds * 20 do
+    if not runs(pid) then return true end
+    shell.sleep(0.05)
+  end
+  return false
+end
+
+local function answers(box)
+  local url = box.base_url .. "/v1/public/time"
+  return shell.must(callers.of(box):curl(url)):find("responseTime") ~= nil
+end
+
+describe("sandbox.start", function()
+  local started
+
+  before_each(function() started = {} end)
+  after_each(function()
+    for _, dir in ipairs(started) do sandbox.stop { dir = dir } end
+  end)
+
+  -- Whatever it starts in this folder ends with the spec.
+  local function folder(name)
+    local dir = shell.tmpdir() .. (name or "")
+    started[#started + 1] = dir
+    return dir
+  end
+
+  local function start(options)
+    options.background = true
+    options.dir = options.dir or folder()
+    return sandbox.start(options)
+  end
+
+  it("returns once the sandbox answers, and says how to reach it", function()
+    local box = assert(start { port = 0 })
+    assert.is_true(answers(box))
+    assert.equal(("https://127.0.0.1:%d"):format(box.port), box.base_url)
+    assert.equal(("export BITFRONT_BASE_URL='%s'\n"
+      .. "export BITFRONT_CA_FILE='%s'\n"
+      .. "export BITFRONT_API_KEY='6W206egN32nCQ0VB'\n"
+      .. "export BITFRONT_API_SECRET='dwjnGqCVzfHlW6Q9r4BjXpmiK1WCdMBI'\n")
+      :format(box.base_url, box.ca_file), box.exports)
+  end)
+
+  it("works in a folder with spaces and quotes in its path", function()
+    local box = assert(start { port = 0, dir = folder "/it's \"a\" $folder" })
+    assert.is_true(answers(box))
+    assert.equal(box.ca_file,
+      shell.must(box.exports .. "printf %s \"$BITFRONT_CA_FILE\""))
+  end)
+
+  it("takes the port asked for, or says that it is taken", function()
+    local port = ports.to_try(0)[1]
+    assert.equal(port, assert(start { port = port }).port)
+    local box, message = start { port = port }
+    assert.is_nil(box)
+    assert.equal(("port %d of 127.0.0.1 is taken"):format(port), message)
+  end)
+
+  it("takes a free port where the default one is taken", function()
+    local first = assert(start {})
+    local second = assert(start {})
+    assert.not_equal(8443, second.port)
+    assert.is_true(answers(first) and answers(second))
+  end)
+
+  it("raises for a port that is none", function()
+    for _, port in ipairs { "8443", -1, 65536, 1.5 } do
+      local ok, message = pcall(function() sandbox.start { port = port } end)
+      assert.is_false(ok)
+      assert.matches("54_.*: port: an integer from 0 to 65535", message)
+    end
+  end)
+
+  it("started again, is the one that runs", function()
+    local first = assert(start { port = 0 })
+    local again = assert(start { dir = first.dir })
+    assert.is_true(again.already_running)
+    assert.equal(first.pid, again.pid)
+    assert.equal(first.exports, again.exports)
+    local other, message = start { dir = first.dir, accounts = "a.json" }
+    assert.is_nil(other)
+    assert.matches("already running on port " .. first.port, message)
+  end)
+
+  it("answers from an accounts file, and exports no secret of it", function()
+    local file = shell.tmpdir() .. "/my accounts.json"
+    shell.write(file, '{"api_key":"MINE","api_secret":"s3cret","balances":'
+      .. '[{"currency":"LN","balance":1.10,"availableBalance":0}]}')
+    local box = assert(start { port = 0, accounts = file })
+    local reply = callers.of(box):get("/v1/account/balances",
+                                      { key = "MINE", secret = "s3cret" })
+    assert.matches('"balance":1.10,', reply.body, 1, true)
+    assert.is_nil(box.api_key)
+    assert.not_matches("s3cret", box.exports)
+    assert.matches("^%-rw%-%-%-%-%-%-%-",
+      shell.must("ls -l " .. shell.quote(box.dir .. "/accounts.json")))
+  end)
+
+  it("says what is wrong with an accounts file", function()
+    local file = shell.tmpdir() .. "/accounts.json"
+    shell.write(file, '[{"api_key":"K"}]')
+    local box, message = start { port = 0, accounts = file }
+    assert.is_nil(box)
+    assert.matches(file .. ": accounts[0].balances", message, 1, true)
+    box, message = start { port = 0, accounts = "/none" }
+    assert.is_nil(box)
+    assert.matches("/none", message)
+  end)
+
+  it("keeps its folder and its keys private, and no key of its CA", function()
+    local box = assert(start { port = 0, dir = folder "/new" })
+    local modes = shell.must(("cd %s && ls -ld . *"):format(box.dir))
+    assert.matches("drwx%-%-%-%-%-%-[^\n]* %.\n", modes)
+    assert.matches("%-rw%-%-%-%-%-%-%-[^\n]* server%.key\n", modes)
+    assert.not_matches("ca%.key", modes)
+  end)
+
+  it("keeps certificates, and makes new ones before they expire", function()
+    local dir = folder()
+    local function start_and_read()
+      assert(start { port = 0, dir = dir })
+      assert(sandbox.stop { dir = dir })
+      return shell.read(dir .. "/server.pem"), shell.read(dir .. "/ca.pem")
+    end
+    local first = start_and_read()
+    assert.equal(first, (start_and_read()))
+    shell.must(("cd %s && openssl x509 -in server.pem -signkey server.key"
+      .. " -days 0 -out short.pem && mv short.pem server.pem"):format(dir))
+    assert.not_equal(first, (start_and_read()))
+    shell.must(("cd %s && openssl verify -x509_strict -CAfile ca.pem server.pem")
+      :format(dir))
+  end)
+
+  it("refuses a folder that others can write in", function()
+    local dir = shell.tmpdir()
+    shell.must("chmod 777 " .. dir)
+    local box, message = sandbox.start { dir = dir, background = true }
+    assert.is_nil(box)
+    assert.matches(dir .. " cannot be the sandbox's folder", message, 1, true)
+  end)
+
+  it("refuses a symbolic link as its folder", function()
+    local dir = shell.tmpdir()
+    shell.must(("cd %s && mkdir real && ln -s real link"):format(dir))
+    assert.is_nil((sandbox.start { dir = dir .. "/link", background = true }))
+  end)
+
+  describe("without a folder asked for", function()
+    local function status_in(env)
+      local out = shell.lua(
+        'print((select(2, require("bitfront.sandbox").status())))',
+        { env = environment(root() .. "/lua", env) })
+      return out:match("^no sandbox is running in (.*)\n$")
+    end
+
+    it("goes by the environment", function()
+      local dir = shell.must("cd " .. shell.tmpdir() .. " && pwd -P"):sub(1, -2)
+      local env = { BITFRONT_SANDBOX_DIR = dir .. "/asked",
+        XDG_RUNTIME_DIR = dir, XDG_STATE_HOME = dir .. "/state",
+        HOME = dir .. "/home", TMPDIR = dir }
+      assert.equal(dir .. "/asked", status_in(env))
+      env.BITFRONT_SANDBOX_DIR = false
+      assert.equal(dir .. "/bitfront-sandbox", status_in(env))
+      env.XDG_RUNTIME_DIR = dir .. "/none"
+      assert.equal(dir .. "/state/bitfront/sandbox", status_in(env))
+      env.XDG_STATE_HOME = false
+      assert.equal(dir .. "/home/.local/state/bitfront/sandbox", status_in(env))
+    end)
+
+    it("uses a temporary one where the home cannot be written", function()
+      local dir = shell.must("cd " .. shell.tmpdir() .. " && pwd -P"):sub(1, -2)
+      local env = { BITFRONT_SANDBOX_DIR = false, XDG_RUNTIME_DIR = false,
+                    XDG_STATE_HOME = false, HOME = "/proc", TMPDIR = dir }
+      local uid = shell.must("id -u"):sub(1, -2)
+      assert.equal(dir .. "/bitfront-sandbox-" .. uid, status_in(env))
+    end)
+  end)
+
+  it("works for an ordinary user, from anywhere, out of any tree", function()
+    if shell.must("id -u") ~= "0\n" then
+      return pending("only root can become another user")
+    end
+    local tree = shell.tmpdir()
+    shell.must(("cp -r lua %s/'a tree' && chmod -R a+rX %s && mkdir -m 777 %s/tmp")
+      :format(tree, tree, tree))
+    local program = ([[
+      local sandbox = require "bitfront.sandbox"
+      local box = assert(sandbox.start { port = 0, background = true })
+      local curl = "curl -sS --cacert %s %s/v1/public/time"
+      os.execute(curl:format(box.ca_file, box.base_url))
+      assert(sandbox.stop())
+    ]])
+    shell.write(tree .. "/program.lua", program)
+    shell.must(("chmod a+r %s/program.lua"):format(tree))
+    local out, trouble = shell.run(
+      ("setpriv --reuid 65534 --regid 65534 --clear-groups %s %s/program.lua")
+        :format(shell.interpreter(), tree),
+      { cwd = "/", env = environment(tree .. "/a tree", {
+          HOME = "/proc", TMPDIR = tree .. "/tmp", PATH = "/usr/bin:/bin",
+          BITFRONT_SANDBOX_DIR = false, XDG_RUNTIME_DIR = false,
+          XDG_STATE_HOME = false }) })
+    assert.matches('^{"timezone":"UTC"', out, nil, nil, trouble)
+  end)
+
+  describe("without background", function()
+    local program = [[
+      local sandbox = require "bitfront.sandbox"
+      local box = assert(sandbox.start { port = 0, dir = os.getenv "DIR" })
+      local file = io.open(os.getenv "DIR" .. "/said", "w")
+      file:write(box.pid, "\n")
+      file:close()
+      sandbox.wait(box)
+      print "ended in order"
+    ]]
+
+    -- The program's pid, nginx's pid, and where the program writes to.
+    local function start_in_background()
+      local dir = folder()
+      shell.write(dir .. "/program.lua", program)
+      local pid = shell.must(
+        ("setsid %s %s/program.lua >%s/out 2>&1 & echo $!")
+          :format(shell.interpreter(), dir, dir),
+        { env = environment(root() .. "/lua", { DIR = dir }) })
+      for _ = 1, 100 do
+        if shell.read(dir .. "/said") then break end
+        shell.sleep(0.05)
+      end
+      local nginx = tonumber(shell.read(dir .. "/said"))
+      assert.is_true(runs(nginx))
+      return tonumber(pid), nginx, dir
+    end
+
+    for _, signal in ipairs { "TERM", "KILL" } do
+      it("it ends when its process ends by SIG" .. signal, function()
+        local lua, nginx, dir = start_in_background()
+        shell.must("rm -r " .. dir) -- as specs do whose folders go first
+        shell.must(("kill -%s %d"):format(signal, lua))
+        assert.is_true(ends_within(3, nginx))
+      end)
+    end
+
+    it("it ends by Ctrl-C, and the program goes on", function()
+      local lua, nginx, dir = start_in_background()
+      shell.must(("kill -INT -%d"):format(lua))
+      assert.is_true(ends_within(3, lua))
+      assert.is_false(runs(nginx))
+      assert.equal("ended in order\n", shell.read(dir .. "/out"))
+    end)
+
+    it("it can be stopped from elsewhere", function()
+      local lua, nginx, dir = start_in_background()
+      assert.is_true(sandbox.stop { dir = dir })
+      assert.is_true(ends_within(3, lua))
+      assert.is_false(runs(nginx))
+    end)
+  end)
+end)
+
+describe("sandbox.stop", function()
+  it("ends what runs in the folder, all of it", function()
+    local box = assert(sandbox.start {
+      port = 0, background = true, dir = shell.tmpdir() })
+    assert.is_true(sandbox.stop { dir = box.dir })
+    assert.is_true(ends_within(1, box.pid))
+    local _, _, status = shell.run("curl -s " .. box.base_url)
+    assert.equal(7, status)
+  end)
+
+  it("says that nothing runs", function()
+    local stopped, message = sandbox.stop { dir = shell.tmpdir() }
+    assert.is_nil(stopped)
+    assert.matches("^no sandbox is running in /", message)
+  end)
+
+  it("leaves a process alone that has got the number since", function()
+    local dir = shell.tmpdir()
+    local pid = shell.must("sleep 30 >/dev/null 2>&1 & echo $!")
+    shell.write(dir .. "/nginx.pid", pid)
+    assert.is_nil((sandbox.stop { dir = dir }))
+    assert.is_true(runs(pid))
+    shell.must("kill " .. pid)
+  end)
+end)

@@ -1,0 +1,80 @@
+-- What specs share.  Each helper's words are in the file it comes from.
+
+local shell = require "spec.support.shell"
+
+local _M = {
+  tmpdir = shell.tmpdir, run = shell.run, must = shell.must, lua = shell.lua,
+  read = shell.read, write = shell.write, quote = shell.quote,
+  sleep = shell.sleep, interpreter = shell.interpreter,
+}
+
+-- The pair of the API's own documentation.
+_M.KEY = "6W206egN32nCQ0VB"
+_M.SECRET = "dwjnGqCVzfHlW6Q9r4BjXpmiK1WCdMBI"
+
+---The body of a successful reply.
+---@param data? string the JSON of responseData
+---@param more? string JSON members to put behind it, with their comma
+function _M.success(data, more)
+  -- Joined, not formatted: "%s" ends at a NUL in Lua 5.1 and 5.2.
+  return '{"timezone":"UTC","responseTime":1525239801363,"statusCode":1000,'
+    .. '"statusMessage":"SUCCESS","responseData":' .. (data or "[]")
+    .. (more or "") .. "}"
+end
+
+---The body of a refusal; both are JSON.
+function _M.refusal(code, message)
+  return '{"timezone":"UTC","responseTime":1525239801363,"statusCode":' .. code
+    .. ',"statusMessage":' .. (message or '"REFUSED"') .. "}"
+end
+
+---Paths of certificates; see certs.lua.
+function _M.certs()
+  return require "spec.support.certs".paths()
+end
+
+---A running fault server; see faultd.lua.
+function _M.faultd()
+  return require "spec.support.faultd".start()
+end
+
+---A whole reply of HTTP/1.1 with this body, as bytes.
+function _M.reply(body, options)
+  return require "spec.support.faultd".reply(body, options)
+end
+
+---A running sandbox exchange; see exchange.lua.
+function _M.sandbox(options)
+  return require "spec.support.exchange".start(options)
+end
+
+---A client with the documentation's key and secret and the specs' CA.
+---@param options? table # for bitfront.new; these win
+function _M.client(options)
+  local all = { api_key = _M.KEY, api_secret = _M.SECRET,
+                ca_file = _M.certs().ca }
+  for name, value in pairs(options or {}) do all[name] = value end
+  return require "bitfront".new(all)
+end
+
+---One call for the balances by a client of its own.
+---@param base_url string
+---@param options? table # for bitfront.new
+---@return table? balances, table? err, table? info
+function _M.balances(base_url, options)
+  local all = { base_url = base_url }
+  for name, value in pairs(options or {}) do all[name] = value end
+  local client = _M.client(all)
+  local balances, err, info = client:balances()
+  client:close()
+  return balances, err, info
+end
+
+---A port of 127.0.0.1 that nothing listens on.
+function _M.free_port()
+  local out = _M.must(".build/test/faultd " .. _M.tmpdir() .. " free:closed",
+                      { stdin = "\n" })
+  return tonumber(out:match("^free (%d+)\n"))
+end
+
+return _M

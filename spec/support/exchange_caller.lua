@@ -1,0 +1,97 @@
+-- Calls the sandbox with nothing of the project's own: `curl` speaks TLS and
+-- HTTP, and `openssl dgst` signs.
+
+local cjson = require "cjson"
+local shell = require "spec.support.shell"
+
+local caller = {}
+caller.__index = caller
+
+local _M = {}
+
+---@param sandbox bitfront.Sandbox
+function _M.of(sandbox)
+  return setmetatable({ sandbox = sandbox, nonce = 10000 }, caller)
+end
+
+function caller:curl(words)
+  local ca = shell.quote(self.sandbox.ca_file)
+  return ("curl -sS --max-time 5 --cacert %s %s"):format(ca, words)
+end
+
+function caller:url(target)
+  return shell.quote(self.sandbox.base_url .. target)
+end
+
+-- A header as words for curl; false leaves it out.
+local function header(name, value)
+  return value and ('-H "%s: %s"'):format(name, value) or ""
+end
+
+local function choose(given, usual)
+  if given == nil then return usual end
+  return given
+end
+
+-- Says timestamp and signature on the first line, then the reply's body.
+local SIGN = [[
+ts=%s; [ "$ts" ] || ts=$(( $(date +%%s%%3N) + %d ))
+sign=$(printf %%s "%s${ts}%s%s%s" | openssl dgst -sha256 -hmac %s)
+sign=${sign##* }
+echo "$ts $sign"
+]]
+
+---A signed call. What is given replaces what would be right; a header that is
+---given as false is not sent.
+---@param path string
+---@param how? { method?: string, query?: string, key?: string|false,
+---  secret?: string, nonce?: string|false, timestamp?: string|false,
+---  shift_ms?: integer, signature?: string|false, more?: string }
+---@return table reply # timestamp, nonce, signature, body, json
+function caller:get(path, how)
+  how = how or {}
+  self.nonce = self.nonce + 1
+  local method, query = how.method or "GET", how.query or ""
+  local nonce = choose(how.nonce, tostring(self.nonce))
+  local sign = SIGN:format(how.timestamp or "", how.shift_ms or 0, nonce or "",
+    method, path, query, how.secret or self.sandbox.api_secret)
+  local target = path .. (query ~= "" and "?" .. query or "")
+  local out = shell.must(sign .. self:curl(table.concat({
+    "-X", method, self:url(target), how.more or "",
+    header("X-API-KEY", choose(how.key, self.sandbox.api_key)),
+    header("X-API-TIMESTAMP", choose(how.timestamp, "$ts")),
+    header("X-API-NONCE", nonce),
+    header("X-API-SIGN", choose(how.signature, "$sign")),
+  }, " ")))
+  local timestamp, signature, body = out:match("^(%S*) (%x+)\n(.*)$")
+  return { timestamp = timestamp, nonce = nonce, signature = signature,
+           body = body, json = body:sub(1, 1) == "{" and cjson.decode(body) }
+end
+
+---A signed call's statusCode.
+function caller:code(path, how)
+  return self:get(path, how).json.statusCode
+end
+
+---A call of the control endpoint.
+---@return table json
+function caller:control(method, name, body)
+  local words = "-X %s -H 'X-Bitfront-Sandbox: control' %s -d %s"
+  return cjson.decode(shell.must(self:curl(words:format(
+    method, self:url("/sandbox/" .. name), shell.quote(body or "")))))
+end
+
+---What the server sends for a call of public/time, byte for byte.
+---@return string bytes
+---@return string trouble # what `openssl s_client` says of the connection
+function caller:wire()
+  local bytes, trouble = shell.run(
+    ("openssl s_client -quiet -ign_eof -servername localhost"
+      .. " -connect 127.0.0.1:%d -CAfile %s")
+      :format(self.sandbox.port, shell.quote(self.sandbox.ca_file)),
+    { stdin = "GET /v1/public/time HTTP/1.1\r\nHost: localhost\r\n"
+        .. "Connection: close\r\n\r\n" })
+  return bytes, trouble
+end
+
+return _M
