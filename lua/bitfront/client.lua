@@ -34,12 +34,6 @@ local meta = { __index = Client, __name = "bitfront.client" }
 
 -- ---- the call ----
 
-local function config_error(message)
-  return errors.new({
-    kind = "config", code = "base_url", message = message,
-  }, 0)
-end
-
 -- The server read its clock between our sending and its reply: most likely half
 -- way.
 local function clock_offset(response_time, sent, round_trip)
@@ -58,7 +52,9 @@ end
 local function call(self, request)
   local started = native.now()
   local deadline = started + self._options.timeout
-  if self._native:is_closed() then
+  if self._fault then
+    return nil, errors.new(self._fault(), 0)
+  elseif self._native:is_closed() then
     return nil, errors.new({
       kind = "closed", code = "closed", message = "the client is closed",
     }, 0)
@@ -261,19 +257,34 @@ local function native_options(checked)
   }
 end
 
+-- What the environment says may be wrong without a fault of the caller's: then
+-- there is a client, but each of its calls returns why it cannot work.
+local function misconfigured(options, variable, err)
+  local function fault()
+    return { kind = "config", code = err.code,
+      message = ("%s: %s"):format(variable, err.message) }
+  end
+  options.base_url = BASE_URL
+  return setmetatable({
+    _native = assert(native.new(native_options(options))),
+    _options = options, _fault = fault,
+  }, meta)
+end
+
 --- See bitfront.new. Raises at `level`.
 ---@param options bitfront.Options?
 ---@param level integer
 ---@return bitfront.Client
 function _M.new(options, level)
   local checked = options_of.check(options, level + 1)
-  local from_environment = not checked.base_url
-  checked.base_url = checked.base_url or os.getenv "BITFRONT_BASE_URL"
-    or BASE_URL
+  local own_url = checked.base_url
+  checked.base_url = own_url or os.getenv "BITFRONT_BASE_URL" or BASE_URL
   checked.ca_file = checked.ca_file or os.getenv "BITFRONT_CA_FILE"
   checked.timeout = checked.timeout or 10
   local client, err = native.new(native_options(checked))
-  if not client then
+  if not client and err.kind == "config" and not own_url then
+    return misconfigured(checked, "BITFRONT_BASE_URL", err)
+  elseif not client then
     error("bitfront.new: " .. err.message, level + 1)
   end
   if checked.api_key then
