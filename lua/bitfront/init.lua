@@ -17,7 +17,8 @@ local _M = { _VERSION = require "bitfront.version" }
 ---@param options? bitfront.Options
 ---@return bitfront.Client
 function _M.new(options)
-  return client.new(options, 2)
+  local made = client.new(options, 2) -- no tail call: it would hide the level
+  return made
 end
 
 local default

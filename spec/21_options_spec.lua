@@ -1,0 +1,153 @@
+local support = require "spec.support"
+
+describe("bitfront.new", function()
+  local bitfront = require "bitfront"
+
+  local function complaint(options)
+    local ok, message = pcall(function() bitfront.new(options) end)
+    assert.is_false(ok)
+    return message
+  end
+
+  describe("raises at the caller's line for", function()
+    local ROWS = {
+      { "no table", 7, "options must be a table, not a number" },
+      { "an unknown option", { api_kye = "x" },
+        'unknown option "api_kye"; did you mean "api_key"?' },
+      { "an unknown option in capitals", { TIMEOUT = 1 },
+        'unknown option "TIMEOUT"; did you mean "timeout"?' },
+      { "an unknown option like no other", { colour = "red" },
+        'unknown option "colour"' },
+      { "a name that is no string", { "x" }, 'unknown option "1"' },
+      { "a timeout of 0", { timeout = 0 }, "timeout must be a number of seconds" },
+      { "a negative timeout", { timeout = -1 }, "timeout must be" },
+      { "a timeout that is no number", { timeout = 0 / 0 }, "timeout must be" },
+      { "a timeout over a day", { timeout = 86401 }, "timeout must be" },
+      { "a timeout in a string", { timeout = "10" }, "timeout must be" },
+      { "a connect_timeout of 0", { connect_timeout = 0 },
+        "connect_timeout must be" },
+      { "half a byte", { max_body = 1.5 }, "max_body must be" },
+      { "no byte", { max_body = 0 }, "max_body must be" },
+      { "amounts of another kind", { amounts = "double" },
+        'amounts must be "number" or "string"' },
+      { "credentials that cannot be called", { credentials = "x" },
+        "credentials must be a function" },
+      { "an empty ca_file", { ca_file = "" }, "ca_file must be" },
+      { "a line end in the user agent", { user_agent = "a\r\nX: y" },
+        "user_agent must be" },
+      { "a key without a secret", { api_key = "k" },
+        "api_secret is missing: api_key and api_secret go together" },
+      { "a secret without a key", { api_secret = "s" }, "api_key is missing" },
+      { "two sources of credentials",
+        { api_key = "k", api_secret = "s", profile = "p" },
+        "give either api_key or profile, not both" },
+      { "an empty key", { api_key = "", api_secret = "s" }, "api_key must be" },
+      { "an empty secret", { api_key = "k", api_secret = "" },
+        "api_secret must be" },
+      { "a key that is no string", { api_key = 1, api_secret = "s" },
+        "api_key must be" },
+      { "a secret that is no string", { api_key = "k", api_secret = {} },
+        "api_secret must be" },
+      { "a line end in the key", { api_key = "k\nX: y", api_secret = "s" },
+        "api_key must be" },
+      { "a NUL in the secret", { api_key = "k", api_secret = "s\0t" },
+        "api_secret must be" },
+    }
+
+    for _, row in ipairs(ROWS) do
+      it(row[1], function()
+        local message = complaint(row[2])
+        assert.truthy(message:find(row[3], 1, true), message)
+        assert.truthy(message:find("^[^\n]*21_options_spec%.lua:%d+: "), message)
+      end)
+    end
+  end)
+
+  it("never repeats a bad secret in its message", function()
+    local message = complaint { api_key = "k", api_secret = "hunter2\n" }
+    assert.is_nil(message:find("hunter2", 1, true))
+  end)
+
+  describe("raises for a base_url with", function()
+    local ROWS = {
+      { "no scheme", "openapi.bitfront.me", "base_url" },
+      { "another scheme", "ftp://127.0.0.1", "must begin with https://" },
+      { "no host", "https://", "base_url" },
+      { "http to another machine", "http://openapi.bitfront.me",
+        "http:// only for a loopback address" },
+      { "http to a name that begins like loopback",
+        "http://localhost.example.com", "only for a loopback address" },
+      { "http to an address that ends like loopback", "http://10.127.0.0.1",
+        "base_url" },
+      { "http to any address", "http://0.0.0.0", "only for a loopback" },
+      { "a user", "https://user@127.0.0.1", "user or password" },
+      { "a password", "https://user:secret@127.0.0.1", "user or password" },
+      { "a fragment", "https://127.0.0.1/#top", "fragment" },
+      { "an empty fragment", "https://127.0.0.1/#", "fragment" },
+      { "a query", "https://127.0.0.1/?a=b", "query" },
+      { "a blank", "https://127.0.0.1/ x", "base_url" },
+      { "a line end", "https://127.0.0.1/\r\nX-Y: z", "base_url" },
+      { "a backslash", "https://127.0.0.1\\@example.com", "base_url" },
+      { "a port that is none", "https://127.0.0.1:99999", "base_url" },
+    }
+
+    for _, row in ipairs(ROWS) do
+      it(row[1], function()
+        local message = complaint { base_url = row[2] }
+        assert.truthy(message:find(row[3], 1, true), message)
+        assert.is_nil(message:find("secret@", 1, true))
+      end)
+    end
+  end)
+
+  for _, url in ipairs {
+    "https://openapi.bitfront.me", "https://openapi.bitfront.me/",
+    "https://127.0.0.1:8443/prefix", "http://127.0.0.1:1", "http://127.8.9.1",
+    "http://localhost:8080", "http://[::1]:80", "HTTPS://EXAMPLE.COM",
+  } do
+    it("takes " .. url, function()
+      assert.has_no.errors(function()
+        bitfront.new({ base_url = url }):close()
+      end)
+    end)
+  end
+
+  it("leaves the table it was given alone", function()
+    local options = setmetatable({ api_key = "k", api_secret = "s" }, {
+      __newindex = function() error "written to" end,
+    })
+    bitfront.new(options):close()
+    assert.same({ api_key = "k", api_secret = "s" }, options)
+  end)
+
+  it("does not keep the secret where Lua could find it", function()
+    local client = bitfront.new { api_key = "kkkk", api_secret = "ssss" }
+    local function look(value, seen)
+      assert.are_not.equal("ssss", value)
+      if type(value) == "table" and not seen[value] then
+        seen[value] = true
+        for name, inner in pairs(value) do look(name, seen) look(inner, seen) end
+      end
+    end
+    look(client, {})
+    assert.is_nil(tostring(client):find("kkkk", 1, true))
+    client:close()
+  end)
+
+  it("takes what the environment says, and a fault in it is no misuse",
+    function()
+      local code = [[
+        local bitfront = require "bitfront"
+        local client = bitfront.new()
+        print(select(2, client:server_time()).kind)
+        print(select(2, client:balances()).code)
+        print(select(2, bitfront.balances()).message)
+        client:close()
+      ]]
+      local out = support.lua(code, {
+        env = { BITFRONT_BASE_URL = "http://example.com" },
+      })
+      assert.equal("config\nbase_url\nBITFRONT_BASE_URL: base_url may be "
+        .. "http:// only for a loopback address; use https://\n", out)
+    end)
+end)

@@ -1,0 +1,190 @@
+local support = require "spec.support"
+
+describe("credentials", function()
+  local faultd
+  local BODY = support.success '[{"currency":"BTC","balance":1,"availableBalance":1}]'
+
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+  before_each(function() faultd:forget() end)
+
+  -- The outcome of one call in a process of its own, whose home and
+  -- environment are as given: "ok", or kind, code and message.
+  local function outcome(env, options, profile_text, mode)
+    local home = support.tmpdir()
+    if profile_text then
+      os.execute("mkdir -p " .. home .. "/.config/bitfront")
+      support.write(home .. "/.config/bitfront/credentials", profile_text)
+      os.execute(("chmod %s %s/.config/bitfront/credentials")
+        :format(mode or "600", home))
+    end
+    local all = { HOME = home, XDG_CONFIG_HOME = false,
+      BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
+      BITFRONT_PROFILE = false, BITFRONT_CA_FILE = faultd.ca_file,
+      BITFRONT_BASE_URL = faultd:url_body(BODY) }
+    for name, value in pairs(env) do all[name] = value end
+    local out, err = support.lua(([[
+      local client = require "bitfront".new { %s }
+      local records, err = client:balances()
+      print(records and "ok" or err.kind .. " " .. err.code .. " " .. err.message)
+    ]]):format(options or ""), { env = all })
+    return (out .. err):gsub("\n$", ""):gsub(home, "HOME"), faultd:requests()
+  end
+
+  local function signed_with(requests, key)
+    assert.equal(1, #requests)
+    assert.equal(key, requests[1].headers["x-api-key"])
+  end
+
+  it("that are missing are named with both variables and the file", function()
+    local message, requests = outcome {}
+    assert.truthy(message:find("^config missing_credentials"))
+    assert.truthy(message:find("BITFRONT_API_KEY", 1, true))
+    assert.truthy(message:find("BITFRONT_API_SECRET", 1, true))
+    assert.truthy(message:find("HOME/.config/bitfront/credentials", 1, true))
+    assert.equal(0, #requests)
+  end)
+
+  it("come from the environment", function()
+    local message, requests = outcome {
+      BITFRONT_API_KEY = "env-key", BITFRONT_API_SECRET = "env-secret",
+    }
+    assert.equal("ok", message)
+    signed_with(requests, "env-key")
+  end)
+
+  it("of the environment are of no use by halves", function()
+    local message, requests = outcome { BITFRONT_API_KEY = "env-key" }
+    assert.equal("config missing_credentials BITFRONT_API_KEY is set, but "
+      .. "BITFRONT_API_SECRET is not", message)
+    assert.equal(0, #requests)
+  end)
+
+  it("of the environment with a control character are refused, not sent",
+    function()
+      local message, requests = outcome {
+        BITFRONT_API_KEY = "key\nX-Other: header", BITFRONT_API_SECRET = "s",
+      }
+      assert.truthy(message:find("^config credentials api_key must be"), message)
+      assert.equal(0, #requests)
+    end)
+
+  local FILE = "# accounts\n[default]\napi_key = file-key\n"
+    .. "api_secret = file-secret\r\n\n[other]\n  api_key=other-key\n"
+    .. "api_secret=other=secret\n; end\n[half]\napi_key = x\n"
+
+  it("come from the profile file where the environment has none", function()
+    local message, requests = outcome({}, "", FILE)
+    assert.equal("ok", message)
+    signed_with(requests, "file-key")
+  end)
+
+  it("of the environment go before the file's", function()
+    local _, requests = outcome({ BITFRONT_API_KEY = "env-key",
+      BITFRONT_API_SECRET = "s" }, "", FILE)
+    signed_with(requests, "env-key")
+  end)
+
+  it("come from the profile that is asked for", function()
+    local _, requests = outcome({ BITFRONT_API_KEY = "env-key",
+      BITFRONT_API_SECRET = "s" }, 'profile = "other"', FILE)
+    signed_with(requests, "other-key")
+  end)
+
+  it("come from the profile that the environment names", function()
+    local _, requests = outcome({ BITFRONT_PROFILE = "other" }, "", FILE)
+    signed_with(requests, "other-key")
+  end)
+
+  it("of a profile that is not there are missing", function()
+    assert.equal("config profile HOME/.config/bitfront/credentials has no "
+      .. "section [nobody]", (outcome({}, 'profile = "nobody"', FILE)))
+    assert.equal("config profile there is no file "
+      .. "HOME/.config/bitfront/credentials",
+      (outcome({}, 'profile = "nobody"')))
+  end)
+
+  it("of a profile by halves are refused", function()
+    assert.equal("config profile HOME/.config/bitfront/credentials: section "
+      .. "[half] has no api_secret", (outcome({}, 'profile = "half"', FILE)))
+  end)
+
+  for _, mode in ipairs { "640", "604", "620", "777" } do
+    it("in a file with mode " .. mode .. " are refused, the mode named",
+      function()
+        local message, requests = outcome({}, "", FILE, mode)
+        assert.truthy(message:find("^config permissions"), message)
+        assert.truthy(message:find("mode 0" .. mode, 1, true), message)
+        assert.equal(0, #requests)
+      end)
+  end
+
+  it("in something that is no file are refused", function()
+    local home = support.tmpdir()
+    os.execute("mkdir -p " .. home .. "/bitfront; mkfifo -m 600 " .. home
+      .. "/bitfront/credentials")
+    local message = outcome { XDG_CONFIG_HOME = home }
+    assert.truthy(message:find("is not a regular file", 1, true), message)
+  end)
+
+  it("in a file too large to be one are refused", function()
+    local message = outcome({}, "", FILE .. ("# filler\n"):rep(9000))
+    assert.truthy(message:find("^config profile .* cannot be read"), message)
+  end)
+
+  it("without a home folder are missing", function()
+    assert.truthy(outcome({ HOME = false }):find "^config missing_credentials")
+  end)
+
+  describe("from a function", function()
+    local function client_of(credentials)
+      return require "bitfront".new { credentials = credentials,
+        base_url = faultd:url_body(BODY), ca_file = faultd.ca_file }
+    end
+
+    it("are asked for at each call, so a new pair counts at once", function()
+      local calls = 0
+      local client = client_of(function()
+        calls = calls + 1
+        return "key-" .. calls, "secret"
+      end)
+      assert(client:balances())
+      assert(client:balances())
+      local requests = faultd:requests()
+      assert.equal("key-1", requests[1].headers["x-api-key"])
+      assert.equal("key-2", requests[2].headers["x-api-key"])
+      client:close()
+    end)
+
+    it("are not asked for where nothing is signed", function()
+      local client = client_of(function() error "asked" end)
+      assert.truthy(client:server_time())
+      client:close()
+    end)
+
+    it("that are not two strings are missing", function()
+      local client = client_of(function() return "key" end)
+      local records, err = client:balances()
+      assert.is_nil(records)
+      assert.equal("config", err.kind)
+      assert.equal("the credentials function returned string and nil, not two "
+        .. "strings", err.message)
+      assert.equal(0, #faultd:requests())
+      client:close()
+    end)
+
+    it("with a control character are refused, not sent", function()
+      local client = client_of(function() return "key\r\nX: y", "secret" end)
+      local _, err = client:balances()
+      assert.equal("config", err.kind)
+      assert.equal(0, #faultd:requests())
+      client:close()
+    end)
+
+    it("raise what the function raises", function()
+      local client = client_of(function() error("vault is sealed", 0) end)
+      assert.has_error(function() client:balances() end, "vault is sealed")
+      client:close()
+    end)
+  end)
+end)
