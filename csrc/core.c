@@ -158,6 +158,7 @@ static struct transfer_box *start(lua_State *L, struct bf_fault *fault) {
     struct bf_request request;
     enum bf_want want = (enum bf_want)luaL_checkoption(L, 2, NULL, wants);
     struct transfer_box *box;
+    lua_settop(L, 7); /* the box comes behind what may be left out */
     request.sign = want != BF_PUBLIC;
     request.path = opt_span(L, 3);
     request.query = opt_span(L, 4);

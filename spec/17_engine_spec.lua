@@ -1,0 +1,162 @@
+-- bitfront.core is not for users; these are the promises that the Lua side is
+-- built on: an attempt in pieces, several at once, and what a fork leaves.
+
+local support = require "spec.support"
+
+describe("the engine", function()
+  local core = require "bitfront.core"
+  local faultd
+  local BODY = support.success '[{"currency":"BTC","balance":1,"availableBalance":1}]'
+  local PATH = "/v1/account/balances"
+
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+
+  local function native(base_url)
+    local client = assert(core.new {
+      base_url = base_url, ca_file = faultd.ca_file, user_agent = "spec",
+      connect_timeout = 3, max_body = 1e6,
+    })
+    assert(client:set_credentials(support.KEY, support.SECRET))
+    return client
+  end
+
+  local function start(client, timeout)
+    return assert(core.start(client, "balances", PATH, nil,
+      core.now() + (timeout or 5)))
+  end
+
+  local function finish(transfer)
+    while not transfer:done() do core.step(1) end
+    return transfer:finish()
+  end
+
+  it("gives in pieces what it gives in one call", function()
+    local client = native(faultd:url_body(BODY))
+    local whole = core.balances(client, core.now() + 5)
+    local pieces, err, info, sent, round_trip = finish(start(client))
+    assert.same(whole, pieces)
+    assert.is_nil(err)
+    assert.equal(1000, info.statusCode)
+    assert.is_true(math.abs(sent - core.wall()) < 5000)
+    assert.is_true(round_trip >= 0 and round_trip < 5)
+  end)
+
+  it("does not wait when it is asked not to", function()
+    local client = native(faultd:url_body(BODY, { delay = 200 }))
+    local transfer = start(client)
+    local steps = 0
+    while not transfer:done() do
+      local before = core.now()
+      core.step(0)
+      assert.is_true(core.now() - before < 0.1)
+      steps = steps + 1
+      support.sleep(0.002)
+    end
+    assert.is_true(steps > 2)
+    assert.equal(1, #assert(transfer:finish()))
+  end)
+
+  it("carries many transfers at once, each with its own end", function()
+    local slow = native(faultd:url_body(BODY, { delay = 300 }))
+    local damaged = native(faultd:url_body("[", { delay = 300 }))
+    local late = native(faultd:url_body(BODY, { delay = 5000 }))
+    local before, transfers = core.now(), {}
+    for i = 1, 30 do transfers[i] = start(i % 2 == 0 and slow or damaged) end
+    local timed_out = start(late, 0.2)
+    for i, transfer in ipairs(transfers) do
+      local records, err = finish(transfer)
+      assert.equal(i % 2 == 0, records ~= nil)
+      assert.equal(i % 2 == 1 and "json" or nil, err and err.code)
+    end
+    assert.is_true(core.now() - before < 3)
+    assert.equal("timeout", select(2, finish(timed_out)).kind)
+    assert.equal(0, core.step(0))
+  end)
+
+  it("lets go of a transfer that nobody holds any more", function()
+    local client = native(faultd:url_body(BODY, { delay = 5000 }))
+    start(client)
+    assert.equal(1, core.step(0))
+    collectgarbage()
+    collectgarbage()
+    assert.equal(0, core.step(0))
+  end)
+
+  it("does not sign for a client that was closed meanwhile", function()
+    local client = native(faultd:url_body(BODY, { delay = 300 }))
+    faultd:forget()
+    local transfer = start(client)
+    client:close()
+    assert.equal("closed", select(2, finish(transfer)).kind)
+    for _, request in ipairs(faultd:requests()) do
+      assert.is_nil(request) -- nothing was sent
+    end
+  end)
+
+  it("gives no result of a client closed while the reply was on its way",
+    function()
+      local client = native(faultd:url_body(BODY, { delay = 300 }))
+      faultd:forget()
+      local transfer = start(client)
+      repeat core.step(0.01) until #faultd:requests() == 1
+      client:close()
+      assert.equal("closed", select(2, finish(transfer)).kind)
+    end)
+
+  it("raises where a transfer is finished too soon, or twice", function()
+    local client = native(faultd:url_body(BODY, { delay = 100 }))
+    local transfer = start(client)
+    assert.has_error(function() transfer:finish() end)
+    finish(transfer)
+    assert.has_error(function() transfer:finish() end)
+    assert.has_error(function() transfer:done() end)
+  end)
+
+  it("does not take other userdata for its own", function()
+    assert.has_error(function() core.balances(io.stdout, 1) end)
+    assert.has_error(function() core.start({}, "balances", PATH) end)
+  end)
+
+  local found, ffi = pcall(require, "ffi")
+  if not found then return end
+  ffi.cdef "int fork(void); int waitpid(int, int *, int); void _exit(int);"
+
+  -- Runs the function in a forked process; true if it returned true there.
+  local function in_child(action)
+    local status = ffi.new "int[1]"
+    local pid = ffi.C.fork()
+    if pid == 0 then
+      local ok, result = pcall(action)
+      ffi.C._exit(ok and result and 0 or 1)
+    end
+    ffi.C.waitpid(pid, status, 0)
+    return status[0] == 0
+  end
+
+  it("after a fork makes its own connections and leaves the parent's", function()
+    local client = native(faultd:url_body(BODY))
+    faultd:forget()
+    assert(core.balances(client, core.now() + 5))
+    assert.is_true(in_child(function()
+      local ok = core.balances(client, core.now() + 5)
+      collectgarbage()
+      return ok
+    end))
+    assert(core.balances(client, core.now() + 5))
+    local requests = faultd:requests()
+    assert.equal(requests[1].connection, requests[3].connection)
+    assert.are_not.equal(requests[1].connection, requests[2].connection)
+  end)
+
+  it("gives a child no answer of a call that its parent began", function()
+    local client = native(faultd:url_body(BODY, { delay = 300 }))
+    local transfer = start(client)
+    core.step(0)
+    assert.is_true(in_child(function()
+      local records, err = transfer:finish()
+      return records == nil and err.kind == "network" and err.code == "fork"
+    end))
+    assert.equal(1, #assert(finish(transfer)))
+  end)
+end)
