@@ -87,6 +87,12 @@ static bool set_callbacks(CURL *easy, const struct bf_callbacks *with) {
            !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, with->sockets);
 }
 
+static bool has_prereq; /* the library does not change under us */
+
+bool bf_lockdown_has_prereq(void) {
+    return has_prereq;
+}
+
 static bool set_prereq(CURL *easy, const struct bf_callbacks *with) {
 #ifdef BF_HAVE_PREREQ
     if (bf_lockdown_has_prereq())
@@ -134,13 +140,8 @@ bool bf_lockdown_init(struct bf_fault *fault) {
                      info->ssl_version ? info->ssl_version : "no TLS");
         return false;
     }
-    return true;
-}
-
-bool bf_lockdown_has_prereq(void) {
 #ifdef BF_HAVE_PREREQ
-    return curl_version_info(CURLVERSION_NOW)->version_num >= 0x075000;
-#else
-    return false;
+    has_prereq = info->version_num >= 0x075000;
 #endif
+    return true;
 }

@@ -9,12 +9,16 @@
 
 #define CLIENT "bitfront.client"
 
-static struct bf_client **to_client(lua_State *L) {
+struct client_box {
+    struct bf_client *client; /* NULL where it could not be made */
+};
+
+static struct client_box *to_box(lua_State *L) {
     return luaL_checkudata(L, 1, CLIENT);
 }
 
 struct bf_client *bf_check_client(lua_State *L) {
-    struct bf_client *client = *to_client(L);
+    struct bf_client *client = to_box(L)->client;
     luaL_argcheck(L, client, 1, "a client that was made");
     return client;
 }
@@ -32,7 +36,7 @@ static lua_Number field_number(lua_State *L, const char *name) {
 int bf_new_client(lua_State *L) {
     struct bf_fault fault = {.kind = BF_OK};
     struct bf_client_options options;
-    struct bf_client **box;
+    struct client_box *box;
     luaL_checktype(L, 1, LUA_TTABLE);
     options.base_url = field_string(L, "base_url");
     options.ca_file = field_string(L, "ca_file");
@@ -43,10 +47,10 @@ int bf_new_client(lua_State *L) {
     luaL_argcheck(L, options.base_url && options.user_agent, 1,
                   "base_url and user_agent are needed");
     box = bf_newuserdata(L, sizeof *box);
-    *box = NULL;
+    box->client = NULL;
     bf_settype(L, CLIENT);
-    *box = bf_client_new(&options, &fault);
-    return *box ? 1 : bf_push_fault(L, &fault);
+    box->client = bf_client_new(&options, &fault);
+    return box->client ? 1 : bf_push_fault(L, &fault);
 }
 
 static int push_done(lua_State *L, bool ok, const struct bf_fault *fault) {
@@ -119,16 +123,16 @@ static int client_is_closed(lua_State *L) {
 
 /* client:close(): wipes the credentials; again does nothing. */
 static int client_close(lua_State *L) {
-    struct bf_client *client = *to_client(L);
+    struct bf_client *client = to_box(L)->client;
     if (client)
         bf_client_close(client);
     return 0;
 }
 
 static int client_gc(lua_State *L) {
-    struct bf_client **box = to_client(L);
-    struct bf_client *client = *box;
-    *box = NULL;
+    struct client_box *box = to_box(L);
+    struct bf_client *client = box->client;
+    box->client = NULL;
     if (client)
         bf_client_close(client);
     bf_client_unref(client);
@@ -136,7 +140,7 @@ static int client_gc(lua_State *L) {
 }
 
 static int client_tostring(lua_State *L) {
-    struct bf_client *client = *to_client(L);
+    struct bf_client *client = to_box(L)->client;
     lua_pushfstring(L, "%s (%s)", CLIENT,
                     !client || client->closed ? "closed" : client->base_url);
     return 1;

@@ -56,11 +56,14 @@ static char *read_all(int fd, size_t *len) {
 
 /* ---- the text ---- */
 
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
 static struct bf_span trim(struct bf_span span) {
-    static const char blanks[] = " \t\r";
-    while (span.len > 0 && memchr(blanks, *span.text, 3))
+    while (span.len > 0 && is_blank(*span.text))
         span.text++, span.len--;
-    while (span.len > 0 && memchr(blanks, span.text[span.len - 1], 3))
+    while (span.len > 0 && is_blank(span.text[span.len - 1]))
         span.len--;
     return span;
 }

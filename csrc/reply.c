@@ -91,11 +91,11 @@ static void read_amount(struct reader *r, long index, const char *field,
 
 static void read_field(struct reader *r, long index, struct bf_balance *into,
                        const struct bf_string *key) {
-    if (bf_string_is(key, "currency"))
+    if (BF_STRING_IS(key, "currency"))
         read_currency(r, index, &into->currency);
-    else if (bf_string_is(key, "balance"))
+    else if (BF_STRING_IS(key, "balance"))
         read_amount(r, index, "balance", &into->balance);
-    else if (bf_string_is(key, "availableBalance"))
+    else if (BF_STRING_IS(key, "availableBalance"))
         read_amount(r, index, "availableBalance", &into->available);
     else
         (void)bf_scan_skip(&r->scan);
@@ -103,7 +103,7 @@ static void read_field(struct reader *r, long index, struct bf_balance *into,
 
 static void read_balance(struct reader *r, long index) {
     struct bf_nest nest;
-    struct bf_string key;
+    struct bf_string key = {NULL, 0, false};
     struct bf_balance *into;
     if (bf_scan_peek(&r->scan) != '{') {
         complain(r, index, NULL, "must be an object");
@@ -159,15 +159,15 @@ static void read_data(struct reader *r) {
 
 static void read_member(struct reader *r, const struct bf_string *key) {
     struct bf_reply *reply = r->reply;
-    if (bf_string_is(key, "responseData"))
+    if (BF_STRING_IS(key, "responseData"))
         read_data(r);
-    else if (bf_string_is(key, "timezone"))
+    else if (BF_STRING_IS(key, "timezone"))
         reply->has_zone = read_string(r, &reply->zone);
-    else if (bf_string_is(key, "statusMessage"))
+    else if (BF_STRING_IS(key, "statusMessage"))
         reply->has_message = read_string(r, &reply->message);
-    else if (bf_string_is(key, "responseTime"))
+    else if (BF_STRING_IS(key, "responseTime"))
         reply->has_time = read_integer(r, &reply->response_time);
-    else if (bf_string_is(key, "statusCode")) {
+    else if (BF_STRING_IS(key, "statusCode")) {
         reply->has_code = read_integer(r, &reply->status_code);
         if (!reply->has_code)
             envelope_fault(r, "statusCode must be an integer");
@@ -195,7 +195,7 @@ static void check_envelope(struct reader *r) {
 
 static void read_envelope(struct reader *r) {
     struct bf_nest nest;
-    struct bf_string key;
+    struct bf_string key = {NULL, 0, false};
     if (bf_scan_peek(&r->scan) != '{') {
         envelope_fault(r, "the reply must be an object");
         (void)bf_scan_skip(&r->scan);

@@ -1,35 +1,49 @@
 #include "request.h"
 
-#include <inttypes.h>
 #include <openssl/crypto.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define NONCE_NAME "X-API-NONCE: "
+#define TIMESTAMP_NAME "X-API-TIMESTAMP: "
 #define SIGN_NAME "X-API-SIGN: "
+
+/* The number in decimal digits behind what is in `line`; returns where they
+ * begin. */
+static char *put_number(char *line, int64_t number) {
+    char digits[20], *end = line + strlen(line), *begin = end;
+    size_t count = 0;
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0 && count < sizeof digits);
+    while (count > 0)
+        *end++ = digits[--count];
+    *end = '\0';
+    return begin;
+}
+
+static struct bf_span span_of(const char *text) {
+    return (struct bf_span){text, strlen(text)};
+}
 
 static bool sign_now(struct bf_transfer *t, int64_t now) {
     int64_t timestamp = now + t->clock_offset;
     unsigned nonce = 0;
-    char digits[24];
-    char *signature = t->sign_header + strlen(SIGN_NAME);
     if (!bf_nonce(&timestamp, &nonce))
         return false;
-    (void)snprintf(digits, sizeof digits, "%u", nonce);
-    (void)snprintf(t->nonce, sizeof t->nonce, "X-API-NONCE: %u", nonce);
-    (void)snprintf(t->timestamp, sizeof t->timestamp,
-                   "X-API-TIMESTAMP: %" PRId64, timestamp);
-    const char *stamp = t->timestamp + strlen("X-API-TIMESTAMP: ");
+    memcpy(t->nonce, NONCE_NAME, sizeof NONCE_NAME);
+    memcpy(t->timestamp, TIMESTAMP_NAME, sizeof TIMESTAMP_NAME);
+    memcpy(t->sign_header, SIGN_NAME, sizeof SIGN_NAME);
     const struct bf_span parts[] = {
-        {digits, strlen(digits)},
-        {stamp,  strlen(stamp) },
-        {"GET",  3             },
+        span_of(put_number(t->nonce, nonce)),
+        span_of(put_number(t->timestamp, timestamp)),
+        {"GET", 3},
         t->path,
         t->query,
     };
-    memcpy(t->sign_header, SIGN_NAME, sizeof SIGN_NAME);
     return bf_sign(t->client->mac, parts, sizeof parts / sizeof *parts,
-                   signature);
+                   t->sign_header + strlen(SIGN_NAME));
 }
 
 bool bf_request_stamp(struct bf_transfer *t) {
@@ -62,31 +76,30 @@ static void link_headers(struct bf_transfer *t) {
     }
 }
 
-/* base_url, path and query in one string that the spans point into. */
-static bool make_url(struct bf_transfer *t, const struct bf_request *request) {
-    size_t base = strlen(t->client->base_url);
+char *bf_request_url(const struct bf_client *client,
+                     const struct bf_request *request) {
+    size_t base = strlen(client->base_url);
     size_t path = request->path.len, query = request->query.len;
     char *url = malloc(base + path + query + 2);
     if (!url)
-        return false;
-    memcpy(url, t->client->base_url, base);
+        return NULL;
+    memcpy(url, client->base_url, base);
     memcpy(url + base, request->path.text, path);
     url[base + path] = query ? '?' : '\0';
     if (query)
         memcpy(url + base + path + 1, request->query.text, query);
     url[base + path + 1 + query] = '\0';
-    t->url = url;
-    t->path = (struct bf_span){url + base, path};
-    t->query = (struct bf_span){url + base + path + 1, query};
-    return true;
+    return url;
 }
 
-bool bf_request_make(struct bf_transfer *t, const struct bf_request *request) {
-    if (!make_url(t, request))
-        return false;
+void bf_request_make(struct bf_transfer *t, const struct bf_request *request) {
+    const char *path = t->aim.url + strlen(t->client->base_url);
+    t->path = (struct bf_span){path, request->path.len};
+    t->query = (struct bf_span){path + request->path.len, request->query.len};
+    if (t->query.len > 0)
+        t->query.text++; /* past the question mark */
     (void)strcpy(t->accept, "Accept: application/json");
     link_headers(t);
-    return true;
 }
 
 const char *bf_request_signature(const struct bf_transfer *t) {
@@ -95,7 +108,5 @@ const char *bf_request_signature(const struct bf_transfer *t) {
 }
 
 void bf_request_wipe(struct bf_transfer *t) {
-    free(t->url);
-    t->url = NULL;
     OPENSSL_cleanse(t->sign_header, sizeof t->sign_header);
 }

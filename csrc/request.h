@@ -5,9 +5,13 @@
 
 #include "transfer.h"
 
-/* Fills in the URL and the header list; the signature comes later. False: no
- * memory. */
-bool bf_request_make(struct bf_transfer *transfer,
+/* base_url, path and query in one string, to be freed; or NULL. */
+char *bf_request_url(const struct bf_client *client,
+                     const struct bf_request *request);
+
+/* Fills in the header list, and what is to be signed, which is a part of the
+ * URL that the transfer is aimed at. The signature comes later. */
+void bf_request_make(struct bf_transfer *transfer,
                      const struct bf_request *request);
 
 /* Takes the time and signs. To be called at the moment of sending: a slow
@@ -19,7 +23,7 @@ bool bf_request_stamp(struct bf_transfer *transfer);
 /* The signature that went out, or NULL. */
 const char *bf_request_signature(const struct bf_transfer *transfer);
 
-/* Forgets the URL and wipes the signature. */
+/* Wipes the signature. */
 void bf_request_wipe(struct bf_transfer *transfer);
 
 #endif

@@ -29,11 +29,16 @@ static char here(const struct bf_scan *scan) {
     return scan->at < scan->end ? *scan->at : '\0';
 }
 
+static bool is_blank(char c) {
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 char bf_scan_peek(struct bf_scan *scan) {
-    while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' ||
-                                    *scan->at == '\r' || *scan->at == '\t'))
-        scan->at++;
-    return here(scan);
+    const char *at = scan->at, *end = scan->end;
+    while (at < end && is_blank(*at))
+        at++;
+    scan->at = at;
+    return at < end ? *at : '\0';
 }
 
 bool bf_scan_end(struct bf_scan *scan) {
@@ -45,48 +50,19 @@ bool bf_scan_end(struct bf_scan *scan) {
 
 /* ---- strings ---- */
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The four hex digits at `at`, or -1. */
-static long hex4(const char *at, const char *end) {
-    long code = 0;
-    if (end - at < 4)
-        return -1;
-    for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(at[i]);
-        if (digit < 0)
-            return -1;
-        code = code * 16 + digit;
-    }
-    return code;
-}
-
-static bool is_high(long code) {
-    return code >= 0xD800 && code <= 0xDBFF;
-}
-
-static bool is_low(long code) {
-    return code >= 0xDC00 && code <= 0xDFFF;
-}
-
 /* Past "\uXXXX", or both halves of a pair: a lone half stands for nothing that
  * UTF-8 could hold. */
 static bool skip_unicode(struct bf_scan *scan) {
-    long code = hex4(scan->at + 2, scan->end);
+    long code = bf_hex4(scan->at + 2, scan->end);
     if (code < 0)
         return fail(scan, "bad \\u escape");
     scan->at += 6;
-    if (is_low(code))
+    if (bf_is_low(code))
         return fail(scan, "lone surrogate");
-    if (!is_high(code))
+    if (!bf_is_high(code))
         return true;
     if (scan->end - scan->at < 6 || scan->at[0] != '\\' || scan->at[1] != 'u' ||
-        !is_low(hex4(scan->at + 2, scan->end)))
+        !bf_is_low(bf_hex4(scan->at + 2, scan->end)))
         return fail(scan, "lone surrogate");
     scan->at += 6;
     return true;
@@ -127,8 +103,30 @@ static bool skip_utf8(struct bf_scan *scan) {
     return true;
 }
 
-static bool is_plain(char c) {
-    return c >= ' ' && c != '"' && c != '\\'; /* char signed: ASCII alone */
+static bool is_plain(unsigned char c) {
+    return c >= ' ' && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Might one of the eight bytes not be plain? In each of the differences a byte
+ * that is not has its high bit set, and sometimes one that is. */
+static bool may_be_special(uint64_t word) {
+    const uint64_t each = 0x0101010101010101u;
+    uint64_t quotes = word ^ each * '"', backslashes = word ^ each * '\\';
+    return ((word | (word - each * ' ') | (quotes - each) |
+             (backslashes - each)) &
+            each * 0x80) != 0;
+}
+
+static const char *skip_plain(const char *at, const char *end) {
+    uint64_t word;
+    for (; end - at >= (ptrdiff_t)sizeof word; at += sizeof word) {
+        memcpy(&word, at, sizeof word);
+        if (may_be_special(word))
+            break;
+    }
+    while (at < end && is_plain((unsigned char)*at))
+        at++;
+    return at;
 }
 
 static bool skip_special(struct bf_scan *scan, bool *escaped) {
@@ -149,10 +147,7 @@ bool bf_scan_string(struct bf_scan *scan, struct bf_string *string) {
     string->text = ++scan->at;
     string->escaped = false;
     for (;;) {
-        const char *at = scan->at, *end = scan->end;
-        while (at < end && (unsigned char)*at < 0x80 && is_plain(*at))
-            at++;
-        scan->at = at;
+        scan->at = skip_plain(scan->at, scan->end);
         if (here(scan) == '"')
             break;
         if (!skip_special(scan, &string->escaped))
@@ -163,114 +158,14 @@ bool bf_scan_string(struct bf_scan *scan, struct bf_string *string) {
     return true;
 }
 
-static char *put_utf8(char *out, long code) {
-    if (code < 0x80) {
-        *out++ = (char)code;
-        return out;
-    }
-    if (code < 0x800) {
-        *out++ = (char)(0xC0 | code >> 6);
-    } else {
-        if (code < 0x10000) {
-            *out++ = (char)(0xE0 | code >> 12);
-        } else {
-            *out++ = (char)(0xF0 | code >> 18);
-            *out++ = (char)(0x80 | (code >> 12 & 63));
-        }
-        *out++ = (char)(0x80 | (code >> 6 & 63));
-    }
-    *out++ = (char)(0x80 | (code & 63));
-    return out;
-}
-
-/* What the valid escape at `at` stands for; `*at` moves past it. */
-static char *put_escape(char *out, const char **at, const char *end) {
-    static const char letters[] = "bfnrt", values[] = "\b\f\n\r\t";
-    const char *escape = *at;
-    const char *letter = strchr(letters, escape[1]);
-    *at += 2;
-    if (escape[1] != 'u') {
-        *out++ = letter ? values[letter - letters] : escape[1];
-        return out;
-    }
-    long code = hex4(*at, end);
-    *at += 4;
-    if (is_high(code)) {
-        code = 0x10000 + ((code - 0xD800) << 10) + hex4(*at + 2, end) - 0xDC00;
-        *at += 6;
-    }
-    return put_utf8(out, code);
-}
-
-/* The bytes that the next character or escape stands for; one byte at a time
- * where nothing is escaped. Returns how many. */
-static size_t next_bytes(const char **at, const char *end, char out[4]) {
-    if (**at == '\\')
-        return (size_t)(put_escape(out, at, end) - out);
-    out[0] = *(*at)++;
-    return 1;
-}
-
-size_t bf_string_decode(const struct bf_string *string, char *out) {
-    const char *at = string->text, *end = at + string->len;
-    size_t len = 0;
-    while (at < end) {
-        char bytes[4];
-        size_t count = next_bytes(&at, end, bytes);
-        memcpy(out + len, bytes, count);
-        len += count;
-    }
-    return len;
-}
-
-bool bf_string_is(const struct bf_string *string, const char *text) {
-    const char *at = string->text, *end = at + string->len;
-    size_t len = strlen(text);
-    if (!string->escaped)
-        return string->len == len && memcmp(at, text, len) == 0;
-    while (at < end) {
-        char bytes[4];
-        size_t count = next_bytes(&at, end, bytes);
-        if (len < count || memcmp(bytes, text, count) != 0)
-            return false;
-        text += count;
-        len -= count;
-    }
-    return len == 0;
-}
-
-bool bf_string_has_nul(const struct bf_string *string) {
-    const char *at = string->text, *end = at + string->len;
-    while (string->escaped && at < end) {
-        char bytes[4];
-        (void)next_bytes(&at, end, bytes);
-        if (bytes[0] == '\0')
-            return true;
-    }
-    return false; /* a bare NUL would not have passed the scanner */
-}
-
 /* ---- keys ---- */
 
-/* FNV-1a over the key's decoded bytes. Equal keys have equal hashes, so none
- * is missed; two different keys of one object with the same hash are refused
- * with them, which takes somebody who wants it to happen. */
-static uint64_t hash_key(const struct bf_string *key) {
-    const char *at = key->text, *end = at + key->len;
-    uint64_t hash = 0xCBF29CE484222325u;
-    while (at < end) {
-        char bytes[4];
-        size_t count = next_bytes(&at, end, bytes);
-        for (size_t i = 0; i < count; i++)
-            hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001B3u;
-    }
-    return hash;
-}
+#define FEW_KEYS 16
 
-static bool remember_key(struct bf_scan *scan, uint64_t hash) {
+static bool remember_key(struct bf_scan *scan, const struct bf_string *name) {
     if (scan->key_count == scan->key_cap) {
         size_t cap = scan->key_cap ? scan->key_cap * 2 : 32;
-        uint64_t *keys = realloc(scan->keys, cap * sizeof *keys);
+        struct bf_key *keys = realloc(scan->keys, cap * sizeof *keys);
         if (!keys) {
             scan->no_memory = true;
             return fail(scan, "not enough memory");
@@ -278,26 +173,39 @@ static bool remember_key(struct bf_scan *scan, uint64_t hash) {
         scan->keys = keys;
         scan->key_cap = cap;
     }
-    scan->keys[scan->key_count++] = hash;
+    scan->keys[scan->key_count++].name = *name;
     return true;
 }
 
-static int compare_hashes(const void *left, const void *right) {
-    uint64_t a, b;
-    memcpy(&a, left, sizeof a);
-    memcpy(&b, right, sizeof b);
-    return a < b ? -1 : a > b;
+static bool is_same_key(const struct bf_string *a, const struct bf_string *b) {
+    if (a->escaped || b->escaped)
+        return bf_string_hash(a) == bf_string_hash(b);
+    return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
 }
 
-/* Sorts what is too much to compare each with each: an object may have as many
- * keys as max_body has room for. */
-static bool has_duplicate(uint64_t *keys, size_t count) {
-    bool small = count <= 16;
-    if (!small)
-        qsort(keys, count, sizeof *keys, compare_hashes);
+static int compare_hashes(const void *left, const void *right) {
+    const struct bf_key *a = left, *b = right;
+    return a->hash < b->hash ? -1 : a->hash > b->hash;
+}
+
+/* An object may have as many keys as max_body has room for: too many to
+ * compare each with each. */
+static bool has_duplicate_hash(struct bf_key *keys, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        keys[i].hash = bf_string_hash(&keys[i].name);
+    qsort(keys, count, sizeof *keys, compare_hashes);
     for (size_t i = 1; i < count; i++)
-        for (size_t j = small ? 0 : i - 1; j < i; j++)
-            if (keys[i] == keys[j])
+        if (keys[i].hash == keys[i - 1].hash)
+            return true;
+    return false;
+}
+
+static bool has_duplicate(struct bf_key *keys, size_t count) {
+    if (count > FEW_KEYS)
+        return has_duplicate_hash(keys, count);
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (is_same_key(&keys[i].name, &keys[j].name))
                 return true;
     return false;
 }
@@ -347,7 +255,7 @@ bool bf_scan_element(struct bf_scan *scan, struct bf_nest *nest) {
 bool bf_scan_member(struct bf_scan *scan, struct bf_nest *nest,
                     struct bf_string *key) {
     if (!bf_scan_element(scan, nest) || !bf_scan_string(scan, key) ||
-        !remember_key(scan, hash_key(key)))
+        !remember_key(scan, key))
         return false;
     if (bf_scan_peek(scan) != ':')
         return fail(scan, "a colon was expected");
@@ -413,7 +321,7 @@ static bool skip_word(struct bf_scan *scan, const char *word) {
 
 static bool skip_nest(struct bf_scan *scan) {
     struct bf_nest nest;
-    struct bf_string key;
+    struct bf_string key = {NULL, 0, false};
     if (!bf_scan_open(scan, &nest))
         return false;
     while (nest.close == '}' ? bf_scan_member(scan, &nest, &key)

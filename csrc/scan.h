@@ -1,10 +1,11 @@
 /* A strict JSON reader: RFC 8259 to the last byte, UTF-8 checked, no key twice
  * in an object, nothing deeper than BF_DEPTH_MAX, no number beyond a double's
- * range. It reads in place and keeps nothing but a hash of each open object's
- * keys. Knows no Lua. */
+ * range. It reads in place and keeps nothing but where each open object's keys
+ * are. Knows no Lua. */
 #ifndef BF_SCAN_H
 #define BF_SCAN_H
 
+#include "escape.h"
 #include "sign.h" /* struct bf_span */
 
 #include <stdbool.h>
@@ -12,12 +13,17 @@
 
 #define BF_DEPTH_MAX 32
 
+struct bf_key {
+    struct bf_string name;
+    uint64_t hash; /* once there are too many to compare each with each */
+};
+
 struct bf_scan {
     const char *begin, *at, *end;
     const char *problem; /* NULL while all is well */
     bool no_memory;      /* and that is the problem */
     unsigned depth;
-    uint64_t *keys; /* hashes of the keys of all open objects */
+    struct bf_key *keys; /* of all open objects */
     size_t key_count, key_cap;
 };
 
@@ -26,13 +32,6 @@ struct bf_nest {
     char close;
     bool first;
     size_t keys; /* where its keys begin */
-};
-
-/* A string's bytes between the quotes, as they came. */
-struct bf_string {
-    const char *text;
-    size_t len;
-    bool escaped;
 };
 
 void bf_scan_init(struct bf_scan *scan, const char *text, size_t len);
@@ -56,14 +55,5 @@ bool bf_scan_open(struct bf_scan *scan, struct bf_nest *nest);
 bool bf_scan_member(struct bf_scan *scan, struct bf_nest *nest,
                     struct bf_string *key);
 bool bf_scan_element(struct bf_scan *scan, struct bf_nest *nest);
-
-/* Writes a scanned string with its escapes replaced by what they stand for;
- * returns the length, which is at most the string's own. */
-size_t bf_string_decode(const struct bf_string *string, char *out);
-
-/* Does it stand for `text`, whatever way it is spelled? */
-bool bf_string_is(const struct bf_string *string, const char *text);
-
-bool bf_string_has_nul(const struct bf_string *string);
 
 #endif

@@ -1,10 +1,12 @@
 #include "sign.h"
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 EVP_MAC_CTX *bf_sign_key(const char *secret, size_t len) {
     char digest[] = "SHA256";
@@ -31,22 +33,53 @@ static void to_hex(const unsigned char *bytes, size_t len, char *hex) {
     *hex = '\0';
 }
 
+/* A context to sign one message with: the key's own, set back to where its
+ * schedule is done and nothing else. OpenSSL before 3.0.3 does not set it back
+ * when asked to, and would sign the last message too: there it is a copy. */
+static EVP_MAC_CTX *begin(EVP_MAC_CTX *key) {
+    if (OpenSSL_version_num() < 0x30000030UL)
+        return EVP_MAC_CTX_dup(key);
+    return EVP_MAC_init(key, NULL, 0, NULL) ? key : NULL;
+}
+
 bool bf_sign(EVP_MAC_CTX *key, const struct bf_span *parts, size_t count,
              char hex[BF_SIGNATURE_LEN + 1]) {
     unsigned char mac[BF_SIGNATURE_LEN / 2];
     size_t len = 0;
-    /* A copy, not EVP_MAC_init(key, NULL, ...): early 3.0 releases do not
-     * reset the digest there, and would sign the last message too. */
-    EVP_MAC_CTX *once = EVP_MAC_CTX_dup(key);
+    EVP_MAC_CTX *once = begin(key);
     bool ok = once != NULL;
     for (size_t i = 0; ok && i < count; i++)
         ok = EVP_MAC_update(once, (const unsigned char *)parts[i].text,
                             parts[i].len);
     ok = ok && EVP_MAC_final(once, mac, &len, sizeof mac) && len == sizeof mac;
-    EVP_MAC_CTX_free(once);
+    if (once != key)
+        EVP_MAC_CTX_free(once);
     if (ok)
         to_hex(mac, sizeof mac, hex);
     return ok;
+}
+
+/* Random words in store: drawing them singly costs as much as the signature.
+ * Each thread has its own, and a forked child throws away its parent's. */
+#define STORED 64
+static _Thread_local struct {
+    pid_t pid;
+    unsigned left;
+    uint32_t words[STORED];
+} store;
+
+static bool random_word(uint32_t *out) {
+    pid_t pid = getpid();
+    if (store.left == 0 || store.pid != pid) {
+        store.left = 0;
+        if (RAND_bytes((unsigned char *)store.words, sizeof store.words) != 1)
+            return false;
+        store.pid = pid;
+        store.left = STORED;
+    }
+    *out = store.words[--store.left];
+    store.words[store.left] = 0; /* used */
+    return true;
 }
 
 /* A number below `bound`, each with the same chance: what lies past the last
@@ -55,7 +88,7 @@ static bool random_below(uint32_t bound, uint32_t *out) {
     const uint32_t limit = UINT32_MAX - UINT32_MAX % bound;
     uint32_t drawn;
     do {
-        if (RAND_bytes((unsigned char *)&drawn, sizeof drawn) != 1)
+        if (!random_word(&drawn))
             return false;
     } while (drawn >= limit);
     *out = drawn % bound;
@@ -64,8 +97,8 @@ static bool random_below(uint32_t bound, uint32_t *out) {
 
 /* The pairs of time and nonce used last, for all clients of the process: two
  * of them may hold the same key. Atomic, for programs with a Lua state in each
- * of several threads. After a fork both sides go on from the same pairs, but
- * OpenSSL reseeds the child's generator. */
+ * of several threads. After a fork both sides remember the same pairs, but the
+ * child's random numbers are its own. */
 #define REMEMBERED 64
 static _Atomic uint64_t used[REMEMBERED];
 static atomic_uint used_next;

@@ -24,9 +24,8 @@ struct bf_span {
  * the key. */
 EVP_MAC_CTX *bf_sign_key(const char *secret, size_t len);
 
-/* Sign the concatenation of `parts`. `hex` gets 64 digits and a NUL. The key's
- * context is only copied, so it can sign again. False if OpenSSL failed: then
- * nothing may be sent. */
+/* Sign the concatenation of `parts`. `hex` gets 64 digits and a NUL. The key
+ * can sign again. False if OpenSSL failed: then nothing may be sent. */
 bool bf_sign(EVP_MAC_CTX *key, const struct bf_span *parts, size_t count,
              char hex[BF_SIGNATURE_LEN + 1]);
 

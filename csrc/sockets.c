@@ -42,7 +42,7 @@ int bf_sockets_close(struct bf_sockets *sockets, int fd) {
 /* The port is known once the socket is connected, which it was before anybody
  * asks about it. */
 static int port_of(struct bf_socket *socket) {
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = {0};
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
     socklen_t len = sizeof name;

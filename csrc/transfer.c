@@ -34,6 +34,7 @@ static void refuse_repeat(struct bf_transfer *t) {
 
 #ifdef BF_HAVE_PREREQ
 /* The connection is there; the request is about to be written. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static int on_ready(void *userdata, char *remote_ip, char *local_ip,
                     int remote_port, int local_port) {
     struct bf_transfer *t = userdata;
@@ -186,30 +187,31 @@ static bool lock_down(struct bf_transfer *t, struct bf_fault *fault) {
     return bf_lockdown(t->easy, &callbacks, fault);
 }
 
-/* A handle goes from client to client. Its CA is set only when it changes, and
- * a handle that had one goes back to libcurl's default by a full reset: there
- * is no way to ask an older libcurl what its default was. */
-static bool set_trust(struct bf_transfer *t, struct bf_fault *fault) {
-    const char *wanted = t->client->ca_file;
-    if (wanted ? t->ca_file && strcmp(wanted, t->ca_file) == 0 : !t->ca_file)
+/* A handle that is aimed elsewhere begins anew: there is no way to ask an older
+ * libcurl for its default CA, to go back to it. */
+static bool aim(struct bf_transfer *t, char *url) {
+    const struct bf_client *client = t->client;
+    if (!url)
+        return no_memory(t);
+    if (bf_aim_is(&t->aim, url, client->ca_file, client->proxy)) {
+        free(url);
         return true;
-    free(t->ca_file);
-    t->ca_file = NULL;
-    if (!wanted) {
-        curl_easy_reset(t->easy);
-        return lock_down(t, fault);
     }
-    t->ca_file = strdup(wanted);
-    return (t->ca_file && bf_lockdown_ca(t->easy, wanted)) || no_memory(t);
+    curl_easy_reset(t->easy);
+    if (!lock_down(t, &t->fault)) {
+        free(url);
+        bf_aim_free(&t->aim);
+        return false;
+    }
+    return bf_aim_set(&t->aim, t->easy, url, client->ca_file, client->proxy) ||
+           no_memory(t);
 }
 
-static bool set_options(struct bf_transfer *t) {
-    const struct bf_client *client = t->client;
-    CURL *easy = t->easy;
-    return curl_easy_setopt(easy, CURLOPT_URL, t->url) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 0L) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy) == CURLE_OK;
+static bool set_headers(struct bf_transfer *t) {
+    return (curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) ==
+                CURLE_OK &&
+            curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 0L) == CURLE_OK) ||
+           no_memory(t);
 }
 
 bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
@@ -225,12 +227,11 @@ bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
     t->fd = -1;
     bf_head_init(&t->head);
     bf_chunks_init(&t->chunks);
-    if (!bf_request_make(t, request))
-        return no_memory(t);
-    if (!set_trust(t, &t->fault))
+    if (!aim(t, bf_request_url(client, request)))
         return false;
-    if (!set_options(t))
-        return no_memory(t);
+    bf_request_make(t, request);
+    if (!set_headers(t))
+        return false;
 #ifndef BF_HAVE_PREREQ
     return bf_request_stamp(t);
 #else
@@ -377,7 +378,7 @@ void bf_transfer_free(struct bf_transfer *t) {
         return;
     bf_transfer_reset(t);
     curl_easy_cleanup(t->easy);
-    free(t->ca_file);
+    bf_aim_free(&t->aim);
     free(t->body);
     free(t);
 }

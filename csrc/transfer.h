@@ -4,6 +4,7 @@
 #ifndef BF_TRANSFER_H
 #define BF_TRANSFER_H
 
+#include "aim.h"
 #include "chunks.h"
 #include "client.h"
 #include "head.h"
@@ -29,14 +30,13 @@ enum bf_state {
 struct bf_transfer {
     CURL *easy;
     struct bf_sockets *sockets; /* the engine's */
-    char *ca_file; /* whom `easy` is set to trust; NULL: the default */
+    struct bf_aim aim;          /* of `easy` */
     enum bf_state state;
     struct bf_client *client;        /* a reference, while not idle */
     struct bf_transfer *prev, *next; /* in the engine's list */
     bool dropped;                    /* nobody holds it any more */
 
     /* the request */
-    char *url;
     struct bf_span path, query; /* within the URL, as they are signed */
     bool sign;
     int64_t clock_offset;

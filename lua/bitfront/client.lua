@@ -11,7 +11,8 @@ local _M = {}
 
 local BASE_URL = "https://openapi.bitfront.me"
 local BALANCES = "/v1/account/balances"
-local TIME = "/v1/public/time"
+local BALANCES_REQUEST = { want = "balances", path = BALANCES }
+local TIME_REQUEST = { want = "public", path = "/v1/public/time" }
 
 ---@class bitfront.Record
 ---@field currency string  coin code; the exchange says LN for the coin LINK
@@ -145,15 +146,22 @@ end
 ---@return bitfront.Info? info
 function Client:balances()
   check_self(self, "balances")
-  return call(self, { want = "balances", path = BALANCES })
+  return call(self, BALANCES_REQUEST)
 end
 
-local function find(records, code)
+-- The one record of the coin that was asked for. Two would be a question which
+-- one to believe; that is not for us to answer.
+local function the_record(records, code)
+  local found
   for _, record in ipairs(records) do
     if record.currency == code then
-      return record
+      if found then
+        return nil, "responseData has more than one record of " .. code
+      end
+      found = record
     end
   end
+  return found, not found and "responseData has no record of " .. code or nil
 end
 
 --- The balance of one coin.
@@ -171,11 +179,11 @@ function Client:balance(code)
   if not records then
     return nil, err, info
   end
-  local record = find(records, code)
-  return record, not record and errors.new({
+  local record, trouble = the_record(records, code)
+  return record, trouble and errors.new({
     kind = "protocol", code = "schema", http_status = info.http_status,
-    message = "responseData has no record of " .. code,
-  }, 1) or nil, info
+    message = trouble,
+  }, 1), info
 end
 
 --- The server's clock. Needs no credentials.
@@ -184,7 +192,7 @@ end
 ---@return bitfront.Info? info
 function Client:server_time()
   check_self(self, "server_time")
-  local reply, err, info = call(self, { want = "public", path = TIME })
+  local reply, err, info = call(self, TIME_REQUEST)
   if reply and not (info and info.responseTime) then
     err = errors.new({
       kind = "protocol", code = "schema",

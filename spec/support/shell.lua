@@ -28,30 +28,32 @@ local function capture(command)
   return text
 end
 
--- A folder for this process, with everything that tmpdir gives in it.  It is
--- removed by a shell that waits for the end of its input: that comes when this
--- process ends, however it does.
-local root, keeper, count = nil, nil, 0
-
+-- Removes a folder when its input ends: that comes when this process ends,
+-- however it does, or with the handle.
 local KEEPER = [[
 trap '' INT HUP TERM
 exec 3<&0
 { cat; rm -rf %s; } <&3 >/dev/null 2>&1 &
 ]]
 
-local function next_path()
-  if not root then
-    root = capture("mktemp -d"):gsub("\n$", "")
-    assert(root ~= "", "mktemp made no folder")
-    keeper = assert(io.popen(KEEPER:format(_M.quote(root)), "w"))
-  end
-  count = count + 1
-  return ("%s/%d"):format(root, count), keeper
+local folder -- of this process, made on first use; all paths are in it
+
+local function make_folder()
+  local path = capture("mktemp -d"):gsub("\n$", "")
+  assert(path ~= "", "mktemp made no folder")
+  local keeper = assert(io.popen(KEEPER:format(_M.quote(path)), "w"))
+  return { path = path, keeper = keeper, count = 0 }
+end
+
+local function new_path()
+  folder = folder or make_folder()
+  folder.count = folder.count + 1
+  return ("%s/%d"):format(folder.path, folder.count)
 end
 
 ---A new empty folder, removed when the specs have run.
 function _M.tmpdir()
-  local path = next_path()
+  local path = new_path()
   os.execute("mkdir " .. _M.quote(path))
   return path
 end
@@ -75,7 +77,7 @@ end
 ---@return string stdout, string stderr, integer exit_code
 function _M.run(command, options)
   options = options or {}
-  local path = next_path()
+  local path = new_path()
   _M.write(path .. ".in", options.stdin or "")
   local line = ("cd %s && %s sh -c %s <%s.in >%s.out 2>%s.err; echo $?")
     :format(_M.quote(options.cwd or "."), env_words(options.env),

@@ -1,0 +1,199 @@
+local bitfront = require "bitfront"
+local support = require "spec.support"
+
+local function openssl_hmac(secret, message)
+  local file = support.tmpdir() .. "/message"
+  support.write(file, message)
+  local hex = secret:gsub(".", function(c)
+    return ("%02x"):format(c:byte())
+  end)
+  local out = support.must("openssl dgst -sha256 -mac HMAC -macopt hexkey:"
+    .. hex .. " " .. file)
+  return out:match("= (%x+)")
+end
+
+describe("bitfront.sign #smoke", function()
+  local GOLDEN = {
+    { "GET", "/v1/account/balances", nil, nil,
+      "f23e24bfff7faf21f51eb2d36c510bd2c2cc4202fc9f1e28de06e929b318c3cd" },
+    { "GET", "/v1/trade/openOrders", "market=ETH&currency=BTC&max=100", nil,
+      "f6f55e74ebe513b5c5b26a1c056923ce7a8dd56c0ea890d22fa603688b28ace0" },
+    { "POST", "/v1/trade/marketOrders", nil,
+      "quantity=1&coinPair=BCH.ETH&orderSide=BUY",
+      "03838b25c336e0a6fb3617b9b07c9da9d91d96ab0e61598aa7e6cd1396b2b3ef" },
+  }
+
+  for _, row in ipairs(GOLDEN) do
+    it("gives the documented signature of " .. row[1] .. " " .. row[2],
+      function()
+        assert.equal(row[5], bitfront.sign(support.SECRET, 12345,
+          1523864107010, row[1], row[2], row[3], row[4]))
+      end)
+  end
+
+  it("takes an empty query and body for none", function()
+    assert.equal(GOLDEN[1][5], bitfront.sign(support.SECRET, 12345,
+      1523864107010, "GET", "/v1/account/balances", "", ""))
+  end)
+
+  local ODD = {
+    { "a secret of one byte", "s" },
+    { "a secret as long as the hash's block", ("k"):rep(64) },
+    { "a secret longer than the hash's block", ("k"):rep(65) },
+    { "a secret of 4096 bytes", ("0123456789abcdef"):rep(256) },
+    { "a secret of bytes over 127", "\255\254\128caf\195\169" },
+    { "a query of percent escapes", "s", "a=%20b&c=%EA%B3%84" },
+    { "a query of bytes over 127", "s", "q=\234\179\132\236\162\140" },
+    { "a query of 2000 bytes", "s", ("x"):rep(2000) },
+  }
+
+  for _, row in ipairs(ODD) do
+    it("agrees with openssl on " .. row[1], function()
+      local message = "999991700000000000GET/v1/x" .. (row[3] or "")
+      assert.equal(openssl_hmac(row[2], message),
+        bitfront.sign(row[2], 99999, 1700000000000, "GET", "/v1/x", row[3]))
+    end)
+  end
+end)
+
+describe("a signed request #smoke", function()
+  local faultd
+
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+  before_each(function() faultd:forget() end)
+
+  local function sorted(names)
+    local copy = {}
+    for i, name in ipairs(names) do copy[i] = name end
+    table.sort(copy)
+    return table.concat(copy, " ")
+  end
+
+  local function the_request(options)
+    assert(support.balances(faultd:url_body(support.success()), options))
+    local requests = faultd:requests()
+    assert.equal(1, #requests)
+    return requests[1]
+  end
+
+  it("is a GET of HTTP/1.1 for the documented path", function()
+    local request = the_request()
+    assert.equal("GET", request.method)
+    assert.equal("/v1/account/balances", request.path)
+    assert.equal("HTTP/1.1", request.version)
+  end)
+
+  it("has the documented headers and no other", function()
+    assert.equal("Accept Host User-Agent X-API-KEY X-API-NONCE X-API-SIGN "
+      .. "X-API-TIMESTAMP", sorted(the_request().names))
+  end)
+
+  it("says what it accepts and who it is", function()
+    local headers = the_request().headers
+    assert.equal("application/json", headers.accept)
+    assert.equal("bitfront-lua/" .. bitfront._VERSION, headers["user-agent"])
+    assert.equal(support.KEY, headers["x-api-key"])
+  end)
+
+  it("names the user agent it was told", function()
+    assert.equal("shop/2.1",
+      the_request({ user_agent = "shop/2.1" }).headers["user-agent"])
+  end)
+
+  -- Whether the server, which knows the secret, would find it signed for this.
+  local function is_signed_for(path, query, request)
+    local h = request.headers
+    assert.equal(bitfront.sign(support.SECRET, h["x-api-nonce"],
+      h["x-api-timestamp"], "GET", path, query), h["x-api-sign"])
+  end
+
+  it("is signed for a path without the base URL's prefix", function()
+    is_signed_for("/v1/account/balances", nil, the_request())
+  end)
+
+  for name, query in pairs {
+    ["a table"] = { max = 100, currency = "BTC", market = "ETH" },
+    ["a string"] = "currency=BTC&market=ETH&max=100",
+  } do
+    it("is signed for its query without the question mark, from " .. name,
+      function()
+        local client = support.client {
+          base_url = faultd:url_body(support.success()),
+        }
+        assert(client:get("/v1/trade/openOrders", query))
+        client:close()
+        local path, sent = faultd:requests()[1].path:match("^(.-)%?(.*)$")
+        assert.equal("/v1/trade/openOrders", path)
+        assert.equal("currency=BTC&market=ETH&max=100", sent)
+        is_signed_for(path, sent, faultd:requests()[1])
+      end)
+  end
+
+  it("for one coin signs that coin's path", function()
+    local client = support.client {
+      base_url = faultd:url_body(support.success(
+        '{"currency":"BTC","balance":1,"availableBalance":1}')),
+    }
+    assert(client:balance("BTC"))
+    client:close()
+    local request = faultd:requests()[1]
+    assert.equal("/v1/account/balances/BTC", request.path)
+    is_signed_for("/v1/account/balances/BTC", nil, request)
+  end)
+
+  it("carries a time of 13 digits, which is now", function()
+    local before = os.time()
+    local timestamp = the_request().headers["x-api-timestamp"]
+    assert.truthy(timestamp:match("^%d%d%d%d%d%d%d%d%d%d%d%d%d$"))
+    assert.is_true(tonumber(timestamp) / 1000 >= before)
+    assert.is_true(tonumber(timestamp) / 1000 <= os.time() + 1)
+  end)
+
+  it("is new each time: nonce, time and signature", function()
+    local client = support.client {
+      base_url = faultd:url_body(support.success()),
+    }
+    for _ = 1, 200 do assert(client:balances()) end
+    client:close()
+    local signatures, stamps = {}, {}
+    for _, request in ipairs(faultd:requests()) do
+      local h = request.headers
+      local stamp = h["x-api-timestamp"] .. h["x-api-nonce"]
+      assert.is_nil(signatures[h["x-api-sign"]])
+      assert.is_nil(stamps[stamp])
+      signatures[h["x-api-sign"]], stamps[stamp] = true, true
+      assert.truthy(h["x-api-nonce"]:match("^[1-9]%d%d%d%d$"))
+      assert.equal(64, #h["x-api-sign"])
+      assert.is_nil(h["x-api-sign"]:find("[^0-9a-f]"))
+    end
+  end)
+
+  it("for the server's time is not signed and shows no key", function()
+    local client = support.client {
+      base_url = faultd:url_body('{"timezone":"UTC","responseTime":1525239801363}'),
+    }
+    assert.equal(1525239801363, client:server_time())
+    client:close()
+    local request = faultd:requests()[1]
+    assert.equal("/v1/public/time", request.path)
+    assert.equal("Accept Host User-Agent", sorted(request.names))
+  end)
+
+  it("for market data is not signed and shows no key", function()
+    local client = support.client {
+      base_url = faultd:url_body(support.success()),
+    }
+    assert(client:get("/v1/market/public/currentTickValue"))
+    client:close()
+    assert.equal("Accept Host User-Agent", sorted(faultd:requests()[1].names))
+  end)
+
+  it("leaves Lua's own random numbers alone", function()
+    math.randomseed(42)
+    local expected = math.random(1, 1000000)
+    math.randomseed(42)
+    the_request()
+    assert.equal(expected, math.random(1, 1000000))
+  end)
+end)

@@ -1,0 +1,133 @@
+local bad_json = require "spec.support.bad_json"
+local support = require "spec.support"
+
+-- Strictness does not depend on where a value stands, so each document is
+-- tried twice: as the whole body, and as the value of a field nobody reads.
+describe("a reply's JSON", function()
+  local faultd
+
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+
+  local function ask(body)
+    return support.balances(faultd:url_body(body))
+  end
+
+  local function in_unknown_field(document)
+    return support.success("[]", ',"unknown":' .. document)
+  end
+
+  local function is_refused(code, body)
+    local balances, err = ask(body)
+    assert.is_nil(balances)
+    assert.equal("protocol", err.kind)
+    assert.equal(code, err.code)
+    assert.is_false(err.retryable)
+  end
+
+  describe("is refused where it is not JSON", function()
+    for _, row in ipairs(bad_json) do
+      it("- " .. row[1], function()
+        is_refused("json", row[2])
+        is_refused("json", in_unknown_field(row[2]))
+      end)
+    end
+  end)
+
+  describe("is refused where the envelope is spoiled by", function()
+    local good = support.success()
+    local ROWS = {
+      { "a byte order mark", "\239\187\191" .. good },
+      { "a NUL after the end", good .. "\0" },
+      { "a letter after the end", good .. "x" },
+      { "a second envelope", good .. good },
+      { "a missing last brace", good:sub(1, -2) },
+      { "a comma after the last field", good:sub(1, -2) .. ",}" },
+      { "statusCode twice", good:sub(1, -2) .. ',"statusCode":1000}' },
+      { "responseData twice", good:sub(1, -2) .. ',"responseData":[]}' },
+      { "statusCode twice, once in escapes",
+        good:sub(1, -2) .. ',"\\u0073tatusCode":1000}' },
+      { "an unknown field twice", support.success("[]", ',"x":1,"x":2') },
+      { "currency twice in a record", support.success(
+        '[{"currency":"BTC","currency":"ETH","balance":1,'
+        .. '"availableBalance":1}]') },
+      { "balance twice in a record", support.success(
+        '[{"currency":"BTC","balance":1,"balance":1,"availableBalance":1}]') },
+      { "an unknown field twice in a record", support.success(
+        '[{"currency":"BTC","balance":1,"availableBalance":1,"x":1,"x":1}]') },
+      { "33 levels of nesting",
+        support.success("[]", ',"x":' .. ("["):rep(32) .. ("]"):rep(32)) },
+    }
+
+    for _, row in ipairs(ROWS) do
+      it("- " .. row[1], function() is_refused("json", row[2]) end)
+    end
+  end)
+
+  describe("is taken where it is JSON", function()
+    local DOCUMENTS = {
+      "null", "true", "false", "0", "-0", "-0.0", "0e1", "0E+2", "-0e-400",
+      "1", "-1", "10", "123456789012345678901234567890", "1.5", "-1.25",
+      "0.5e-7", "1E5", "1e+5", "1e-5", "1.0E-05", "1e308", "0e99999",
+      "1.7976931348623157e308", "-1.7976931348623158e308", "5e-324", "3e-324",
+      '""', '"a"', '" "', '"\127"', '"/"', '"\\/"', '"\\""', '"\\\\"',
+      '"\\b\\f\\n\\r\\t"', '"\\u0000"', '"\\u0041"', '"\\u00e9\\u00E9"',
+      '"\\uD83D\\uDE00"', '"\\udbff\\udfff"', '"\\uFFFF"', '"\\uFDD0"',
+      '"\195\169"', '"\226\130\172"', '"\240\159\152\128"',
+      '"\194\128"', '"\223\191"', '"\224\160\128"', '"\237\159\191"',
+      '"\238\128\128"', '"\239\191\191"', '"\240\144\128\128"',
+      '"\244\143\191\191"', '"\239\187\191"', '"\\\\u0041"', '"/*x*/"',
+      "[]", "[ ]", "[[]]", "[1]", "[1,2]", "[null,true,false]",
+      " [ 1 , 2 ] ", "\t[\r\n1\n,\r2\t]\n", "[[],{}]",
+      "{}", "{ }", '{"":1}', '{"a":{}}', '{"a":1,"b":2}', '{"a":1,"A":2}',
+      '{"a":{"a":{"a":1}}}', '{"a":1,"\\u0000a":2}', '{"a":1,"a\\u0000":2}',
+      '{"\\u00e9":1,"e\\u0301":2}', '[{"a":1},{"a":2}]',
+      ' { "a" : 1 , "b" : [ ] } ',
+      ("["):rep(31) .. ("]"):rep(31), ('{"a":'):rep(31) .. "1" .. ("}"):rep(31),
+      '"' .. ("x"):rep(100000) .. '"', ("9"):rep(300),
+      "[" .. ("0,"):rep(5000) .. "0]",
+    }
+
+    for i, document in ipairs(DOCUMENTS) do
+      local name = #document > 60 and document:sub(1, 57) .. "..." or document
+      it(("- %d: %q"):format(i, name), function()
+        assert.same({}, (ask(in_unknown_field(document))))
+        is_refused("schema", document)
+      end)
+    end
+
+    it("- many unlike keys in one object", function()
+      local members = {}
+      for i = 1, 2000 do members[i] = ('"key%d":%d'):format(i, i) end
+      assert.same({}, (ask(in_unknown_field(
+        "{" .. table.concat(members, ",") .. "}"))))
+    end)
+
+    it("- white space all round", function()
+      assert.same({}, (ask("\r\n\t " .. support.success() .. " \t\r\n")))
+    end)
+  end)
+
+  describe("has its strings decoded:", function()
+    local STRINGS = {
+      { "B\\u0054C", "BTC" },
+      { "\\u00e9", "\195\169" },
+      { "\\u20AC", "\226\130\172" },
+      { "\\ud83d\\ude00", "\240\159\152\128" },
+      { "\\uDBFF\\uDFFF", "\244\143\191\191" },
+      { "\\\"\\\\\\/\\b\\f\\n\\r\\t", '"\\/\b\f\n\r\t' },
+      { "\240\159\152\128", "\240\159\152\128" },
+      { "\\\\u0041", "\\u0041" },
+      { "a\\u0020b", "a b" },
+    }
+
+    for _, row in ipairs(STRINGS) do
+      it("- " .. row[1], function()
+        local balances = ask(support.success(
+          ('[{"currency":"%s","balance":1,"availableBalance":1}]')
+          :format(row[1])))
+        assert.equal(row[2], balances[1].currency)
+      end)
+    end
+  end)
+end)

@@ -1,0 +1,374 @@
+local support = require "spec.support"
+
+describe("a whole reply", function()
+  local faultd
+
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+
+  local function ask(body, options)
+    return support.balances(faultd:url_body(body), options)
+  end
+
+  local function record(currency, balance, available, more)
+    return ('{"currency":%s,"balance":%s,"availableBalance":%s%s}')
+      :format(currency, balance, available or balance, more or "")
+  end
+
+  describe("gives records #smoke", function()
+    it("of currency, balance and availableBalance, and nothing else",
+      function()
+        assert.same({ { currency = "BTC", balance = 2.5,
+                        availableBalance = 1.25 } },
+          (ask(support.success("[" .. record('"BTC"', "2.5", "1.25") .. "]"))))
+      end)
+
+    it("in the server's order", function()
+      local names, rows = { "XRP", "BTC", "ETH", "ADA" }, {}
+      for i, name in ipairs(names) do rows[i] = record(('"%s"'):format(name), i) end
+      local balances = ask(support.success("[" .. table.concat(rows, ",") .. "]"))
+      for i, name in ipairs(names) do
+        assert.equal(name, balances[i].currency)
+        assert.equal(i, balances[i].balance)
+      end
+    end)
+
+    it("of an empty account: an empty table", function()
+      local balances, err = ask(support.success("[]"))
+      assert.same({}, balances)
+      assert.is_nil(err)
+    end)
+
+    it("twice where a currency comes twice", function()
+      local balances = ask(support.success(
+        "[" .. record('"BTC"', 1) .. "," .. record('"BTC"', 2) .. "]"))
+      assert.equal(2, #balances)
+      assert.equal(1, balances[1].balance)
+      assert.equal(2, balances[2].balance)
+    end)
+
+    it("of negative amounts and of -0", function()
+      local balances = ask(support.success(
+        "[" .. record('"BTC"', "-1.5", "-0") .. "]"))
+      assert.equal(-1.5, balances[1].balance)
+      assert.equal(-math.huge, 1 / balances[1].availableBalance)
+    end)
+
+    it("whatever unknown fields say", function()
+      local more = ',"Balance":7,"balance ":8,"locked":{"balance":[9]}'
+      local balances = ask(support.success(
+        "[" .. record('"BTC"', 1, 2, more) .. "]",
+        ',"StatusCode":4000,"page":{"statusCode":4000}'))
+      assert.same({ { currency = "BTC", balance = 1, availableBalance = 2 } },
+        balances)
+    end)
+
+    it("whatever order fields come in", function()
+      local balances = ask('{"responseData":[{"availableBalance":2,'
+        .. '"balance":1,"currency":"BTC"}],"statusMessage":"SUCCESS",'
+        .. '"statusCode":1000,"responseTime":1525239801363,"timezone":"UTC"}')
+      assert.same({ { currency = "BTC", balance = 1, availableBalance = 2 } },
+        balances)
+    end)
+
+    it("by the thousand", function()
+      local rows = {}
+      for i = 1, 5000 do rows[i] = record(('"C%d"'):format(i), i) end
+      local balances = ask(support.success("[" .. table.concat(rows, ",") .. "]"))
+      assert.equal(5000, #balances)
+      assert.equal("C5000", balances[5000].currency)
+    end)
+
+    it("that belong to the caller", function()
+      local url = faultd:url_body(support.success(
+        "[" .. record('"BTC"', 1) .. "]"))
+      local client = support.client { base_url = url }
+      local first = assert(client:balances())
+      first[1].balance = 99
+      assert.equal(1, client:balances()[1].balance)
+      client:close()
+    end)
+  end)
+
+  it("gives its own words in info, beside the call's", function()
+    local _, err, info = ask(support.success())
+    assert.is_nil(err)
+    assert.equal("UTC", info.timezone)
+    assert.equal(1525239801363, info.responseTime)
+    assert.equal(1000, info.statusCode)
+    assert.equal("SUCCESS", info.statusMessage)
+    assert.equal(200, info.http_status)
+    assert.equal(1, info.attempts)
+    assert.is_true(info.elapsed > 0 and info.elapsed < 5)
+  end)
+
+  describe("of one coin", function()
+    local function ask_one(data)
+      local client = support.client {
+        base_url = faultd:url_body(support.success(data)),
+      }
+      local one, err = client:balance("BTC")
+      client:close()
+      return one, err
+    end
+
+    it("may be an object", function()
+      assert.same({ currency = "BTC", balance = 1, availableBalance = 1 },
+        (ask_one(record('"BTC"', 1))))
+    end)
+
+    it("may be an array of one", function()
+      assert.same({ currency = "BTC", balance = 1, availableBalance = 1 },
+        (ask_one("[" .. record('"BTC"', 1) .. "]")))
+    end)
+
+    for name, data in pairs {
+      ["an empty array"] = "[]",
+      ["null"] = "null",
+      ["another coin"] = record('"ETH"', 1),
+    } do
+      it("may not be " .. name, function()
+        local one, err = ask_one(data)
+        assert.is_nil(one)
+        assert.equal("schema", err.code)
+      end)
+    end
+  end)
+
+  describe("of another shape is refused, saying where:", function()
+    local function rows_with(bad) -- the fourth of five is bad
+      local good = record('"BTC"', 1)
+      return support.success("["
+        .. table.concat({ good, good, good, bad, good }, ",") .. "]")
+    end
+
+    local ROWS = {
+      { "an array", "[]" },
+      { "a string", '"SUCCESS"' },
+      { "null", "null" },
+      { "an empty object", "{}", "statusCode" },
+      { "no statusCode", '{"timezone":"UTC","responseTime":1,'
+        .. '"statusMessage":"SUCCESS","responseData":[]}', "statusCode" },
+      { "success without responseData", support.refusal(1000),
+        "responseData" },
+      { "responseData null", support.success("null"), "responseData" },
+      { "responseData an object", support.success("{}"), "responseData" },
+      { "responseData a string", support.success('"[]"'), "responseData" },
+      { "responseTime a string", (support.success():gsub("1525239801363",
+        '"1525239801363"')), "responseTime" },
+      { "statusMessage a number", (support.success():gsub('"SUCCESS"', "1")),
+        "statusMessage" },
+      { "timezone a number", (support.success():gsub('"UTC"', "1")),
+        "timezone" },
+      { "a record that is an array", rows_with("[]"), "responseData[3]" },
+      { "a record that is a number", rows_with("1"), "responseData[3]" },
+      { "a record that is null", rows_with("null"), "responseData[3]" },
+      { "a record without currency",
+        rows_with('{"balance":1,"availableBalance":1}'),
+        "responseData[3].currency" },
+      { "a record without balance",
+        rows_with('{"currency":"BTC","availableBalance":1}'),
+        "responseData[3].balance" },
+      { "a record without availableBalance",
+        rows_with('{"currency":"BTC","balance":1}'),
+        "responseData[3].availableBalance" },
+      { "currency a number", rows_with(record("1", 1)),
+        "responseData[3].currency" },
+      { "currency null", rows_with(record("null", 1)),
+        "responseData[3].currency" },
+      { "currency empty", rows_with(record('""', 1)),
+        "responseData[3].currency" },
+      { "currency with a NUL", rows_with(record('"BTC\\u0000"', 1)),
+        "responseData[3].currency" },
+    }
+    for _, amount in ipairs { '"1.5"', "null", "true", "[]", "[1]", "{}", '""',
+                              '"NaN"' } do
+      ROWS[#ROWS + 1] = { "balance " .. amount,
+        rows_with(record('"BTC"', amount, "1")), "responseData[3].balance" }
+      ROWS[#ROWS + 1] = { "availableBalance " .. amount,
+        rows_with(record('"BTC"', "1", amount)),
+        "responseData[3].availableBalance" }
+    end
+    for _, code in ipairs { "1000.0", '"1000"', "1e3", "1.0e3", "null", "true",
+                            "[1000]", "1000.5", "99999999999999999999" } do
+      ROWS[#ROWS + 1] = { "statusCode " .. code, support.refusal(code),
+                          "statusCode" }
+    end
+
+    for _, row in ipairs(ROWS) do
+      it("- " .. row[1], function()
+        for _, mode in ipairs { "number", "string" } do
+          local balances, err = ask(row[2], { amounts = mode })
+          assert.is_nil(balances)
+          assert.equal("protocol", err.kind)
+          assert.equal("schema", err.code)
+          assert.is_false(err.retryable)
+          assert.truthy(err.message:find(row[3] or "", 1, true))
+        end
+      end)
+    end
+  end)
+
+  describe("with a statusCode other than 1000 is a refusal:", function()
+    -- kind, whether to retry, and the codes
+    local TABLE = {
+      { "auth", false, 1202, 4101, 6000, 6001, 6002 },
+      { "maintenance", false, 3113 },
+      { "request", false, 3203, 3204, 3211, 3212, 3213, 3221, 3222, 3301, 3302,
+        3311, 3321, 4000, 4002, 4006, 4007, 4008, 4009, 4010, 4011, 4012, 4014,
+        4015, 4016, 4017 },
+      { "server", true, 3401, 5000, 5001, 5002 },
+      { "signature", false, 4001, 4003 },
+      { "replay", true, 4005, 4018 },
+      { "clock", true, 4013, 6005 },
+      { "permission", false, 6003 },
+      { "rate_limit", true, 6004 },
+      -- and those no table names
+      { "server", true, 5999, 5003 },
+      { "request", false, 4999, 1001, 999, 0, -1, 7000, 2147483647 },
+    }
+
+    for _, row in ipairs(TABLE) do
+      for i = 3, #row do
+        it(("- %d is of kind %s"):format(row[i], row[1]), function()
+          local balances, err, info = ask(support.refusal(row[i], '"SORRY"'))
+          assert.is_nil(balances)
+          assert.equal(row[1], err.kind)
+          assert.equal(row[i], err.code)
+          assert.equal(row[2], err.retryable)
+          assert.truthy(err.message:find("SORRY", 1, true))
+          assert.equal(1525239801363, err.response_time)
+          assert.equal(200, err.http_status)
+          assert.equal(row[i], info.statusCode)
+        end)
+      end
+    end
+
+    it("- also where responseData comes with it", function()
+      local body = support.success("[]"):gsub("1000", "4003")
+      assert.equal("signature", select(2, ask(body)).kind)
+    end)
+
+    it("- reads well as text", function()
+      local _, err = ask(support.refusal(4003, '"INVALID SIGNATURE"'))
+      assert.truthy(tostring(err):find("INVALID SIGNATURE", 1, true))
+      assert.equal("x" .. tostring(err), "x" .. err)
+      local ok, thrown = pcall(error, err)
+      assert.is_false(ok)
+      assert.equal(err, thrown)
+    end)
+  end)
+
+  describe("has its message", function()
+    local function message(text)
+      return select(2, ask(support.refusal(4003, '"' .. text .. '"'))).message
+    end
+
+    it("whole up to 512 bytes", function()
+      assert.truthy(message(("x"):rep(512)):find(("x"):rep(512), 1, true))
+    end)
+
+    it("cut behind 512 bytes", function()
+      assert.falsy(message(("x"):rep(513)):find(("x"):rep(513), 1, true))
+    end)
+
+    for name, char in pairs { ["two"] = "\195\169", ["three"] = "\236\162\140",
+                              ["four"] = "\240\159\152\128" } do
+      it(("never cut in a character of %s bytes"):format(name), function()
+        for lead = 0, 3 do
+          local whole = math.floor((512 - lead) / #char)
+          local text = ("x"):rep(lead) .. char:rep(300)
+          local kept = message(text)
+          local at, till = kept:find(("x"):rep(lead) .. char:rep(whole), 1, true)
+          assert.truthy(at)
+          assert.falsy(kept:sub(till + 1):find("[\128-\255]"))
+        end
+      end)
+    end
+
+    it("and may have none", function()
+      assert.equal("signature",
+        select(2, ask(support.refusal(4003, '""'))).kind)
+    end)
+  end)
+
+  describe("that echoes", function()
+    local function all_text(value, seen)
+      seen = seen or {}
+      if type(value) ~= "table" then return tostring(value) end
+      if seen[value] then return "" end
+      seen[value] = true
+      local texts = { tostring(value) }
+      for k, v in pairs(value) do
+        texts[#texts + 1] = all_text(k, seen) .. " " .. all_text(v, seen)
+      end
+      return table.concat(texts, "\n")
+    end
+
+    local function echo(text)
+      faultd:forget()
+      local body = support.refusal(4003, '"' .. text .. '"')
+      local _, err, info = support.balances(
+        faultd:url_body(body, { echo = 1 }))
+      assert.equal("signature", err.kind)
+      return all_text(err) .. all_text(info),
+        faultd:requests()[1].headers["x-api-sign"]
+    end
+
+    it("the signature has it struck out", function()
+      local text, signature = echo("got {X-API-SIGN} for it")
+      assert.truthy(text:find("for it", 1, true))
+      assert.falsy(text:find(signature:sub(1, 8), 1, true))
+      assert.falsy(text:find(signature:sub(-8), 1, true))
+    end)
+
+    it("the key has it struck out", function()
+      local text = echo("key {X-API-KEY}, key {X-API-KEY}!")
+      assert.falsy(text:find(support.KEY:sub(-6), 1, true))
+    end)
+
+    it("the key in escapes has it struck out", function()
+      local text = echo("key \\u0036" .. support.KEY:sub(2))
+      assert.falsy(text:find(support.KEY:sub(-6), 1, true))
+    end)
+
+    it("the secret has it struck out", function()
+      local text = echo("secret " .. support.SECRET)
+      assert.falsy(text:find(support.SECRET:sub(1, 6), 1, true))
+      assert.falsy(text:find(support.SECRET:sub(-6), 1, true))
+    end)
+
+    it("the secret where the message is cut leaves no part of it", function()
+      for lead = 481, 511 do
+        local text = echo(("."):rep(lead) .. support.SECRET)
+        assert.falsy(text:find(".." .. support.SECRET:sub(1, 1), 1, true))
+      end
+    end)
+  end)
+
+  describe("to client:get", function()
+    local function get(body)
+      local client = support.client { base_url = faultd:url_body(body) }
+      local data, err, info = client:get("/v1/trade/openOrders")
+      client:close()
+      return data, err, info
+    end
+
+    it("gives its responseData", function()
+      local data, _, info = get(support.success('{"a":[1,"x",{"b":true}]}'))
+      assert.same({ a = { 1, "x", { b = true } } }, data)
+      assert.equal(1000, info.statusCode)
+    end)
+
+    it("gives a refusal's kind", function()
+      assert.equal("auth", select(2, get(support.refusal(6002))).kind)
+    end)
+
+    for _, bad in ipairs { "NaN", "1e400", "0x10", "01", '"\255"', '"a\nb"',
+                           '{"a":1,"a":2}' } do
+      it(("is refused with %q in it"):format(bad), function()
+        assert.equal("json", select(2, get(support.success(bad))).code)
+      end)
+    end
+  end)
+end)

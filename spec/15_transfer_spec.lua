@@ -1,0 +1,393 @@
+local support = require "spec.support"
+
+local BODY = support.success(
+  '[{"currency":"BTC","balance":2.5,"availableBalance":1.25}]')
+local LENGTH = "Content-Length: " .. #BODY
+local CHUNKED = "Transfer-Encoding: chunked"
+
+-- A reply of these head lines and this body.
+local function raw(lines, body)
+  return table.concat(lines, "\r\n") .. "\r\n\r\n" .. (body or "")
+end
+
+local function ok(...)
+  return { "HTTP/1.1 200 OK", ... }
+end
+
+-- The body in chunks of `size` bytes, with the last one.
+local function in_chunks(body, size, extension)
+  local chunks = {}
+  for at = 1, #body, size do
+    local data = body:sub(at, at + size - 1)
+    chunks[#chunks + 1] = ("%x%s\r\n%s\r\n"):format(#data, extension or "", data)
+  end
+  return table.concat(chunks) .. "0\r\n\r\n"
+end
+
+describe("a transfer", function()
+  local faultd
+
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+  before_each(function() faultd:forget() end)
+
+  -- The connection is kept unless the plan says how it ends.
+  local function ask(reply, plan, options)
+    local all = { reply = reply, close = "keep" }
+    for name, value in pairs(plan or {}) do all[name] = value end
+    return support.balances(faultd:url(all), options or { timeout = 3 })
+  end
+
+  local function gives_balances(...)
+    local balances, err = ask(...)
+    assert.is_nil(err)
+    assert.equal(2.5, balances[1].balance)
+  end
+
+  local function is_refused(kind, code, ...)
+    local balances, err = ask(...)
+    assert.is_nil(balances)
+    assert.equal(kind, err.kind)
+    assert.equal(code, err.code)
+    return err
+  end
+
+  describe("is taken", function()
+    local ROWS = {
+      { "with a Content-Length", raw(ok(LENGTH), BODY) },
+      { "with a header name in other letters",
+        raw(ok("content-LENGTH:" .. #BODY), BODY) },
+      { "with blanks round the length",
+        raw(ok("Content-Length: \t " .. #BODY .. " \t"), BODY) },
+      { "in one chunk", raw(ok(CHUNKED), in_chunks(BODY, 1000)) },
+      { "in chunks of a byte", raw(ok(CHUNKED), in_chunks(BODY, 1)) },
+      { "in chunks with extensions",
+        raw(ok(CHUNKED), in_chunks(BODY, 7, ";a=b")) },
+      { "in chunks with a trailer", (raw(ok(CHUNKED), in_chunks(BODY, 90))
+        :gsub("0\r\n\r\n$", "0\r\nX-Checked: yes\r\n\r\n")) },
+      { "without a reason in the status line",
+        raw({ "HTTP/1.1 200 ", LENGTH }, BODY) },
+      { "from a server of HTTP/1.0", raw({ "HTTP/1.0 200 OK", LENGTH }, BODY) },
+      { "behind an interim reply 100",
+        "HTTP/1.1 100 Continue\r\n\r\n" .. raw(ok(LENGTH), BODY) },
+      { "behind an interim reply 103", "HTTP/1.1 103 Early Hints\r\n"
+        .. "Link: </a>\r\n\r\n" .. raw(ok(LENGTH), BODY) },
+      { "with cookies, which are not kept",
+        raw(ok(LENGTH, "Set-Cookie: a=b; Path=/"), BODY) },
+      { "with headers just under 64 KiB",
+        raw(ok(LENGTH, ("X-Pad: " .. ("x"):rep(990) .. "\r\n"):rep(64)
+          .. "X-End: 1"), BODY) },
+    }
+
+    for _, row in ipairs(ROWS) do
+      it(row[1], function()
+        for _, listener in ipairs { "good", "plain" } do
+          gives_balances(row[2], { listener = listener })
+        end
+      end)
+    end
+
+    it("a byte at a time", function()
+      gives_balances(raw(ok(LENGTH), BODY), { chunk = 1 })
+      gives_balances(raw(ok(CHUNKED), in_chunks(BODY, 5)), { chunk = 1 })
+    end)
+
+    it("from a server that closes behind it without having said so",
+      function()
+        for _, listener in ipairs { "good", "plain" } do
+          for _, close in ipairs { "fin", "notls" } do
+            for _ = 1, 3 do
+              gives_balances(raw(ok(LENGTH), BODY),
+                { listener = listener, close = close })
+              support.sleep(0.02)
+            end
+          end
+        end
+      end)
+
+    it("from a server that says that it closes", function()
+      for _ = 1, 20 do
+        gives_balances(raw(ok(LENGTH, "Connection: close"), BODY),
+          { close = "fin" })
+      end
+    end)
+
+    it("up to max_body bytes and no further", function()
+      for _, reply in ipairs { raw(ok(LENGTH), BODY),
+                               raw(ok(CHUNKED), in_chunks(BODY, 50)) } do
+        gives_balances(reply, nil, { max_body = #BODY })
+        is_refused("protocol", "too_large", reply, nil,
+          { max_body = #BODY - 1 })
+      end
+    end)
+  end)
+
+  describe("is not whole, with code framing,", function()
+    local ROWS = {
+      { "without any framing", raw(ok(), BODY) },
+      { "without framing, closed as said", raw(ok("Connection: close"), BODY) },
+      { "with two lengths that differ",
+        raw(ok(LENGTH, "Content-Length: " .. #BODY - 1), BODY) },
+      { "with the same length twice", raw(ok(LENGTH, LENGTH), BODY) },
+      { "with a list of lengths",
+        raw(ok(("Content-Length: %d, 89"):format(#BODY)), BODY) },
+      { "with a list of equal lengths",
+        raw(ok(("Content-Length: %d, %d"):format(#BODY, #BODY)), BODY) },
+      { "with a plus before the length",
+        raw(ok("Content-Length: +" .. #BODY), BODY) },
+      { "with a minus before the length",
+        raw(ok("Content-Length: -" .. #BODY), BODY) },
+      { "with a length in hex",
+        raw(ok(("Content-Length: 0x%x"):format(#BODY)), BODY) },
+      { "with a length and a letter",
+        raw(ok(LENGTH .. "b"), BODY) },
+      { "with a length with a point", raw(ok(LENGTH .. ".0"), BODY) },
+      { "with an empty length", raw(ok("Content-Length:"), BODY) },
+      { "with chunks and a length",
+        raw(ok(CHUNKED, LENGTH), in_chunks(BODY, 1000)) },
+      { "with a length and chunks",
+        raw(ok(LENGTH, CHUNKED), in_chunks(BODY, 1000)) },
+      { "with chunked twice",
+        raw(ok(CHUNKED, CHUNKED), in_chunks(BODY, 1000)) },
+      { "with a coding under the chunks",
+        raw(ok("Transfer-Encoding: gzip, chunked"), in_chunks(BODY, 1000)) },
+      { "with an unknown coding", raw(ok("Transfer-Encoding: x"), BODY) },
+      { "with bytes after the announced body", raw(ok(LENGTH), BODY .. "x") },
+      { "with a second reply right behind",
+        raw(ok(LENGTH), BODY) .. raw(ok(LENGTH), BODY) },
+      { "with bytes after the last chunk",
+        raw(ok(CHUNKED), in_chunks(BODY, 1000) .. "x") },
+      { "compressed", raw(ok(LENGTH, "Content-Encoding: gzip"), BODY) },
+      { "with an unknown encoding", raw(ok(LENGTH, "Content-Encoding: br2"), BODY) },
+      { "with a bare CR in the status line",
+        raw({ "HTTP/1.1 200 OK\rX-A: b", LENGTH }, BODY) },
+      { "with a bare CR in a header", raw(ok(LENGTH, "X-A: b\rX-C: d"), BODY) },
+      { "with a bare LF for a line's end",
+        "HTTP/1.1 200 OK\n" .. LENGTH .. "\n\n" .. BODY },
+      { "with a NUL in a header", raw(ok(LENGTH, "X-A: b\0c"), BODY) },
+      { "with a blank before a colon",
+        raw(ok("Content-Length : " .. #BODY), BODY) },
+      { "with a header folded", raw(ok("X-A: b\r\n c", LENGTH), BODY) },
+      { "with a header without a colon", raw(ok("X-A", LENGTH), BODY) },
+      { "with a header without a name", raw(ok(": b", LENGTH), BODY) },
+      { "from HTTP/0.9", BODY, "fin" },
+      { "from HTTP/2", raw({ "HTTP/2 200 OK", LENGTH }, BODY) },
+      { "from HTTP/1.2", raw({ "HTTP/1.2 200 OK", LENGTH }, BODY) },
+      { "from another protocol", "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n\r\n",
+        "fin" },
+      { "with a status of two digits", raw({ "HTTP/1.1 20 OK", LENGTH }, BODY) },
+      { "with a status of four digits",
+        raw({ "HTTP/1.1 2000 OK", LENGTH }, BODY) },
+      { "with a chunk size that is no number",
+        raw(ok(CHUNKED), "zz\r\n" .. BODY .. "\r\n0\r\n\r\n") },
+      { "with a chunk size too large for any number",
+        raw(ok(CHUNKED), ("f"):rep(20) .. "\r\n" .. BODY .. "\r\n0\r\n\r\n") },
+      { "with a chunk longer than its size",
+        raw(ok(CHUNKED), "5\r\n" .. BODY .. "\r\n0\r\n\r\n") },
+    }
+
+    for _, row in ipairs(ROWS) do
+      it(row[1], function()
+        for _, listener in ipairs { "good", "plain" } do
+          is_refused("protocol", "framing", row[2],
+            { listener = listener, close = row[3] })
+        end
+      end)
+    end
+
+    it("over TLS that ends without saying so", function()
+      is_refused("protocol", "framing", raw(ok(), BODY), { close = "notls" })
+    end)
+  end)
+
+  describe("is not whole:", function()
+    local ROWS = {
+      { "an empty body", "json", raw(ok("Content-Length: 0")) },
+      { "a zero chunk first", "json", raw(ok(CHUNKED), "0\r\n\r\n") },
+      { "a zero chunk before its time", "json",
+        raw(ok(CHUNKED), in_chunks(BODY:sub(1, 60), 30)) },
+      { "a body cut where JSON might end", "truncated",
+        raw(ok("Content-Length: " .. #BODY + 1), BODY), "fin" },
+      { "chunks without the last", "truncated",
+        raw(ok(CHUNKED), (in_chunks(BODY, 50):gsub("0\r\n\r\n$", ""))), "fin" },
+      { "chunks without the last line's end", "truncated",
+        raw(ok(CHUNKED), (in_chunks(BODY, 50):gsub("\r\n$", ""))), "fin" },
+      { "headers over 64 KiB", "too_large",
+        raw(ok(LENGTH, ("X-Pad: " .. ("x"):rep(990) .. "\r\n"):rep(66)
+          .. "X-End: 1"), BODY) },
+      { "one header of 70000 bytes", "too_large",
+        raw(ok(LENGTH, "X-Pad: " .. ("x"):rep(70000)), BODY) },
+      { "one header of 200000 bytes", "too_large",
+        raw(ok(LENGTH, "X-Pad: " .. ("x"):rep(200000)), BODY) },
+      { "a trailer over 64 KiB", "too_large", (raw(ok(CHUNKED),
+        in_chunks(BODY, 90)):gsub("\r\n$", ("X-Pad: " .. ("x"):rep(990)
+          .. "\r\n"):rep(70) .. "\r\n")) },
+      { "an announced body over max_body", "too_large",
+        raw(ok("Content-Length: 1048577"), BODY) },
+      { "chunks over max_body", "too_large",
+        raw(ok(CHUNKED), in_chunks((" "):rep(1048577), 65536)) },
+    }
+
+    for _, row in ipairs(ROWS) do
+      it(row[1] .. " has code " .. row[2], function()
+        is_refused("protocol", row[2], row[3], { close = row[4] })
+      end)
+    end
+
+    it("compressed to burst has code framing", function()
+      local zeros = support.tmpdir() .. "/zeros.gz"
+      support.must("head -c 67108864 /dev/zero | gzip >" .. zeros)
+      local bomb = support.read(zeros)
+      is_refused("protocol", "framing", raw(ok("Content-Encoding: gzip",
+        "Content-Length: " .. #bomb), bomb))
+    end)
+  end)
+
+  describe("cut at any byte gives no result", function()
+    local REPLIES = {
+      { "with a length", raw(ok(LENGTH), BODY) },
+      { "in chunks", raw(ok(CHUNKED), in_chunks(BODY, 60)) },
+    }
+    local ENDINGS = { { "good", "fin" }, { "good", "notls" },
+                      { "plain", "fin" } }
+
+    for _, reply in ipairs(REPLIES) do
+      for _, ending in ipairs(ENDINGS) do
+        it(("- %s, %s, %s"):format(reply[1], ending[1], ending[2]), function()
+          for cut = #"HTTP/1.1 200 OK\r\n", #reply[2] - 1 do
+            local balances, err = ask(reply[2],
+              { listener = ending[1], close = ending[2], cut = cut })
+            assert.is_nil(balances, "cut at " .. cut)
+            assert.equal("protocol truncated at " .. cut,
+              err.kind .. " " .. tostring(err.code) .. " at " .. cut)
+          end
+        end)
+      end
+
+      it("- " .. reply[1] .. ", by a reset", function()
+        for cut = 1, #reply[2] - 1, 7 do
+          local balances, err = ask(reply[2], { close = "rst", cut = cut })
+          assert.is_nil(balances, "cut at " .. cut)
+          assert.truthy(err.kind == "protocol" or err.kind == "network")
+        end
+      end)
+    end
+
+    it("- in the first line", function()
+      for cut = 1, #"HTTP/1.1 200 OK\r\n" - 1 do
+        local balances, err = ask(REPLIES[1][2], { cut = cut, close = "fin" })
+        assert.is_nil(balances, "cut at " .. cut)
+        assert.truthy(err.kind == "protocol" or err.code == "empty")
+      end
+    end)
+
+    it("- before the first, which is kind network", function()
+      for _, listener in ipairs { "good", "plain" } do
+        is_refused("network", "empty", "",
+          { listener = listener, close = "fin" })
+      end
+    end)
+  end)
+
+  describe("with another HTTP status", function()
+    local PAGE = "<html><body>502 Bad Gateway</body></html>"
+
+    local function status(line, body, ...)
+      return raw({ "HTTP/1.1 " .. line,
+                   "Content-Length: " .. #(body or ""), ... }, body)
+    end
+
+    for _, row in ipairs {
+      { "201 Created", BODY, false }, { "204 No Content", nil, false },
+      { "206 Partial Content", BODY, false }, { "299 Odd", BODY, false },
+      { "400 Bad Request", PAGE, false }, { "403 Forbidden", PAGE, false },
+      { "404 Not Found", PAGE, false }, { "429 Too Many Requests", PAGE, true },
+      { "500 Internal Server Error", PAGE, true },
+      { "500 Internal Server Error", nil, true },
+      { "500 Internal Server Error", BODY, true },
+      { "502 Bad Gateway", PAGE, true },
+      { "503 Service Unavailable", PAGE, true },
+      { "504 Gateway Timeout", PAGE, true }, { "999 Denied", PAGE, false },
+    } do
+      it(("%s and a body of %d bytes is kind http")
+        :format(row[1], #(row[2] or "")), function()
+          local err = is_refused("http", "status", status(row[1], row[2]))
+          assert.equal(tonumber(row[1]:match("^%d+")), err.http_status)
+          assert.equal(row[3], err.retryable)
+        end)
+    end
+
+    it("says how long to wait where the server did, in seconds", function()
+      local busy = "429 Too Many Requests"
+      assert.equal(7, is_refused("http", "status",
+        status(busy, PAGE, "Retry-After: 7")).retry_after)
+      assert.is_nil(is_refused("http", "status", status(busy, PAGE,
+        "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT")).retry_after)
+    end)
+
+    it("101 does not change the protocol", function()
+      is_refused("http", "status", raw({ "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: h2c", "Connection: Upgrade" }))
+    end)
+
+    it("and the exchange's whole envelope is the exchange's refusal",
+      function()
+        local err = is_refused("server", 5000, status("503 Service Unavailable",
+          support.refusal(5000)))
+        assert.equal(503, err.http_status)
+        is_refused("auth", 6001, status("401 Unauthorized",
+          support.refusal(6001)))
+      end)
+
+    it("and half an envelope is kind http", function()
+      is_refused("http", "status", status("500 Internal Server Error",
+        support.refusal(5000):sub(1, -2)))
+      is_refused("http", "status",
+        status("500 Internal Server Error", support.refusal(5000)),
+        { cut = 140, close = "fin" })
+    end)
+
+    for _, code in ipairs { 301, 302, 303, 307, 308 } do
+      it(code .. " is not followed", function()
+        local elsewhere = faultd:url { host = "localhost", close = "keep",
+                                       reply = raw(ok(LENGTH), BODY) }
+        local err = is_refused("http", "redirect", status(code .. " Moved",
+          PAGE, ("Location: %s/{X-API-KEY}/{X-API-SIGN}"):format(elsewhere)),
+          { echo = 1 })
+        assert.equal(1, #faultd:requests())
+        assert.is_false(err.retryable)
+        assert.falsy(tostring(err):find(support.KEY:sub(-6), 1, true))
+      end)
+    end
+
+    it("shows nothing of what the server echoes", function()
+      local line = "HTTP/1.1 500 {X-API-KEY} {X-API-SIGN}"
+      local err = is_refused("http", "status",
+        raw({ line, "Content-Length: 0" }), { echo = 1 })
+      local signature = faultd:requests()[1].headers["x-api-sign"]
+      assert.falsy(tostring(err):find(support.KEY:sub(-6), 1, true))
+      assert.falsy(tostring(err):find(signature:sub(1, 8), 1, true))
+    end)
+  end)
+
+  describe("that leaves bytes on a kept connection", function()
+    it("does not give them to the next call", function()
+      local stale = support.success(
+        '[{"currency":"BTC","balance":7,"availableBalance":7}]')
+      local first = raw(ok(LENGTH), BODY)
+      for _, listener in ipairs { "good", "plain" } do
+        local client = support.client {
+          base_url = faultd:url {
+            listener = listener, close = "keep",
+            reply = first .. raw(ok("Content-Length: " .. #stale), stale),
+            chunk = #first, gap = 50,
+          },
+        }
+        assert.equal(2.5, client:balances()[1].balance)
+        support.sleep(0.25)
+        assert.equal(2.5, client:balances()[1].balance)
+        client:close()
+      end
+    end)
+  end)
+end)

@@ -1,0 +1,357 @@
+local support = require "spec.support"
+
+local BODY = support.success(
+  '[{"currency":"BTC","balance":2.5,"availableBalance":1.25}]')
+
+local function now()
+  return require "bitfront.core".now()
+end
+
+describe("the network", function()
+  local faultd
+
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+  before_each(function() faultd:forget() end)
+
+  local function is_refused(kind, code, url, options)
+    local balances, err = support.balances(url, options)
+    assert.is_nil(balances)
+    assert.equal(kind, err.kind)
+    assert.equal(code, err.code)
+    return err
+  end
+
+  describe("fails with kind network:", function()
+    for _, scheme in ipairs { "https", "http" } do
+      it("- connection refused, " .. scheme, function()
+        local err = is_refused("network", "refused",
+          faultd:url { listener = "closed", scheme = scheme })
+        assert.is_true(err.retryable)
+      end)
+
+      it("- connection reset when it is made, " .. scheme, function()
+        is_refused("network", "reset",
+          faultd:url { listener = "reset", scheme = scheme })
+      end)
+    end
+
+    for _, listener in ipairs { "good", "plain" } do
+      it("- connection reset for an answer, " .. listener, function()
+        is_refused("network", "reset",
+          faultd:url { listener = listener, close = "rst" })
+      end)
+
+      it("- connection closed for an answer, " .. listener, function()
+        is_refused("network", "empty", faultd:url { listener = listener })
+      end)
+    end
+
+    it("- a host that cannot exist", function()
+      -- A label of 64 letters: no name server is asked for it.
+      is_refused("network", "resolve",
+        "https://" .. ("a"):rep(64) .. ".invalid")
+    end)
+  end)
+
+  describe("fails with kind timeout,", function()
+    -- Ends at its deadline: never before, and not 100 ms after.
+    local function times_out(code, plan, options, deadline)
+      local url = faultd:url(plan)
+      local begun = now()
+      local err = is_refused("timeout", code, url, options)
+      local elapsed = now() - begun
+      assert.is_true(elapsed >= deadline - 0.002, "after " .. elapsed .. " s")
+      assert.is_true(elapsed < deadline + 0.1, "after " .. elapsed .. " s")
+      assert.is_true(err.retryable)
+    end
+
+    local reply = support.reply(BODY)
+    local ROWS = {
+      { "connecting", "connect", { listener = "full" } },
+      { "connecting plainly", "connect",
+        { listener = "full", scheme = "http" } },
+      { "in the TLS handshake", "tls", { listener = "deaf" } },
+      { "waiting for the answer", "response",
+        { reply = reply, delay = 2000 } },
+      { "waiting for the answer of a plain server", "response",
+        { listener = "deaf", scheme = "http" } },
+      { "in a head that stops", "body",
+        { reply = reply, cut = 30, close = "hang" } },
+      { "in a body that stops", "body",
+        { reply = reply, cut = #reply - 1, close = "hang" } },
+      { "in a body that trickles", "body",
+        { reply = reply, chunk = 10, gap = 50 } },
+    }
+
+    for _, row in ipairs(ROWS) do
+      it(row[1], function()
+        times_out(row[2], row[3], { timeout = 0.3 }, 0.3)
+      end)
+    end
+
+    for i = 1, 3 do
+      it(ROWS[i][1] .. " for connect_timeout", function()
+        times_out(ROWS[i][2], ROWS[i][3],
+          { timeout = 3, connect_timeout = 0.2 }, 0.2)
+      end)
+    end
+
+    it("but connect_timeout does not bound the answer", function()
+      assert(support.balances(faultd:url_body(BODY, { delay = 300 }),
+        { connect_timeout = 0.2 }))
+    end)
+  end)
+
+  describe("fails with kind tls", function()
+    local ROWS = {
+      { "an expired certificate", "expired", "expired" },
+      { "another host's certificate", "hostname", "wronghost" },
+      { "a self-signed certificate", "self_signed", "selfsigned" },
+      { "a certificate of an unknown CA", "untrusted", "unknown" },
+      { "TLS 1.1", "version", "tls11" },
+    }
+
+    for _, row in ipairs(ROWS) do
+      it("at " .. row[1] .. ", and sends nothing", function()
+        local err = is_refused("tls", row[2],
+          faultd:url_body(BODY, { listener = row[3] }))
+        assert.equal(0, #faultd:requests())
+        assert.is_false(err.retryable)
+        assert.truthy(err.message:find("ca_file", 1, true))
+        for _, word in ipairs { "insecure", "disabl", "verify=", "turn off",
+                                "skip", "VERIFY" } do
+          assert.falsy(err.message:find(word, 1, true))
+        end
+      end)
+    end
+
+    it("at the good certificate where another CA is trusted", function()
+      local stranger = support.certs().selfsigned
+      assert.equal("tls", select(2, support.balances(faultd:url_body(BODY),
+        { ca_file = stranger })).kind)
+    end)
+
+    it("on a kept connection that only another client trusts", function()
+      local url = faultd:url_body(BODY)
+      local trusting = support.client { base_url = url }
+      assert(trusting:balances())
+      local _, err = support.balances(url,
+        { ca_file = support.certs().selfsigned })
+      assert.equal("tls", err.kind)
+      trusting:close()
+    end)
+
+    it("at a ca_file that is missing, or none", function()
+      local empty = support.tmpdir() .. "/empty.pem"
+      support.write(empty, "no certificate\n")
+      for _, path in ipairs { empty, empty .. ".missing" } do
+        local err = is_refused("tls", "ca_file", faultd:url_body(BODY),
+          { ca_file = path })
+        assert.truthy(err.message:find("ca_file", 1, true))
+      end
+    end)
+
+    it("at a server that does not speak it", function()
+      is_refused("tls", "handshake",
+        faultd:url { listener = "plain", scheme = "https" })
+    end)
+  end)
+
+  it("is trusted by name as well as by address", function()
+    assert(support.balances(faultd:url_body(BODY, { host = "localhost" })))
+  end)
+
+  describe("keeps a connection", function()
+    local function connections()
+      local seen, count = {}, 0
+      for _, request in ipairs(faultd:requests()) do
+        if not seen[request.connection] then count = count + 1 end
+        seen[request.connection] = true
+      end
+      return count, #faultd:requests()
+    end
+
+    it("for all calls of a client", function()
+      local client = support.client { base_url = faultd:url_body(BODY) }
+      for _ = 1, 20 do assert(client:balances()) end
+      client:close()
+      assert.same({ 1, 20 }, { connections() })
+    end)
+
+    it("for all clients of a server", function()
+      local url = faultd:url_body(BODY)
+      for _ = 1, 5 do assert(support.balances(url)) end
+      assert.same({ 1, 5 }, { connections() })
+    end)
+
+    it("also behind a refusal", function()
+      local url = faultd:url_body(support.refusal(4003))
+      for _ = 1, 5 do support.balances(url) end
+      assert.same({ 1, 5 }, { connections() })
+    end)
+
+    it("and makes another without an error where the server closed it",
+      function()
+        for _, listener in ipairs { "good", "plain" } do
+          local client = support.client {
+            base_url = faultd:url_body(BODY, { listener = listener, idle = 20 }),
+          }
+          for _ = 1, 3 do
+            assert(client:balances())
+            support.sleep(0.1)
+          end
+          client:close()
+        end
+        assert.same({ 6, 6 }, { connections() })
+      end)
+
+    it("and never sends a signature twice where the server drops it",
+      function()
+        for _, listener in ipairs { "good", "plain" } do
+          local client = support.client {
+            base_url = faultd:url_body(BODY, { listener = listener, serves = 1 }),
+          }
+          assert(client:balances())
+          local balances, err = client:balances()
+          assert.truthy(balances or err.kind == "network" and err.retryable)
+          client:close()
+        end
+        local seen = {}
+        for _, request in ipairs(faultd:requests()) do
+          local signature = request.headers["x-api-sign"]
+          assert.is_nil(seen[signature])
+          seen[signature] = true
+        end
+      end)
+
+    it("but not one on which a call failed", function()
+      local client = support.client {
+        base_url = faultd:url { reply = support.reply(BODY), cut = 150,
+                                close = "hang" },
+        timeout = 0.2,
+      }
+      for _ = 1, 2 do assert.is_nil((client:balances())) end
+      client:close()
+      assert.same({ 2, 2 }, { connections() })
+    end)
+  end)
+
+  describe("is not led astray by", function()
+    -- What a process of its own says, with this environment.
+    local function says_with(env, plan)
+      local out, err, code = support.lua(([[
+        local client = require "bitfront".new {
+          api_key = %q, api_secret = %q, ca_file = %q, base_url = %q }
+        local balances, err = client:balances()
+        print(balances and balances[1].balance or err.code)
+      ]]):format(support.KEY, support.SECRET, faultd.ca_file,
+                 faultd:url_body(BODY, plan)), { env = env })
+      assert.equal("", err)
+      assert.equal(0, code)
+      return out
+    end
+
+    it("proxies in the environment", function()
+      local nowhere = "http://127.0.0.1:" .. faultd.ports.closed
+      local env = {}
+      for _, name in ipairs { "http_proxy", "https_proxy", "HTTPS_PROXY",
+                              "all_proxy", "ALL_PROXY" } do
+        env[name] = nowhere
+      end
+      assert.equal("2.5\n", says_with(env))
+      assert.equal("2.5\n", says_with(env, { listener = "plain" }))
+    end)
+
+    it("SSLKEYLOGFILE", function()
+      local path = support.tmpdir() .. "/keys"
+      assert.equal("2.5\n", says_with { SSLKEYLOGFILE = path })
+      assert.equal("", support.read(path) or "")
+    end)
+
+    it(".netrc and .curlrc", function()
+      local home = support.tmpdir()
+      support.write(home .. "/.netrc", "default login someone password x\n")
+      support.write(home .. "/.curlrc", "insecure\nverbose\n")
+      assert.equal("2.5\n", says_with { HOME = home, CURL_HOME = home,
+                                        NETRC = home .. "/.netrc" })
+      assert.is_nil(faultd:requests()[1].headers.authorization)
+    end)
+
+    it("CAs in the environment, where ca_file is given", function()
+      local ca = support.tmpdir() .. "/ca.pem"
+      support.must(("openssl x509 -in %s -out %s")
+        :format(support.certs().unknown, ca))
+      assert.equal("untrusted\n", says_with(
+        { SSL_CERT_FILE = ca, CURL_CA_BUNDLE = ca }, { listener = "unknown" }))
+    end)
+  end)
+
+  describe("with a name server that never answers", function()
+    local SCRIPT = [[
+      set -e
+      PATH=$PATH:/usr/sbin:/sbin
+      ip link set lo up
+      echo nameserver 127.0.0.1 >resolv
+      mount --bind resolv /etc/resolv.conf
+      mkfifo stdin ports
+      exec 3<>stdin
+      %s . dead:dns <stdin >ports 3>&- &
+      read -r name port <ports
+      cd %s
+      %s
+      echo >&3
+      wait
+    ]]
+
+    local PROGRAM = [[
+      local core = require "bitfront.core"
+      local client = require "bitfront".new {
+        api_key = "key", api_secret = "secret", timeout = 0.4,
+        connect_timeout = %s, base_url = "https://dead.example" }
+      for _ = 1, 2 do
+        local begun = core.now()
+        local _, err = client:balances()
+        print(err.kind, err.code, core.now() - begun)
+      end
+      print(core.now())
+      if %s then client:close() end
+    ]]
+
+    local NOW = "print(require 'bitfront.core'.now())"
+
+    -- What a process with a dead name server printed, and how long its end took.
+    local function ask_the_dead(connect_timeout, closes)
+      local dir, pwd = support.tmpdir(), support.must("pwd"):gsub("\n", "")
+      support.write(dir .. "/ask.lua", PROGRAM:format(connect_timeout, closes))
+      support.write(dir .. "/now.lua", NOW)
+      local lua = support.interpreter()
+      local commands = ("%s %s/ask.lua; %s %s/now.lua"):format(lua, dir, lua, dir)
+      local script = SCRIPT:format(pwd .. "/.build/test/faultd",
+        support.quote(pwd), commands)
+      local out = support.must("unshare -rnm sh -c " .. support.quote(script),
+        { cwd = dir })
+      local lines = {}
+      for line in out:gmatch("[^\n]+") do lines[#lines + 1] = line end
+      return lines, tonumber(lines[4]) - tonumber(lines[3])
+    end
+
+    local _, why, code = support.run("unshare -rnm true")
+    for _, row in ipairs {
+      { "timeout", 3, 0.4, "false" },
+      { "connect_timeout", 0.2, 0.2, "true" },
+    } do
+      it("gives up at " .. row[1] .. " and ends at once #once", function()
+        if code ~= 0 then pending("no network namespace here: " .. why) end
+        local lines, ending = ask_the_dead(row[2], row[4])
+        for i = 1, 2 do
+          local words, elapsed = lines[i]:match("^(%w+\t%w+)\t(.*)$")
+          assert.equal("timeout\tresolve", words)
+          assert.is_true(tonumber(elapsed) >= row[3] - 0.002)
+          assert.is_true(tonumber(elapsed) < row[3] + 0.1)
+        end
+        assert.is_true(ending < 1, "the end took " .. ending .. " s")
+      end)
+    end
+  end)
+end)
