@@ -214,6 +214,7 @@ static int core_step(lua_State *L) {
     double seconds = luaL_checknumber(L, 1);
     struct engine_box *box = engine_box(L);
     size_t running = 0;
+    luaL_argcheck(L, seconds >= 0, 1, "seconds must not be negative");
     if (box->engine && !bf_engine_is_foreign(box->engine))
         running = bf_engine_step(box->engine, seconds);
     bf_pushinteger(L, (int64_t)running);

@@ -45,6 +45,35 @@ static void unlink_from(struct bf_transfer **list, struct bf_transfer *t) {
     t->prev = t->next = NULL;
 }
 
+/* ---- SIGPIPE ---- */
+
+struct pipe_guard {
+    sigset_t pipe, before;
+    bool was_pending;
+};
+
+/* Writing to a connection that the server has closed raises SIGPIPE, which
+ * ends a process that never thought of it; so does the farewell of TLS. It is
+ * held back in this thread alone; the program's own handler is neither asked
+ * nor changed. */
+static void hold_sigpipe(struct pipe_guard *guard) {
+    sigset_t pending;
+    (void)sigemptyset(&guard->pipe);
+    (void)sigaddset(&guard->pipe, SIGPIPE);
+    (void)sigpending(&pending);
+    guard->was_pending = sigismember(&pending, SIGPIPE) == 1;
+    (void)pthread_sigmask(SIG_BLOCK, &guard->pipe, &guard->before);
+}
+
+static void release_sigpipe(struct pipe_guard *guard) {
+    sigset_t pending;
+    int taken;
+    (void)sigpending(&pending);
+    if (!guard->was_pending && sigismember(&pending, SIGPIPE) == 1)
+        (void)sigwait(&guard->pipe, &taken);
+    (void)pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+}
+
 /* ---- the pool of idle transfers ---- */
 
 static struct bf_transfer *take_idle(struct bf_engine *engine,
@@ -158,34 +187,6 @@ static int wait_ms(const struct bf_engine *engine, double seconds) {
     return due < 0 ? 0 : due > 60000 ? 60000 : (int)due;
 }
 
-/* ---- SIGPIPE ---- */
-
-struct pipe_guard {
-    sigset_t pipe, before;
-    bool was_pending;
-};
-
-/* Writing to a connection that the server has closed raises SIGPIPE, which
- * ends a process that never thought of it. It is held back in this thread
- * alone; the program's own handler is neither asked nor changed. */
-static void hold_sigpipe(struct pipe_guard *guard) {
-    sigset_t pending;
-    (void)sigemptyset(&guard->pipe);
-    (void)sigaddset(&guard->pipe, SIGPIPE);
-    (void)sigpending(&pending);
-    guard->was_pending = sigismember(&pending, SIGPIPE) == 1;
-    (void)pthread_sigmask(SIG_BLOCK, &guard->pipe, &guard->before);
-}
-
-static void release_sigpipe(struct pipe_guard *guard) {
-    sigset_t pending;
-    int taken;
-    (void)sigpending(&pending);
-    if (!guard->was_pending && sigismember(&pending, SIGPIPE) == 1)
-        (void)sigwait(&guard->pipe, &taken);
-    (void)pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
-}
-
 /* ---- what others call ---- */
 
 static void perform(struct bf_engine *engine) {
@@ -223,13 +224,16 @@ struct bf_transfer *bf_engine_start(struct bf_engine *engine,
 }
 
 void bf_engine_drop(struct bf_engine *engine, struct bf_transfer *t) {
+    struct pipe_guard guard;
     if (bf_engine_is_foreign(engine))
         return;
+    hold_sigpipe(&guard);
     if (t->state == BF_RUNNING)
         give_up(engine, t);
     t->dropped = true;
     if (t->state == BF_DONE)
         put_idle(engine, t);
+    release_sigpipe(&guard);
 }
 
 bool bf_engine_is_foreign(const struct bf_engine *engine) {
@@ -275,14 +279,17 @@ static void free_list(struct bf_engine *engine, struct bf_transfer *list) {
 }
 
 void bf_engine_free(struct bf_engine *engine) {
+    struct pipe_guard guard;
     if (!engine || bf_engine_is_foreign(engine))
         return;
     for (struct bf_transfer *t = engine->active; t; t = t->next)
         if (bf_transfer_resolving(t))
             return;
+    hold_sigpipe(&guard);
     free_list(engine, engine->active);
     free_list(engine, engine->idle);
     (void)curl_multi_cleanup(engine->multi);
+    release_sigpipe(&guard);
     bf_sockets_free(&engine->sockets);
     free(engine);
 }

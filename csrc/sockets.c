@@ -1,6 +1,7 @@
 #include "sockets.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -24,8 +25,11 @@ static bool make_room(struct bf_sockets *sockets) {
 int bf_sockets_open(struct bf_sockets *sockets, int family, int type,
                     int protocol) {
     int fd = make_room(sockets) ? socket(family, type, protocol) : -1;
-    if (fd >= 0)
-        sockets->all[sockets->count++] = (struct bf_socket){fd, 0};
+    if (fd < 0)
+        return -1;
+    /* A program that is started meanwhile must not hold it open. */
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    sockets->all[sockets->count++] = (struct bf_socket){fd, 0};
     return fd;
 }
 

@@ -1,0 +1,84 @@
+/* libFuzzer's way in: whatever a server may send, given to what reads it. The
+ * first byte says which reader. Built and run by spec/fuzz/run.sh. */
+
+#include "chunks.h"
+#include "head.h"
+#include "reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+static void read_reply(enum bf_want want, const char *text, size_t len) {
+    struct bf_reply reply;
+    struct bf_fault fault = {.kind = BF_OK};
+    if (bf_reply_read(&reply, want, text, len, &fault) && reply.count > 0) {
+        const struct bf_string *currency = &reply.balances[0].currency;
+        char *decoded = malloc(currency->len + 1);
+        if (decoded && bf_string_decode(currency, decoded) > currency->len)
+            abort();
+        free(decoded);
+    }
+    bf_reply_free(&reply);
+}
+
+static void read_head(const char *text, size_t len) {
+    struct bf_head head;
+    struct bf_fault fault = {.kind = BF_OK};
+    bf_head_init(&head);
+    while (len > 0) {
+        const char *end = memchr(text, '\n', len);
+        size_t line = end ? (size_t)(end - text) + 1 : len;
+        bf_head_line(&head, text, line);
+        text += line;
+        len -= line;
+    }
+    if (bf_head_check(&head, 1000, &fault) && !head.ended)
+        abort();
+}
+
+/* However the bytes are cut up, the same comes out. */
+static void read_chunks(const char *text, size_t len) {
+    struct bf_chunks whole, cut;
+    char *all = malloc(len + 1), *parts = malloc(len + 1);
+    size_t all_len, parts_len;
+    bf_chunks_init(&whole);
+    bf_chunks_init(&cut);
+    if (all && parts) {
+        all_len = bf_chunks_decode(&whole, text, len, all);
+        parts_len = bf_chunks_decode(&cut, text, len / 2, parts);
+        parts_len += bf_chunks_decode(&cut, text + len / 2, len - len / 2,
+                                      parts + parts_len);
+        if (all_len != parts_len || whole.state != cut.state ||
+            memcmp(all, parts, all_len) != 0)
+            abort();
+    }
+    free(all);
+    free(parts);
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
+    char *text;
+    if (size == 0)
+        return 0;
+    text = malloc(size > 1 ? size - 1 : 1); /* one byte past it is noticed */
+    if (!text)
+        return 0;
+    memcpy(text, data + 1, size - 1);
+    switch (data[0] % 4) {
+    case 0:
+        read_reply(BF_BALANCES, text, size - 1);
+        break;
+    case 1:
+        read_reply(BF_PUBLIC, text, size - 1);
+        break;
+    case 2:
+        read_head(text, size - 1);
+        break;
+    default:
+        read_chunks(text, size - 1);
+    }
+    free(text);
+    return 0;
+}
