@@ -20,7 +20,8 @@ void bf_aim_free(struct bf_aim *aim) {
     free(aim->ca_file);
     free(aim->proxy);
     curl_url_cleanup(aim->parsed);
-    *aim = (struct bf_aim){NULL, NULL, NULL, NULL};
+    aim->url = aim->ca_file = aim->proxy = NULL;
+    aim->parsed = NULL;
 }
 
 /* What is signed is what is sent: the path stays as it is. */

@@ -8,6 +8,8 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
+#pragma GCC visibility push(hidden)
+
 struct bf_aim {
     char *url;     /* NULL: at nothing yet */
     char *ca_file; /* NULL: libcurl's default */
@@ -25,5 +27,7 @@ bool bf_aim_set(struct bf_aim *aim, CURL *easy, char *url, const char *ca_file,
                 const char *proxy);
 
 void bf_aim_free(struct bf_aim *aim);
+
+#pragma GCC visibility pop
 
 #endif

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 /*
  * Stores the double nearest to `text`, ties to the even one. `text` is a
  * JSON number, already checked; it need not end with a NUL. Returns false,
@@ -26,5 +28,7 @@ bool bf_amount_to_double(const char *text, size_t len, double *out);
  * numbers it is the one closest to `value`.
  */
 uint64_t bf_amount_shortest(double value, int *exponent);
+
+#pragma GCC visibility pop
 
 #endif

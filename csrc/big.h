@@ -10,6 +10,8 @@
 /* Room for 5^1094 and for 770 digits, aligned: the largest operands. */
 #define BF_BIG_WORDS 84
 
+#pragma GCC visibility push(hidden)
+
 /* Little-endian, without leading zero words; zero has size 0. */
 struct bf_big {
     int size;
@@ -39,5 +41,7 @@ void bf_big_add(struct bf_big *a, const struct bf_big *b);
 
 /* a = a - b, which must not be the larger one. */
 void bf_big_subtract(struct bf_big *a, const struct bf_big *b);
+
+#pragma GCC visibility pop
 
 #endif

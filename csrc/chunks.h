@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#pragma GCC visibility push(hidden)
+
 enum bf_chunk_state {
     BF_CHUNK_SIZE,      /* a hex digit of the size */
     BF_CHUNK_EXTENSION, /* ";..." up to the line's end */
@@ -38,5 +40,7 @@ void bf_chunks_init(struct bf_chunks *chunks);
  * came. */
 size_t bf_chunks_decode(struct bf_chunks *chunks, const char *data, size_t len,
                         char *out);
+
+#pragma GCC visibility pop
 
 #endif

@@ -8,6 +8,8 @@
 
 #include <curl/curl.h>
 
+#pragma GCC visibility push(hidden)
+
 struct bf_client {
     unsigned refs; /* the Lua object's, and one for each transfer */
     bool closed;
@@ -57,5 +59,7 @@ void bf_client_unref(struct bf_client *client); /* accepts NULL */
  * grows. */
 size_t bf_client_redact(const struct bf_client *client, const char *signature,
                         char *text, size_t len);
+
+#pragma GCC visibility pop
 
 #endif

@@ -8,6 +8,8 @@
 #include <lua.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 #if LUA_VERSION_NUM < 502
 
 static inline void bf_setfuncs(lua_State *L, const luaL_Reg *functions) {
@@ -80,5 +82,7 @@ static inline void bf_settype(lua_State *L, const char *type) {
     luaL_getmetatable(L, type);
     lua_setmetatable(L, -2);
 }
+
+#pragma GCC visibility pop
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "transfer.h"
 
+#pragma GCC visibility push(hidden)
+
 struct bf_engine;
 
 /* NULL with `fault` set: memory, config. */
@@ -36,5 +38,7 @@ size_t bf_engine_step(struct bf_engine *engine, double seconds);
 
 /* The caller is through with the transfer, finished or not. Never waits. */
 void bf_engine_drop(struct bf_engine *engine, struct bf_transfer *transfer);
+
+#pragma GCC visibility pop
 
 #endif

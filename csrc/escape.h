@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#pragma GCC visibility push(hidden)
+
 /* A string's bytes between the quotes, as they came. */
 struct bf_string {
     const char *text;
@@ -23,7 +25,7 @@ bool bf_string_spells(const struct bf_string *string, const char *text,
                       size_t len);
 
 #define BF_STRING_IS(string, literal) \
-    bf_string_is(string, literal, sizeof literal - 1)
+    bf_string_is(string, literal, sizeof(literal) - 1)
 
 static inline bool bf_string_is(const struct bf_string *string,
                                 const char *text, size_t len) {
@@ -45,5 +47,7 @@ long bf_hex4(const char *at, const char *end);
 /* The halves of a surrogate pair. */
 bool bf_is_high(long code);
 bool bf_is_low(long code);
+
+#pragma GCC visibility pop
 
 #endif

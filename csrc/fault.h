@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#pragma GCC visibility push(hidden)
+
 enum bf_kind {
     BF_OK = 0,
     BF_CONFIG,
@@ -38,5 +40,7 @@ void bf_fault_clear(struct bf_fault *fault);
 
 /* "network", "tls", ...; NULL for BF_OK and BF_API. */
 const char *bf_kind_name(enum bf_kind kind);
+
+#pragma GCC visibility pop
 
 #endif

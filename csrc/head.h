@@ -11,6 +11,8 @@
 
 #define BF_HEAD_MAX 65536 /* bytes of all header lines of one reply */
 
+#pragma GCC visibility push(hidden)
+
 struct bf_head {
     size_t bytes;
     int status;
@@ -35,5 +37,7 @@ void bf_head_line(struct bf_head *head, const char *line, size_t len);
  * `fault` to protocol: truncated, framing or too_large. */
 bool bf_head_check(const struct bf_head *head, size_t max_body,
                    struct bf_fault *fault);
+
+#pragma GCC visibility pop
 
 #endif

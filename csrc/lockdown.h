@@ -8,6 +8,8 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
+#pragma GCC visibility push(hidden)
+
 /* libcurl 7.80 and later can call us when the connection is made and the
  * request not yet sent. */
 #if LIBCURL_VERSION_NUM >= 0x075000
@@ -41,5 +43,7 @@ bool bf_lockdown_ca(CURL *easy, const char *ca_file);
 
 /* Does the libcurl that is loaded call on_ready? */
 bool bf_lockdown_has_prereq(void);
+
+#pragma GCC visibility pop
 
 #endif

@@ -6,6 +6,8 @@
 
 #include <lua.h>
 
+#pragma GCC visibility push(hidden)
+
 void bf_register_client(lua_State *L);
 
 /* core.new(options): a client without credentials; or nil and an error. */
@@ -13,5 +15,7 @@ int bf_new_client(lua_State *L);
 
 /* Argument 1, open or closed; raises where it is no client. */
 struct bf_client *bf_check_client(lua_State *L);
+
+#pragma GCC visibility pop
 
 #endif

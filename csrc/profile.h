@@ -6,6 +6,8 @@
 
 #include "client.h"
 
+#pragma GCC visibility push(hidden)
+
 enum bf_profile {
     BF_PROFILE_USED,
     BF_PROFILE_NO_FILE,
@@ -18,5 +20,7 @@ enum bf_profile {
  * named. */
 enum bf_profile bf_profile_use(struct bf_client *client, const char *path,
                                const char *name, struct bf_fault *fault);
+
+#pragma GCC visibility pop
 
 #endif

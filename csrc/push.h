@@ -8,6 +8,8 @@
 
 #include <lua.h>
 
+#pragma GCC visibility push(hidden)
+
 enum bf_amounts { BF_AS_NUMBER, BF_AS_STRING };
 
 /* Pushes five values:
@@ -27,5 +29,7 @@ int bf_push_outcome(lua_State *L, struct bf_transfer *transfer,
 /* Pushes nil and the table of a fault: what a call that never became an
  * attempt returns. */
 int bf_push_fault(lua_State *L, const struct bf_fault *fault);
+
+#pragma GCC visibility pop
 
 #endif

@@ -8,6 +8,8 @@
 
 #define BF_SUCCESS 1000 /* the only statusCode that is not a refusal */
 
+#pragma GCC visibility push(hidden)
+
 struct bf_balance {
     struct bf_string currency;
     struct bf_span balance, available;
@@ -39,5 +41,7 @@ bool bf_reply_read(struct bf_reply *reply, enum bf_want want, const char *body,
                    size_t len, struct bf_fault *fault);
 
 void bf_reply_free(struct bf_reply *reply);
+
+#pragma GCC visibility pop
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "transfer.h"
 
+#pragma GCC visibility push(hidden)
+
 /* base_url, path and query in one string, to be freed; or NULL. */
 char *bf_request_url(const struct bf_client *client,
                      const struct bf_request *request);
@@ -25,5 +27,7 @@ const char *bf_request_signature(const struct bf_transfer *transfer);
 
 /* Wipes the signature. */
 void bf_request_wipe(struct bf_transfer *transfer);
+
+#pragma GCC visibility pop
 
 #endif

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 #define BF_DEPTH_MAX 32
 
 struct bf_key {
@@ -55,5 +57,7 @@ bool bf_scan_open(struct bf_scan *scan, struct bf_nest *nest);
 bool bf_scan_member(struct bf_scan *scan, struct bf_nest *nest,
                     struct bf_string *key);
 bool bf_scan_element(struct bf_scan *scan, struct bf_nest *nest);
+
+#pragma GCC visibility pop
 
 #endif

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 #define BF_SIGNATURE_LEN 64
 #define BF_NONCE_MIN 10000
 #define BF_NONCE_MAX 99999
@@ -37,5 +39,7 @@ bool bf_nonce(int64_t *timestamp, unsigned *nonce);
 
 int64_t bf_wall_ms(void); /* Unix time, milliseconds, UTC */
 double bf_now(void);      /* monotonic seconds, unmoved by clock changes */
+
+#pragma GCC visibility pop
 
 #endif

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#pragma GCC visibility push(hidden)
+
 struct bf_socket {
     int fd;
     int port; /* local; 0 until it is asked for */
@@ -31,5 +33,7 @@ bool bf_sockets_quiet(struct bf_sockets *sockets, int port);
 
 /* Forgets the list; the sockets are libcurl's to close. */
 void bf_sockets_free(struct bf_sockets *sockets);
+
+#pragma GCC visibility pop
 
 #endif

@@ -10,6 +10,8 @@
 #include "head.h"
 #include "sockets.h"
 
+#pragma GCC visibility push(hidden)
+
 struct bf_request {
     struct bf_span path;  /* "/v1/account/balances" */
     struct bf_span query; /* without "?"; may be empty */
@@ -92,5 +94,7 @@ double bf_transfer_due(struct bf_transfer *transfer);
 
 /* Back to idle: drops the client, wipes the request and the reply. */
 void bf_transfer_reset(struct bf_transfer *transfer);
+
+#pragma GCC visibility pop
 
 #endif

@@ -7,11 +7,15 @@
 
 #include <curl/curl.h>
 
+#pragma GCC visibility push(hidden)
+
 /* Names what libcurl's failure `result` was; `text` is its error buffer. */
 void bf_verdict(CURL *easy, CURLcode result, const char *text,
                 const struct bf_head *head, struct bf_fault *fault);
 
 /* A reply with a status other than 200: kind http. */
 void bf_verdict_status(int status, struct bf_fault *fault);
+
+#pragma GCC visibility pop
 
 #endif

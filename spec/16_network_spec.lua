@@ -281,7 +281,7 @@ describe("the network", function()
     it("CAs in the environment, where ca_file is given", function()
       local ca = support.tmpdir() .. "/ca.pem"
       support.must(("openssl x509 -in %s -out %s")
-        :format(support.certs().unknown, ca))
+        :format(support.quote(support.certs().unknown), ca))
       assert.equal("untrusted\n", says_with(
         { SSL_CERT_FILE = ca, CURL_CA_BUNDLE = ca }, { listener = "unknown" }))
     end)

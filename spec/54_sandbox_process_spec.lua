@@ -207,7 +207,9 @@ describe("sandbox.start", function()
     if shell.must("id -u") ~= "0\n" then
       return pending("only root can become another user")
     end
-    local tree = shell.tmpdir()
+    -- Not shell.tmpdir(): others cannot enter what that is in.
+    local tree = shell.must("mktemp -d"):sub(1, -2)
+    finally(function() os.execute("rm -rf " .. shell.quote(tree)) end)
     shell.must(("cp -r lua %s/'a tree' && chmod -R a+rX %s && mkdir -m 777 %s/tmp")
       :format(tree, tree, tree))
     local program = ([[
