@@ -1,0 +1,117 @@
+--- `bitfront doctor`: what a call needs, looked at piece by piece. It says where
+-- credentials were found and never what they are.
+
+local core = require "bitfront.core"
+local credentials = require "bitfront.credentials"
+local output = require "bitfront.cli.output"
+
+local _M = {}
+
+local CLOCK_LIMIT = 1000 -- ms by which the exchange lets a request's clock differ
+
+local function describe(err)
+  return ("%s (%s): %s"):format(err.kind, err.code, err.message)
+end
+
+local function version_pair(versions)
+  return ("compiled with %s, loaded %s"):format(versions.compiled, versions.loaded)
+end
+
+local function own_version()
+  return require "bitfront.version"
+end
+
+local function lua()
+  local jit = rawget(_G, "jit")
+  return ("%s, module compiled for %s")
+    :format(jit and jit.version or _VERSION, core.versions().lua.compiled)
+end
+
+local function libcurl()
+  local curl = core.versions().curl
+  return ("%s, TLS by %s"):format(version_pair(curl), curl.ssl)
+end
+
+local function openssl()
+  return version_pair(core.versions().openssl)
+end
+
+local function cjson_rock()
+  local found, cjson = pcall(require, "cjson")
+  if not found then return "not found; client:get and --format json need it", true end
+  return cjson._VERSION
+end
+
+local function ca_file(client)
+  local path = client._options.ca_file or core.versions().ca_file
+  if not path then return "libcurl's own choice" end
+  local file, reason = io.open(path)
+  if not file then return "cannot be read: " .. reason, true end
+  file:close()
+  return path
+end
+
+local function base_url(client)
+  return client._options.base_url
+end
+
+-- Where the client, which has found some, took its credentials from.
+local function origin(profile)
+  if not profile and os.getenv(credentials.KEY_VARIABLE) then
+    return ("%s and %s"):format(credentials.KEY_VARIABLE, credentials.SECRET_VARIABLE)
+  end
+  profile = profile or os.getenv(credentials.PROFILE_VARIABLE) or "default"
+  return ("section [%s] of %s"):format(profile, credentials.profile_path())
+end
+
+local function found_credentials(client)
+  local ready, err = credentials.load(client._native, client._options)
+  if not ready then return describe(err), true end
+  return "found in " .. origin(client._options.profile)
+end
+
+local function server(client, reply)
+  local err
+  reply.time, err, reply.info = client:server_time()
+  if err then return describe(err), true end
+  return ("answers in %.0f ms"):format(reply.info.elapsed * 1000)
+end
+
+local function clock(_, reply)
+  local offset = reply.info and reply.info.clock_offset
+  if not offset then return "not compared, since the server did not tell its time" end
+  local size = math.abs(offset)
+  return ("this machine's is %.0f ms %s the server's")
+    :format(size, offset > 0 and "behind" or "ahead of"),
+    size >= CLOCK_LIMIT
+end
+
+-- Each returns what it saw, and true where that is trouble.
+local LOOKS = {
+  { "bitfront", own_version },
+  { "Lua", lua },
+  { "libcurl", libcurl },
+  { "OpenSSL", openssl },
+  { "lua-cjson", cjson_rock },
+  { "CA file", ca_file },
+  { "base URL", base_url },
+  { "credentials", found_credentials },
+  { "server", server },
+  { "clock", clock },
+}
+
+---@param client bitfront.Client
+---@return string report  a line for each look
+---@return boolean healthy  no trouble was seen
+function _M.examine(client)
+  local lines, healthy, reply = {}, true, {}
+  for i, look in ipairs(LOOKS) do
+    local seen, trouble = look[2](client, reply)
+    healthy = healthy and not trouble
+    lines[i] = ("%-7s  %-11s  %s\n")
+      :format(trouble and "TROUBLE" or "ok", look[1], output.escape(seen))
+  end
+  return table.concat(lines), healthy
+end
+
+return _M

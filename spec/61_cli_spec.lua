@@ -1,0 +1,370 @@
+local shell = require "spec.support.shell"
+local support = require "spec.support"
+
+local EXAMPLE = [[
+currency             balance    availableBalance
+BCH       1000000000          1000000000
+XRP       1000003043.7        1000002063.7
+ETH       1000107794.9999858  1000107794.9999858
+BTC       3999974992.35615    3999970806.72614
+USDT      1000000000           999998671.673
+]]
+
+local JSON = [=[
+[
+  {"currency":"XRP","balance":1000003043.7,"availableBalance":1000002063.7},
+  {"currency":"USDT","balance":1000000000,"availableBalance":999998671.673}
+]
+]=]
+
+-- The command under the interpreter and the build that run this spec.
+local function command(arguments)
+  return ("%s %s/lua/bitfront/cli/bitfront %s"):format(shell.interpreter(),
+    support.quote(support.must("pwd"):gsub("\n$", "")), arguments)
+end
+
+-- Nothing of the machine's own settings, and no folder with credentials.
+local function environment(more)
+  local env = {
+    BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
+    BITFRONT_BASE_URL = false, BITFRONT_CA_FILE = false,
+    BITFRONT_PROFILE = false, XDG_CONFIG_HOME = false,
+    BITFRONT_SANDBOX_DIR = false, HOME = "/nonexistent",
+  }
+  for name, value in pairs(more or {}) do env[name] = value end
+  return env
+end
+
+local function with_credentials(server, more)
+  local env = environment {
+    BITFRONT_API_KEY = support.KEY, BITFRONT_API_SECRET = support.SECRET,
+    BITFRONT_BASE_URL = server.base_url, BITFRONT_CA_FILE = server.ca_file,
+  }
+  for name, value in pairs(more or {}) do env[name] = value end
+  return env
+end
+
+-- Runs it; whatever it does, it prints no secret and no traceback.
+local function bitfront(arguments, env, options)
+  local all = { env = env or environment() }
+  for name, value in pairs(options or {}) do all[name] = value end
+  local out, err, code = support.run(command(arguments), all)
+  assert.is_nil((out .. err):find(support.SECRET, 1, true))
+  assert.is_nil(err:find("traceback", 1, true))
+  return out, err, code
+end
+
+local function one_line(text)
+  local _, lines = text:gsub("\n", "")
+  return lines == 1 and text:sub(1, 10) == "bitfront: "
+end
+
+local function is_misuse(arguments, pattern, env)
+  local out, err, code = bitfront(arguments, env)
+  assert.equal("", out)
+  assert.truthy(err:find(pattern), err)
+  assert.truthy(one_line(err), err)
+  assert.equal(2, code)
+end
+
+local function fails(arguments, env, pattern)
+  local out, err, code = bitfront(arguments, env)
+  assert.equal("", out)
+  assert.truthy(err:find(pattern), err)
+  assert.truthy(one_line(err), err)
+  assert.equal(1, code)
+end
+
+describe("the command", function()
+  it("says its version", function()
+    assert.same({ "bitfront " .. require "bitfront"._VERSION .. "\n", "", 0 },
+                { bitfront "--version" })
+  end)
+
+  it("names its commands in its help", function()
+    local out, err, code = bitfront "--help"
+    for _, name in ipairs { "balances", "balance", "time", "sandbox", "doctor" } do
+      assert.truthy(out:find("\n +" .. name .. " "))
+    end
+    assert.same({ "", 0 }, { err, code })
+  end)
+
+  it("has no option that takes the secret", function()
+    for _, name in ipairs { "balances", "balance", "time", "sandbox", "doctor" } do
+      local out = bitfront(name .. " --help")
+      assert.is_nil(out:lower():find("secret"))
+    end
+  end)
+
+  it("ends with 2 and one line on stderr when it is called wrongly", function()
+    is_misuse("", "a command is required")
+    is_misuse("balence", "unknown command")
+    is_misuse("balances --frobnicate", "unknown option")
+    is_misuse("balances --format xml", "table.*json")
+    is_misuse("balances --currency btc", "coin code")
+    is_misuse("balances --currency BTC,", "coin code")
+    is_misuse("balances extra", "too many arguments")
+    is_misuse("balance", "missing argument")
+    is_misuse("sandbox --port 99999", "port")
+    is_misuse("sandbox --port 1e3", "port")
+    is_misuse("sandbox --background --stop", "together")
+  end)
+
+  it("ends with 2 for what the library raises at", function()
+    is_misuse("balance btc", "1 to 20 of A%-Z")
+    is_misuse("balances --base-url http://example.com", "base_url")
+    is_misuse("balances --base-url ''", "base_url")
+    is_misuse("time --base-url https://user:pw@127.0.0.1", "base_url")
+  end)
+
+  it("escapes what it was given when it repeats it", function()
+    is_misuse("\27[31mred", "\\x1B%[31mred")
+  end)
+end)
+
+describe("the command, without credentials,", function()
+  it("names the variables, the file and the sandbox", function()
+    fails("balances", environment(), "BITFRONT_API_KEY.*BITFRONT_API_SECRET.*bitfront/credentials"
+      .. ".*bitfront sandbox")
+  end)
+
+  it("says that a profile is not there", function()
+    fails("balances --profile other", environment(), "config %(profile%)")
+  end)
+end)
+
+describe("the command, with a server that fails,", function()
+  local faultd
+
+  lazy_setup(function() faultd = support.faultd() end)
+  lazy_teardown(function() faultd:stop() end)
+
+  local function answering(body, t)
+    return with_credentials({ base_url = faultd:url_body(body, t), ca_file = faultd.ca_file })
+  end
+
+  it("names the kind and the code of a refusal", function()
+    fails("balances", answering(support.refusal(4003, '"INVALID SIGNATURE"')),
+          "signature %(4003%): INVALID SIGNATURE")
+  end)
+
+  it("escapes control characters and marks of direction in a refusal", function()
+    fails("balances", answering(support.refusal(4000, '"a\\u001b[2Jb\\u009bc\\u202ed\\u007f\\n"')),
+          "a\\x1B%[2Jb\\x9Bc\\u{202E}d\\x7F\\x0A")
+  end)
+
+  it("escapes them in a coin code too", function()
+    local env = answering(support.success(
+      '[{"currency":"B\\u001b]0;x\\u0007T\\u202eC","balance":1,"availableBalance":1}]'))
+    local out = bitfront("balances", env)
+    assert.truthy(out:find("B\\x1B]0;x\\x07T\\u{202E}C  ", 1, true), out)
+    out = bitfront("balances --format json", env)
+    assert.truthy(out:find('"currency":"B\\u001b]0;x\\u0007T\\u202eC"', 1, true), out)
+  end)
+
+  it("prints amounts with the digits that came, whatever their form", function()
+    local env = answering(support.success('[{"currency":"AB","balance":1e-8,'
+      .. '"availableBalance":-0},{"currency":"C","balance":0.10000000000000000001,'
+      .. '"availableBalance":1.50}]'))
+    assert.equal("currency                    balance  availableBalance\n"
+      .. "AB        1e-8                                  -0\n"
+      .. "C            0.10000000000000000001              1.50\n", (bitfront("balances", env)))
+    local out = bitfront("balances --format json", env)
+    assert.truthy(out:find('"balance":1e-8,"availableBalance":-0}', 1, true))
+    assert.truthy(out:find('"balance":0.10000000000000000001,"availableBalance":1.50}', 1, true))
+  end)
+
+  it("shows an empty account as a heading, and as an empty array", function()
+    local env = answering(support.success "[]")
+    assert.same({ "currency  balance  availableBalance\n", "", 0 }, { bitfront("balances", env) })
+    assert.same({ "[]\n", "", 0 }, { bitfront("balances --format json", env) })
+  end)
+
+  it("says which check of TLS failed", function()
+    local env = answering("{}", { listener = "expired" })
+    fails("balances", env, "tls %(expired%)")
+  end)
+
+  it("says that the public exchange has closed when no server was named", function()
+    local _, err, code = bitfront("time")
+    assert.truthy(err:find("the public exchange has closed", 1, true), err)
+    assert.equal(1, code)
+  end)
+
+  it("shows a clock that is centuries off", function()
+    local body = '{"timezone":"UTC","responseTime":99999999999999}'
+    local out, _, code = bitfront("time", answering(body))
+    assert.equal("99999999999999  5138-11-16T09:46:39.999Z\n", out)
+    assert.equal(0, code)
+  end)
+end)
+
+describe("the command, with the sandbox exchange,", function()
+  local sandbox, env
+
+  lazy_setup(function()
+    sandbox = support.sandbox()
+    env = with_credentials(sandbox)
+    sandbox:set { limits = false }
+  end)
+  lazy_teardown(function() sandbox:stop() end)
+
+  it("shows the balances as a table, aligned on the decimal point", function()
+    assert.same({ EXAMPLE, "", 0 }, { bitfront("balances", env) })
+  end)
+
+  it("shows the balances of some coins as JSON, with the digits that came", function()
+    assert.same({ JSON, "", 0 }, { bitfront("balances --currency USDT,XRP --format json", env) })
+  end)
+
+  it("says which of the wanted coins the account has not", function()
+    local out, err, code = bitfront("balances --currency DOGE --format json", env)
+    assert.same({ "[]\n", "bitfront: the account has no record of DOGE\n", 0 }, { out, err, code })
+  end)
+
+  it("shows the balance of one coin", function()
+    local out, err, code = bitfront("balance BTC --format json", env)
+    assert.same({ '[\n  {"currency":"BTC","balance":3999974992.35615,'
+      .. '"availableBalance":3999970806.72614}\n]\n', "", 0 }, { out, err, code })
+  end)
+
+  it("shows the server's clock in milliseconds and as a date", function()
+    local ms, date = bitfront("time", env):match("^(%d+)  (%S+)\n$")
+    assert.truthy(math.abs(tonumber(ms) / 1000 - os.time()) < 60)
+    assert.equal(os.date("!%Y-%m-%dT%H:%M:%S", math.floor(tonumber(ms) / 1000))
+      .. "." .. ms:sub(-3) .. "Z", date)
+  end)
+
+  it("needs no credentials for the server's clock", function()
+    local _, _, code = bitfront("time", with_credentials(sandbox, {
+      BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
+    }))
+    assert.equal(0, code)
+  end)
+
+  it("takes server and certificates from options", function()
+    local out = bitfront(("balances --base-url %s --ca-file %s"):format(
+      sandbox.base_url, support.quote(sandbox.ca_file)),
+      with_credentials({}, { BITFRONT_BASE_URL = "https://127.0.0.1:1" }))
+    assert.equal(EXAMPLE, out)
+  end)
+
+  it("takes credentials from a profile", function()
+    local home = support.tmpdir()
+    support.must("umask 077; mkdir -p .config/bitfront", { cwd = home })
+    support.write(home .. "/.config/bitfront/credentials", ("[other]\napi_key = %s\n"
+      .. "api_secret = %s\n"):format(support.KEY, support.SECRET))
+    support.must("chmod 600 .config/bitfront/credentials", { cwd = home })
+    local out, err = bitfront("balances --profile other", with_credentials(sandbox, {
+      BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false, HOME = home,
+    }))
+    assert.same({ EXAMPLE, "" }, { out, err })
+  end)
+
+  it("ends with 1 when its output cannot be written", function()
+    local _, err, code = bitfront("balances >/dev/full", env)
+    assert.truthy(err:find("the output cannot be written", 1, true), err)
+    assert.equal(1, code)
+    _, err, code = bitfront("balances >&- <&-", env) -- the connection must not become stdout
+    assert.truthy(one_line(err), err)
+    assert.equal(1, code)
+  end)
+
+  it("ends quietly or with one line when its reader has gone", function()
+    for _, trap in ipairs { "", "trap '' PIPE;" } do
+      local line = ("%s (sleep 0.2; %s) | true"):format(trap, command "balances")
+      local _, err = support.run(line, { env = env })
+      assert.truthy(err == "" or one_line(err), err)
+    end
+  end)
+end)
+
+describe("bitfront doctor", function()
+  local sandbox, env
+
+  lazy_setup(function()
+    sandbox = support.sandbox()
+    env = with_credentials(sandbox)
+    sandbox:set { limits = false }
+  end)
+  lazy_teardown(function() sandbox:stop() end)
+
+  it("finds nothing wrong where a call would work", function()
+    local out, err, code = bitfront("doctor", env)
+    assert.is_nil(out:find("TROUBLE", 1, true), out)
+    for _, name in ipairs { "bitfront", "Lua", "libcurl", "OpenSSL", "lua%-cjson" } do
+      assert.truthy(("\n" .. out):find("\nok +" .. name .. " +%S"), name)
+    end
+    for _, text in ipairs { sandbox.base_url, sandbox.ca_file, "BITFRONT_API_KEY" } do
+      assert.truthy(out:find(text, 1, true), text)
+    end
+    assert.same({ "", 0 }, { err, code })
+  end)
+
+  it("says nothing of the key or the secret", function()
+    local out = bitfront("doctor", env)
+    for at = 1, #support.KEY - 3 do
+      assert.is_nil(out:find(support.KEY:sub(at, at + 3), 1, true))
+    end
+    for at = 1, #support.SECRET - 3 do
+      assert.is_nil(out:find(support.SECRET:sub(at, at + 3), 1, true))
+    end
+  end)
+
+  it("finds a clock that is off by a second or more", function()
+    sandbox:set { clock_offset_ms = -5500 }
+    local out, _, code = bitfront("doctor", env)
+    sandbox:set { clock_offset_ms = 0 }
+    assert.truthy(out:find("TROUBLE +clock +this machine's is 5%d%d%d ms ahead of"), out)
+    assert.equal(1, code)
+  end)
+
+  local function finds(trouble, arguments, its_env)
+    local out, err, code = bitfront("doctor " .. arguments, its_env)
+    assert.truthy(out:find("TROUBLE " .. trouble), out)
+    assert.same({ "", 1 }, { err, code })
+  end
+
+  it("finds missing credentials, an unreadable CA file and a silent server", function()
+    finds(" credentials  config %(missing_credentials%)", "", with_credentials(sandbox, {
+      BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
+    }))
+    finds(" CA file +cannot be read", "--ca-file /nonexistent/ca.pem", env)
+    finds(" server +network %(refused%)",
+          "--base-url https://127.0.0.1:" .. support.free_port(), env)
+  end)
+end)
+
+describe("bitfront sandbox", function()
+  it("runs in the background, prints how to use it, and stops", function()
+    local dir = support.quote(support.tmpdir())
+    local out, err, code = support.run(
+      command("sandbox --background --port 0 --dir " .. dir), { env = environment() })
+    assert.same({ "", 0 }, { err, code })
+    local balances = support.must(out .. command "balances", { env = environment() })
+    assert.equal(EXAMPLE, balances)
+    support.must(command("sandbox --stop --dir " .. dir), { env = environment() })
+    out, err, code = bitfront("sandbox --stop --dir " .. dir)
+    assert.same({ "", 1 }, { out, code })
+    assert.truthy(err:find("no sandbox is running", 1, true), err)
+  end)
+
+  it("ends in the foreground on Ctrl-C, without a traceback", function()
+    local dir = support.tmpdir()
+    local _, err = support.run(("timeout -s INT 2 %s >exports; cat exports")
+      :format(command("sandbox --port 0 --dir " .. support.quote(dir))),
+      { env = environment(), cwd = dir })
+    assert.truthy(one_line(err), err)
+    assert.truthy(support.read(dir .. "/exports"):find("export BITFRONT_BASE_URL=", 1, true))
+    local _, _, code = bitfront("sandbox --stop --dir " .. support.quote(dir))
+    assert.equal(1, code)
+  end)
+
+  it("answers from an accounts file", function()
+    local dir = support.tmpdir()
+    local _, err, code = bitfront("sandbox --port 0 --background --accounts /nonexistent --dir "
+      .. support.quote(dir))
+    assert.truthy(err:find("/nonexistent", 1, true), err)
+    assert.equal(1, code)
+  end)
+end)
