@@ -1,0 +1,154 @@
+local support = require "spec.support"
+
+-- No rocks server is asked: the two rocks it depends on count as provided, by
+-- whatever this machine has.
+local CONFIG = [[
+rocks_provided = { ["lua-cjson"] = "2.1.0-1", argparse = "0.7.1-1" }
+rocks_servers = {}
+home_tree = "%s"
+]]
+
+local PROGRAM = [[
+local bitfront = require "bitfront"
+print(bitfront._VERSION)
+print(bitfront.sign("dwjnGqCVzfHlW6Q9r4BjXpmiK1WCdMBI", 12345, 1523864107010,
+                    "GET", "/v1/account/balances"))
+print(package.searchpath and package.searchpath("bitfront.core", package.cpath) or "")
+]]
+
+local SIGNATURE = "f23e24bfff7faf21f51eb2d36c510bd2c2cc4202fc9f1e28de06e929b318c3cd"
+
+-- What a clone has; LuaRocks leaves its objects where it builds.
+local function copy_of_tree()
+  local dir = support.tmpdir()
+  support.must("cp -R csrc lua rockspec LICENSE " .. support.quote(dir))
+  return dir
+end
+
+-- A shell command in which LuaRocks knows only the folder `dir`.
+local function luarocks(dir, version, arguments)
+  local command = ("luarocks --lua-version %s --tree %s/tree %s")
+    :format(version, support.quote(dir), arguments)
+  return support.must(command, {
+    cwd = dir,
+    env = { LUAROCKS_CONFIG = dir .. "/config.lua", HOME = dir, CI = false },
+  })
+end
+
+-- Packs the rock and installs the packed rock; returns the tree's folder.
+local function install_rock(version)
+  local dir = copy_of_tree()
+  support.write(dir .. "/config.lua", CONFIG:format(dir))
+  luarocks(dir, version, "make --pack-binary-rock rockspec/bitfront-scm-1.rockspec")
+  luarocks(dir, version, "install ./bitfront-scm-1.*.rock")
+  support.must("rm -rf csrc lua bitfront", { cwd = dir })
+  return dir .. "/tree"
+end
+
+-- Only the installed tree and the system's own modules.
+local function environment(tree, version)
+  return {
+    LUA_PATH = ("%s/share/lua/%s/?.lua;%s/share/lua/%s/?/init.lua;;")
+      :format(tree, version, tree, version),
+    LUA_CPATH = ("%s/lib/lua/%s/?.so;;"):format(tree, version),
+  }
+end
+
+local function run(lua, tree, version)
+  local empty = support.tmpdir()
+  support.write(empty .. "/program.lua", PROGRAM)
+  return support.must(lua .. " program.lua", { cwd = empty, env = environment(tree, version) })
+end
+
+local function bitfront_version()
+  return dofile("lua/bitfront/version.lua")
+end
+
+local function behaves_like_an_installation(tree, lua, version)
+  local loaded_version, signature, path = run(lua, tree, version):match("(.-)\n(.-)\n(.-)\n")
+  assert.equal(bitfront_version(), loaded_version)
+  assert.equal(SIGNATURE, signature)
+  if path ~= "" then assert.equal(tree, path:sub(1, #tree)) end
+end
+
+local function command_runs(command, env)
+  local out = support.must(support.quote(command) .. " --version",
+                           { cwd = support.tmpdir(), env = env })
+  assert.equal("bitfront " .. bitfront_version() .. "\n", out)
+end
+
+local SANDBOX = [[
+  exports=$("$0" sandbox --background --port 0 --dir "$1") || exit 1
+  eval "$exports"
+  "$0" balances --format json; status=$?
+  "$0" sandbox --stop --dir "$1" >/dev/null
+  exit $status]]
+
+-- The command of an installation shows the balances of its own sandbox.
+local function shows_balances(command, env)
+  local dir = support.tmpdir()
+  local out = support.must(("sh -c %s %s %s"):format(
+    support.quote(SANDBOX), support.quote(command), support.quote(dir)),
+    { cwd = dir, env = env })
+  assert.truthy(out:find('"balance":1000107794.9999858', 1, true))
+end
+
+describe("the packed rock #once", function()
+  for version, interpreters in pairs { ["5.4"] = { "lua5.4" }, ["5.1"] = { "lua5.1", "luajit" } } do
+    describe("in a tree for Lua " .. version, function()
+      local tree
+
+      lazy_setup(function() tree = install_rock(version) end)
+
+      for _, lua in ipairs(interpreters) do
+        it("is required by " .. lua .. " from an empty folder", function()
+          behaves_like_an_installation(tree, lua, version)
+        end)
+      end
+
+      it("brings the command", function()
+        command_runs(tree .. "/bin/bitfront")
+        shows_balances(tree .. "/bin/bitfront")
+      end)
+
+      it("exports no symbol but the one that Lua looks for", function()
+        local symbols = support.must("nm -D --defined-only "
+          .. support.quote(tree .. "/lib/lua/" .. version .. "/bitfront/core.so"))
+        for name in symbols:gmatch(" T ([^\n]+)") do
+          assert.equal("luaopen_bitfront_core", name)
+        end
+      end)
+
+      it("installs nothing outside its own names", function()
+        local out = support.must("ls bin share/lua/" .. version .. " lib/lua/" .. version,
+                                 { cwd = tree })
+        assert.equal(("bin:\nbitfront\n\nlib/lua/%s:\nbitfront\n\nshare/lua/%s:\nbitfront\n")
+          :format(version, version), out)
+      end)
+    end)
+  end
+end)
+
+describe("make install #once", function()
+  local root
+
+  lazy_setup(function()
+    root = support.tmpdir()
+    support.must("make -s install LUA=lua5.4 PREFIX=/usr DESTDIR=" .. support.quote(root))
+  end)
+
+  it("puts the module under PREFIX in DESTDIR, where Lua finds it", function()
+    behaves_like_an_installation(root .. "/usr", "lua5.4", "5.4")
+  end)
+
+  it("puts the command in PREFIX/bin", function()
+    local env = environment(root .. "/usr", "5.4")
+    command_runs(root .. "/usr/bin/bitfront", env)
+    shows_balances(root .. "/usr/bin/bitfront", env)
+  end)
+
+  it("is undone by make uninstall", function()
+    support.must("make -s uninstall LUA=lua5.4 PREFIX=/usr DESTDIR=" .. support.quote(root))
+    assert.equal("", support.must("find . -type f", { cwd = root }))
+  end)
+end)
