@@ -1,0 +1,224 @@
+# bitfront: build, try, test and install.
+#
+#   make [LUA=lua5.4]   build the module for one Lua into .build/
+#   make run            show the balances of the sandbox exchange
+#   make test           every spec on every Lua
+#   make help           the other targets
+#
+# Yours to set, on the command line or in the environment: LUA, CC, CFLAGS,
+# CPPFLAGS, LDFLAGS, PREFIX, DESTDIR, LUA_INCDIR, and WERROR=1.
+
+# Names in this file are relative, so the tree may lie in a folder with a
+# space in its name; $(CURDIR) appears in quoted shell words only.
+
+LUA       ?= lua5.4
+BUILD     ?= .build
+CFLAGS    ?= -O2 -g
+PREFIX    ?= /usr/local
+PKG_CONFIG ?= pkg-config
+LUAS       = lua5.1 lua5.2 lua5.3 luajit lua5.4
+
+# ---- the Lua to build for: 5.1 (also LuaJIT), 5.2, 5.3 or 5.4
+ABI := $(shell $(LUA) -e 'print((_VERSION:gsub("^Lua ", "")))' 2>/dev/null)
+need_lua = $(if $(ABI),,$(error $(LUA) does not run: "make deps" installs \
+  what is missing, or say LUA=... for another Lua))
+
+# PUC 5.1 headers come before LuaJIT's: what compiles with them runs on both.
+LUA_PC := $(shell for p in lua$(ABI) lua-$(ABI) lua$(subst .,,$(ABI)) \
+    $(if $(filter 5.1,$(ABI)),luajit) lua; do \
+  case `$(PKG_CONFIG) --modversion $$p 2>/dev/null` in \
+  ($(ABI)*|2.*) echo $$p; break;; esac; done)
+LUA_CFLAGS ?= $(if $(LUA_INCDIR),-I"$(LUA_INCDIR)",$(if $(LUA_PC),\
+  $(shell $(PKG_CONFIG) --cflags $(LUA_PC)),-I/usr/include/lua$(ABI)))
+
+DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags libcurl openssl 2>/dev/null)
+DEP_LIBS   := $(or $(shell $(PKG_CONFIG) --libs libcurl openssl 2>/dev/null),\
+  -lcurl -lssl -lcrypto) -ldl -pthread
+
+# ---- flags: ours first, so that the user's have the last word
+WARNINGS  = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -pedantic
+WERROR   ?= 0
+OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread \
+  $(WARNINGS) $(if $(filter-out 0 no,$(WERROR)),-Werror) -MMD -MP
+COMPILE = $(CC) $(OUR_CFLAGS) $(LUA_CFLAGS) $(DEP_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+ifeq ($(shell uname -s),Darwin)
+  MODULE_LDFLAGS = -bundle -undefined dynamic_lookup
+else
+  MODULE_LDFLAGS = -shared
+endif
+
+# ---- what is built
+OUT      = $(BUILD)/$(ABI)
+MODULE   = $(OUT)/bitfront/core.so
+SOURCES := csrc/needs.c $(filter-out csrc/needs.c,$(wildcard csrc/*.c))
+OBJECTS  = $(SOURCES:csrc/%.c=$(OUT)/obj/%.o)
+ARCHIVE  = $(OUT)/obj/csrc.a
+COMMAND  = $(BUILD)/bin/bitfront
+# Below lua/bitfront, since LuaRocks installs all of lua/ as it stands.
+SCRIPT   = lua/bitfront/cli/bitfront
+HELPERS := $(patsubst %.c,$(BUILD)/test/%,$(notdir \
+  $(wildcard spec/support/*.c spec/bench/*.c)))
+TORTURE_HOSTS = $(BUILD)/test/torture-5.4 $(BUILD)/test/torture-5.1
+LUA_FILES = $(shell find lua/bitfront -name '*.lua')
+
+all: $(MODULE) $(COMMAND)
+
+$(MODULE): $(OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(MODULE_LDFLAGS) $(CFLAGS) -o $@ $(OBJECTS) $(LDFLAGS) $(DEP_LIBS)
+
+$(OUT)/obj/%.o: csrc/%.c
+	$(need_lua)
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+# Programs of the specs may use any part of csrc that needs no Lua.
+$(ARCHIVE): $(OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $(OBJECTS)
+
+$(BUILD)/test/%: spec/support/%.c $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(COMPILE) -Icsrc -o $@ $< $(ARCHIVE) $(LDFLAGS) $(DEP_LIBS)
+
+$(BUILD)/test/%: spec/bench/%.c $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(COMPILE) -Icsrc -o $@ $< $(ARCHIVE) $(LDFLAGS) $(DEP_LIBS)
+
+# A host of its own for each Lua, so neither $(LUA) nor its headers count here.
+$(TORTURE_HOSTS): $(BUILD)/test/torture-%: spec/torture/torture.c
+	@mkdir -p $(@D)
+	$(CC) $(OUR_CFLAGS) $(CPPFLAGS) $(CFLAGS) \
+	  $$($(PKG_CONFIG) --cflags lua$*) -o $@ $< $(LDFLAGS) \
+	  $$($(PKG_CONFIG) --libs lua$*) $(DEP_LIBS)
+
+# The command of this tree. Its text depends on LUA, so it is made each time.
+$(COMMAND): FORCE
+	@mkdir -p $(@D)
+	@{ echo '#!/bin/sh'; $(print_env); \
+	  echo $(call quote,exec $(LUA) $(call quote,$(CURDIR)/$(SCRIPT))) \
+	    '"$$@"'; } >$@.$$$$ && chmod +x $@.$$$$ && mv $@.$$$$ $@
+
+# ---- the environment in which require "bitfront" finds this tree's build
+quote = '$(subst ','\'',$1)'
+tree_path  = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
+tree_cpath = $(CURDIR)/$(OUT)/?.so;;
+print_env = \
+  echo 'unset LUA_PATH_5_2 LUA_PATH_5_3 LUA_PATH_5_4'; \
+  echo 'unset LUA_CPATH_5_2 LUA_CPATH_5_3 LUA_CPATH_5_4'; \
+  echo $(call quote,export LUA_PATH=$(call quote,$(tree_path))); \
+  echo $(call quote,export LUA_CPATH=$(call quote,$(tree_cpath)))
+env:
+	$(need_lua)
+	@$(print_env)
+
+all-luas:
+	@for lua in $(LUAS); do $(MAKE) LUA=$$lua all || exit 1; done
+
+helpers: $(HELPERS)
+
+# ---- try it, test it. Each installs what it lacks, then starts make anew:
+# ---- only then does it see what was installed.
+AGAIN = $(MAKE) -s
+export MAKE
+
+deps:
+	@.ci/deps run test lint
+run:
+	@.ci/deps run
+	@$(AGAIN) all
+	@.ci/demo $(COMMAND)
+test:
+	@.ci/deps run test
+	@$(AGAIN) all-luas helpers
+	@.ci/test
+lint:
+	@.ci/deps run test lint
+	@$(AGAIN) -k lint-found
+asan:
+	@.ci/deps run test
+	@.ci/memory asan
+valgrind:
+	@.ci/deps run test valgrind
+	@.ci/memory valgrind
+torture:
+	@.ci/deps run test valgrind
+	@$(AGAIN) all-luas helpers $(TORTURE_HOSTS)
+	@spec/torture/run.sh $(TORTURE_HOSTS)
+bench:
+	@.ci/deps run test valgrind bench
+	@$(AGAIN) all-luas helpers
+	@spec/bench/run.sh
+
+C_FILES = $(wildcard csrc/*.[ch] spec/*/*.[ch] .ci/*.c)
+lint-found: check-format warnings tidy cppcheck luacheck
+
+check-format:
+	clang-format --dry-run -Werror $(C_FILES)
+
+warnings:
+	$(AGAIN) BUILD=.build/warnings WERROR=1 all-luas
+
+# One file at a time: clang-tidy 14 carries the state of va_list to the next.
+tidy:
+	printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -n 1 -P 2 sh -c 'clang-tidy \
+	  --quiet "$$0" -- -std=c11 -D_GNU_SOURCE -Icsrc $(LUA_CFLAGS) $(DEP_CFLAGS)'
+
+cppcheck:
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+	  --enable=warning,performance,portability -U__has_include -Icsrc $(C_FILES)
+
+luacheck:
+	luacheck --quiet lua $(SCRIPT) spec .ci .luacheckrc .busted
+
+format:
+	clang-format -i $(C_FILES)
+
+# ---- install: PREFIX and DESTDIR as usual
+INST_LDIR ?= $(PREFIX)/share/lua/$(ABI)
+INST_CDIR ?= $(PREFIX)/lib/lua/$(ABI)
+INST_BDIR ?= $(PREFIX)/bin
+
+install: all
+	@for file in $(LUA_FILES); do \
+	  install -d "$(DESTDIR)$(INST_LDIR)/$$(dirname $${file#lua/})" && \
+	  install -m 644 $$file "$(DESTDIR)$(INST_LDIR)/$${file#lua/}" || exit 1; \
+	done
+	install -d "$(DESTDIR)$(INST_CDIR)/bitfront" "$(DESTDIR)$(INST_BDIR)"
+	install -m 755 $(MODULE) "$(DESTDIR)$(INST_CDIR)/bitfront/core.so"
+	sed '1s|.*|#!/usr/bin/env $(LUA)|' $(SCRIPT) \
+	  >"$(DESTDIR)$(INST_BDIR)/bitfront"
+	chmod 755 "$(DESTDIR)$(INST_BDIR)/bitfront"
+
+uninstall:
+	$(need_lua)
+	rm -rf "$(DESTDIR)$(INST_LDIR)/bitfront" "$(DESTDIR)$(INST_CDIR)/bitfront"
+	rm -f "$(DESTDIR)$(INST_BDIR)/bitfront"
+
+# Also what "luarocks make" leaves in the tree it builds.
+clean:
+	rm -rf .build bitfront
+	rm -f csrc/*.o *.rock
+
+help:
+	@echo 'all (default)   build for LUA=$(LUA)'
+	@echo 'all-luas        build for $(LUAS)'
+	@echo 'env             eval "$$(make -s env)": use this tree from a shell'
+	@echo 'run             the command against the sandbox exchange'
+	@echo 'test            every spec; ends with "N passed, N failed"'
+	@echo 'lint            clang-format, clang-tidy, cppcheck, luacheck'
+	@echo 'format          has clang-format rewrite the C files'
+	@echo 'asan valgrind   specs with memory checking'
+	@echo 'torture         every allocation fails once, in its turn'
+	@echo 'bench           cost of a call, beside raw libcurl'
+	@echo 'install         to PREFIX=$(PREFIX), under DESTDIR; also uninstall'
+	@echo 'deps            apt-get what is missing for all of these'
+	@echo 'clean           remove what was built'
+
+-include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/test/*.d)
+
+FORCE:
+.DELETE_ON_ERROR:
+.PHONY: all all-luas env helpers deps run test lint lint-found \
+  check-format warnings tidy cppcheck luacheck format asan valgrind torture \
+  bench install uninstall clean help FORCE
