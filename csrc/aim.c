@@ -9,10 +9,28 @@ static bool is_same(const char *left, const char *right) {
     return left && right ? strcmp(left, right) == 0 : left == right;
 }
 
-bool bf_aim_is(const struct bf_aim *aim, const char *url, const char *ca_file,
-               const char *proxy) {
-    return is_same(aim->url, url) && is_same(aim->ca_file, ca_file) &&
-           is_same(aim->proxy, proxy);
+/* Takes `part` off the front of `*url`. */
+static bool passes(const char **url, const char *part, size_t len) {
+    if (strncmp(*url, part, len) != 0)
+        return false;
+    *url += len;
+    return true;
+}
+
+static bool is_url(const char *url, const struct bf_client *client,
+                   const struct bf_request *request) {
+    const struct bf_span *path = &request->path, *query = &request->query;
+    return url && passes(&url, client->base_url, strlen(client->base_url)) &&
+           passes(&url, path->text, path->len) &&
+           passes(&url, "?", query->len > 0) &&
+           passes(&url, query->text, query->len) && *url == '\0';
+}
+
+bool bf_aim_is(const struct bf_aim *aim, const struct bf_client *client,
+               const struct bf_request *request) {
+    return is_url(aim->url, client, request) &&
+           is_same(aim->ca_file, client->ca_file) &&
+           is_same(aim->proxy, client->proxy);
 }
 
 void bf_aim_free(struct bf_aim *aim) {
@@ -24,6 +42,23 @@ void bf_aim_free(struct bf_aim *aim) {
     aim->parsed = NULL;
 }
 
+/* base_url, path and query in one string. */
+static char *make_url(const struct bf_client *client,
+                      const struct bf_request *request) {
+    size_t base = strlen(client->base_url);
+    size_t path = request->path.len, query = request->query.len;
+    char *url = malloc(base + path + query + 2);
+    if (!url)
+        return NULL;
+    memcpy(url, client->base_url, base);
+    memcpy(url + base, request->path.text, path);
+    url[base + path] = query ? '?' : '\0';
+    if (query)
+        memcpy(url + base + path + 1, request->query.text, query);
+    url[base + path + 1 + query] = '\0';
+    return url;
+}
+
 /* What is signed is what is sent: the path stays as it is. */
 static bool parse(struct bf_aim *aim) {
     aim->parsed = curl_url();
@@ -31,20 +66,22 @@ static bool parse(struct bf_aim *aim) {
                                        CURLU_PATH_AS_IS) == CURLUE_OK;
 }
 
-static bool copy(struct bf_aim *aim, const char *ca_file, const char *proxy) {
+static bool copy(struct bf_aim *aim, const struct bf_client *client,
+                 const struct bf_request *request) {
+    const char *ca_file = client->ca_file;
+    aim->url = make_url(client, request);
     aim->ca_file = ca_file ? strdup(ca_file) : NULL;
-    aim->proxy = strdup(proxy);
-    return aim->proxy && (aim->ca_file || !ca_file);
+    aim->proxy = strdup(client->proxy);
+    return aim->url && aim->proxy && (aim->ca_file || !ca_file);
 }
 
-bool bf_aim_set(struct bf_aim *aim, CURL *easy, char *url, const char *ca_file,
-                const char *proxy) {
+bool bf_aim_set(struct bf_aim *aim, CURL *easy, const struct bf_client *client,
+                const struct bf_request *request) {
     bf_aim_free(aim);
-    aim->url = url;
-    if (parse(aim) && copy(aim, ca_file, proxy) &&
+    if (copy(aim, client, request) && parse(aim) &&
         curl_easy_setopt(easy, CURLOPT_CURLU, aim->parsed) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_PROXY, proxy) == CURLE_OK &&
-        (!ca_file || bf_lockdown_ca(easy, ca_file)))
+        curl_easy_setopt(easy, CURLOPT_PROXY, aim->proxy) == CURLE_OK &&
+        (!aim->ca_file || bf_lockdown_ca(easy, aim->ca_file)))
         return true;
     bf_aim_free(aim);
     return false;

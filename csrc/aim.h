@@ -5,10 +5,17 @@
 #ifndef BF_AIM_H
 #define BF_AIM_H
 
-#include <curl/curl.h>
-#include <stdbool.h>
+#include "client.h"
 
 #pragma GCC visibility push(hidden)
+
+struct bf_request {
+    struct bf_span path;  /* "/v1/account/balances" */
+    struct bf_span query; /* without "?"; may be empty */
+    bool sign;            /* or public: no credentials go along */
+    int64_t clock_offset; /* ms, added to our time to get the server's */
+    double deadline;      /* of the whole attempt, on bf_now()'s clock */
+};
 
 struct bf_aim {
     char *url;     /* NULL: at nothing yet */
@@ -17,14 +24,13 @@ struct bf_aim {
     CURLU *parsed; /* what libcurl made of the URL */
 };
 
-/* Is it aimed there already? */
-bool bf_aim_is(const struct bf_aim *aim, const char *url, const char *ca_file,
-               const char *proxy);
+/* Is it aimed already at where `request` goes for `client`? */
+bool bf_aim_is(const struct bf_aim *aim, const struct bf_client *client,
+               const struct bf_request *request);
 
-/* Aims a handle that was just locked down. Takes `url`, which it frees in every
- * case. False: no memory. */
-bool bf_aim_set(struct bf_aim *aim, CURL *easy, char *url, const char *ca_file,
-                const char *proxy);
+/* Aims a handle that was just locked down. False: no memory. */
+bool bf_aim_set(struct bf_aim *aim, CURL *easy, const struct bf_client *client,
+                const struct bf_request *request);
 
 void bf_aim_free(struct bf_aim *aim);
 

@@ -69,7 +69,6 @@ static struct bf_engine *get_engine(lua_State *L, struct bf_fault *fault) {
 struct transfer_box {
     struct bf_engine *engine;
     struct bf_transfer *transfer; /* NULL once finished */
-    struct bf_reply reply;
     enum bf_want want;
     enum bf_amounts amounts;
 };
@@ -87,7 +86,6 @@ static struct transfer_box *check_transfer(lua_State *L) {
 static void release_transfer(struct transfer_box *box) {
     struct bf_transfer *transfer = box->transfer;
     box->transfer = NULL;
-    bf_reply_free(&box->reply);
     if (transfer)
         bf_engine_drop(box->engine, transfer);
 }
@@ -118,7 +116,7 @@ static int push_outcome(lua_State *L, struct transfer_box *box) {
     }
     if (t->client->closed && t->fault.kind == BF_OK)
         bf_fault_set(&t->fault, BF_CLOSED, "closed", "the client is closed");
-    pushed = bf_push_outcome(L, t, &box->reply, box->want, box->amounts);
+    pushed = bf_push_outcome(L, t, box->want, box->amounts);
     release_transfer(box);
     return pushed;
 }

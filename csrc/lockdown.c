@@ -46,33 +46,44 @@ static CURLcode on_tls(CURL *easy, void *context, void *userdata) {
     return CURLE_OK;
 }
 
-static bool set_numbers(CURL *easy) {
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (curl_easy_setopt(easy, numbers[i].option, numbers[i].value))
-            return false;
-    return true;
+static CURLcode set_numbers(CURL *easy) {
+    CURLcode result = CURLE_OK;
+    for (size_t i = 0; !result && i < sizeof numbers / sizeof *numbers; i++)
+        result = curl_easy_setopt(easy, numbers[i].option, numbers[i].value);
+    return result;
 }
 
-static bool set_protocols(CURL *easy) {
+static CURLcode set_protocols(CURL *easy) {
 #if LIBCURL_VERSION_NUM >= 0x075500
-    return !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
-           !curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
-    return !curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
-                             (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) &&
-           !curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS,
-                             (long)CURLPROTO_HTTPS);
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
+                            (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
 }
 
 /* No proxy exceptions from the environment, and no key log. */
-static bool set_environment(CURL *easy) {
-    return !curl_easy_setopt(easy, CURLOPT_NOPROXY, "") &&
-           !curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
+static CURLcode set_environment(CURL *easy) {
+    CURLcode result = curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    return result ? result
+                  : curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
 }
 
+static bool has_prereq; /* the library does not change under us */
+
+bool bf_lockdown_has_prereq(void) {
+    return has_prereq;
+}
+
+/* None of these takes memory: what fails is not there. */
 static bool set_callbacks(CURL *easy, const struct bf_callbacks *with) {
     void *userdata = with->userdata;
+#ifdef BF_HAVE_PREREQ
+    if (has_prereq &&
+        (curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, with->on_ready) ||
+         curl_easy_setopt(easy, CURLOPT_PREREQDATA, userdata)))
+        return false;
+#endif
     return !curl_easy_setopt(easy, CURLOPT_PRIVATE, userdata) &&
            !curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, with->curl_text) &&
            !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, with->on_header) &&
@@ -87,29 +98,17 @@ static bool set_callbacks(CURL *easy, const struct bf_callbacks *with) {
            !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, with->sockets);
 }
 
-static bool has_prereq; /* the library does not change under us */
-
-bool bf_lockdown_has_prereq(void) {
-    return has_prereq;
-}
-
-static bool set_prereq(CURL *easy, const struct bf_callbacks *with) {
-#ifdef BF_HAVE_PREREQ
-    if (bf_lockdown_has_prereq())
-        return !curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION,
-                                 with->on_ready) &&
-               !curl_easy_setopt(easy, CURLOPT_PREREQDATA, with->userdata);
-#else
-    (void)easy, (void)with;
-#endif
-    return true;
-}
-
 bool bf_lockdown(CURL *easy, const struct bf_callbacks *callbacks,
                  struct bf_fault *fault) {
-    if (set_numbers(easy) && set_protocols(easy) && set_environment(easy) &&
-        set_callbacks(easy, callbacks) && set_prereq(easy, callbacks))
+    CURLcode result = set_numbers(easy);
+    if (!result)
+        result = set_protocols(easy);
+    if (!result)
+        result = set_environment(easy);
+    if (!result && set_callbacks(easy, callbacks))
         return true;
+    if (result == CURLE_OUT_OF_MEMORY)
+        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
     bf_fault_set(fault, BF_CONFIG, "libcurl",
                  "this libcurl (%s) does not honour an option that bitfront "
                  "needs to protect the API key",

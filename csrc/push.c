@@ -163,8 +163,8 @@ static bool is_whole_envelope(const struct bf_reply *reply) {
 
 /* A status other than 200 is a failure whatever the body says; the body only
  * has the better words for it when it is the exchange's refusal. */
-static void read_reply(struct bf_transfer *t, struct bf_reply *reply,
-                       enum bf_want want) {
+static void read_reply(struct bf_transfer *t, enum bf_want want) {
+    struct bf_reply *reply = &t->reply;
     struct bf_fault fault = {.kind = BF_OK};
     if (t->fault.kind != BF_OK)
         return;
@@ -198,9 +198,10 @@ static void push_times(lua_State *L, const struct bf_transfer *t) {
         lua_pushnil(L);
 }
 
-int bf_push_outcome(lua_State *L, struct bf_transfer *t, struct bf_reply *reply,
-                    enum bf_want want, enum bf_amounts amounts) {
-    read_reply(t, reply, want);
+int bf_push_outcome(lua_State *L, struct bf_transfer *t, enum bf_want want,
+                    enum bf_amounts amounts) {
+    const struct bf_reply *reply = &t->reply;
+    read_reply(t, want);
     if (t->fault.kind == BF_OK) {
         push_value(L, t, reply, want, amounts);
         lua_pushnil(L);

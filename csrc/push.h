@@ -3,7 +3,6 @@
 #ifndef BF_PUSH_H
 #define BF_PUSH_H
 
-#include "reply.h"
 #include "transfer.h"
 
 #include <lua.h>
@@ -20,11 +19,10 @@ enum bf_amounts { BF_AS_NUMBER, BF_AS_STRING };
  *   the envelope's fields and http_status, or nil where none was read
  *   when the request was signed, in ms of our clock; nil if it never was
  *   seconds from then to the reply's first line, or nil
- * `reply` is read from the transfer's body; it must be owned by something that
- * Lua's collector frees, since a push may raise (memory). */
+ * A push may raise (memory), so the transfer must belong to something that
+ * Lua's collector frees. */
 int bf_push_outcome(lua_State *L, struct bf_transfer *transfer,
-                    struct bf_reply *reply, enum bf_want want,
-                    enum bf_amounts amounts);
+                    enum bf_want want, enum bf_amounts amounts);
 
 /* Pushes nil and the table of a fault: what a call that never became an
  * attempt returns. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BALANCES_KEPT 1024
+
 struct reader {
     struct bf_scan scan;
     struct bf_fault schema; /* the first one; a refusal goes before it */
@@ -101,6 +103,26 @@ static void read_field(struct reader *r, long index, struct bf_balance *into,
         (void)bf_scan_skip(&r->scan);
 }
 
+/* A balance spelled just as the API's documents spell it, without blanks. Most
+ * are, and this reads them in a third of the time. False, with nothing moved,
+ * for any other, be it good or bad: that one is read member by member. */
+static bool read_documented(struct reader *r, struct bf_balance *into) {
+    struct bf_scan *scan = &r->scan;
+    const char *begin = scan->at;
+    if (BF_SCAN_PASS(scan, "{\"currency\":") &&
+        bf_scan_plain(scan, &into->currency) &&
+        BF_SCAN_PASS(scan, ",\"balance\":") &&
+        bf_scan_plain_number(scan, &into->balance) &&
+        BF_SCAN_PASS(scan, ",\"availableBalance\":") &&
+        bf_scan_plain_number(scan, &into->available) && BF_SCAN_PASS(scan, "}"))
+        return true;
+    scan->at = begin;
+    *into = (struct bf_balance){
+        .balance = {NULL, 0}
+    };
+    return false;
+}
+
 static void read_balance(struct reader *r, long index) {
     struct bf_nest nest;
     struct bf_string key = {NULL, 0, false};
@@ -110,7 +132,8 @@ static void read_balance(struct reader *r, long index) {
         (void)bf_scan_skip(&r->scan);
         return;
     }
-    if (!(into = new_balance(r)) || !bf_scan_open(&r->scan, &nest))
+    if (!(into = new_balance(r)) || read_documented(r, into) ||
+        !bf_scan_open(&r->scan, &nest))
         return;
     while (bf_scan_member(&r->scan, &nest, &key))
         read_field(r, index, into, &key);
@@ -227,7 +250,6 @@ static void judge(const struct reader *r, struct bf_fault *fault) {
 bool bf_reply_read(struct bf_reply *reply, enum bf_want want, const char *body,
                    size_t len, struct bf_fault *fault) {
     struct reader r = {.reply = reply, .want = want};
-    memset(reply, 0, sizeof *reply);
     bf_scan_init(&r.scan, body, len);
     read_envelope(&r);
     judge(&r, fault);
@@ -235,8 +257,18 @@ bool bf_reply_read(struct bf_reply *reply, enum bf_want want, const char *body,
     return fault->kind == BF_OK;
 }
 
+void bf_reply_reset(struct bf_reply *reply) {
+    struct bf_balance *balances = reply->balances;
+    size_t cap = reply->cap;
+    if (cap > BALANCES_KEPT) {
+        free(balances);
+        balances = NULL;
+        cap = 0;
+    }
+    *reply = (struct bf_reply){.balances = balances, .cap = cap};
+}
+
 void bf_reply_free(struct bf_reply *reply) {
     free(reply->balances);
-    reply->balances = NULL;
-    reply->count = reply->cap = 0;
+    *reply = (struct bf_reply){.balances = NULL};
 }

@@ -1,7 +1,7 @@
 #include "request.h"
 
 #include <openssl/crypto.h>
-#include <stdlib.h>
+#include <openssl/err.h>
 #include <string.h>
 
 #define NONCE_NAME "X-API-NONCE: "
@@ -46,6 +46,16 @@ static bool sign_now(struct bf_transfer *t, int64_t now) {
                    t->sign_header + strlen(SIGN_NAME));
 }
 
+/* OpenSSL did not sign. Its error queue is the host's too: nothing of ours is
+ * left in it. */
+static void blame_openssl(struct bf_fault *fault) {
+    if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE)
+        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+    bf_fault_set(fault, BF_CONFIG, "openssl",
+                 "OpenSSL could not sign the request");
+    ERR_clear_error();
+}
+
 bool bf_request_stamp(struct bf_transfer *t) {
     t->sent = bf_now();
     t->sent_ms = bf_wall_ms();
@@ -55,8 +65,7 @@ bool bf_request_stamp(struct bf_transfer *t) {
     if (!t->client->mac)
         bf_fault_set(&t->fault, BF_CLOSED, "closed", "the client is closed");
     else if (!sign_now(t, t->sent_ms))
-        bf_fault_set(&t->fault, BF_CONFIG, "openssl",
-                     "OpenSSL could not sign the request");
+        blame_openssl(&t->fault);
     return t->fault.kind == BF_OK;
 }
 
@@ -74,22 +83,6 @@ static void link_headers(struct bf_transfer *t) {
         t->headers[i].data = lines[i];
         t->headers[i].next = i + 1 < count ? &t->headers[i + 1] : NULL;
     }
-}
-
-char *bf_request_url(const struct bf_client *client,
-                     const struct bf_request *request) {
-    size_t base = strlen(client->base_url);
-    size_t path = request->path.len, query = request->query.len;
-    char *url = malloc(base + path + query + 2);
-    if (!url)
-        return NULL;
-    memcpy(url, client->base_url, base);
-    memcpy(url + base, request->path.text, path);
-    url[base + path] = query ? '?' : '\0';
-    if (query)
-        memcpy(url + base + path + 1, request->query.text, query);
-    url[base + path + 1 + query] = '\0';
-    return url;
 }
 
 void bf_request_make(struct bf_transfer *t, const struct bf_request *request) {

@@ -7,10 +7,6 @@
 
 #pragma GCC visibility push(hidden)
 
-/* base_url, path and query in one string, to be freed; or NULL. */
-char *bf_request_url(const struct bf_client *client,
-                     const struct bf_request *request);
-
 /* Fills in the header list, and what is to be signed, which is a part of the
  * URL that the transfer is aimed at. The signature comes later. */
 void bf_request_make(struct bf_transfer *transfer,

@@ -10,12 +10,20 @@
 #define SURE_NUMBER 300
 
 void bf_scan_init(struct bf_scan *scan, const char *text, size_t len) {
-    *scan = (struct bf_scan){.begin = text, .at = text, .end = text + len};
+    scan->begin = scan->at = text;
+    scan->end = text + len;
+    scan->problem = NULL;
+    scan->no_memory = false;
+    scan->depth = 0;
+    scan->keys = scan->few;
+    scan->key_count = 0;
+    scan->key_cap = BF_KEYS_AT_HAND;
 }
 
 void bf_scan_free(struct bf_scan *scan) {
-    free(scan->keys);
-    scan->keys = NULL;
+    if (scan->keys != scan->few)
+        free(scan->keys);
+    scan->keys = scan->few;
 }
 
 static bool fail(struct bf_scan *scan, const char *problem) {
@@ -162,17 +170,25 @@ bool bf_scan_string(struct bf_scan *scan, struct bf_string *string) {
 
 #define FEW_KEYS 16
 
-static bool remember_key(struct bf_scan *scan, const struct bf_string *name) {
-    if (scan->key_count == scan->key_cap) {
-        size_t cap = scan->key_cap ? scan->key_cap * 2 : 32;
-        struct bf_key *keys = realloc(scan->keys, cap * sizeof *keys);
-        if (!keys) {
-            scan->no_memory = true;
-            return fail(scan, "not enough memory");
-        }
-        scan->keys = keys;
-        scan->key_cap = cap;
+static bool make_room(struct bf_scan *scan) {
+    size_t cap = scan->key_cap * 2;
+    bool at_hand = scan->keys == scan->few;
+    struct bf_key *keys =
+        realloc(at_hand ? NULL : scan->keys, cap * sizeof *keys);
+    if (!keys) {
+        scan->no_memory = true;
+        return fail(scan, "not enough memory");
     }
+    if (at_hand)
+        memcpy(keys, scan->few, sizeof scan->few);
+    scan->keys = keys;
+    scan->key_cap = cap;
+    return true;
+}
+
+static bool remember_key(struct bf_scan *scan, const struct bf_string *name) {
+    if (scan->key_count == scan->key_cap && !make_room(scan))
+        return false;
     scan->keys[scan->key_count++].name = *name;
     return true;
 }
@@ -353,4 +369,35 @@ bool bf_scan_skip(struct bf_scan *scan) {
     default:
         return bf_scan_number(scan, &number);
     }
+}
+
+/* ---- what is most often there ---- */
+
+bool bf_scan_pass(struct bf_scan *scan, const char *text, size_t len) {
+    if ((size_t)(scan->end - scan->at) < len ||
+        memcmp(scan->at, text, len) != 0)
+        return false;
+    scan->at += len;
+    return true;
+}
+
+bool bf_scan_plain(struct bf_scan *scan, struct bf_string *string) {
+    if (!BF_SCAN_PASS(scan, "\""))
+        return false;
+    string->text = scan->at;
+    scan->at = skip_plain(scan->at, scan->end);
+    string->len = (size_t)(scan->at - string->text);
+    string->escaped = false;
+    return string->len > 0 && BF_SCAN_PASS(scan, "\"");
+}
+
+bool bf_scan_plain_number(struct bf_scan *scan, struct bf_span *number) {
+    bool exact = true;
+    const char *end = number_end(scan->at, scan->end, &exact);
+    if (!end || !exact || end - scan->at > SURE_NUMBER)
+        return false;
+    number->text = scan->at;
+    number->len = (size_t)(end - scan->at);
+    scan->at = end;
+    return true;
 }

@@ -14,6 +14,7 @@
 #pragma GCC visibility push(hidden)
 
 #define BF_DEPTH_MAX 32
+#define BF_KEYS_AT_HAND 16
 
 struct bf_key {
     struct bf_string name;
@@ -27,6 +28,7 @@ struct bf_scan {
     unsigned depth;
     struct bf_key *keys; /* of all open objects */
     size_t key_count, key_cap;
+    struct bf_key few[BF_KEYS_AT_HAND]; /* enough for the API's replies */
 };
 
 /* An object or array being read. */
@@ -57,6 +59,14 @@ bool bf_scan_open(struct bf_scan *scan, struct bf_nest *nest);
 bool bf_scan_member(struct bf_scan *scan, struct bf_nest *nest,
                     struct bf_string *key);
 bool bf_scan_element(struct bf_scan *scan, struct bf_nest *nest);
+
+/* For what is most often there, without blanks or escapes: each passes over it
+ * and is true, or is false without a problem set, and may have moved. */
+#define BF_SCAN_PASS(scan, literal) \
+    bf_scan_pass(scan, literal, sizeof(literal) - 1)
+bool bf_scan_pass(struct bf_scan *scan, const char *text, size_t len);
+bool bf_scan_plain(struct bf_scan *scan, struct bf_string *string);
+bool bf_scan_plain_number(struct bf_scan *scan, struct bf_span *number);
 
 #pragma GCC visibility pop
 

@@ -187,24 +187,19 @@ static bool lock_down(struct bf_transfer *t, struct bf_fault *fault) {
     return bf_lockdown(t->easy, &callbacks, fault);
 }
 
-/* A handle that is aimed elsewhere begins anew: there is no way to ask an older
- * libcurl for its default CA, to go back to it. */
-static bool aim(struct bf_transfer *t, char *url) {
-    const struct bf_client *client = t->client;
-    if (!url)
-        return no_memory(t);
-    if (bf_aim_is(&t->aim, url, client->ca_file, client->proxy)) {
-        free(url);
+/* A handle that is to go elsewhere is replaced. There is no way to ask an older
+ * libcurl for its default CA, to go back to it, and its curl_easy_reset cannot
+ * say that it ran out of memory. The connections are the multi handle's. */
+static bool aim(struct bf_transfer *t, const struct bf_request *request) {
+    if (bf_aim_is(&t->aim, t->client, request))
         return true;
-    }
-    curl_easy_reset(t->easy);
-    if (!lock_down(t, &t->fault)) {
-        free(url);
-        bf_aim_free(&t->aim);
-        return false;
-    }
-    return bf_aim_set(&t->aim, t->easy, url, client->ca_file, client->proxy) ||
-           no_memory(t);
+    bf_aim_free(&t->aim);
+    curl_easy_cleanup(t->easy);
+    t->easy = curl_easy_init();
+    if (!t->easy)
+        return no_memory(t);
+    return lock_down(t, &t->fault) &&
+           (bf_aim_set(&t->aim, t->easy, t->client, request) || no_memory(t));
 }
 
 static bool set_headers(struct bf_transfer *t) {
@@ -227,7 +222,7 @@ bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
     t->fd = -1;
     bf_head_init(&t->head);
     bf_chunks_init(&t->chunks);
-    if (!aim(t, bf_request_url(client, request)))
+    if (!aim(t, request))
         return false;
     bf_request_make(t, request);
     if (!set_headers(t))
@@ -276,8 +271,19 @@ static void judge_status(struct bf_transfer *t, CURLcode result) {
     bf_verdict_status(t->head.status, &t->fault);
 }
 
+/* libcurl may keep a connection on which a request failed half way, for want of
+ * memory. Shut down, it is not taken for a quiet one. */
+static void spoil_connection(struct bf_transfer *t) {
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    if (curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
+        fd != CURL_SOCKET_BAD)
+        (void)shutdown(fd, SHUT_RDWR);
+}
+
 void bf_transfer_done(struct bf_transfer *t, CURLcode result) {
     const struct bf_head *head = &t->head;
+    if (result != CURLE_OK)
+        spoil_connection(t);
     t->finished = bf_now();
     if (t->fault.kind != BF_OK)
         return;
@@ -340,19 +346,10 @@ void bf_transfer_expire(struct bf_transfer *t) {
 struct bf_transfer *bf_transfer_new(struct bf_sockets *sockets,
                                     struct bf_fault *fault) {
     struct bf_transfer *t = calloc(1, sizeof *t);
-    if (t) {
-        t->sockets = sockets;
-        t->easy = curl_easy_init();
-    }
-    if (!t || !t->easy) {
-        free(t);
+    if (t)
+        t->sockets = sockets; /* the easy handle comes with the first aim */
+    else
         bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
-        return NULL;
-    }
-    if (!lock_down(t, fault)) {
-        bf_transfer_free(t);
-        return NULL;
-    }
     return t;
 }
 
@@ -366,6 +363,7 @@ void bf_transfer_reset(struct bf_transfer *t) {
         t->body_cap = 0;
     }
     t->body_len = 0;
+    bf_reply_reset(&t->reply);
     t->ready = t->stale = t->dropped = false;
     t->sent = t->replied = 0;
     t->curl_text[0] = '\0';
@@ -379,6 +377,7 @@ void bf_transfer_free(struct bf_transfer *t) {
     bf_transfer_reset(t);
     curl_easy_cleanup(t->easy);
     bf_aim_free(&t->aim);
+    bf_reply_free(&t->reply);
     free(t->body);
     free(t);
 }

@@ -8,17 +8,10 @@
 #include "chunks.h"
 #include "client.h"
 #include "head.h"
+#include "reply.h"
 #include "sockets.h"
 
 #pragma GCC visibility push(hidden)
-
-struct bf_request {
-    struct bf_span path;  /* "/v1/account/balances" */
-    struct bf_span query; /* without "?"; may be empty */
-    bool sign;            /* or public: no credentials go along */
-    int64_t clock_offset; /* ms, added to our time to get the server's */
-    double deadline;      /* of the whole attempt, on bf_now()'s clock */
-};
 
 enum bf_state {
     BF_IDLE,     /* in the engine's pool */
@@ -61,13 +54,13 @@ struct bf_transfer {
     struct bf_chunks chunks;
     char *body; /* NUL-terminated */
     size_t body_len, body_cap;
+    struct bf_reply reply; /* what was read of the body, once it was */
     struct bf_fault fault;
     char curl_text[CURL_ERROR_SIZE];
 };
 
-/* An idle transfer with its locked-down easy handle, whose sockets go into the
- * engine's list, or NULL with `fault` set:
- * memory, or config where libcurl cannot honour the lock-down. */
+/* An idle transfer whose sockets go into the engine's list, or NULL with
+ * `fault` set to memory. */
 struct bf_transfer *bf_transfer_new(struct bf_sockets *sockets,
                                     struct bf_fault *fault);
 void bf_transfer_free(struct bf_transfer *transfer); /* accepts NULL */

@@ -56,11 +56,17 @@ static const char *complaint(CURLU *parsed, const char *url) {
     return NULL;
 }
 
+static const char no_memory[] = "cannot be read for want of memory";
+
 static const char *scheme_complaint(CURLU *parsed, bool *plain) {
     char *scheme = NULL, *host = NULL;
     const char *what = NULL;
-    if (curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) ||
-        curl_url_get(parsed, CURLUPART_HOST, &host, 0))
+    CURLUcode result = curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0);
+    if (result == CURLUE_OK)
+        result = curl_url_get(parsed, CURLUPART_HOST, &host, 0);
+    if (result == CURLUE_OUT_OF_MEMORY)
+        what = no_memory;
+    else if (result != CURLUE_OK)
         what = "must be an https:// URL with a host";
     else if (!(*plain = strcmp(scheme, "http") == 0) &&
              strcmp(scheme, "https") != 0)
@@ -91,21 +97,24 @@ static char *normal_form(CURLU *parsed) {
 char *bf_url_check(const char *url, bool *plain, struct bf_fault *fault) {
     const char *what = "is not a URL";
     char *normal = NULL;
+    CURLUcode result = CURLUE_BAD_HANDLE;
     CURLU *parsed = curl_url();
     if (!parsed) {
         bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
         return NULL;
     }
-    if (is_printable(url) &&
-        curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) ==
-            CURLUE_OK &&
-        (what = complaint(parsed, url)) == NULL &&
-        (what = scheme_complaint(parsed, plain)) == NULL)
+    if (is_printable(url))
+        result =
+            curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
+    if (result == CURLUE_OUT_OF_MEMORY)
+        what = no_memory;
+    else if (result == CURLUE_OK && (what = complaint(parsed, url)) == NULL &&
+             (what = scheme_complaint(parsed, plain)) == NULL)
         normal = normal_form(parsed);
     curl_url_cleanup(parsed);
-    if (what)
+    if (what == no_memory || (!what && !normal))
+        bf_fault_set(fault, BF_MEMORY, "memory", "base_url %s", no_memory);
+    else if (what)
         bf_fault_set(fault, BF_CONFIG, "base_url", "base_url %s", what);
-    else if (!normal)
-        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
     return normal;
 }

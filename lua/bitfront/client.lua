@@ -296,7 +296,11 @@ function _M.new(options, level)
     error("bitfront.new: " .. err.message, level + 1)
   end
   if checked.api_key then
-    assert(client:set_credentials(checked.api_key, checked.api_secret))
+    local kept, trouble =
+      client:set_credentials(checked.api_key, checked.api_secret)
+    if not kept then
+      error("bitfront.new: " .. trouble.message, level + 1)
+    end
     checked.api_key, checked.api_secret = nil, nil -- in C from here on
   end
   return setmetatable({ _native = client, _options = checked }, meta)
