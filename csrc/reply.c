@@ -103,17 +103,18 @@ static void read_field(struct reader *r, long index, struct bf_balance *into,
         (void)bf_scan_skip(&r->scan);
 }
 
-/* A balance spelled just as the API's documents spell it, without blanks. Most
- * are, and this reads them in a third of the time. False, with nothing moved,
- * for any other, be it good or bad: that one is read member by member. */
+/* A balance spelled as the API's documents spell it. Most are, and this reads
+ * them in a third of the time. False, with nothing moved, for any other, be it
+ * good or bad: that one is read member by member. */
 static bool read_documented(struct reader *r, struct bf_balance *into) {
     struct bf_scan *scan = &r->scan;
     const char *begin = scan->at;
-    if (BF_SCAN_PASS(scan, "{\"currency\":") &&
-        bf_scan_plain(scan, &into->currency) &&
-        BF_SCAN_PASS(scan, ",\"balance\":") &&
-        bf_scan_plain_number(scan, &into->balance) &&
-        BF_SCAN_PASS(scan, ",\"availableBalance\":") &&
+    if (BF_SCAN_PASS(scan, "{") && BF_SCAN_PASS(scan, "\"currency\"") &&
+        BF_SCAN_PASS(scan, ":") && bf_scan_plain(scan, &into->currency) &&
+        BF_SCAN_PASS(scan, ",") && BF_SCAN_PASS(scan, "\"balance\"") &&
+        BF_SCAN_PASS(scan, ":") && bf_scan_plain_number(scan, &into->balance) &&
+        BF_SCAN_PASS(scan, ",") && BF_SCAN_PASS(scan, "\"availableBalance\"") &&
+        BF_SCAN_PASS(scan, ":") &&
         bf_scan_plain_number(scan, &into->available) && BF_SCAN_PASS(scan, "}"))
         return true;
     scan->at = begin;

@@ -374,6 +374,7 @@ bool bf_scan_skip(struct bf_scan *scan) {
 /* ---- what is most often there ---- */
 
 bool bf_scan_pass(struct bf_scan *scan, const char *text, size_t len) {
+    (void)bf_scan_peek(scan);
     if ((size_t)(scan->end - scan->at) < len ||
         memcmp(scan->at, text, len) != 0)
         return false;
@@ -388,12 +389,17 @@ bool bf_scan_plain(struct bf_scan *scan, struct bf_string *string) {
     scan->at = skip_plain(scan->at, scan->end);
     string->len = (size_t)(scan->at - string->text);
     string->escaped = false;
-    return string->len > 0 && BF_SCAN_PASS(scan, "\"");
+    if (string->len == 0 || here(scan) != '"')
+        return false;
+    scan->at++;
+    return true;
 }
 
 bool bf_scan_plain_number(struct bf_scan *scan, struct bf_span *number) {
     bool exact = true;
-    const char *end = number_end(scan->at, scan->end, &exact);
+    const char *end;
+    (void)bf_scan_peek(scan);
+    end = number_end(scan->at, scan->end, &exact);
     if (!end || !exact || end - scan->at > SURE_NUMBER)
         return false;
     number->text = scan->at;

@@ -60,8 +60,9 @@ bool bf_scan_member(struct bf_scan *scan, struct bf_nest *nest,
                     struct bf_string *key);
 bool bf_scan_element(struct bf_scan *scan, struct bf_nest *nest);
 
-/* For what is most often there, without blanks or escapes: each passes over it
- * and is true, or is false without a problem set, and may have moved. */
+/* For what is most often there: each passes over blanks and over it and is
+ * true, or is false without a problem set, and may have moved. A string is
+ * plain without escapes, of ASCII, and not empty; a number without exponent. */
 #define BF_SCAN_PASS(scan, literal) \
     bf_scan_pass(scan, literal, sizeof(literal) - 1)
 bool bf_scan_pass(struct bf_scan *scan, const char *text, size_t len);
