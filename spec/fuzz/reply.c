@@ -11,7 +11,7 @@
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
 static void read_reply(enum bf_want want, const char *text, size_t len) {
-    struct bf_reply reply;
+    struct bf_reply reply = {.count = 0};
     struct bf_fault fault = {.kind = BF_OK};
     if (bf_reply_read(&reply, want, text, len, &fault) && reply.count > 0) {
         const struct bf_string *currency = &reply.balances[0].currency;
