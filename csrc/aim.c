@@ -2,6 +2,7 @@
 
 #include "lockdown.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,8 @@ bool bf_aim_is(const struct bf_aim *aim, const struct bf_client *client,
 void bf_aim_free(struct bf_aim *aim) {
     free(aim->url);
     free(aim->ca_file);
+    if (aim->proxy) /* may hold a password */
+        OPENSSL_cleanse(aim->proxy, strlen(aim->proxy));
     free(aim->proxy);
     curl_url_cleanup(aim->parsed);
     aim->url = aim->ca_file = aim->proxy = NULL;

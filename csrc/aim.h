@@ -7,6 +7,8 @@
 
 #include "client.h"
 
+#include <curl/curl.h>
+
 #pragma GCC visibility push(hidden)
 
 struct bf_request {

@@ -3,10 +3,7 @@
 #ifndef BF_CLIENT_H
 #define BF_CLIENT_H
 
-#include "fault.h"
-#include "sign.h"
-
-#include <curl/curl.h>
+#include "credentials.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -19,12 +16,8 @@ struct bf_client {
     char *proxy;   /* "": none, whatever the environment says */
     double connect_timeout;
     size_t max_body;
-    struct curl_slist agent;   /* User-Agent header */
-    struct curl_slist api_key; /* X-API-KEY header, or no data */
-    char *key;                 /* points into the header, or NULL */
-    char *secret;
-    size_t secret_len;
-    EVP_MAC_CTX *mac; /* the secret's key schedule */
+    char *agent;                        /* User-Agent header */
+    struct bf_credentials *credentials; /* NULL: none yet, or closed */
 };
 
 struct bf_client_options {
@@ -42,8 +35,7 @@ struct bf_client *bf_client_new(const struct bf_client_options *options,
                                 struct bf_fault *fault);
 
 /* Copies the pair. A pair that the client already has costs no new key
- * schedule. `fault` is config for an empty value or one with a control
- * character (a header could be smuggled in), memory. */
+ * schedule. False as bf_credentials_new. */
 bool bf_client_credentials(struct bf_client *client, struct bf_span key,
                            struct bf_span secret, struct bf_fault *fault);
 
@@ -53,12 +45,6 @@ void bf_client_close(struct bf_client *client);
 
 struct bf_client *bf_client_ref(struct bf_client *client);
 void bf_client_unref(struct bf_client *client); /* accepts NULL */
-
-/* Replaces the key, the secret and `signature` (hex digits in either case, or
- * NULL) wherever they stand in `text`; returns the new length. The text never
- * grows. */
-size_t bf_client_redact(const struct bf_client *client, const char *signature,
-                        char *text, size_t len);
 
 #pragma GCC visibility pop
 

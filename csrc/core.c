@@ -27,7 +27,8 @@ struct engine_box {
     struct bf_engine *engine;
 };
 
-static const char engine_key; /* its address is the registry's key */
+/* A string: LuaJIT on some systems cannot hold the address of a static. */
+#define ENGINE_KEY "bitfront.engine box"
 
 static int engine_gc(lua_State *L) {
     struct engine_box *box = luaL_checkudata(L, 1, ENGINE);
@@ -41,17 +42,15 @@ static int engine_gc(lua_State *L) {
  * state closes it is collected after the last one. Raises on memory. */
 static struct engine_box *engine_box(lua_State *L) {
     struct engine_box *box;
-    lua_pushlightuserdata(L, (void *)&engine_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
+    lua_getfield(L, LUA_REGISTRYINDEX, ENGINE_KEY);
     box = lua_touserdata(L, -1);
     lua_pop(L, 1);
     if (box)
         return box;
-    lua_pushlightuserdata(L, (void *)&engine_key);
     box = bf_newuserdata(L, sizeof *box);
     box->engine = NULL;
     bf_settype(L, ENGINE);
-    lua_rawset(L, LUA_REGISTRYINDEX);
+    lua_setfield(L, LUA_REGISTRYINDEX, ENGINE_KEY);
     return box;
 }
 
@@ -168,7 +167,7 @@ static struct transfer_box *start(lua_State *L, struct bf_fault *fault) {
     box->engine = engine;
     if (client->closed)
         bf_fault_set(fault, BF_CLOSED, "closed", "the client is closed");
-    else if (request.sign && !client->mac)
+    else if (request.sign && !client->credentials)
         bf_fault_set(fault, BF_CONFIG, "missing_credentials",
                      "the client has no credentials");
     else if (engine)
@@ -182,14 +181,32 @@ static int core_start(lua_State *L) {
     return start(L, &fault) ? 1 : bf_push_fault(L, &fault);
 }
 
+static int nothing(lua_State *L) {
+    (void)L;
+    return 0;
+}
+
+/* A signal ends a step early. What its handler has put off until Lua runs again
+ * (the interpreter's Ctrl-C is a debug hook) is not made to wait for the
+ * server: calling something runs the hook, and an error it raises leaves from
+ * here, the transfer being its box's. */
+static void run_hook(lua_State *L) {
+    if (!lua_gethook(L))
+        return;
+    lua_pushcfunction(L, nothing);
+    lua_call(L, 0, 0);
+}
+
 /* core.read(...): one whole attempt, blocking. */
 static int core_read(lua_State *L) {
     struct bf_fault fault = {.kind = BF_OK};
     struct transfer_box *box = start(L, &fault);
     if (!box)
         return bf_push_fault(L, &fault);
-    while (box->transfer->state == BF_RUNNING)
+    while (box->transfer->state == BF_RUNNING) {
         (void)bf_engine_step(box->engine, 60);
+        run_hook(L);
+    }
     return push_outcome(L, box);
 }
 

@@ -7,6 +7,7 @@
 #include "lockdown.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -104,6 +105,7 @@ static bool add(struct bf_engine *engine, struct bf_transfer *t) {
         return false;
     }
     t->state = BF_RUNNING;
+    t->begun = false;
     push(&engine->active, t);
     engine->running++;
     return true;
@@ -168,6 +170,7 @@ static void expire(struct bf_engine *engine) {
     double now = bf_now();
     for (struct bf_transfer *t = engine->active, *next; t; t = next) {
         next = t->next;
+        t->begun = true; /* libcurl has just been through all of them */
         if (t->state == BF_RUNNING && now >= bf_transfer_due(t)) {
             bf_transfer_expire(t);
             give_up(engine, t);
@@ -249,6 +252,22 @@ static void stay_loaded(void) {
         (void)dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
+/* A multi handle has descriptors of its own. They must not get the number of a
+ * standard stream that is closed, so those are taken meanwhile. */
+static CURLM *make_multi(void) {
+    int taken[STDERR_FILENO + 1], count = 0, fd;
+    CURLM *multi;
+    while ((fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0 &&
+           fd <= STDERR_FILENO)
+        taken[count++] = fd;
+    if (fd >= 0)
+        (void)close(fd);
+    multi = curl_multi_init();
+    while (count > 0)
+        (void)close(taken[--count]);
+    return multi;
+}
+
 struct bf_engine *bf_engine_new(struct bf_fault *fault) {
     struct bf_engine *engine;
     if (!bf_lockdown_init(fault))
@@ -256,7 +275,7 @@ struct bf_engine *bf_engine_new(struct bf_fault *fault) {
     stay_loaded();
     engine = calloc(1, sizeof *engine);
     if (engine)
-        engine->multi = curl_multi_init();
+        engine->multi = make_multi();
     if (!engine || !engine->multi) {
         free(engine);
         bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define DAY 86400
 #define LENGTH_DIGITS 15 /* far past any cap, far below an overflow */
 
 void bf_head_init(struct bf_head *head) {
@@ -44,11 +45,15 @@ static void begin(struct bf_head *head, const char *line, size_t len) {
     head->bytes = bytes;
     head->status = status_of(line, len);
     head->malformed = malformed || head->status == 0;
-    head->keeps = len > 7 && line[7] == '1';
 }
 
 static bool is_word(const char *text, size_t len, const char *word) {
     return strlen(word) == len && strncasecmp(text, word, len) == 0;
+}
+
+/* Nobody waits for longer than a day, whatever a server says. */
+static int64_t capped(int64_t seconds) {
+    return seconds > DAY ? DAY : seconds;
 }
 
 static void note(struct bf_head *head, const char *line, size_t name,
@@ -61,10 +66,8 @@ static void note(struct bf_head *head, const char *line, size_t name,
         head->chunked = is_word(value, len, "chunked");
     } else if (is_word(line, name, "Content-Encoding")) {
         head->encoded = head->encoded || !is_word(value, len, "identity");
-    } else if (is_word(line, name, "Connection")) {
-        head->keeps = head->keeps && is_word(value, len, "keep-alive");
     } else if (is_word(line, name, "Retry-After")) {
-        head->retry_after = (long)plain_number(value, len);
+        head->retry_after = (long)capped(plain_number(value, len));
     }
 }
 
@@ -122,6 +125,10 @@ void bf_head_line(struct bf_head *head, const char *line, size_t len) {
     /* what follows the end are trailers: counted, and of no meaning here */
 }
 
+bool bf_head_final(const struct bf_head *head) {
+    return head->ended && (head->status / 100 != 1 || head->status == 101);
+}
+
 bool bf_head_check(const struct bf_head *head, size_t max_body,
                    struct bf_fault *fault) {
     if (head->bytes > BF_HEAD_MAX)
@@ -130,7 +137,7 @@ bool bf_head_check(const struct bf_head *head, size_t max_body,
     else if (head->malformed)
         bf_fault_set(fault, BF_PROTOCOL, "framing",
                      "the reply has a malformed header line");
-    else if (!head->ended)
+    else if (!bf_head_final(head))
         bf_fault_set(fault, BF_PROTOCOL, "truncated",
                      "the reply ends within its headers");
     else if (head->encoded)

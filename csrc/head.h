@@ -18,7 +18,6 @@ struct bf_head {
     int status;
     bool ended;       /* the empty line has been seen */
     bool malformed;   /* a line that is no header line */
-    bool keeps;       /* the connection should outlive the reply */
     bool encoded;     /* Content-Encoding other than identity */
     unsigned lengths; /* Content-Length lines, good or bad */
     unsigned codings; /* Transfer-Encoding lines */
@@ -32,6 +31,9 @@ void bf_head_init(struct bf_head *head);
 /* One line as it came, with its line end. A status line after an interim
  * reply (1xx) begins anew; the bytes go on counting. */
 void bf_head_line(struct bf_head *head, const char *line, size_t len);
+
+/* Is this the head that counts, and whole? Interim ones (1xx) go before it. */
+bool bf_head_final(const struct bf_head *head);
 
 /* Is the finished head framed in exactly one way that can be trusted? Sets
  * `fault` to protocol: truncated, framing or too_large. */

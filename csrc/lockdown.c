@@ -6,7 +6,7 @@
 #define DAY_MS (24L * 60 * 60 * 1000)
 
 /* libcurl makes these decisions the other way round by default, or lets the
- * environment make them. evidence: with its defaults, the key followed a
+ * environment make them. With its defaults, the key followed a
  * redirect to another host, and SSLKEYLOGFILE got the TLS secrets. */
 static const struct {
     CURLoption option;
@@ -28,7 +28,6 @@ static const struct {
     {CURLOPT_HTTP_CONTENT_DECODING,    0                      },
     {CURLOPT_HTTP_TRANSFER_DECODING,   0                      }, /* chunks.c is stricter */
     {CURLOPT_PATH_AS_IS,               1                      }, /* what is signed is what is sent */
-    {CURLOPT_VERBOSE,                  0                      },
     {CURLOPT_NOPROGRESS,               1                      },
     {CURLOPT_NOSIGNAL,                 1                      },
     {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1                      },
@@ -75,6 +74,22 @@ bool bf_lockdown_has_prereq(void) {
     return has_prereq;
 }
 
+/* A libcurl that does not call before it sends cannot be kept from taking up a
+ * connection that has something waiting in it: there none is used twice. */
+static CURLcode set_reuse(CURL *easy) {
+    return curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, has_prereq ? 0L : 1L);
+}
+
+/* Parsing the system's certificates takes 40 ms, so they are kept; not for a
+ * day, as libcurl would, for a ca_file may be replaced. */
+static void set_ca_cache(CURL *easy) {
+#if LIBCURL_VERSION_NUM >= 0x075700
+    (void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 300L);
+#else
+    (void)easy;
+#endif
+}
+
 /* None of these takes memory: what fails is not there. */
 static bool set_callbacks(CURL *easy, const struct bf_callbacks *with) {
     void *userdata = with->userdata;
@@ -90,6 +105,8 @@ static bool set_callbacks(CURL *easy, const struct bf_callbacks *with) {
            !curl_easy_setopt(easy, CURLOPT_HEADERDATA, userdata) &&
            !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, with->on_body) &&
            !curl_easy_setopt(easy, CURLOPT_WRITEDATA, userdata) &&
+           !curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, with->on_debug) &&
+           !curl_easy_setopt(easy, CURLOPT_DEBUGDATA, userdata) &&
            !curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION,
                              with->on_socket) &&
            !curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, userdata) &&
@@ -105,6 +122,9 @@ bool bf_lockdown(CURL *easy, const struct bf_callbacks *callbacks,
         result = set_protocols(easy);
     if (!result)
         result = set_environment(easy);
+    if (!result)
+        result = set_reuse(easy);
+    set_ca_cache(easy);
     if (!result && set_callbacks(easy, callbacks))
         return true;
     if (result == CURLE_OUT_OF_MEMORY)

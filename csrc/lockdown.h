@@ -12,7 +12,7 @@
 
 /* libcurl 7.80 and later can call us when the connection is made and the
  * request not yet sent. */
-#if LIBCURL_VERSION_NUM >= 0x075000
+#if LIBCURL_VERSION_NUM >= 0x075000 && !defined BF_WITHOUT_PREREQ
 #define BF_HAVE_PREREQ 1
 #endif
 
@@ -23,6 +23,7 @@ struct bf_callbacks {
     curl_write_callback on_body;
     curl_opensocket_callback on_socket;
     curl_closesocket_callback on_close;
+    curl_debug_callback on_debug;
     void *sockets; /* what on_close gets, for as long as there are handles */
 #ifdef BF_HAVE_PREREQ
     curl_prereq_callback on_ready;

@@ -111,7 +111,7 @@ static int client_use_profile(lua_State *L) {
 
 /* client:has_credentials() */
 static int client_has_credentials(lua_State *L) {
-    lua_pushboolean(L, bf_check_client(L)->mac != NULL);
+    lua_pushboolean(L, bf_check_client(L)->credentials != NULL);
     return 1;
 }
 
@@ -129,12 +129,12 @@ static int client_close(lua_State *L) {
     return 0;
 }
 
+/* Calls that are under way go on; what is left of the secret goes with the
+ * last of them. */
 static int client_gc(lua_State *L) {
     struct client_box *box = to_box(L);
     struct bf_client *client = box->client;
     box->client = NULL;
-    if (client)
-        bf_client_close(client);
     bf_client_unref(client);
     return 0;
 }

@@ -42,15 +42,27 @@ static size_t cut(const char *text, size_t len) {
     return len;
 }
 
-/* statusMessage, with what a server might echo of the credentials struck out
+/* A text of the server's, with what it might echo of the credentials struck out
  * before it is cut: a cut could leave half of a secret behind. */
-static void push_message(lua_State *L, const struct bf_transfer *t,
-                         const struct bf_string *message) {
-    char *text = bf_newuserdata(L, message->len + 1);
-    size_t len = bf_string_decode(message, text);
-    len = bf_client_redact(t->client, bf_request_signature(t), text, len);
+static void push_text(lua_State *L, const struct bf_transfer *t,
+                      const struct bf_string *string) {
+    char *text = bf_newuserdata(L, string->len + 1);
+    size_t len = bf_string_decode(string, text);
+    if (t->credentials)
+        len = bf_credentials_redact(t->credentials, bf_request_signature(t),
+                                    text, len);
     lua_pushlstring(L, text, cut(text, len));
     lua_remove(L, -2); /* the scratch */
+}
+
+/* A coin code as it came; one that is long enough to be an echo is no coin's.
+ */
+static void push_currency(lua_State *L, const struct bf_transfer *t,
+                          const struct bf_string *currency) {
+    if (!t->credentials || bf_credentials_exceed(t->credentials, currency->len))
+        push_string(L, currency);
+    else
+        push_text(L, t, currency);
 }
 
 /* ---- a reply ---- */
@@ -68,8 +80,9 @@ static void push_amount(lua_State *L, struct bf_span amount,
 
 /* The three names stay on the stack while the records are made: setting a
  * field by a name that is there already saves looking it up each time. */
-static void push_balances(lua_State *L, const struct bf_reply *reply,
+static void push_balances(lua_State *L, const struct bf_transfer *t,
                           enum bf_amounts amounts) {
+    const struct bf_reply *reply = &t->reply;
     int names = lua_gettop(L) + 1;
     luaL_checkstack(L, 8, "balances");
     lua_pushliteral(L, "currency");
@@ -80,7 +93,7 @@ static void push_balances(lua_State *L, const struct bf_reply *reply,
         const struct bf_balance *balance = &reply->balances[i];
         lua_createtable(L, 0, 3);
         lua_pushvalue(L, names);
-        push_string(L, &balance->currency);
+        push_currency(L, t, &balance->currency);
         lua_rawset(L, -3);
         lua_pushvalue(L, names + 1);
         push_amount(L, balance->balance, amounts);
@@ -102,7 +115,7 @@ static void push_info(lua_State *L, const struct bf_transfer *t,
     }
     lua_createtable(L, 0, 8);
     if (reply->has_zone) {
-        push_string(L, &reply->zone);
+        push_text(L, t, &reply->zone);
         lua_setfield(L, -2, "timezone");
     }
     if (reply->has_time)
@@ -110,7 +123,7 @@ static void push_info(lua_State *L, const struct bf_transfer *t,
     if (reply->has_code)
         set_integer(L, "statusCode", reply->status_code);
     if (reply->has_message) {
-        push_message(L, t, &reply->message);
+        push_text(L, t, &reply->message);
         lua_setfield(L, -2, "statusMessage");
     }
     set_integer(L, "http_status", t->head.status);
@@ -137,7 +150,7 @@ static void add_refusal(lua_State *L, const struct bf_transfer *t,
     set_integer(L, "code", reply->status_code);
     if (!reply->has_message)
         return;
-    push_message(L, t, &reply->message);
+    push_text(L, t, &reply->message);
     lua_setfield(L, -2, "message");
 }
 
@@ -168,7 +181,9 @@ static void read_reply(struct bf_transfer *t, enum bf_want want) {
     struct bf_fault fault = {.kind = BF_OK};
     if (t->fault.kind != BF_OK)
         return;
-    (void)bf_reply_read(reply, want, t->body, t->body_len, &fault);
+    bf_reply_reset(reply); /* a try before may have run out of memory */
+    (void)bf_reply_read(reply, want, t->body ? t->body : "", t->body_len,
+                        &fault);
     if (t->head.status != 200 &&
         (fault.kind != BF_API || !is_whole_envelope(reply)))
         bf_verdict_status(t->head.status, &t->fault);
@@ -180,7 +195,7 @@ static void push_value(lua_State *L, const struct bf_transfer *t,
                        const struct bf_reply *reply, enum bf_want want,
                        enum bf_amounts amounts) {
     if (want == BF_BALANCES)
-        push_balances(L, reply, amounts);
+        push_balances(L, t, amounts);
     else if (reply->has_data)
         lua_pushlstring(L, reply->data.text, reply->data.len);
     else

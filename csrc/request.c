@@ -27,11 +27,12 @@ static struct bf_span span_of(const char *text) {
     return (struct bf_span){text, strlen(text)};
 }
 
-static bool sign_now(struct bf_transfer *t, int64_t now) {
-    int64_t timestamp = now + t->clock_offset;
+static bool sign_now(struct bf_transfer *t) {
+    int64_t timestamp = 0;
     unsigned nonce = 0;
-    if (!bf_nonce(&timestamp, &nonce))
+    if (!bf_nonce(t->clock_offset, &timestamp, &nonce))
         return false;
+    t->sent_ms = timestamp - t->clock_offset;
     memcpy(t->nonce, NONCE_NAME, sizeof NONCE_NAME);
     memcpy(t->timestamp, TIMESTAMP_NAME, sizeof TIMESTAMP_NAME);
     memcpy(t->sign_header, SIGN_NAME, sizeof SIGN_NAME);
@@ -42,7 +43,7 @@ static bool sign_now(struct bf_transfer *t, int64_t now) {
         t->path,
         t->query,
     };
-    return bf_sign(t->client->mac, parts, sizeof parts / sizeof *parts,
+    return bf_sign(t->credentials->mac, parts, sizeof parts / sizeof *parts,
                    t->sign_header + strlen(SIGN_NAME));
 }
 
@@ -59,12 +60,11 @@ static void blame_openssl(struct bf_fault *fault) {
 bool bf_request_stamp(struct bf_transfer *t) {
     t->sent = bf_now();
     t->sent_ms = bf_wall_ms();
-    t->ready = true;
-    if (!t->sign)
+    if (!t->credentials)
         return true;
-    if (!t->client->mac)
+    if (!t->credentials->mac)
         bf_fault_set(&t->fault, BF_CLOSED, "closed", "the client is closed");
-    else if (!sign_now(t, t->sent_ms))
+    else if (!sign_now(t))
         blame_openssl(&t->fault);
     return t->fault.kind == BF_OK;
 }
@@ -72,13 +72,13 @@ bool bf_request_stamp(struct bf_transfer *t) {
 static void link_headers(struct bf_transfer *t) {
     char *const lines[BF_HEADERS] = {
         t->accept,
-        t->client->agent.data,
-        t->sign ? t->client->api_key.data : NULL,
+        t->client->agent,
+        t->credentials ? t->credentials->header : NULL,
         t->timestamp,
         t->nonce,
         t->sign_header,
     };
-    size_t count = t->sign ? BF_HEADERS : 2;
+    size_t count = t->credentials ? BF_HEADERS : 2;
     for (size_t i = 0; i < count; i++) {
         t->headers[i].data = lines[i];
         t->headers[i].next = i + 1 < count ? &t->headers[i + 1] : NULL;
@@ -96,8 +96,9 @@ void bf_request_make(struct bf_transfer *t, const struct bf_request *request) {
 }
 
 const char *bf_request_signature(const struct bf_transfer *t) {
-    return t->sign && t->sign_header[0] ? t->sign_header + strlen(SIGN_NAME)
-                                        : NULL;
+    return t->credentials && t->sign_header[0]
+               ? t->sign_header + strlen(SIGN_NAME)
+               : NULL;
 }
 
 void bf_request_wipe(struct bf_transfer *t) {

@@ -4,7 +4,6 @@
 #include <openssl/crypto.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
-#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -95,44 +94,47 @@ static bool random_below(uint32_t bound, uint32_t *out) {
     return true;
 }
 
-/* The pairs of time and nonce used last, for all clients of the process: two
- * of them may hold the same key. Atomic, for programs with a Lua state in each
- * of several threads. After a fork both sides remember the same pairs, but the
- * child's random numbers are its own. */
+/* The pairs of time and nonce used last by this thread, for all of its clients:
+ * two of them may hold the same key. One engine signs on one thread. After a
+ * fork both sides remember the same pairs, but the child's random numbers are
+ * its own. */
 #define REMEMBERED 64
-static _Atomic uint64_t used[REMEMBERED];
-static atomic_uint used_next;
+static _Thread_local struct {
+    size_t oldest;
+    struct used {
+        int64_t timestamp, when; /* `when`: our own clock, ms */
+        unsigned nonce;
+    } pairs[REMEMBERED];
+} used;
 
-static uint64_t pair_of(int64_t timestamp, unsigned nonce) {
-    return (uint64_t)timestamp << 17 | nonce; /* 99999 < 2^17 */
-}
-
-static bool is_used(uint64_t pair) {
+static bool is_used(int64_t timestamp, unsigned nonce) {
     for (size_t i = 0; i < REMEMBERED; i++)
-        if (atomic_load_explicit(&used[i], memory_order_relaxed) == pair)
+        if (used.pairs[i].nonce == nonce &&
+            used.pairs[i].timestamp == timestamp)
             return true;
     return false;
 }
 
-/* Does every remembered pair belong to this millisecond? Then a further one
- * could not be told from a forgotten one. */
-static bool is_crowded(int64_t timestamp) {
-    unsigned oldest = atomic_load(&used_next) % REMEMBERED;
-    return used[oldest] >> 17 == (uint64_t)timestamp;
+/* A pair is forgotten only when its millisecond is over, for then its time will
+ * not be used again. More of them in one than are remembered must wait. */
+static int64_t wait_for_room(void) {
+    int64_t now = bf_wall_ms();
+    while (used.pairs[used.oldest].when == now)
+        now = bf_wall_ms();
+    return now;
 }
 
-bool bf_nonce(int64_t *timestamp, unsigned *nonce) {
-    uint64_t pair;
-    while (is_crowded(*timestamp))
-        ++*timestamp;
+bool bf_nonce(int64_t clock_offset, int64_t *timestamp, unsigned *nonce) {
+    int64_t now = wait_for_room();
+    uint32_t drawn;
+    *timestamp = now + clock_offset;
     do {
-        uint32_t drawn;
         if (!random_below(BF_NONCE_MAX - BF_NONCE_MIN + 1, &drawn))
             return false;
         *nonce = BF_NONCE_MIN + drawn;
-        pair = pair_of(*timestamp, *nonce);
-    } while (is_used(pair));
-    used[atomic_fetch_add(&used_next, 1) % REMEMBERED] = pair;
+    } while (is_used(*timestamp, *nonce));
+    used.pairs[used.oldest] = (struct used){*timestamp, now, *nonce};
+    used.oldest = (used.oldest + 1) % REMEMBERED;
     return true;
 }
 

@@ -31,11 +31,9 @@ EVP_MAC_CTX *bf_sign_key(const char *secret, size_t len);
 bool bf_sign(EVP_MAC_CTX *key, const struct bf_span *parts, size_t count,
              char hex[BF_SIGNATURE_LEN + 1]);
 
-/* A time and a nonce that no other request of this process has used together.
- * `*timestamp` (Unix ms) comes in as the time wanted and may go out some
- * milliseconds later, when the nonces remembered for it are used up. False
- * where the random generator failed. */
-bool bf_nonce(int64_t *timestamp, unsigned *nonce);
+/* The time now, by the server's clock (Unix ms), and a nonce that this thread
+ * has not used with it. False where the random generator failed. */
+bool bf_nonce(int64_t clock_offset, int64_t *timestamp, unsigned *nonce);
 
 int64_t bf_wall_ms(void); /* Unix time, milliseconds, UTC */
 double bf_now(void);      /* monotonic seconds, unmoved by clock changes */

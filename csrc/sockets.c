@@ -22,12 +22,32 @@ static bool make_room(struct bf_sockets *sockets) {
     return true;
 }
 
+/* A program that the host starts must not hold a connection open. */
+#ifdef SOCK_CLOEXEC
+#define CLOEXEC SOCK_CLOEXEC
+#else
+#define CLOEXEC 0
+#endif
+
+/* Not under the number of a standard stream, where that is closed: what the
+ * program writes to it would go to the server. */
+static int off_standard_streams(int fd) {
+    int moved = fd;
+    if (fd >= 0 && fd <= STDERR_FILENO) {
+        moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        (void)close(fd);
+    }
+    return moved;
+}
+
 int bf_sockets_open(struct bf_sockets *sockets, int family, int type,
                     int protocol) {
-    int fd = make_room(sockets) ? socket(family, type, protocol) : -1;
+    int fd;
+    if (!make_room(sockets))
+        return -1;
+    fd = off_standard_streams(socket(family, type | CLOEXEC, protocol));
     if (fd < 0)
         return -1;
-    /* A program that is started meanwhile must not hold it open. */
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     sockets->all[sockets->count++] = (struct bf_socket){fd, 0};
     return fd;
@@ -72,6 +92,18 @@ bool bf_sockets_quiet(struct bf_sockets *sockets, int port) {
             return false;
     }
     return true;
+}
+
+int bf_sockets_find(struct bf_sockets *sockets, int port) {
+    for (size_t i = 0; i < sockets->count; i++)
+        if (port_of(&sockets->all[i]) == port)
+            return sockets->all[i].fd;
+    return -1;
+}
+
+bool bf_sockets_has_data(int fd) {
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void bf_sockets_free(struct bf_sockets *sockets) {

@@ -31,6 +31,12 @@ int bf_sockets_close(struct bf_sockets *sockets, int fd);
  * leavings of an earlier reply, which would be taken for the next one. */
 bool bf_sockets_quiet(struct bf_sockets *sockets, int port);
 
+/* The socket with this local port, or -1. */
+int bf_sockets_find(struct bf_sockets *sockets, int port);
+
+/* Can bytes be read from it now? Its end is none. */
+bool bf_sockets_has_data(int fd);
+
 /* Forgets the list; the sockets are libcurl's to close. */
 void bf_sockets_free(struct bf_sockets *sockets);
 

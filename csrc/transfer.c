@@ -5,6 +5,8 @@
 #include "url.h"
 #include "verdict.h"
 
+#include <errno.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -45,10 +47,12 @@ static int on_ready(void *userdata, char *remote_ip, char *local_ip,
         refuse_repeat(t);
         return CURL_PREREQFUNC_ABORT;
     }
+    t->fd = bf_sockets_find(t->sockets, local_port);
     if (t->reused && !bf_sockets_quiet(t->sockets, local_port)) {
         t->stale = true;
         return CURL_PREREQFUNC_ABORT;
     }
+    t->ready = true;
     return bf_request_stamp(t) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 #endif
@@ -74,6 +78,9 @@ static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
     }
     t->fd = bf_sockets_open(t->sockets, address->family, address->socktype,
                             address->protocol);
+    if (t->fd < 0 && (errno == EMFILE || errno == ENFILE))
+        bf_fault_set(&t->fault, BF_NETWORK, "descriptors",
+                     "there is no file descriptor left for a connection");
     return t->fd;
 }
 
@@ -87,10 +94,11 @@ static int on_close(void *userdata, curl_socket_t fd) {
  * is if it has an end, for the envelope that may be in it. */
 static bool wants_body(struct bf_transfer *t) {
     struct bf_fault unused = {.kind = BF_OK};
+    if (!bf_head_final(&t->head))
+        return true; /* another head follows */
+    (void)curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 1L); /* see on_debug */
     if (t->head.status == 200 || t->head.malformed)
         return bf_head_check(&t->head, t->client->max_body, &t->fault);
-    if (t->head.status / 100 == 1 && t->head.status != 101)
-        return true; /* not final: another head follows */
     if (bf_head_check(&t->head, t->client->max_body, &unused))
         return true;
     bf_verdict_status(t->head.status, &t->fault);
@@ -107,6 +115,35 @@ static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
     if (t->head.bytes > BF_HEAD_MAX)
         return bf_head_check(&t->head, 0, &t->fault) ? len : 0;
     return ended || !t->head.ended || wants_body(t) ? len : 0;
+}
+
+/* libcurl drops what it has read past an announced body, and only says so to
+ * those who want to hear everything. Nothing of it is shown to anybody. */
+static int on_debug(CURL *easy, curl_infotype type, char *text, size_t len,
+                    void *userdata) {
+    static const char excess[] = "Excess found";
+    struct bf_transfer *t = userdata;
+    (void)easy;
+    if (type == CURLINFO_TEXT && len >= sizeof excess - 1 &&
+        memcmp(text, excess, sizeof excess - 1) == 0)
+        t->excess = true;
+    return 0;
+}
+
+/* What libcurl has not read yet, although it came together with the body's end,
+ * would be taken for the beginning of the next reply on this connection: maybe
+ * another account's. In OpenSSL's buffer no look at the socket finds it. */
+static bool has_leavings(struct bf_transfer *t) {
+    const struct curl_tlssessioninfo *tls = NULL;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &tls);
+    if (!t->client->plain)
+        return tls && tls->internals && SSL_pending(tls->internals) > 0;
+    return t->fd >= 0 && bf_sockets_has_data(t->fd);
+}
+
+static bool is_complete(const struct bf_transfer *t) {
+    return t->head.lengths ? (uint64_t)t->head.length == t->body_len
+                           : t->chunks.state == BF_CHUNK_END;
 }
 
 static bool grow(struct bf_transfer *t, size_t need) {
@@ -166,7 +203,12 @@ static size_t on_body(char *data, size_t size, size_t count, void *userdata) {
         return too_large(t);
     if (!append(t, data, len))
         return 0;
-    return t->body_len > t->client->max_body ? too_large(t) : len;
+    if (t->body_len > t->client->max_body)
+        return too_large(t);
+    if (!is_complete(t) || !has_leavings(t))
+        return len;
+    t->excess = true;
+    return 0; /* libcurl closes a connection on which it was told to stop */
 }
 
 /* ---- the beginning ---- */
@@ -179,6 +221,7 @@ static bool lock_down(struct bf_transfer *t, struct bf_fault *fault) {
         .on_body = on_body,
         .on_socket = on_socket,
         .on_close = on_close,
+        .on_debug = on_debug,
         .sockets = t->sockets,
 #ifdef BF_HAVE_PREREQ
         .on_ready = on_ready,
@@ -205,6 +248,7 @@ static bool aim(struct bf_transfer *t, const struct bf_request *request) {
 static bool set_headers(struct bf_transfer *t) {
     return (curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) ==
                 CURLE_OK &&
+            curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 0L) == CURLE_OK &&
             curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 0L) == CURLE_OK) ||
            no_memory(t);
 }
@@ -213,7 +257,8 @@ bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
                          const struct bf_request *request) {
     t->client = bf_client_ref(client);
     t->state = BF_DONE; /* until the engine has it */
-    t->sign = request->sign;
+    if (request->sign)
+        t->credentials = bf_credentials_ref(client->credentials);
     t->reused = true; /* until a socket is opened for it */
     t->clock_offset = request->clock_offset;
     t->started = bf_now();
@@ -236,29 +281,12 @@ bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
 
 /* ---- the end ---- */
 
-/* libcurl drops what follows an announced body, and closes the connection. So
- * one that is gone although the reply meant to keep it tells. */
-static bool has_excess(struct bf_transfer *t) {
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    return t->head.keeps &&
-           curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
-           fd == CURL_SOCKET_BAD;
-}
-
-static bool is_short(const struct bf_transfer *t) {
-    return t->head.lengths ? (uint64_t)t->head.length != t->body_len
-                           : t->chunks.state != BF_CHUNK_END;
-}
-
 static bool is_whole(struct bf_transfer *t, struct bf_fault *fault) {
     if (!bf_head_check(&t->head, t->client->max_body, fault))
         return false;
-    if (is_short(t))
+    if (!is_complete(t))
         bf_fault_set(fault, BF_PROTOCOL, "truncated",
                      "the reply's body ends before its end");
-    else if (has_excess(t))
-        bf_fault_set(fault, BF_PROTOCOL, "framing",
-                     "there are bytes after the reply's end");
     return fault->kind == BF_OK;
 }
 
@@ -285,9 +313,12 @@ void bf_transfer_done(struct bf_transfer *t, CURLcode result) {
     if (result != CURLE_OK)
         spoil_connection(t);
     t->finished = bf_now();
+    if (t->excess && head->status == 200)
+        bf_fault_set(&t->fault, BF_PROTOCOL, "framing",
+                     "there are bytes after the reply's end");
     if (t->fault.kind != BF_OK)
         return;
-    if (head->ended && !head->malformed && head->status != 200)
+    if (bf_head_final(head) && !head->malformed && head->status != 200)
         judge_status(t, result);
     else if (result == CURLE_OK)
         (void)is_whole(t, &t->fault);
@@ -297,7 +328,7 @@ void bf_transfer_done(struct bf_transfer *t, CURLcode result) {
 
 bool bf_transfer_resolving(struct bf_transfer *t) {
     curl_off_t looked_up = 0;
-    if (t->ready)
+    if (t->ready || !t->begun)
         return false;
     (void)curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
     return looked_up == 0;
@@ -305,8 +336,8 @@ bool bf_transfer_resolving(struct bf_transfer *t) {
 
 static bool is_connected(struct bf_transfer *t) {
     curl_off_t connected = 0;
-    if (t->ready && bf_lockdown_has_prereq())
-        return true;
+    if (t->ready || !t->begun)
+        return t->ready;
     (void)curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
     return connected > 0;
 }
@@ -326,7 +357,7 @@ static bool has_peer(int fd) {
 
 static const char *stage(struct bf_transfer *t) {
     if (is_connected(t))
-        return t->head.bytes ? "body" : "response";
+        return bf_head_final(&t->head) ? "body" : "response";
     if (bf_transfer_resolving(t))
         return "resolve";
     return has_peer(t->fd) ? "tls" : "connect";
@@ -354,6 +385,8 @@ struct bf_transfer *bf_transfer_new(struct bf_sockets *sockets,
 }
 
 void bf_transfer_reset(struct bf_transfer *t) {
+    bf_credentials_unref(t->credentials);
+    t->credentials = NULL;
     bf_client_unref(t->client);
     t->client = NULL;
     bf_request_wipe(t);
@@ -364,7 +397,7 @@ void bf_transfer_reset(struct bf_transfer *t) {
     }
     t->body_len = 0;
     bf_reply_reset(&t->reply);
-    t->ready = t->stale = t->dropped = false;
+    t->begun = t->ready = t->stale = t->dropped = t->excess = false;
     t->sent = t->replied = 0;
     t->curl_text[0] = '\0';
     bf_fault_clear(&t->fault);

@@ -27,13 +27,13 @@ struct bf_transfer {
     struct bf_sockets *sockets; /* the engine's */
     struct bf_aim aim;          /* of `easy` */
     enum bf_state state;
-    struct bf_client *client;        /* a reference, while not idle */
-    struct bf_transfer *prev, *next; /* in the engine's list */
-    bool dropped;                    /* nobody holds it any more */
+    struct bf_client *client;           /* references, while not idle */
+    struct bf_credentials *credentials; /* NULL: nothing is signed */
+    struct bf_transfer *prev, *next;    /* in the engine's list */
+    bool dropped;                       /* nobody holds it any more */
 
     /* the request */
     struct bf_span path, query; /* within the URL, as they are signed */
-    bool sign;
     int64_t clock_offset;
     double started, deadline, connect_deadline;
     struct curl_slist headers[BF_HEADERS];
@@ -41,7 +41,8 @@ struct bf_transfer {
     char sign_header[16 + BF_SIGNATURE_LEN];
 
     /* on its way */
-    int fd;      /* the socket opened last for it, or -1 */
+    int fd;      /* the socket it opened last or goes by, or -1 */
+    bool begun;  /* libcurl has looked at it */
     bool ready;  /* connected and signed: the request goes out */
     bool reused; /* on a connection kept from an earlier transfer */
     bool stale;  /* that connection had bytes waiting: it is to be replaced */
@@ -50,6 +51,7 @@ struct bf_transfer {
     double finished;
 
     /* the reply */
+    bool excess; /* something follows its end */
     struct bf_head head;
     struct bf_chunks chunks;
     char *body; /* NUL-terminated */
@@ -85,7 +87,7 @@ bool bf_transfer_resolving(struct bf_transfer *transfer);
 /* When bf_transfer_expire is due if nothing comes of it before. */
 double bf_transfer_due(struct bf_transfer *transfer);
 
-/* Back to idle: drops the client, wipes the request and the reply. */
+/* Back to idle: drops the client, wipes the signature, forgets the reply. */
 void bf_transfer_reset(struct bf_transfer *transfer);
 
 #pragma GCC visibility pop

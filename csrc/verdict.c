@@ -45,6 +45,8 @@ static const struct row *find(CURLcode result) {
 static const char *certificate_code(CURL *easy, const char *text) {
     long result = X509_V_OK;
     (void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &result);
+    if (result == X509_V_OK)
+        (void)curl_easy_getinfo(easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &result);
     switch (result) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
     case X509_V_ERR_CERT_NOT_YET_VALID:
@@ -72,7 +74,10 @@ static const char *tls_code(CURL *easy, const struct row *row,
 }
 
 static const char *network_code(CURL *easy, const struct row *row) {
-    long error = 0;
+    long error = 0, proxy = 0;
+    (void)curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
+    if (proxy >= 400)
+        return "proxy";
     if (row->result != CURLE_COULDNT_CONNECT)
         return row->code;
     (void)curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error);

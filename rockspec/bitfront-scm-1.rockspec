@@ -53,6 +53,7 @@ build = {
         "csrc/chunks.c",
         "csrc/client.c",
         "csrc/core.c",
+        "csrc/credentials.c",
         "csrc/engine.c",
         "csrc/escape.c",
         "csrc/fault.c",

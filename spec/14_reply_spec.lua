@@ -338,6 +338,16 @@ describe("a whole reply", function()
       assert.falsy(text:find(support.SECRET:sub(-6), 1, true))
     end)
 
+    it("the key anywhere else has it struck out there too", function()
+      local body = support.success(
+        '[{"currency":"{X-API-KEY}","balance":1,"availableBalance":1}]')
+        :gsub("UTC", "{X-API-KEY}", 1)
+      local balances, _, info = support.balances(
+        faultd:url { reply = support.reply(body, { echo = 1 }), echo = 1 })
+      assert.equal("***", balances[1].currency)
+      assert.equal("***", info.timezone)
+    end)
+
     it("the secret where the message is cut leaves no part of it", function()
       for lead = 481, 511 do
         local text = echo(("."):rep(lead) .. support.SECRET)

@@ -390,4 +390,46 @@ describe("a transfer", function()
       end
     end)
   end)
+
+  describe("whose reply has something behind it in the same breath", function()
+    local FORGED = raw(ok("Content-Length: " .. #support.success "[]"),
+      support.success "[]")
+    -- The head alone in the first write, body and all else in the second: past
+    -- the head libcurl reads the body and no more, and the rest waits, over
+    -- TLS where no look at the socket finds it.
+    local head = raw(ok(LENGTH, "X-Pad: " .. ("x"):rep(900)))
+    local options = { reply = head .. BODY .. FORGED, chunk = #head, gap = 30,
+                      close = "keep" }
+
+    for _, listener in ipairs { "good", "plain" } do
+      it("is refused, and leaves none of it to others, " .. listener,
+        function()
+          assert.is_true(#BODY + #FORGED < #head)
+          options.listener = listener
+          for _ = 1, 3 do is_refused("protocol", "framing", options.reply,
+            options) end
+        end)
+
+      it("is refused where the connection was to end anyway, " .. listener,
+        function()
+          is_refused("protocol", "framing",
+            raw(ok(LENGTH, "Connection: close"), BODY .. "GARBAGE"),
+            { listener = listener })
+          is_refused("protocol", "framing",
+            raw(ok(LENGTH, "Connection: keep-alive, x"), BODY .. "\r\n"),
+            { listener = listener })
+        end)
+    end
+  end)
+
+  it("is taken whatever an interim head says of the connection", function()
+    gives_balances("HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n"
+      .. raw(ok(LENGTH), BODY))
+  end)
+
+  it("is no reply where an interim head is all of it", function()
+    local err = select(2, ask("HTTP/1.1 100 Continue\r\n\r\n",
+      { close = "fin" }))
+    assert.equal("protocol truncated", err.kind .. " " .. err.code)
+  end)
 end)

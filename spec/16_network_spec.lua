@@ -76,12 +76,15 @@ describe("the network", function()
         { reply = reply, delay = 2000 } },
       { "waiting for the answer of a plain server", "response",
         { listener = "deaf", scheme = "http" } },
-      { "in a head that stops", "body",
+      { "in a head that stops", "response",
         { reply = reply, cut = 30, close = "hang" } },
       { "in a body that stops", "body",
         { reply = reply, cut = #reply - 1, close = "hang" } },
-      { "in a body that trickles", "body",
+      { "in a head that trickles", "response",
         { reply = reply, chunk = 10, gap = 50 } },
+      { "in a body that trickles", "body",
+        { reply = support.reply(BODY .. (" "):rep(2000)), chunk = 400,
+          gap = 70 } },
     }
 
     for _, row in ipairs(ROWS) do

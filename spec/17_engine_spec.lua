@@ -104,6 +104,40 @@ describe("the engine", function()
       assert.equal("closed", select(2, finish(transfer)).kind)
     end)
 
+  it("signs with the pair that a call was begun with, and strikes that out",
+    function()
+      local url = faultd:url { echo = 1, reply = support.reply(
+        support.refusal(6002, '"bad key {X-API-KEY}"'), { echo = 1 }) }
+      local client = native(url)
+      local transfer = start(client)
+      assert(client:set_credentials("another-key", "another-secret"))
+      faultd:forget()
+      local err = select(2, finish(transfer))
+      assert.equal(6002, err.code)
+      assert.equal("bad key ***", err.message)
+      assert.equal(support.KEY, faultd:requests()[1].headers["x-api-key"])
+    end)
+
+  it("goes on with a call whose client nobody holds any more", function()
+    local transfer = start(native(faultd:url_body(BODY, { delay = 100 })))
+    collectgarbage()
+    collectgarbage()
+    assert.equal(1, #assert(finish(transfer)))
+  end)
+
+  it("carries more transfers than it keeps connections", function()
+    local client, transfers = native(faultd:url_body(BODY)), {}
+    for i = 1, 300 do transfers[i] = start(client, 20) end
+    for i = 1, 300 do assert.equal(1, #assert(finish(transfers[i]))) end
+  end)
+
+  it("lets go at once of a transfer that was never moved along", function()
+    for _ = 1, 5 do start(native("https://name.invalid")) end
+    collectgarbage()
+    collectgarbage()
+    assert.equal(0, core.step(0))
+  end)
+
   it("raises where a transfer is finished too soon, or twice", function()
     local client = native(faultd:url_body(BODY, { delay = 100 }))
     local transfer = start(client)

@@ -1,0 +1,130 @@
+#include "credentials.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static void wipe_free(char *text, size_t len) {
+    if (text)
+        OPENSSL_cleanse(text, len);
+    free(text);
+}
+
+char *bf_header_line(const char *name, struct bf_span value) {
+    size_t name_len = strlen(name);
+    char *line = malloc(name_len + 2 + value.len + 1);
+    if (!line)
+        return NULL;
+    memcpy(line, name, name_len);
+    memcpy(line + name_len, ": ", 2);
+    memcpy(line + name_len + 2, value.text, value.len);
+    line[name_len + 2 + value.len] = '\0';
+    return line;
+}
+
+/* Printable ASCII: what a header value may hold without being changed or
+ * split on its way. */
+static bool is_clean(struct bf_span value) {
+    for (size_t i = 0; i < value.len; i++)
+        if (value.text[i] < ' ' || value.text[i] > '~')
+            return false;
+    return value.len > 0;
+}
+
+static struct bf_credentials *copy(struct bf_span key, struct bf_span secret) {
+    struct bf_credentials *pair = calloc(1, sizeof *pair);
+    if (!pair)
+        return NULL;
+    pair->refs = 1;
+    pair->header = bf_header_line("X-API-KEY", key);
+    pair->secret = malloc(secret.len);
+    pair->mac = bf_sign_key(secret.text, secret.len);
+    if (!pair->header || !pair->secret || !pair->mac) {
+        bf_credentials_unref(pair);
+        return NULL;
+    }
+    pair->key = pair->header + strlen("X-API-KEY: ");
+    memcpy(pair->secret, secret.text, secret.len);
+    pair->secret_len = secret.len;
+    return pair;
+}
+
+struct bf_credentials *bf_credentials_new(struct bf_span key,
+                                          struct bf_span secret,
+                                          struct bf_fault *fault) {
+    struct bf_credentials *pair;
+    if (!is_clean(key) || !is_clean(secret)) {
+        bf_fault_set(fault, BF_CONFIG, "credentials",
+                     "%s must be a string of printable ASCII characters",
+                     is_clean(key) ? "api_secret" : "api_key");
+        return NULL;
+    }
+    pair = copy(key, secret);
+    if (!pair)
+        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+    return pair;
+}
+
+bool bf_credentials_are(const struct bf_credentials *pair, struct bf_span key,
+                        struct bf_span secret) {
+    return pair->mac && strlen(pair->key) == key.len &&
+           pair->secret_len == secret.len &&
+           CRYPTO_memcmp(pair->key, key.text, key.len) == 0 &&
+           CRYPTO_memcmp(pair->secret, secret.text, secret.len) == 0;
+}
+
+void bf_credentials_wipe(struct bf_credentials *pair) {
+    wipe_free(pair->secret, pair->secret_len);
+    pair->secret = NULL;
+    pair->secret_len = 0;
+    EVP_MAC_CTX_free(pair->mac);
+    pair->mac = NULL;
+}
+
+struct bf_credentials *bf_credentials_ref(struct bf_credentials *pair) {
+    pair->refs++;
+    return pair;
+}
+
+void bf_credentials_unref(struct bf_credentials *pair) {
+    if (!pair || --pair->refs > 0)
+        return;
+    bf_credentials_wipe(pair);
+    wipe_free(pair->header, pair->header ? strlen(pair->header) : 0);
+    free(pair);
+}
+
+/* Writes "***" (or less, for a shorter needle) over each `needle`. Hex digits
+ * and header names come back in either case, so case is ignored. */
+static size_t strike_out(char *text, size_t len, const char *needle,
+                         size_t needle_len) {
+    size_t out = 0, in = 0;
+    size_t stars = needle_len < 3 ? needle_len : 3;
+    while (in < len) {
+        if (needle_len > 0 && len - in >= needle_len &&
+            strncasecmp(text + in, needle, needle_len) == 0) {
+            memset(text + out, '*', stars);
+            out += stars;
+            in += needle_len;
+        } else {
+            text[out++] = text[in++];
+        }
+    }
+    return out;
+}
+
+size_t bf_credentials_redact(const struct bf_credentials *pair,
+                             const char *signature, char *text, size_t len) {
+    if (pair->secret)
+        len = strike_out(text, len, pair->secret, pair->secret_len);
+    len = strike_out(text, len, pair->key, strlen(pair->key));
+    if (signature)
+        len = strike_out(text, len, signature, strlen(signature));
+    return len;
+}
+
+bool bf_credentials_exceed(const struct bf_credentials *pair, size_t len) {
+    return len < strlen(pair->key) && len < pair->secret_len &&
+           len < BF_SIGNATURE_LEN;
+}

@@ -1,0 +1,54 @@
+/* A key and its secret, in memory that is wiped. A client has one pair at a
+ * time; a transfer holds on to the pair it was begun with, whatever becomes of
+ * the client's meanwhile. Knows no Lua. */
+#ifndef BF_CREDENTIALS_H
+#define BF_CREDENTIALS_H
+
+#include "fault.h"
+#include "sign.h"
+
+#pragma GCC visibility push(hidden)
+
+struct bf_credentials {
+    unsigned refs;
+    char *header; /* "X-API-KEY: ..." */
+    char *key;    /* points into it */
+    char *secret; /* NULL once wiped */
+    size_t secret_len;
+    EVP_MAC_CTX *mac; /* the secret's key schedule; NULL once wiped */
+};
+
+/* A copy of the pair with one reference, or NULL with `fault` set: config for
+ * an empty value or one with a control character (a header could be smuggled
+ * in), memory. */
+struct bf_credentials *bf_credentials_new(struct bf_span key,
+                                          struct bf_span secret,
+                                          struct bf_fault *fault);
+
+/* Is it this pair? Takes the same time whatever the secret is. */
+bool bf_credentials_are(const struct bf_credentials *credentials,
+                        struct bf_span key, struct bf_span secret);
+
+/* Wipes the secret, at once, for all who hold the pair. What is not signed yet
+ * will not be. */
+void bf_credentials_wipe(struct bf_credentials *credentials);
+
+struct bf_credentials *bf_credentials_ref(struct bf_credentials *credentials);
+void bf_credentials_unref(struct bf_credentials *credentials); /* or NULL */
+
+/* Replaces the key, the secret and `signature` (hex digits in either case, or
+ * NULL) wherever they stand in `text`; returns the new length. The text never
+ * grows. */
+size_t bf_credentials_redact(const struct bf_credentials *credentials,
+                             const char *signature, char *text, size_t len);
+
+/* Is a text of this length too short to hold any of them? */
+bool bf_credentials_exceed(const struct bf_credentials *credentials,
+                           size_t len);
+
+/* "Name: value" in memory of its own, or NULL. */
+char *bf_header_line(const char *name, struct bf_span value);
+
+#pragma GCC visibility pop
+
+#endif
