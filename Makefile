@@ -108,9 +108,11 @@ print_env = \
   echo 'unset LUA_CPATH_5_2 LUA_CPATH_5_3 LUA_CPATH_5_4'; \
   echo $(call quote,export LUA_PATH=$(call quote,$(tree_path))); \
   echo $(call quote,export LUA_CPATH=$(call quote,$(tree_cpath)))
+print_path = \
+  echo $(call quote,export PATH=$(call quote,$(CURDIR)/$(BUILD)/bin):"$$PATH")
 env:
 	$(need_lua)
-	@$(print_env)
+	@$(print_env); $(print_path)
 
 all-luas:
 	@for lua in $(LUAS); do $(MAKE) LUA=$$lua all || exit 1; done

@@ -71,13 +71,19 @@ static int client_set_credentials(lua_State *L) {
                      &fault);
 }
 
+/* An empty variable is as good as none. */
+static const char *variable(const char *name) {
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
 /* client:use_environment(key_name, secret_name): true; false where neither
  * variable is set; nil and an error where one is, or a value is bad. */
 static int client_use_environment(lua_State *L) {
     struct bf_fault fault = {.kind = BF_OK};
     struct bf_client *client = bf_check_client(L);
     const char *names[] = {luaL_checkstring(L, 2), luaL_checkstring(L, 3)};
-    const char *key = getenv(names[0]), *secret = getenv(names[1]);
+    const char *key = variable(names[0]), *secret = variable(names[1]);
     if (!key && !secret) {
         lua_pushboolean(L, 0);
         return 1;

@@ -239,7 +239,7 @@ static void judge(const struct reader *r, struct bf_fault *fault) {
         bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
     else if (scan->problem)
         bf_fault_set(fault, BF_PROTOCOL, "json",
-                     "the reply is not valid JSON: %s at byte %lu",
+                     "the reply's JSON is refused: %s at byte %lu",
                      scan->problem,
                      (unsigned long)(scan->at - scan->begin) + 1);
     else if (reply->has_code && reply->status_code != BF_SUCCESS)

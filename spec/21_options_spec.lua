@@ -32,6 +32,12 @@ describe("bitfront.new", function()
         'amounts must be "number" or "string"' },
       { "credentials that cannot be called", { credentials = "x" },
         "credentials must be a function" },
+      { "a proxy that resolves names here", { proxy = "socks5://127.0.0.1" },
+        "socks5h://" },
+      { "a proxy of another kind", { proxy = "ftp://127.0.0.1" },
+        "proxy must be an http://" },
+      { "a user agent that never ends", { user_agent = ("x"):rep(5000) },
+        "user_agent must be a string of 1 to 4096" },
       { "an empty ca_file", { ca_file = "" }, "ca_file must be" },
       { "a line end in the user agent", { user_agent = "a\r\nX: y" },
         "user_agent must be" },
@@ -132,6 +138,17 @@ describe("bitfront.new", function()
     look(client, {})
     assert.is_nil(tostring(client):find("kkkk", 1, true))
     client:close()
+  end)
+
+  it("takes an empty variable for none", function()
+    local out = support.lua([[
+      local client = require "bitfront".new()
+      print(tostring(client), select(2, client:balances()).code)
+    ]], { env = { BITFRONT_BASE_URL = "", BITFRONT_CA_FILE = "",
+      BITFRONT_API_KEY = "", BITFRONT_API_SECRET = "", BITFRONT_PROFILE = "",
+      HOME = false, XDG_CONFIG_HOME = false } })
+    assert.equal("bitfront.client (https://openapi.bitfront.me)\t"
+      .. "missing_credentials\n", out)
   end)
 
   it("takes what the environment says, and a fault in it is no misuse",

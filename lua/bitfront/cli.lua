@@ -69,7 +69,8 @@ local function open(args)
     amounts = "string",
   })
   if ok then return client end
-  stop(MISUSED, (tostring(client):gsub("^%S+%.lua:%d+: ", "")))
+  stop(MISUSED, (tostring(client):gsub("^%S+%.lua:%d+: ", "")
+    :gsub("^bitfront%.new: ", "")))
 end
 
 -- The records of the wanted coins, in the order of the reply.

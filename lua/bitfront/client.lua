@@ -9,6 +9,7 @@ local version = require "bitfront.version"
 
 local _M = {}
 
+local MAX_QUERY = 8192 -- bytes
 local BASE_URL = "https://openapi.bitfront.me"
 local BALANCES = "/v1/account/balances"
 local BALANCES_REQUEST = { want = "balances", path = BALANCES }
@@ -20,7 +21,7 @@ local TIME_REQUEST = { want = "public", path = "/v1/public/time" }
 ---@field availableBalance number|string  what is not locked in orders
 
 ---@class bitfront.Info
----@field timezone string  always "UTC"
+---@field timezone string  documented as always "UTC"
 ---@field responseTime integer  the server's clock, Unix ms
 ---@field statusCode integer  1000 for a success
 ---@field statusMessage string
@@ -118,13 +119,17 @@ local function query_of_table(query, level)
       .. query_value(name, value, level + 1)
   end
   table.sort(pairs_of)
-  return table.concat(pairs_of, "&")
+  local text = table.concat(pairs_of, "&")
+  if #text > MAX_QUERY then
+    error("client:get: query must not exceed 8192 bytes", level + 1)
+  end
+  return text
 end
 
 local function check_query(query, level)
   if type(query) == "table" then
     return query_of_table(query, level + 1)
-  elseif query ~= nil and (type(query) ~= "string"
+  elseif query ~= nil and (type(query) ~= "string" or #query > MAX_QUERY
     or query:find "[^%w!$%%&'()*+,./:;=?@_~-]" or query:find "^%?") then
     error("client:get: query must be a table, or a string as it stands in "
       .. "a URL, without the ?", level + 1)
@@ -265,6 +270,12 @@ local function native_options(checked)
   }
 end
 
+-- An empty variable is as good as none.
+local function variable(name)
+  local value = os.getenv(name)
+  return value ~= "" and value or nil
+end
+
 -- What the environment says may be wrong without a fault of the caller's: then
 -- there is a client, but each of its calls returns why it cannot work.
 local function misconfigured(options, variable, err)
@@ -286,8 +297,8 @@ end
 function _M.new(options, level)
   local checked = options_of.check(options, level + 1)
   local own_url = checked.base_url
-  checked.base_url = own_url or os.getenv "BITFRONT_BASE_URL" or BASE_URL
-  checked.ca_file = checked.ca_file or os.getenv "BITFRONT_CA_FILE"
+  checked.base_url = own_url or variable "BITFRONT_BASE_URL" or BASE_URL
+  checked.ca_file = checked.ca_file or variable "BITFRONT_CA_FILE"
   checked.timeout = checked.timeout or 10
   local client, err = native.new(native_options(checked))
   if not client and err.kind == "config" and not own_url then

@@ -83,6 +83,7 @@ function _M.load(native, options)
     used, err = use_environment(native)
     if used == false then
       local name = os.getenv(_M.PROFILE_VARIABLE)
+      name = name ~= "" and name or nil
       used, err = use_profile(native, name or "default", name ~= nil)
     end
   end

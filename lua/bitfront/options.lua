@@ -13,7 +13,7 @@ local _M = {}
 ---@field connect_timeout? number  seconds until the connection stands; default 3
 ---@field amounts? "number"|"string"  Lua numbers (default), or the digits as they came
 ---@field ca_file? string  PEM file of the certificates to trust, instead of the system's; default BITFRONT_CA_FILE
----@field proxy? string  URL of a proxy; the environment's are not used
+---@field proxy? string  http://, https://, socks5h:// or socks4a:// URL; the environment's proxies are not used
 ---@field user_agent? string  default bitfront-lua/VERSION
 ---@field max_body? integer  bytes of the largest reply taken; default 1048576
 
@@ -32,9 +32,18 @@ end
 -- Printable ASCII: all of these end up in a header, a URL or a file name, and
 -- a line end or a NUL in them would end it early.
 local function text(value)
-  return type(value) == "string" and value ~= ""
+  return type(value) == "string" and value ~= "" and #value <= 4096
     and not value:find "[^\032-\126]",
-    "a string of printable ASCII characters"
+    "a string of 1 to 4096 printable ASCII characters"
+end
+
+-- With socks4 and socks5 libcurl looks the exchange's name up itself, in a way
+-- that no deadline can end.
+local function proxy(value)
+  local known = type(value) == "string" and (value:find "^https?://"
+    or value:find "^socks5h://" or value:find "^socks4a://")
+  return text(value) and known ~= false and known ~= nil,
+    "an http://, https://, socks5h:// or socks4a:// URL"
 end
 
 local function file(value)
@@ -64,7 +73,7 @@ local checks = {
   connect_timeout = seconds,
   amounts = amounts,
   ca_file = file,
-  proxy = text,
+  proxy = proxy,
   user_agent = text,
   max_body = bytes,
 }
