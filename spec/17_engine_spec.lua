@@ -75,7 +75,7 @@ describe("the engine", function()
   end)
 
   it("lets go of a transfer that nobody holds any more", function()
-    local client = native(faultd:url_body(BODY, { delay = 5000 }))
+    local client = native(faultd:url { listener = "deaf" })
     start(client)
     assert.equal(1, core.step(0))
     collectgarbage()
@@ -145,6 +145,40 @@ describe("the engine", function()
     finish(transfer)
     assert.has_error(function() transfer:finish() end)
     assert.has_error(function() transfer:done() end)
+  end)
+
+  it("lets Ctrl-C end a call that hangs, and the state works on", function()
+    local dir = support.tmpdir()
+    support.write(dir .. "/program.lua", ([[
+      local core = require "bitfront.core"
+      local client = require "bitfront".new { base_url = %q, ca_file = %q,
+        api_key = "k", api_secret = "s" }
+      local begun = core.now()
+      print(pcall(client.balances, client))
+      collectgarbage()
+      print(core.now() - begun < 5, core.step(0))
+    ]]):format(faultd:url_body(BODY, { delay = 9000 }), faultd.ca_file))
+    local out = support.run(("timeout -s INT -k 20 0.5 %s %s/program.lua")
+      :format(support.interpreter(), dir))
+    assert.truthy(out:find "^false\t[^\n]*interrupted!", out)
+    assert.truthy(out:find "\ntrue\t", out)
+  end)
+
+  it("keeps off the numbers of closed standard streams", function()
+    local dir = support.tmpdir()
+    support.write(dir .. "/program.lua", ([[
+      local client = require "bitfront".new { base_url = %q, ca_file = %q,
+        api_key = "k", api_secret = "s" }
+      for i = 1, 3 do
+        assert(client:balances())
+        io.stdout:write("a line of the program's\n")
+        io.stdout:flush()
+      end
+      os.exit(42)
+    ]]):format(faultd:url_body(BODY), faultd.ca_file))
+    local _, _, code = support.run(("exec %s %s/program.lua <&- >&- 2>&-")
+      :format(support.interpreter(), dir))
+    assert.equal(42, code)
   end)
 
   it("does not take other userdata for its own", function()
