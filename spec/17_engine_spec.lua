@@ -106,7 +106,7 @@ describe("the engine", function()
 
   it("signs with the pair that a call was begun with, and strikes that out",
     function()
-      local url = faultd:url { echo = 1, reply = support.reply(
+      local url = faultd:url { echo = 1, close = "keep", reply = support.reply(
         support.refusal(6002, '"bad key {X-API-KEY}"'), { echo = 1 }) }
       local client = native(url)
       local transfer = start(client)
