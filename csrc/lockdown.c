@@ -1,5 +1,6 @@
 #include "lockdown.h"
 
+#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <string.h>
 
@@ -30,6 +31,9 @@ static const struct {
     {CURLOPT_PATH_AS_IS,               1                      }, /* what is signed is what is sent */
     {CURLOPT_NOPROGRESS,               1                      },
     {CURLOPT_NOSIGNAL,                 1                      },
+ /* libcurl 7.88 frees a session twice when memory runs out. Connections are
+  * kept; what is saved by resuming one that was not is little. */
+    {CURLOPT_SSL_SESSIONID_CACHE,      0                      },
     {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1                      },
  /* Deadlines are ours: libcurl waits for the resolver's thread when its
   * own timeout strikes. It has a default that must not strike first. */
@@ -146,7 +150,8 @@ bool bf_lockdown_ca(CURL *easy, const char *ca_file) {
 bool bf_lockdown_init(struct bf_fault *fault) {
     static const char wanted[] = "OpenSSL/";
     const curl_version_info_data *info;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (!OSSL_LIB_CTX_get0_global_default() || /* see bf_sign_key */
+        curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         bf_fault_set(fault, BF_MEMORY, "memory", "libcurl cannot start");
         return false;
     }

@@ -13,8 +13,13 @@ EVP_MAC_CTX *bf_sign_key(const char *secret, size_t len) {
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
         OSSL_PARAM_construct_end(),
     };
-    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *key = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
+    EVP_MAC *hmac = NULL;
+    EVP_MAC_CTX *key;
+    /* Where OpenSSL had no memory for its default context, it goes on to use
+     * one that is not there. */
+    if (OSSL_LIB_CTX_get0_global_default())
+        hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    key = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
     EVP_MAC_free(hmac); /* the context holds its own reference */
     if (key && !EVP_MAC_init(key, (const unsigned char *)secret, len, params)) {
         EVP_MAC_CTX_free(key);
