@@ -79,10 +79,12 @@ end
 
 -- ---- what is asked for ----
 
+-- Patterns name their letters: %w asks the locale.
+
 -- A path is signed and sent as it is, so it has nothing in it that a URL parser
 -- might read in another way.
 local function check_path(path, level)
-  if type(path) ~= "string" or not path:find "^/v%d+/[%w_./~-]*$"
+  if type(path) ~= "string" or not path:find "^/v[0-9]+/[A-Za-z0-9_./~-]*$"
     or path:find "//" or (path .. "/"):find "/%.%.?/" then
     error("client:get: path must look like /v1/trade/openOrders", level + 1)
   end
@@ -90,7 +92,7 @@ local function check_path(path, level)
 end
 
 local function escape(text)
-  return (text:gsub("[^%w._~-]", function(char)
+  return (text:gsub("[^A-Za-z0-9._~-]", function(char)
     return ("%%%02X"):format(char:byte())
   end))
 end
@@ -130,7 +132,7 @@ local function check_query(query, level)
   if type(query) == "table" then
     return query_of_table(query, level + 1)
   elseif query ~= nil and (type(query) ~= "string" or #query > MAX_QUERY
-    or query:find "[^%w!$%%&'()*+,./:;=?@_~-]" or query:find "^%?") then
+    or query:find "[^A-Za-z0-9!$%%&'()*+,./:;=?@_~-]" or query:find "^%?") then
     error("client:get: query must be a table, or a string as it stands in "
       .. "a URL, without the ?", level + 1)
   end
@@ -278,10 +280,10 @@ end
 
 -- What the environment says may be wrong without a fault of the caller's: then
 -- there is a client, but each of its calls returns why it cannot work.
-local function misconfigured(options, variable, err)
+local function misconfigured(options, name, err)
   local function fault()
     return { kind = "config", code = err.code,
-      message = ("%s: %s"):format(variable, err.message) }
+      message = ("%s: %s"):format(name, err.message) }
   end
   options.base_url = BASE_URL
   return setmetatable({
