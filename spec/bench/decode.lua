@@ -1,0 +1,10 @@
+-- decode.lua CALLS FILE: lua-cjson decodes the file's text that many times.
+
+local decode = require "cjson".decode
+local file = assert(io.open(arg[2], "rb"))
+local text = file:read "*a"
+file:close()
+
+for _ = 1, tonumber(arg[1]) do
+  decode(text)
+end

@@ -1,0 +1,210 @@
+-- What a program does with the module, for torture.c to run while memory runs
+-- out. Where the server is, and what it says at which URL, is in variables
+-- TORTURE_* that run.lua sets.
+
+local function url(name)
+  return assert(os.getenv("TORTURE_" .. name), "run it by way of run.lua")
+end
+
+local function client_of(name, options)
+  local all = {
+    api_key = "6W206egN32nCQ0VB",
+    api_secret = "dwjnGqCVzfHlW6Q9r4BjXpmiK1WCdMBI",
+    base_url = url(name),
+    ca_file = url("CA"),
+  }
+  for key, value in pairs(options or {}) do
+    all[key] = value
+  end
+  return require("bitfront").new(all)
+end
+
+-- With everything loaded that a first call loads.
+local function prepared(name, options)
+  return function()
+    local client = client_of(name, options)
+    client:get("/v1/trade/openOrders")
+    return client
+  end
+end
+
+-- `require` of Lua 5.1 takes a module whose loading has failed for one that
+-- loads itself, until its mark is taken away.
+local function forget_modules()
+  for name in pairs(package.loaded) do
+    if name:find "^bitfront" then
+      package.loaded[name] = nil
+    end
+  end
+end
+
+local function is_right(balances, btc)
+  return #balances == 2 and balances[1].currency == "BTC"
+    and balances[1].balance == btc and balances[2].currency == "LN"
+end
+
+local function asks_balances(btc)
+  return function(client)
+    local balances, err, info = client:balances()
+    if not balances then
+      return nil, err
+    end
+    return is_right(balances, btc) and info.statusCode == 1000
+      and info.statusMessage == "SUCCESS", "WRONG balances"
+  end
+end
+
+-- A call that fails must fail in this way.
+local function fails(kind, code)
+  return function(client)
+    local balances, err = client:balances()
+    if balances then
+      return nil, "WRONG: it has not failed"
+    elseif err.kind == kind and err.code == code then
+      return tostring(err):find(kind, 1, true) and #("" .. err) > 0, "WRONG text"
+    end
+    return nil, err
+  end
+end
+
+local function start(client, core)
+  return core.start(client._native, "balances", "/v1/account/balances", nil,
+    core.now() + 5, "number")
+end
+
+local function in_pieces(client)
+  local core = require "bitfront.core"
+  local transfer, failure = start(client, core)
+  if not transfer then
+    return nil, failure.message
+  end
+  while not transfer:done() do
+    core.step(1)
+  end
+  local balances, err = transfer:finish()
+  if not balances then
+    return nil, err.message
+  end
+  return is_right(balances, 2.5), "WRONG balances"
+end
+
+-- Collected while it is on its way, and the client with it or before it.
+local function in_flight()
+  local core = require "bitfront.core"
+  local client = client_of "SLOW"
+  local transfer, failure = start(client, core)
+  if not transfer then
+    return nil, failure.message
+  end
+  core.step(0)
+  client, transfer = nil, nil -- luacheck: ignore
+  collectgarbage()
+  core.step(0)
+  return true
+end
+
+local function loads()
+  forget_modules()
+  local bitfront, core = require "bitfront", require "bitfront.core"
+  return type(bitfront.new) == "function" and type(core.read) == "function",
+    "WRONG module"
+end
+
+local function makes_and_closes()
+  local client = client_of "OK"
+  client:close()
+  client:close()
+  local balances, err = client:balances()
+  return not balances and err.kind == "closed", "WRONG: not closed"
+end
+
+local function is_misused()
+  local ok, message = pcall(client_of, "OK", { timout = 1 })
+  if ok or message:find "not enough memory" then
+    return nil, message
+  end
+  return message:find 'did you mean "timeout"' ~= nil, "WRONG words: " .. message
+end
+
+-- From each place that credentials may come from.
+local function finds_credentials()
+  local key, secret = "6W206egN32nCQ0VB", "dwjnGqCVzfHlW6Q9r4BjXpmiK1WCdMBI"
+  local ways = {
+    { credentials = function() return key, secret end },
+    { profile = "torture" },
+    {},
+  }
+  for _, way in ipairs(ways) do
+    way.base_url, way.ca_file = url "OK", url "CA"
+    local balances, err = require("bitfront").new(way):balances()
+    if not balances then
+      return nil, err
+    end
+  end
+  return true
+end
+
+local function gets(client)
+  local orders, err = client:get("/v1/trade/openOrders", { max = 3 })
+  if not orders then
+    return nil, err
+  end
+  return #orders == 2 and orders[1].balance == 2.5, "WRONG data"
+end
+
+local function asks_time_and_signs(client)
+  local time, err = client:server_time()
+  if not time then
+    return nil, err
+  end
+  local sign = require("bitfront").sign
+  return time == 1525239801363
+    and #sign("s", 12345, 1, "GET", "/v1/x") == 64, "WRONG data"
+end
+
+-- A whole program: what a first call sets up is in it.
+local function first_call(name)
+  return function()
+    forget_modules()
+    return asks_balances(2.5)(client_of(name))
+  end
+end
+
+local function loaded()
+  return require "bitfront.core"
+end
+
+local scenarios = {
+  { name = "load", run = loads, fresh = true },
+  { name = "new", run = makes_and_closes, prepare = loaded },
+  { name = "first", run = first_call "OK", prepare = loaded, fresh = true },
+  { name = "first tls", run = first_call "TLS", prepare = loaded, fresh = true,
+    cold = true },
+  { name = "number", run = asks_balances(2.5), prepare = prepared "OK" },
+  { name = "string", run = asks_balances "2.5",
+    prepare = prepared("OK", { amounts = "string" }) },
+  { name = "refusal", run = fails("auth", 6001), prepare = prepared "REFUSAL" },
+  { name = "damaged", run = fails("protocol", "json"),
+    prepare = prepared "DAMAGED" },
+  { name = "cut", run = fails("protocol", "truncated"),
+    prepare = prepared "CUT" },
+  { name = "tls", run = asks_balances(2.5), prepare = prepared "TLS" },
+  { name = "untrusted", run = fails("tls", "untrusted"),
+    prepare = prepared "UNTRUSTED" },
+  { name = "new tls", run = asks_balances(2.5), prepare = prepared "TLS_ONCE" },
+  { name = "time, sign", run = asks_time_and_signs, prepare = prepared "OK" },
+  { name = "pieces", run = in_pieces, prepare = prepared "OK" },
+  { name = "in flight", run = in_flight, prepare = loaded },
+  { name = "misuse", run = is_misused, prepare = loaded },
+  { name = "credentials", run = finds_credentials, prepare = loaded },
+}
+
+-- lua-cjson loses two blocks where Lua's memory ends while it decodes, and calls
+-- exit() where malloc fails.
+if os.getenv "TORTURE_CJSON" then
+  scenarios[#scenarios + 1] = {
+    name = "get", run = gets, prepare = prepared "OK", slack = 60,
+  }
+end
+
+return scenarios
