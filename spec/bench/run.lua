@@ -61,10 +61,11 @@ end
 
 -- ---- the clients ----
 
-local function raw(base_url, ca_file)
+local function raw(base_url, ca_file, secret)
   return function(before, calls)
-    return ("%s .build/test/rawcurl %s %s %d")
-      :format(before, support.quote(base_url .. PATH), ca_file, calls)
+    return ("%s .build/test/rawcurl %s %s %d %s")
+      :format(before, support.quote(base_url .. PATH), ca_file, calls,
+        secret or "")
   end
 end
 
@@ -83,6 +84,8 @@ local function clients(base_url, ca_file)
   end
   return {
     { "raw libcurl, nothing signed or decoded", raw(base_url, ca_file) },
+    { "raw libcurl, signed, nothing decoded",
+      raw(base_url, ca_file, support.SECRET) },
     { "bitfront, Lua 5.4", lua("lua5.4", "balances.lua") },
     { "bitfront, LuaJIT", lua("luajit", "balances.lua"),
       needs = "luajit -v" },
@@ -124,7 +127,8 @@ local function measure(list)
   end
 end
 
--- Returns the instructions of a call on Lua 5.4 against raw libcurl's.
+-- Returns the instructions of a call on Lua 5.4 against raw libcurl's, without
+-- and with signing.
 local function compare_calls(base_url, ca_file)
   local list = installed(clients(base_url, ca_file))
   local first = list[1]
@@ -136,7 +140,9 @@ local function compare_calls(base_url, ca_file)
       client.ir and ("%.0f"):format(client.ir) or "-",
       of_raw(client.ir, first.ir), client.us, of_raw(client.us, first.us)))
   end
-  return first.ir and list[2].ir / first.ir
+  if first.ir then
+    return list[3].ir / first.ir, list[3].ir / list[2].ir
+  end
 end
 
 -- ---- decoding ----
@@ -226,11 +232,12 @@ end
 local function main()
   local sandbox = support.sandbox()
   local base_url, ca_file = sandbox.base_url .. "/static", sandbox.ca_file
-  local call = compare_calls(base_url, ca_file)
+  local call, signed = compare_calls(base_url, ca_file)
   local decoding = compare_decoding()
   local process = run_process("lua5.4", base_url, ca_file, "calls")
   print(("\n%-52s %10s %8s"):format("targets, Lua 5.4", "measured", "at most"))
-  judge("a call, x raw libcurl's instructions", call, 1.15, "%.2f")
+  judge("a call, x raw libcurl's instructions, unsigned", call, 1.15, "%.2f")
+  judge("a call, x raw libcurl's instructions, signed", signed, 1.15, "%.2f")
   judge("decoding, x lua-cjson's instructions", decoding, 0.3, "%.2f")
   judge("require, ms", require_ms(base_url, ca_file), 3, "%.1f")
   judge("libcurl loaded by require", process.libcurl_loaded, 0, "%d")
