@@ -133,10 +133,11 @@ bool bf_lockdown(CURL *easy, const struct bf_callbacks *callbacks,
         return true;
     if (result == CURLE_OUT_OF_MEMORY)
         bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
-    bf_fault_set(fault, BF_CONFIG, "libcurl",
-                 "this libcurl (%s) does not honour an option that bitfront "
-                 "needs to protect the API key",
-                 curl_version());
+    else /* not curl_version(), which may look this host's own name up */
+        bf_fault_set(fault, BF_CONFIG, "libcurl",
+                     "this libcurl (%s) does not honour an option that "
+                     "bitfront needs to protect the API key",
+                     curl_version_info(CURLVERSION_NOW)->version);
     return false;
 }
 

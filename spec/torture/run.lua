@@ -20,11 +20,11 @@ local VALGRIND = "valgrind --quiet --error-exitcode=9 --leak-check=full "
   .. "--errors-for-leak-kinds=definite,indirect,possible "
   .. "--soname-synonyms=somalloc=nouserintercepts"
 local RUNS = {
-  { "lua", 250, 0, "env TORTURE_CJSON=yes" },
-  { "lua", 6, 200, VALGRIND },
-  { "c", 50, 0, "" },
-  { "c", 4, 60, VALGRIND },
-  { "cold", 200, 0, "" },
+  { "lua", 150, 0, "env TORTURE_CJSON=yes" },
+  { "lua", 4, 200, VALGRIND },
+  { "c", 40, 0, "" },
+  { "c", 3, 60, VALGRIND },
+  { "cold", 150, 0, "" },
 }
 
 local FAILS = {
