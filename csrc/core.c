@@ -4,11 +4,14 @@
 #include "compat.h"
 #include "engine.h"
 #include "luaclient.h"
+#include "luadecimal.h"
 #include "push.h"
+#include "terminal.h"
 
 #include <openssl/crypto.h>
 #include <openssl/opensslv.h>
 #include <string.h>
+#include <time.h>
 
 #define ENGINE "bitfront.engine"
 #define TRANSFER "bitfront.transfer"
@@ -146,10 +149,10 @@ static struct bf_span opt_span(lua_State *L, int arg) {
 /* Starts what the arguments ask for and pushes its box; or pushes nothing and
  * is NULL with `fault` set. Arguments: client, want ("balances", "data",
  * "public"), path, query or nil, deadline (on core.now's clock), amounts
- * ("number", "string"), clock offset in ms. */
+ * ("number", "string", "decimal"), clock offset in ms. */
 static struct transfer_box *start(lua_State *L, struct bf_fault *fault) {
     static const char *const wants[] = {"balances", "data", "public", NULL};
-    static const char *const modes[] = {"number", "string", NULL};
+    static const char *const modes[] = {"number", "string", "decimal", NULL};
     struct bf_client *client = bf_check_client(L);
     struct bf_engine *engine = get_engine(L, fault);
     struct bf_request request;
@@ -269,6 +272,17 @@ static int core_wall(lua_State *L) {
     return 1;
 }
 
+/* core.sleep(seconds): a minute at the most; a signal ends it early. */
+static int core_sleep(lua_State *L) {
+    double seconds = luaL_checknumber(L, 1);
+    struct timespec time;
+    luaL_argcheck(L, seconds >= 0 && seconds <= 60, 1, "0 to 60 seconds");
+    time.tv_sec = (time_t)seconds;
+    time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+    (void)nanosleep(&time, NULL);
+    return 0;
+}
+
 static void set_version(lua_State *L, const char *library, const char *compiled,
                         const char *loaded) {
     lua_createtable(L, 0, 2);
@@ -309,6 +323,7 @@ static const luaL_Reg functions[] = {
     {"sign",     core_sign    },
     {"now",      core_now     },
     {"wall",     core_wall    },
+    {"sleep",    core_sleep   },
     {"versions", core_versions},
     {NULL,       NULL         },
 };
@@ -340,5 +355,7 @@ EXPORT int luaopen_bitfront_core(lua_State *L) {
     bf_newtype(L, TRANSFER, transfer_methods, transfer_metamethods);
     lua_newtable(L);
     bf_setfuncs(L, functions);
+    bf_add_decimal(L);
+    bf_add_terminal(L);
     return 1;
 }

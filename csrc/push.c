@@ -2,6 +2,7 @@
 
 #include "amount.h"
 #include "compat.h"
+#include "luadecimal.h"
 #include "request.h"
 #include "verdict.h"
 
@@ -67,15 +68,18 @@ static void push_currency(lua_State *L, const struct bf_transfer *t,
 
 /* ---- a reply ---- */
 
+/* The reader has checked that the amount is in range. */
 static void push_amount(lua_State *L, struct bf_span amount,
                         enum bf_amounts amounts) {
     double number = 0;
     if (amounts == BF_AS_STRING) {
         lua_pushlstring(L, amount.text, amount.len);
-        return;
+    } else if (amounts == BF_AS_DECIMAL) {
+        (void)bf_push_decimal(L, amount.text, amount.len);
+    } else {
+        (void)bf_amount_to_double(amount.text, amount.len, &number);
+        lua_pushnumber(L, number);
     }
-    (void)bf_amount_to_double(amount.text, amount.len, &number);
-    lua_pushnumber(L, number); /* the scanner has checked its range */
 }
 
 /* The three names stay on the stack while the records are made: setting a
@@ -84,7 +88,7 @@ static void push_balances(lua_State *L, const struct bf_transfer *t,
                           enum bf_amounts amounts) {
     const struct bf_reply *reply = &t->reply;
     int names = lua_gettop(L) + 1;
-    luaL_checkstack(L, 8, "balances");
+    luaL_checkstack(L, 12, "balances");
     lua_pushliteral(L, "currency");
     lua_pushliteral(L, "balance");
     lua_pushliteral(L, "availableBalance");
@@ -176,14 +180,15 @@ static bool is_whole_envelope(const struct bf_reply *reply) {
 
 /* A status other than 200 is a failure whatever the body says; the body only
  * has the better words for it when it is the exchange's refusal. */
-static void read_reply(struct bf_transfer *t, enum bf_want want) {
+static void read_reply(struct bf_transfer *t, enum bf_want want,
+                       enum bf_amounts amounts) {
     struct bf_reply *reply = &t->reply;
     struct bf_fault fault = {.kind = BF_OK};
     if (t->fault.kind != BF_OK)
         return;
     bf_reply_reset(reply); /* a try before may have run out of memory */
-    (void)bf_reply_read(reply, want, t->body ? t->body : "", t->body_len,
-                        &fault);
+    (void)bf_reply_read(reply, want, amounts, t->body ? t->body : "",
+                        t->body_len, &fault);
     if (t->head.status != 200 &&
         (fault.kind != BF_API || !is_whole_envelope(reply)))
         bf_verdict_status(t->head.status, &t->fault);
@@ -216,7 +221,7 @@ static void push_times(lua_State *L, const struct bf_transfer *t) {
 int bf_push_outcome(lua_State *L, struct bf_transfer *t, enum bf_want want,
                     enum bf_amounts amounts) {
     const struct bf_reply *reply = &t->reply;
-    read_reply(t, want);
+    read_reply(t, want, amounts);
     if (t->fault.kind == BF_OK) {
         push_value(L, t, reply, want, amounts);
         lua_pushnil(L);

@@ -9,8 +9,6 @@
 
 #pragma GCC visibility push(hidden)
 
-enum bf_amounts { BF_AS_NUMBER, BF_AS_STRING };
-
 /* Pushes five values:
  *   the records, or responseData's text (the whole reply's where it has none);
  *       nil after a failure

@@ -1,5 +1,7 @@
 #include "reply.h"
 
+#include "decimal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@ struct reader {
     struct bf_fault schema; /* the first one; a refusal goes before it */
     struct bf_reply *reply;
     enum bf_want want;
+    enum bf_amounts amounts;
 };
 
 /* ---- values of a type ---- */
@@ -89,6 +92,10 @@ static void read_amount(struct reader *r, long index, const char *field,
                         struct bf_span *amount) {
     if (!read_number(r, amount))
         complain(r, index, field, "must be a number");
+    else if (r->amounts == BF_AS_DECIMAL &&
+             bf_decimal_check_text(amount->text, amount->len) != BF_DECIMAL_OK)
+        complain(r, index, field,
+                 "has more digits or a larger exponent than a decimal may");
 }
 
 static void read_field(struct reader *r, long index, struct bf_balance *into,
@@ -248,9 +255,10 @@ static void judge(const struct reader *r, struct bf_fault *fault) {
         *fault = r->schema;
 }
 
-bool bf_reply_read(struct bf_reply *reply, enum bf_want want, const char *body,
-                   size_t len, struct bf_fault *fault) {
-    struct reader r = {.reply = reply, .want = want};
+bool bf_reply_read(struct bf_reply *reply, enum bf_want want,
+                   enum bf_amounts amounts, const char *body, size_t len,
+                   struct bf_fault *fault) {
+    struct reader r = {.reply = reply, .want = want, .amounts = amounts};
     bf_scan_init(&r.scan, body, len);
     read_envelope(&r);
     judge(&r, fault);

@@ -33,12 +33,17 @@ enum bf_want {
                     unsigned calls may have no statusCode */
 };
 
+/* What becomes of amounts, and what they must be for that beside numbers in a
+ * double's range: decimals have limits of their own (see decimal.h). */
+enum bf_amounts { BF_AS_NUMBER, BF_AS_STRING, BF_AS_DECIMAL };
+
 /* Reads the whole body into a reply that is all zeros, or reset. False with
  * `fault` set: protocol json or schema, memory; or BF_API where the exchange
  * says anything but success: the refusal is in status_code and message. What
  * was read before is in `reply` in every case. */
-bool bf_reply_read(struct bf_reply *reply, enum bf_want want, const char *body,
-                   size_t len, struct bf_fault *fault);
+bool bf_reply_read(struct bf_reply *reply, enum bf_want want,
+                   enum bf_amounts amounts, const char *body, size_t len,
+                   struct bf_fault *fault);
 
 /* Forgets what was read; the memory is kept for the next reply. */
 void bf_reply_reset(struct bf_reply *reply);

@@ -99,10 +99,12 @@ static bool is_header_flood(CURL *easy, CURLcode result,
     return result == CURLE_OUT_OF_MEMORY && begun > 0 && !head->ended;
 }
 
-/* TLS failed because the connection under it did. */
+/* TLS failed because the connection under it did. The rest of libcurl's text is
+ * the system's error in the language of the locale. */
 static bool is_broken_handshake(CURLcode result, const char *text) {
     return result == CURLE_SSL_CONNECT_ERROR &&
-           (strstr(text, "SYSCALL") || strstr(text, "reset by peer"));
+           (strstr(text, "Recv failure: ") || strstr(text, "Send failure: ") ||
+            strstr(text, "SSL_connect: "));
 }
 
 void bf_verdict(CURL *easy, CURLcode result, const char *text,

@@ -1,3 +1,5 @@
+local bc = require "spec.support.bc"
+local read_number = require "spec.support.number"
 local support = require "spec.support"
 
 -- Numbers whose nearest double is known by construction, not by a parser:
@@ -109,7 +111,7 @@ local function read_by_lua()
   local cases = {}
   local function add(text) -- a point keeps Lua from reading an integer
     cases[#cases + 1] = { text,
-      tonumber(text:find("[.eE]") and text or text .. ".0") }
+      read_number(text:find("[.eE]") and text or text .. ".0") }
   end
   for _, text in ipairs {
     "0", "-0", "0.0", "-0.0", "0e5", "1", "-1", "10", "0.1", "0.2", "0.3",
@@ -146,11 +148,15 @@ describe("an amount #smoke", function()
   end)
   teardown(function() faultd:stop() end)
 
+  local function negated(text)
+    return text:find("^%-") and text:sub(2) or "-" .. text
+  end
+
   -- All texts in one reply; in each record once as it is, once with a sign.
   local function ask(mode)
     local rows = {}
     for i, case in ipairs(cases) do
-      local other = case[1]:find("^%-") and case[1]:sub(2) or "-" .. case[1]
+      local other = negated(case[1])
       rows[i] = ('{"currency":"C%d","balance":%s,"availableBalance":%s}')
         :format(i, case[1], other)
     end
@@ -185,8 +191,32 @@ describe("an amount #smoke", function()
     for i, record in ipairs(ask("string")) do
       local text = cases[i][1]
       assert(record.balance == text, text)
-      assert(record.availableBalance ==
-        (text:find("^%-") and text:sub(2) or "-" .. text), text)
+      assert(record.availableBalance == negated(text), text)
+    end
+  end)
+
+  -- A text that a decimal may have, with its exponent done and no sign for 0.
+  local function plain_or_nil(text)
+    local _, count = text:gsub("[eE].*", ""):gsub("^%-?0?%.?0*", ""):gsub("%d", "")
+    local exponent = math.abs(tonumber(text:match("[eE](.*)")) or 0)
+    if count > 1000 or exponent > 400 then return nil end
+    local plain = bc.plain(text):gsub("^(%-?)0+(%d)", "%1%2")
+    return plain:find("[1-9]") and plain or (plain:gsub("^%-", ""))
+  end
+
+  it('in mode "decimal" has every digit that came, without an exponent', function()
+    local all, kept = cases, {}
+    for _, case in ipairs(all) do
+      kept[#kept + 1] = plain_or_nil(case[1]) and case
+    end
+    assert.is_true(#kept > 4000)
+    cases = kept
+    local balances = ask("decimal")
+    cases = all
+    for i, record in ipairs(balances) do
+      local text = kept[i][1]
+      assert(tostring(record.balance) == plain_or_nil(text), text)
+      assert(tostring(record.availableBalance) == plain_or_nil(negated(text)), text)
     end
   end)
 

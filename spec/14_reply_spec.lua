@@ -197,7 +197,7 @@ describe("a whole reply", function()
 
     for _, row in ipairs(ROWS) do
       it("- " .. row[1], function()
-        for _, mode in ipairs { "number", "string" } do
+        for _, mode in ipairs { "number", "string", "decimal" } do
           local balances, err = ask(row[2], { amounts = mode })
           assert.is_nil(balances)
           assert.equal("protocol", err.kind)
@@ -207,6 +207,34 @@ describe("a whole reply", function()
         end
       end)
     end
+  end)
+
+  describe("with an amount that no decimal may be", function()
+    local ROWS = {
+      "0." .. ("1"):rep(1001), "0." .. ("0"):rep(400) .. "1e401",
+      "0e401", "0e-401", "0e999999999", "0." .. ("0"):rep(1801),
+    }
+
+    for _, amount in ipairs(ROWS) do
+      it("is taken as numbers and refused as decimals: " .. amount:sub(1, 20), function()
+        local body = support.success("[" .. record('"BTC"', "1", amount) .. "]")
+        assert.is_table((ask(body)))
+        assert.is_table((ask(body, { amounts = "string" })))
+        local balances, err = ask(body, { amounts = "decimal" })
+        assert.is_nil(balances)
+        assert.equal("protocol", err.kind)
+        assert.equal("schema", err.code)
+        assert.truthy(err.message:find("responseData[0].availableBalance", 1, true))
+      end)
+    end
+
+    it("takes those at the limits", function()
+      local amount = "0." .. ("1"):rep(1000)
+      local balances = ask(support.success("[" .. record('"BTC"', amount, "0e400") .. "]"),
+        { amounts = "decimal" })
+      assert.equal(amount, tostring(balances[1].balance))
+      assert.is_true(balances[1].availableBalance:is_zero())
+    end)
   end)
 
   describe("with a statusCode other than 1000 is a refusal:", function()

@@ -17,8 +17,8 @@ local TIME_REQUEST = { want = "public", path = "/v1/public/time" }
 
 ---@class bitfront.Record
 ---@field currency string  coin code; the exchange says LN for the coin LINK
----@field balance number|string  all there is, as `amounts` says
----@field availableBalance number|string  what is not locked in orders
+---@field balance number|string|bitfront.Decimal  all there is, as `amounts` says
+---@field availableBalance number|string|bitfront.Decimal  what is not locked in orders
 
 ---@class bitfront.Info
 ---@field timezone string  documented as always "UTC"

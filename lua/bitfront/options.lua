@@ -11,7 +11,7 @@ local _M = {}
 ---@field base_url? string  default BITFRONT_BASE_URL, else https://openapi.bitfront.me
 ---@field timeout? number  seconds for the whole call; default 10
 ---@field connect_timeout? number  seconds until the connection stands; default 3
----@field amounts? "number"|"string"  Lua numbers (default), or the digits as they came
+---@field amounts? "number"|"string"|"decimal"  Lua numbers (default), the digits as they came, or exact decimals
 ---@field ca_file? string  PEM file of the certificates to trust, instead of the system's; default BITFRONT_CA_FILE
 ---@field proxy? string  http://, https://, socks5h:// or socks4a:// URL; the environment's proxies are not used
 ---@field user_agent? string  default bitfront-lua/VERSION
@@ -58,7 +58,8 @@ local function callable(value)
 end
 
 local function amounts(value)
-  return value == "number" or value == "string", '"number" or "string"'
+  return value == "number" or value == "string" or value == "decimal",
+    '"number", "string" or "decimal"'
 end
 
 -- What each option must be. The checks return whether a value will do, and the

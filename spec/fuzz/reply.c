@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 static void read_reply(enum bf_want want, const char *text, size_t len) {
     struct bf_reply reply = {.count = 0};
     struct bf_fault fault = {.kind = BF_OK};
-    if (bf_reply_read(&reply, want, text, len, &fault) && reply.count > 0) {
+    if (bf_reply_read(&reply, want, BF_AS_DECIMAL, text, len, &fault) &&
+        reply.count > 0) {
         const struct bf_string *currency = &reply.balances[0].currency;
         char *decoded = malloc(currency->len + 1);
         if (decoded && bf_string_decode(currency, decoded) > currency->len)

@@ -14,11 +14,11 @@ seed public '\1{"timezone":"UTC","responseTime":1525239801363}'
 seed head '\2HTTP/1.1 200 OK\r\nContent-Length: 3\r\nRetry-After: 7\r\n\r\n'
 seed chunks '\3003;x\r\nabc\r\n0\r\nTrailer: x\r\n\r\n'
 
-sources=$(ls csrc/amount.c csrc/big.c csrc/chunks.c csrc/escape.c \
-  csrc/fault.c csrc/head.c csrc/reply.c csrc/scan.c)
+sources=$(ls csrc/amount.c csrc/big.c csrc/chunks.c \
+  csrc/decimal.c csrc/escape.c csrc/fault.c csrc/head.c csrc/reply.c csrc/scan.c)
 # shellcheck disable=SC2086
 clang -std=c11 -D_GNU_SOURCE -g -O1 -Icsrc \
   -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-  -o "$folder/reply" spec/fuzz/reply.c $sources
+  -o "$folder/reply" spec/fuzz/reply.c $sources -lcrypto
 exec "$folder/reply" -max_total_time="${1:-60}" -max_len=4096 \
   -artifact_prefix="$folder/" -print_final_stats=1 "$folder/corpus"

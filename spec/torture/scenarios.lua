@@ -54,6 +54,43 @@ local function asks_balances(btc)
   end
 end
 
+-- What people do with exact amounts, one thing after the other.
+local function calculates(client)
+  local bitfront = require "bitfront"
+  local balances, err = client:balances()
+  if not balances then
+    return nil, err
+  end
+  local one, all = balances[1].balance, 0
+  for _, record in ipairs(balances) do
+    all = all + record.balance * "1e-3" - record.availableBalance
+  end
+  return tostring(one) == "2.5" and one > balances[2].balance
+    and tostring(-one:round(0, "up")) == "-3" and one:to_number() == 2.5
+    and tostring(all) == "-1.24749999999"
+    and bitfront.decimal("x") == nil, "WRONG numbers"
+end
+
+local FORMATS = { "table", "csv", "json", "jsonl", "markdown", "prometheus" }
+
+local function helps(client)
+  local bitfront = require "bitfront"
+  local balances, err = client:balances()
+  if not balances then
+    return nil, err
+  end
+  local sorted = bitfront.sort(bitfront.filter(balances, { nonzero = true, min = "0" }), "locked")
+  local total = bitfront.total { balances, sorted }
+  local worth = bitfront.value(total, { BTC = 2 })
+  local diff = bitfront.diff(balances, total)
+  for _, kind in ipairs(os.getenv "TORTURE_CJSON" and FORMATS or { "table", "csv" }) do
+    bitfront.format(total, kind)
+  end
+  return total[1].balance == "5.0" and tostring(worth.total) == "10.0"
+    and worth.missing[1] == "LN" and diff.changed[1].balance == "2.5"
+    and sorted[1].currency == "LN", "WRONG results"
+end
+
 -- A call that fails must fail in this way.
 local function fails(kind, code)
   return function(client)
@@ -183,6 +220,9 @@ local scenarios = {
   { name = "number", run = asks_balances(2.5), prepare = prepared "OK" },
   { name = "string", run = asks_balances "2.5",
     prepare = prepared("OK", { amounts = "string" }) },
+  { name = "decimal", run = calculates,
+    prepare = prepared("OK", { amounts = "decimal" }) },
+  { name = "helpers", run = helps, prepare = prepared("OK", { amounts = "string" }) },
   { name = "refusal", run = fails("auth", 6001), prepare = prepared "REFUSAL" },
   { name = "damaged", run = fails("protocol", "json"),
     prepare = prepared "DAMAGED" },
