@@ -8,9 +8,34 @@
 ---     end
 
 local client = require "bitfront.client"
+local format = require "bitfront.format"
 local native = require "bitfront.native"
+local records = require "bitfront.records"
 
 local _M = { _VERSION = require "bitfront.version" }
+
+-- What is done with balances; see records.lua and format.lua.
+for name, helper in pairs(records) do
+  _M[name] = helper
+end
+_M.format = format.format
+
+--- An exact number. Adds, subtracts, multiplies and compares with other
+--- decimals, strings and numbers; tostring gives plain digits, as many as it was
+--- given. Never rounds but in round.
+---@class bitfront.Decimal
+---@field round fun(self, places: integer, mode?: "down"|"half_even"|"up"): bitfront.Decimal  with exactly that many decimals, 0 to 400; default "down", towards zero
+---@field to_number fun(self): number  the nearest double
+---@field is_zero fun(self): boolean
+---@field sign fun(self): integer  -1, 0 or 1
+
+--- The decimal that a value stands for.
+---@param value string|number|bitfront.Decimal  a string in JSON's number grammar; a number stands for its shortest text
+---@return bitfront.Decimal?
+---@return string? message  for what is not a number, or has more than 1,000 digits or an exponent beyond 400
+function _M.decimal(value)
+  return native.decimal(value)
+end
 
 --- A client for one account. Raises at the caller's line for an unknown option
 --- or a value that will not do.

@@ -1,5 +1,14 @@
 #!/bin/sh
-# usage: spec/bench/run.sh      see run.lua; from the root of the tree
+# usage: spec/bench/run.sh      see run.lua and amounts.lua; from the root
 set -eu
-eval "$("${MAKE:-make}" -s --no-print-directory env LUA=lua5.4)"
-exec lua5.4 spec/bench/run.lua
+
+in_tree() (
+  eval "$("${MAKE:-make}" -s --no-print-directory env LUA="$1")"
+  exec "$@"
+)
+
+in_tree lua5.4 spec/bench/run.lua
+for lua in lua5.4 luajit; do
+  echo
+  in_tree $lua spec/bench/amounts.lua
+done

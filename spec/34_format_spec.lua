@@ -1,0 +1,289 @@
+local bitfront = require "bitfront"
+local cjson = require "cjson"
+local number = require "spec.support.number"
+local support = require "spec.support"
+
+local decimal, format = bitfront.decimal, bitfront.format
+
+local function record(code, balance, available)
+  return { currency = code, balance = balance, availableBalance = available or balance }
+end
+
+-- The endpoint document's own five balances, as strings, numbers and decimals.
+local function document(make)
+  return {
+    record("BCH", make("1000000000")),
+    record("XRP", make("1000003043.7"), make("1000002063.7")),
+    record("ETH", make("1000107794.9999858")),
+    record("BTC", make("3999974992.35615"), make("3999970806.72614")),
+    record("USDT", make("1000000000"), make("999998671.673")),
+  }
+end
+
+local function complaint(...)
+  local ok, message = pcall(...)
+  assert.is_false(ok)
+  local file, rest = message:match("([%w_]+%.lua):%d+: (.*)")
+  assert.equal("34_format_spec.lua", file, message)
+  return rest
+end
+
+local TABLE = [[
+currency             balance    availableBalance
+BCH       1000000000          1000000000
+XRP       1000003043.7        1000002063.7
+ETH       1000107794.9999858  1000107794.9999858
+BTC       3999974992.35615    3999970806.72614
+USDT      1000000000           999998671.673
+]]
+
+local JSONL = [[
+{"currency":"BCH","balance":1000000000,"availableBalance":1000000000}
+{"currency":"XRP","balance":1000003043.7,"availableBalance":1000002063.7}
+{"currency":"ETH","balance":1000107794.9999858,"availableBalance":1000107794.9999858}
+{"currency":"BTC","balance":3999974992.35615,"availableBalance":3999970806.72614}
+{"currency":"USDT","balance":1000000000,"availableBalance":999998671.673}
+]]
+
+local CSV = [[
+currency,balance,availableBalance
+BCH,1000000000,1000000000
+XRP,1000003043.7,1000002063.7
+ETH,1000107794.9999858,1000107794.9999858
+BTC,3999974992.35615,3999970806.72614
+USDT,1000000000,999998671.673
+]]
+
+for mode, make in pairs { number = number, string = tostring, decimal = decimal } do
+  describe("formats of amounts that are " .. mode .. "s", function()
+    it("keep every digit #smoke", function()
+      local records = document(make)
+      assert.equal(TABLE, format(records, "table"))
+      assert.equal(JSONL, format(records, "jsonl"))
+      assert.equal((CSV:gsub("\n", "\r\n")), format(records, "csv"))
+      assert.equal("[\n  " .. JSONL:gsub("\n$", ""):gsub("\n", ",\n  ") .. "\n]",
+        format(records, "json"))
+      assert.matches('bitfront_balance{currency="ETH",state="total"} 1000107794.9999858\n',
+        format(records, "prometheus"), 1, true)
+      assert.matches("| BTC | 3999974992.35615 | 3999970806.72614 |\n",
+        format(records, "markdown"), 1, true)
+    end)
+
+    it("have no exponents", function()
+      local tiny = { record("A", make("1e-8")), record("B", make("1e21")) }
+      assert.equal("currency,balance,availableBalance\r\nA,0.00000001,0.00000001\r\n"
+        .. "B,1000000000000000000000,1000000000000000000000\r\n", format(tiny, "csv"))
+      for _, kind in ipairs { "table", "json", "jsonl", "markdown", "prometheus" } do
+        assert.not_matches("%de[+-]?%d", format(tiny, kind))
+      end
+    end)
+  end)
+end
+
+describe("the format", function()
+  describe("table", function()
+    it("aligns columns on the decimal point", function()
+      assert.equal("currency  locked\n"
+        .. "A          -0.25\n" .. "LONGCOIN   10\n" .. "C           0\n",
+        format({ record("A", "1", "1.25"), record("LONGCOIN", "11", "1"), record("C", 1) },
+          "table", { columns = { "currency", "locked" } }))
+    end)
+
+    it("groups thousands", function()
+      local records = { record("A", "1234567.891011"), record("B", "-123456"), record("C", "999") }
+      local out = format(records, "table", { columns = { "balance" }, thousands = true })
+      assert.equal("         balance\n1,234,567.891011\n -123,456\n      999\n", out)
+      out = format(records, "table", { columns = { "balance" }, thousands = "'" })
+      assert.matches("1'234'567.891011", out, 1, true)
+    end)
+
+    it("rounds down to places and marks what it cut", function()
+      local records = { record("A", "1.999"), record("B", "1.9900"), record("C", "-1.999"),
+        record("D", "2"), record("E", "0.001") }
+      assert.equal("currency  balance\nA           ~1.99\nB            1.99\n"
+        .. "C          ~-1.99\nD            2\nE           ~0.00\n",
+        format(records, "table", { columns = { "currency", "balance" }, places = 2 }))
+    end)
+
+    it("measures wide and combining characters", function()
+      local records = { record("比特", "1"), record("ab", "1"), record("e\204\129", "1") }
+      assert.equal("currency  balance\n比特            1\nab              1\n"
+        .. "e\204\129               1\n",
+        format(records, "table", { columns = { "currency", "balance" } }))
+    end)
+
+    it("writes out what could steer a terminal", function()
+      local out = format({ record("\27[31m\226\128\174\255", 1) }, "table")
+      assert.matches("\\x1B[31m\\u{202E}\\xFF", out, 1, true)
+    end)
+
+    it("shows names alone for an empty list", function()
+      assert.equal("currency  balance  availableBalance\n", format({}, "table"))
+    end)
+  end)
+
+  describe("table's colour", function()
+    local PROGRAM = [[
+      local text = require "bitfront".format(
+        { { currency = "A", balance = 0, availableBalance = 0 } }, "table", { color = true })
+      io.write(text)
+    ]]
+
+    local function shown_on_terminal(env)
+      local dir = support.tmpdir()
+      support.write(dir .. "/program.lua", PROGRAM)
+      local command = require("spec.support.shell").interpreter() .. " " .. dir .. "/program.lua"
+      return support.must("script -qec " .. support.quote(command) .. " /dev/null", { env = env })
+    end
+
+    it("is there on a terminal", function()
+      assert.matches("\27[1m", shown_on_terminal { NO_COLOR = false }, 1, true)
+    end)
+
+    it("is not there with NO_COLOR", function()
+      assert.not_matches("\27", shown_on_terminal { NO_COLOR = "1" }, 1, true)
+    end)
+
+    it("is not there in a pipe", function()
+      assert.not_matches("\27", (support.lua(PROGRAM)), 1, true)
+    end)
+  end)
+
+  describe("csv", function()
+    it("quotes what RFC 4180 wants quoted", function()
+      assert.equal('currency,balance\r\n"a,b",1\r\n"say ""x""",1\r\n"two\nlines",1\r\n',
+        format({ record("a,b", 1), record('say "x"', 1), record("two\nlines", 1) }, "csv",
+          { columns = { "currency", "balance" } }))
+    end)
+
+    it("leaves no text that a spreadsheet takes for a formula", function()
+      for _, start in ipairs { "=", "+", "-", "@", "\t", "\r" } do
+        local out = format({ record(start .. "cmd()", 1) }, "csv", { columns = { "currency" } })
+        assert.matches('^currency\r\n"?\'', out)
+      end
+    end)
+
+    it("writes out what could steer a terminal that shows the file", function()
+      assert.equal("currency\r\na\\x1B[2J\\u{202E}\\xFF\r\n",
+        format({ record("a\27[2J\226\128\174\255", 1) }, "csv", { columns = { "currency" } }))
+    end)
+
+    it("leaves negative amounts numbers", function()
+      assert.equal("balance\r\n-1.5\r\n",
+        format({ record("A", "-1.5") }, "csv", { columns = { "balance" } }))
+    end)
+  end)
+
+  describe("json", function()
+    it("is [] for an empty list, and jsonl nothing", function()
+      assert.equal("[]", format({}, "json"))
+      assert.equal("", format({}, "jsonl"))
+    end)
+
+    it("writes amounts as strings where asked", function()
+      assert.equal('{"currency":"A","balance":"1.10","availableBalance":"1.10"}\n',
+        format({ record("A", "1.10") }, "jsonl", { amounts = "string" }))
+    end)
+
+    it("is read back by lua-cjson, whatever the text", function()
+      for _, code in ipairs { 'q"\\/', "\1\n\127", "\194\133\226\128\174", "比特" } do
+        assert.equal(code, cjson.decode(format({ record(code, 1) }, "json"))[1].currency)
+      end
+    end)
+
+    it("takes what lua-cjson decoded", function()
+      local records = cjson.decode('[{"currency":"A","balance":1.5,"availableBalance":1}]')
+      assert.equal('{"currency":"A","locked":0.5}\n',
+        format(records, "jsonl", { columns = { "currency", "locked" } }))
+      records = cjson.decode('[{"currency":"A","balance":null,"availableBalance":1}]')
+      assert.matches("records[1].balance: number expected",
+        complaint(function() format(records, "json") end), 1, true)
+    end)
+  end)
+
+  describe("markdown", function()
+    it("is a table with amounts on the right", function()
+      assert.equal("| currency | balance |\n| --- | ---: |\n| A\\|B | ~1,000.5 |\n",
+        format({ record("A|B", "1000.55") }, "markdown",
+          { columns = { "currency", "balance" }, places = 1, thousands = true }))
+    end)
+  end)
+
+  describe("prometheus", function()
+    local NASTY = {
+      record("BTC", "1.5", "1"), record("BTC", 0.25), record('q"\\\n\27\255', 1),
+    }
+
+    it("has each series once, with its labels escaped", function()
+      assert.equal([[
+# HELP bitfront_balance Balance of the account, by coin and state.
+# TYPE bitfront_balance gauge
+bitfront_balance{currency="BTC",state="total"} 1.75
+bitfront_balance{currency="BTC",state="available"} 1.25
+bitfront_balance{currency="BTC",state="locked"} 0.5
+bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="total"} 1
+bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="available"} 1
+bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="locked"} 0
+]], format(NASTY, "prometheus"))
+    end)
+
+    it("keeps accounts apart", function()
+      local one = record("BTC", 1)
+      one.account = "main"
+      assert.matches('{account="main",currency="BTC",state="total"} 1\n',
+        format({ one, record("BTC", 2) }, "prometheus"), 1, true)
+    end)
+
+    it("is accepted by promtool #once", function()
+      local _, _, missing = support.run("command -v promtool")
+      if missing ~= 0 then
+        pending("promtool is missing: apt-get install prometheus")
+        return
+      end
+      for _, records in ipairs { document(tostring), NASTY, {} } do
+        local out, err, code = support.run("promtool check metrics",
+          { stdin = format(records, "prometheus") })
+        assert.same({ "", "", 0 }, { out, err, code })
+      end
+    end)
+  end)
+
+  describe("raises at the caller's line", function()
+    local CALLS = {
+      { 'unknown format "tabel"; did you mean "table"?', function() format({}, "tabel") end },
+      { 'unknown format "nil"', function() format({}) end },
+      { 'unknown option "plaecs"; did you mean "places"?',
+        function() format({}, "table", { plaecs = 1 }) end },
+      { 'csv has no option "places"', function() format({}, "csv", { places = 1 }) end },
+      { "options: table expected", function() format({}, "csv", 1) end },
+      { "places: a whole number", function() format({}, "table", { places = 1.5 }) end },
+      { "places: number expected", function() format({}, "table", { places = "2" }) end },
+      { "thousands: string expected", function() format({}, "table", { thousands = 1 }) end },
+      { "color: boolean expected", function() format({}, "table", { color = 1 }) end },
+      { 'amounts: "number" or "string"', function() format({}, "json", { amounts = "x" }) end },
+      { 'no column "balanse"; did you mean "balance"?',
+        function() format({}, "csv", { columns = { "balanse" } }) end },
+      { "columns: table expected", function() format({}, "csv", { columns = "balance" }) end },
+      { "records: table expected", function() format(nil, "csv") end },
+      { "records[1].price: number expected, got nil",
+        function() format({ record("A", 1) }, "csv", { columns = { "price" } }) end },
+      { "records[1].account: string expected, got nil",
+        function() format({ record("A", 1) }, "table", { columns = { "account" } }) end },
+      { "records[2].currency: string expected",
+        function() format({ record("A", 1), record(nil, 1) }, "prometheus") end },
+    }
+    for _, call in ipairs(CALLS) do
+      it("- " .. call[1], function()
+        assert.matches(call[1], complaint(call[2]), 1, true)
+      end)
+    end
+  end)
+
+  it("does not ask the locale", function()
+    local before, records = os.setlocale(), document(number)
+    assert(os.setlocale("de_DE.UTF-8"), "the locale de_DE.UTF-8 is missing")
+    local out = format(records, "table")
+    os.setlocale(before)
+    assert.equal(TABLE, out)
+  end)
+end)
