@@ -147,7 +147,8 @@ describe("a signed request #smoke", function()
     local timestamp = the_request().headers["x-api-timestamp"]
     assert.truthy(timestamp:match("^%d%d%d%d%d%d%d%d%d%d%d%d%d$"))
     assert.is_true(tonumber(timestamp) / 1000 >= before)
-    assert.is_true(tonumber(timestamp) / 1000 <= os.time() + 1)
+    -- The clock that os.time reads may lag some milliseconds behind.
+    assert.is_true(tonumber(timestamp) / 1000 <= os.time() + 1.1)
   end)
 
   it("is new each time: nonce, time and signature", function()

@@ -341,8 +341,8 @@ describe("the network", function()
 
     local _, why, code = support.run("unshare -rnm true")
     for _, row in ipairs {
-      { "timeout", 3, 0.4, "false" },
-      { "connect_timeout", 0.2, 0.2, "true" },
+      { "timeout", "3", 0.4, "false" },
+      { "connect_timeout", "0.2", 0.2, "true" },
     } do
       it("gives up at " .. row[1] .. " and ends at once #once", function()
         if code ~= 0 then pending("no network namespace here: " .. why) end

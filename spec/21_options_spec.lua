@@ -29,7 +29,7 @@ describe("bitfront.new", function()
       { "half a byte", { max_body = 1.5 }, "max_body must be" },
       { "no byte", { max_body = 0 }, "max_body must be" },
       { "amounts of another kind", { amounts = "double" },
-        'amounts must be "number" or "string"' },
+        'amounts must be "number", "string" or "decimal"' },
       { "credentials that cannot be called", { credentials = "x" },
         "credentials must be a function" },
       { "a proxy that resolves names here", { proxy = "socks5://127.0.0.1" },

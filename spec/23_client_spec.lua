@@ -112,6 +112,16 @@ describe("a client", function()
       other:close()
     end)
 
+  it("gives exact decimals where asked", function()
+    local client = client_of(support.success(
+      '[{"currency":"BTC","balance":3999974992.35615,"availableBalance":3999970806.72614}]'),
+      { amounts = "decimal" })
+    local record = client:balance "BTC"
+    assert.equal("4185.63001", tostring(record.balance - record.availableBalance))
+    assert.equal("3999974992.35615", tostring(client:balances()[1].balance))
+    client:close()
+  end)
+
   it("tells in info how the call went", function()
     local client = client_of(SUCCESS)
     local _, _, info = client:balances()

@@ -251,7 +251,7 @@ describe("sandbox.start", function()
           :format(shell.interpreter(), dir, dir),
         { env = environment(root() .. "/lua", { DIR = dir }) })
       for _ = 1, 100 do
-        if shell.read(dir .. "/said") then break end
+        if (shell.read(dir .. "/said") or ""):find("\n", 1, true) then break end
         shell.sleep(0.05)
       end
       local nginx = tonumber(shell.read(dir .. "/said"))

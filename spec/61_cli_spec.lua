@@ -1,4 +1,4 @@
-local shell = require "spec.support.shell"
+local command = require "spec.support.command"
 local support = require "spec.support"
 
 local EXAMPLE = [[
@@ -17,63 +17,9 @@ local JSON = [=[
 ]
 ]=]
 
--- The command under the interpreter and the build that run this spec.
-local function command(arguments)
-  return ("%s %s/lua/bitfront/cli/bitfront %s"):format(shell.interpreter(),
-    support.quote(support.must("pwd"):gsub("\n$", "")), arguments)
-end
-
--- Nothing of the machine's own settings, and no folder with credentials.
-local function environment(more)
-  local env = {
-    BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
-    BITFRONT_BASE_URL = false, BITFRONT_CA_FILE = false,
-    BITFRONT_PROFILE = false, XDG_CONFIG_HOME = false,
-    BITFRONT_SANDBOX_DIR = false, HOME = "/nonexistent",
-  }
-  for name, value in pairs(more or {}) do env[name] = value end
-  return env
-end
-
-local function with_credentials(server, more)
-  local env = environment {
-    BITFRONT_API_KEY = support.KEY, BITFRONT_API_SECRET = support.SECRET,
-    BITFRONT_BASE_URL = server.base_url, BITFRONT_CA_FILE = server.ca_file,
-  }
-  for name, value in pairs(more or {}) do env[name] = value end
-  return env
-end
-
--- Runs it; whatever it does, it prints no secret and no traceback.
-local function bitfront(arguments, env, options)
-  local all = { env = env or environment() }
-  for name, value in pairs(options or {}) do all[name] = value end
-  local out, err, code = support.run(command(arguments), all)
-  assert.is_nil((out .. err):find(support.SECRET, 1, true))
-  assert.is_nil(err:find("traceback", 1, true))
-  return out, err, code
-end
-
-local function one_line(text)
-  local _, lines = text:gsub("\n", "")
-  return lines == 1 and text:sub(1, 10) == "bitfront: "
-end
-
-local function is_misuse(arguments, pattern, env)
-  local out, err, code = bitfront(arguments, env)
-  assert.equal("", out)
-  assert.truthy(err:find(pattern), err)
-  assert.truthy(one_line(err), err)
-  assert.equal(2, code)
-end
-
-local function fails(arguments, env, pattern)
-  local out, err, code = bitfront(arguments, env)
-  assert.equal("", out)
-  assert.truthy(err:find(pattern), err)
-  assert.truthy(one_line(err), err)
-  assert.equal(1, code)
-end
+local bitfront, environment = command.run, command.environment
+local with_credentials, one_line = command.with_credentials, command.is_one_line
+local is_misuse, fails = command.is_misuse, command.fails
 
 describe("the command", function()
   it("says its version", function()
@@ -83,14 +29,14 @@ describe("the command", function()
 
   it("names its commands in its help", function()
     local out, err, code = bitfront "--help"
-    for _, name in ipairs { "balances", "balance", "time", "sandbox", "doctor" } do
+    for _, name in ipairs { "balances", "balance", "watch", "time", "sandbox", "doctor" } do
       assert.truthy(out:find("\n +" .. name .. " "))
     end
     assert.same({ "", 0 }, { err, code })
   end)
 
   it("has no option that takes the secret", function()
-    for _, name in ipairs { "balances", "balance", "time", "sandbox", "doctor" } do
+    for _, name in ipairs { "balances", "balance", "watch", "time", "sandbox", "doctor" } do
       local out = bitfront(name .. " --help")
       assert.is_nil(out:lower():find("secret"))
     end
@@ -162,16 +108,21 @@ describe("the command, with a server that fails,", function()
     assert.truthy(out:find('"currency":"B\\u001b]0;x\\u0007T\\u202eC"', 1, true), out)
   end)
 
-  it("prints amounts with the digits that came, whatever their form", function()
+  it("prints amounts with every digit that came, and without an exponent", function()
     local env = answering(support.success('[{"currency":"AB","balance":1e-8,'
       .. '"availableBalance":-0},{"currency":"C","balance":0.10000000000000000001,'
       .. '"availableBalance":1.50}]'))
-    assert.equal("currency                    balance  availableBalance\n"
-      .. "AB        1e-8                                  -0\n"
-      .. "C            0.10000000000000000001              1.50\n", (bitfront("balances", env)))
+    assert.equal("currency                 balance  availableBalance\n"
+      .. "AB        0.00000001                          0\n"
+      .. "C         0.10000000000000000001              1.50\n", (bitfront("balances", env)))
     local out = bitfront("balances --format json", env)
-    assert.truthy(out:find('"balance":1e-8,"availableBalance":-0}', 1, true))
+    assert.truthy(out:find('"balance":0.00000001,"availableBalance":0}', 1, true))
     assert.truthy(out:find('"balance":0.10000000000000000001,"availableBalance":1.50}', 1, true))
+  end)
+
+  it("refuses an amount that is beyond all sense, and names it", function()
+    fails("balances", answering(support.success('[{"currency":"A","balance":1,'
+      .. '"availableBalance":0e999999999}]')), "responseData%[0%].availableBalance has more digits")
   end)
 
   it("shows an empty account as a heading, and as an empty array", function()
@@ -250,13 +201,9 @@ describe("the command, with the sandbox exchange,", function()
   end)
 
   it("takes credentials from a profile", function()
-    local home = support.tmpdir()
-    support.must("umask 077; mkdir -p .config/bitfront", { cwd = home })
-    support.write(home .. "/.config/bitfront/credentials", ("[other]\napi_key = %s\n"
-      .. "api_secret = %s\n"):format(support.KEY, support.SECRET))
-    support.must("chmod 600 .config/bitfront/credentials", { cwd = home })
     local out, err = bitfront("balances --profile other", with_credentials(sandbox, {
-      BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false, HOME = home,
+      BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
+      HOME = command.home { other = { support.KEY, support.SECRET } },
     }))
     assert.same({ EXAMPLE, "" }, { out, err })
   end)
@@ -272,7 +219,7 @@ describe("the command, with the sandbox exchange,", function()
 
   it("ends quietly or with one line when its reader has gone", function()
     for _, trap in ipairs { "", "trap '' PIPE;" } do
-      local line = ("%s (sleep 0.2; %s) | true"):format(trap, command "balances")
+      local line = ("%s (sleep 0.2; %s) | true"):format(trap, command.line "balances")
       local _, err = support.run(line, { env = env })
       assert.truthy(err == "" or one_line(err), err)
     end
@@ -339,11 +286,11 @@ describe("bitfront sandbox", function()
   it("runs in the background, prints how to use it, and stops", function()
     local dir = support.quote(support.tmpdir())
     local out, err, code = support.run(
-      command("sandbox --background --port 0 --dir " .. dir), { env = environment() })
+      command.line("sandbox --background --port 0 --dir " .. dir), { env = environment() })
     assert.same({ "", 0 }, { err, code })
-    local balances = support.must(out .. command "balances", { env = environment() })
+    local balances = support.must(out .. command.line "balances", { env = environment() })
     assert.equal(EXAMPLE, balances)
-    support.must(command("sandbox --stop --dir " .. dir), { env = environment() })
+    support.must(command.line("sandbox --stop --dir " .. dir), { env = environment() })
     out, err, code = bitfront("sandbox --stop --dir " .. dir)
     assert.same({ "", 1 }, { out, code })
     assert.truthy(err:find("no sandbox is running", 1, true), err)
@@ -352,7 +299,7 @@ describe("bitfront sandbox", function()
   it("ends in the foreground on Ctrl-C, without a traceback", function()
     local dir = support.tmpdir()
     local _, err = support.run(("timeout -s INT 2 %s >exports; cat exports")
-      :format(command("sandbox --port 0 --dir " .. support.quote(dir))),
+      :format(command.line("sandbox --port 0 --dir " .. support.quote(dir))),
       { env = environment(), cwd = dir })
     assert.truthy(one_line(err), err)
     assert.truthy(support.read(dir .. "/exports"):find("export BITFRONT_BASE_URL=", 1, true))

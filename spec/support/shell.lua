@@ -58,8 +58,9 @@ function _M.tmpdir()
   return path
 end
 
--- `env` words that set, and with false unset, the variables.
-local function env_words(env)
+---`env` words that set, and with false unset, the variables.
+---@param env? table<string, string|false>
+function _M.env_words(env)
   local unset, set = {}, {}
   for name, value in pairs(env or {}) do
     if value then
@@ -80,7 +81,7 @@ function _M.run(command, options)
   local path = new_path()
   _M.write(path .. ".in", options.stdin or "")
   local line = ("cd %s && %s sh -c %s <%s.in >%s.out 2>%s.err; echo $?")
-    :format(_M.quote(options.cwd or "."), env_words(options.env),
+    :format(_M.quote(options.cwd or "."), _M.env_words(options.env),
             _M.quote(command), path, path, path)
   local code = tonumber(capture(line))
   return _M.read(path .. ".out"), _M.read(path .. ".err"), code
@@ -113,7 +114,8 @@ function _M.lua(program, options)
 end
 
 function _M.sleep(seconds)
-  os.execute(("sleep %.3f"):format(seconds))
+  local ms = math.ceil(seconds * 1000) -- %f would ask the locale for a point
+  os.execute(("sleep %d.%03d"):format(math.floor(ms / 1000), ms % 1000))
 end
 
 return _M

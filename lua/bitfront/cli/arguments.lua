@@ -5,21 +5,36 @@ local argparse = require "argparse"
 
 local _M = {}
 
+-- ---- values ----
+
 local function coin_code(text)
   if #text <= 20 and text:find("^[A-Z0-9]+$") then return text end
   return nil, ("a coin code is 1 to 20 of A-Z and 0-9, not '%s'"):format(text)
 end
 
--- "A,B" as a list that is also a set.
-local function coin_codes(text)
-  local codes = {}
-  for each in (text .. ","):gmatch("([^,]*),") do
-    local code, message = coin_code(each)
-    if not code then return nil, message end
-    codes[#codes + 1] = code
-    codes[code] = true
+-- Converts "A,B" to a list that is also a set.
+local function list_of(convert)
+  return function(text)
+    local list = {}
+    for each in (text .. ","):gmatch("([^,]*),") do
+      local item, message = convert(each)
+      if not item then return nil, message end
+      list[#list + 1] = item
+      list[item] = true
+    end
+    return list
   end
-  return codes
+end
+
+local COLUMNS = {
+  account = true, currency = true, balance = true, availableBalance = true,
+  locked = true, price = true, value = true,
+}
+
+local function column(text)
+  if COLUMNS[text] then return text end
+  return nil, ("there is no column '%s': account, currency, balance, "
+    .. "availableBalance, locked, price, value"):format(text)
 end
 
 local function port_number(text)
@@ -27,6 +42,20 @@ local function port_number(text)
   if port and port <= 65535 then return port end
   return nil, ("a port is a number from 0 to 65535, not '%s'"):format(text)
 end
+
+local function places(text)
+  local count = text:find("^%d+$") and tonumber(text)
+  if count and count <= 400 then return count end
+  return nil, ("places are a number from 0 to 400, not '%s'"):format(text)
+end
+
+local function interval(text)
+  local seconds = text:find("^%d+%.?%d*$") and tonumber(text)
+  if seconds and seconds >= 1 and seconds <= 86400 then return seconds end
+  return nil, ("an interval is 1 to 86400 seconds, not '%s'"):format(text)
+end
+
+-- ---- options ----
 
 local function add_command(parser, name, description)
   return parser:command(name, description):description(description)
@@ -36,15 +65,41 @@ local function add_server_options(command)
   command:option("--base-url", "Where the API is; else BITFRONT_BASE_URL."):argname("<url>")
   command:option("--ca-file", "Certificates to trust; else BITFRONT_CA_FILE, else the system's.")
     :argname("<file>")
-  command:option("--profile", "Section of the credentials file; else BITFRONT_PROFILE.")
-    :argname("<name>")
   return command
 end
 
+local PROFILE = "Section of the credentials file; else BITFRONT_PROFILE."
+
+local function add_profile(command)
+  command:option("--profile", PROFILE):argname("<name>")
+  return add_server_options(command)
+end
+
+local function add_profiles(command)
+  command:option("--profile", PROFILE .. " Several give one table."):argname("<name>"):count("*")
+  return add_server_options(command)
+end
+
+local FORMATS = { "table", "json", "csv", "jsonl", "markdown", "prometheus" }
+
 local function add_format(command)
-  command:option("--format", "How to print the records."):choices({ "table", "json" })
+  command:option("--format", "How to print the records."):choices(FORMATS)
     :default("table"):argname("<format>")
-  return command
+end
+
+local function add_selection(command)
+  command:option("--currency", "Only these coins, as BTC,ETH."):convert(list_of(coin_code))
+    :argname("<codes>")
+  command:flag("--nonzero", "Only coins whose balance is not 0.")
+  command:option("--min", "Only coins of which there is that much."):argname("<amount>")
+  command:flag("--locked", "Only coins of which some is locked in orders, and how much.")
+  command:option("--sort", "Order by this column."):argname("<key>")
+    :choices({ "currency", "balance", "availableBalance", "locked", "value" })
+  command:flag("--desc", "The greatest first.")
+  command:option("--columns", "What to show, as currency,locked."):convert(list_of(column))
+    :argname("<names>")
+  command:option("--places", "Show no more decimals; ~ marks an amount that was cut.")
+    :convert(places):argname("<number>")
 end
 
 local function add_sandbox_options(command)
@@ -57,6 +112,31 @@ local function add_sandbox_options(command)
     command:flag("--stop", "Stop the one that runs in the background."))
 end
 
+local function add_balances(parser)
+  local command = add_command(parser, "balances", "Show the balances of one account or several.")
+  add_selection(command)
+  command:flag("--total", "Add up what the accounts have of each coin.")
+  command:option("--value", 'What it is worth: a JSON file of prices, {"BTC": 65000.5}.')
+    :argname("<file>")
+  add_format(command)
+  add_profiles(command)
+end
+
+local function add_watch(parser)
+  local command = add_command(parser, "watch", "Show changes of the balances as they happen.")
+  command:option("--interval", "Seconds between two looks, 1 or more."):convert(interval)
+    :default("5"):argname("<seconds>")
+  add_selection(command)
+  add_profiles(command)
+end
+
+local function add_balance(parser)
+  local command = add_command(parser, "balance", "Show the balance of one coin.")
+  command:argument("code", "Its coin code, as BTC."):convert(coin_code)
+  add_format(command)
+  add_profile(command)
+end
+
 local EPILOG = [[
 Credentials come from BITFRONT_API_KEY and BITFRONT_API_SECRET, or from the
 file ~/.config/bitfront/credentials; no option takes the secret.]]
@@ -65,17 +145,49 @@ local function new_parser()
   local parser = argparse("bitfront", "Shows the balances of a BITFRONT account.", EPILOG)
   parser:command_target("command"):require_command(false)
   parser:flag("--version", "Show the version and exit.")
-  local balances = add_command(parser, "balances", "Show the balances of the account.")
-  balances:option("--currency", "Only these coins, as BTC,ETH."):convert(coin_codes)
-    :argname("<codes>")
-  add_server_options(add_format(balances))
-  local balance = add_command(parser, "balance", "Show the balance of one coin.")
-  balance:argument("code", "Its coin code, as BTC."):convert(coin_code)
-  add_server_options(add_format(balance))
-  add_server_options(add_command(parser, "time", "Show the server's clock."))
-  add_server_options(add_command(parser, "doctor", "Look for what keeps calls from working."))
+  add_balances(parser)
+  add_balance(parser)
+  add_watch(parser)
+  add_profile(add_command(parser, "time", "Show the server's clock."))
+  add_profile(add_command(parser, "doctor", "Look for what keeps calls from working."))
   add_sandbox_options(add_command(parser, "sandbox", "Run an exchange to test against."))
   return parser
+end
+
+-- ---- what does not go together ----
+
+local function needs_value(args)
+  local columns = args.columns or {}
+  return (args.sort == "value" or columns.price or columns.value) and not args.value
+end
+
+local function repeated_profile(args)
+  local seen = {}
+  for _, name in ipairs(type(args.profile) == "table" and args.profile or {}) do
+    if seen[name] then return true end
+    seen[name] = true
+  end
+end
+
+local CONFLICTS = {
+  { "--desc needs --sort", function(args) return args.desc and not args.sort end },
+  { "value and price need --value", needs_value },
+  { "a total has no account", function(args)
+    return args.total and args.columns and args.columns.account
+  end },
+  { "--places is for table and markdown", function(args)
+    return args.places and args.format and args.format ~= "table" and args.format ~= "markdown"
+  end },
+  { "prometheus takes neither --columns nor --value", function(args)
+    return args.format == "prometheus" and (args.columns or args.value)
+  end },
+  { "a profile is named twice", repeated_profile },
+}
+
+local function conflict_in(args)
+  for _, conflict in ipairs(CONFLICTS) do
+    if conflict[2](args) then return conflict[1] end
+  end
 end
 
 ---@param argv string[]
@@ -85,6 +197,8 @@ function _M.parse(argv)
   local ok, result = new_parser():pparse(argv)
   if not ok then return nil, result end
   if not (result.command or result.version) then return nil, "a command is required" end
+  local conflict = conflict_in(result)
+  if conflict then return nil, conflict end
   return result
 end
 

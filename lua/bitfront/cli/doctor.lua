@@ -3,7 +3,7 @@
 
 local core = require "bitfront.core"
 local credentials = require "bitfront.credentials"
-local output = require "bitfront.cli.output"
+local text = require "bitfront.text"
 
 local _M = {}
 
@@ -109,7 +109,7 @@ function _M.examine(client)
     local seen, trouble = look[2](client, reply)
     healthy = healthy and not trouble
     lines[i] = ("%-7s  %-11s  %s\n")
-      :format(trouble and "TROUBLE" or "ok", look[1], output.escape(seen))
+      :format(trouble and "TROUBLE" or "ok", look[1], text.escape(seen))
   end
   return table.concat(lines), healthy
 end

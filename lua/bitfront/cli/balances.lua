@@ -1,0 +1,64 @@
+--- `bitfront balances` and `bitfront balance`.
+
+local accounts = require "bitfront.cli.accounts"
+local bitfront = require "bitfront"
+local formats = require "bitfront.format"
+local selection = require "bitfront.cli.selection"
+local streams = require "bitfront.cli.streams"
+
+local _M = {}
+
+-- The records in the order of the accounts; with --total, of all together.
+local function ask_all(args)
+  local lists, all = {}, {}
+  local asked = accounts.open_all(args)
+  for i, account in ipairs(asked) do
+    lists[i] = accounts.result_of(args, account.name, accounts.ask(account, args))
+    for _, record in ipairs(lists[i]) do all[#all + 1] = record end
+  end
+  accounts.close_all(asked)
+  return args.total and bitfront.total(lists) or all
+end
+
+local function name_missing(records, args)
+  local whose = #args.profile > 1 and "no account has a record of "
+    or "the account has no record of "
+  for _, code in ipairs(args.currency or {}) do
+    if not bitfront.find(records, code) then streams.say(whose .. code) end
+  end
+end
+
+local function format(records, args, columns)
+  local text = bitfront.format(records, args.format, {
+    columns = args.format ~= "prometheus" and columns or nil,
+    places = args.places, color = args.format == "table" or nil,
+  })
+  return args.format == "json" and text .. "\n" or text
+end
+
+-- For people; a program has the values, each in its record.
+local function total_line(worth, args)
+  if args.format ~= "table" and args.format ~= "markdown" then return "" end
+  return ("\ntotal value  %s\n"):format(formats.shown(worth.total, args))
+end
+
+function _M.all(args)
+  local wanted = selection.new(args)
+  local records = ask_all(args)
+  name_missing(records, args)
+  local picked, worth = selection.pick(records, wanted)
+  if worth and worth.missing[1] then
+    streams.say("no price for " .. table.concat(worth.missing, ", "))
+  end
+  streams.write(format(picked, args, wanted.columns)
+    .. (worth and total_line(worth, args) or ""))
+end
+
+function _M.one(args)
+  local client = accounts.open(args, args.profile)
+  local record = accounts.result_of(args, nil, client:balance(args.code))
+  client:close()
+  streams.write(format({ record }, args))
+end
+
+return _M

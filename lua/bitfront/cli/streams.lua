@@ -1,0 +1,60 @@
+--- The command's streams, and its ends: data goes to stdout, trouble to stderr.
+
+local text = require "bitfront.text"
+
+local _M = {}
+
+_M.FAILED, _M.MISUSED = 1, 2
+
+---Ends the command from anywhere below `main`.
+---@param status integer
+---@param message string
+function _M.stop(status, message)
+  error({ status = status, message = message }, 0)
+end
+
+---@param message string  what is harmful in it for a terminal is written out
+function _M.say(message)
+  io.stderr:write("bitfront: ", text.escape(message), "\n")
+end
+
+-- The numbers of standard streams that are closed go to what is opened next,
+-- which could be the connection; then output would be sent to the server. They
+-- are taken here, unwritable, so that writing fails.
+local EBADF = 9
+local taken = {}
+
+function _M.take_closed()
+  for _, stream in ipairs({ io.stdin, io.stdout, io.stderr }) do
+    local _, _, errno = stream:seek("cur")
+    if errno == EBADF then taken[stream] = io.open("/dev/null", "r") end
+  end
+end
+
+function _M.write(output)
+  local ok, err = io.stdout:write(output)
+  if ok then ok, err = io.stdout:flush() end
+  if not ok then
+    _M.stop(_M.FAILED, "the output cannot be written: " .. tostring(err))
+  end
+end
+
+---Ends what writes seldom when there is nobody to write to.
+function _M.check_output()
+  if taken[io.stdout] or require("bitfront.core").is_hung_up() then
+    _M.stop(_M.FAILED, "nobody reads the output")
+  end
+end
+
+---A module that may be missing or broken, with a reason of one line: not the
+---list of places where it is not, but what the dynamic linker says.
+---@param name string
+function _M.load(name)
+  local ok, module = pcall(require, name)
+  if ok then return module end
+  local first, second = tostring(module):match("^([^\n]*)\n?%s*([^\n]*)")
+  _M.stop(_M.FAILED, ("the module %s cannot be loaded: %s"):format(name,
+    first:find("^error loading") and first .. " " .. second or first))
+end
+
+return _M

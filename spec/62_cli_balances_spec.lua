@@ -1,0 +1,223 @@
+local cjson = require "cjson"
+local command = require "spec.support.command"
+local support = require "spec.support"
+
+local bitfront, fails, is_misuse = command.run, command.fails, command.is_misuse
+
+describe("bitfront balances", function()
+  local sandbox, env
+
+  lazy_setup(function()
+    sandbox = support.sandbox()
+    sandbox:set { limits = false }
+    env = command.with_credentials(sandbox)
+  end)
+  lazy_teardown(function() sandbox:stop() end)
+
+  local function prints(expected, arguments)
+    local out, err, code = bitfront("balances " .. arguments, env)
+    assert.same({ expected, "", 0 }, { out, err, code })
+  end
+
+  local function prices(text)
+    local path = support.tmpdir() .. "/prices.json"
+    support.write(path, text)
+    return support.quote(path)
+  end
+
+  describe("picks", function()
+    it("by --nonzero, --min and --currency, all of them", function()
+      prints("currency\r\nETH\r\nBTC\r\n",
+        "--min 1000107794.9999858 --format csv --columns currency")
+      prints("currency\r\nBTC\r\n", "--nonzero --currency BTC,BCH --min 1e9 --format csv"
+        .. " --columns currency --sort balance --min=2000000000.0000000000000000001")
+    end)
+
+    it("by --locked, and shows how much", function()
+      prints([[
+currency           balance  availableBalance      locked
+BTC       3999974992.35615  3999970806.72614  4185.63001
+USDT      1000000000         999998671.673    1328.327
+XRP       1000003043.7      1000002063.7       980.0
+]], "--locked --sort locked --desc")
+    end)
+
+    it("nothing where nothing is left", function()
+      prints("currency  balance  availableBalance\n", "--min 1e30")
+      prints("[]\n", "--min 1e30 --format json")
+    end)
+  end)
+
+  describe("shows", function()
+    it("what --columns says, rounded down to --places", function()
+      prints([[
+    balance  currency
+ 1000000000  BCH
+~1000003043  XRP
+~1000107794  ETH
+~3999974992  BTC
+ 1000000000  USDT
+]], "--columns balance,currency --places 0")
+    end)
+
+    it("every format, and each as its readers want it", function()
+      local one = " --currency XRP"
+      prints("currency,balance,availableBalance\r\nXRP,1000003043.7,1000002063.7\r\n",
+        "--format csv" .. one)
+      prints('{"currency":"XRP","balance":1000003043.7,"availableBalance":1000002063.7}\n',
+        "--format jsonl" .. one)
+      prints("| currency | balance | availableBalance |\n| --- | ---: | ---: |\n"
+        .. "| XRP | 1000003043.7 | 1000002063.7 |\n", "--format markdown" .. one)
+      local out = bitfront("balances --format prometheus" .. one, env)
+      assert.truthy(out:find('\nbitfront_balance{currency="XRP",state="total"} 1000003043.7\n',
+        1, true))
+      out = bitfront("balances --format json" .. one, env)
+      assert.equal("XRP", cjson.decode(out)[1].currency)
+    end)
+
+    it("one coin in the same formats", function()
+      local out = bitfront("balance BTC --format csv", env)
+      assert.equal("currency,balance,availableBalance\r\nBTC,3999974992.35615,3999970806.72614\r\n",
+        out)
+    end)
+  end)
+
+  describe("--value", function()
+    it("multiplies exactly, adds up, and names what has no price", function()
+      local file = prices '{"BTC": 0.123456789012345678901, "ETH" : "1e-3",\n"DOGE":1}'
+      local out, err, code = bitfront("balances --sort value --desc --value " .. file
+        .. " --columns currency,price,value", env)
+      assert.equal([[
+currency                    price                                 value
+BTC       0.123456789012345678901  493824068.68597223027000895733259115
+ETH       0.001                      1000107.7949999858
+
+total value  494824176.48097221607000895733259115
+]], out)
+      assert.same({ "bitfront: no price for BCH, XRP, USDT\n", 0 }, { err, code })
+    end)
+
+    it("gives programs the value of each record", function()
+      local out = bitfront("balances --format jsonl --value " .. prices '{"USDT":2}', env)
+      assert.equal('{"currency":"USDT","balance":1000000000,"availableBalance":999998671.673,'
+        .. '"price":2,"value":2000000000}\n', out)
+    end)
+
+    local ROWS = {
+      { "no file", nil, "No such file" },
+      { "no object", "[1]", "not an object of prices" },
+      { "an empty file", "", "not an object of prices" },
+      { "half an object", '{"A":1', "not an object of prices" },
+      { "a comma too many", '{"A":1,}', "not an object of prices" },
+      { "something behind it", '{"A":1} 2', "not an object of prices" },
+      { "a name that is not closed", '{"A:1}', "not an object of prices" },
+      { "a name with a line end", '{"A\n":1}', "not an object of prices" },
+      { "a hexadecimal price", '{"A":0x10}', "price of A is not a number: 0x10" },
+      { "NaN", '{"A":NaN}', "price of A is not a number: NaN" },
+      { "null", '{"\\u0041":null}', "price of A is not a number: null" },
+      { "a word", '{"A":"much"}', "price of A is not a number: much" },
+      { "an object", '{"A":{}}', "price of A is not a number" },
+      { "a price that is not closed", '{"A":"1', "price of A is not a number" },
+      { "a million digits", '{"A":' .. ("9"):rep(1e6) .. "}", "price of A is not a number: 9+$" },
+      { "two prices", '{"A":1,"A":1}', "A has two prices" },
+      { "a harmful name", '{"\\u001b[2J":"x"}', "price of \\x1B%[2J is not a number" },
+    }
+    for _, row in ipairs(ROWS) do
+      it("refuses " .. row[1], function()
+        local file = row[2] and prices(row[2]) or "/nonexistent/prices.json"
+        fails("balances --value " .. file, env, row[3]:gsub("%$$", "\n$"))
+      end)
+    end
+  end)
+
+  describe("with several profiles", function()
+    local several
+
+    lazy_setup(function()
+      sandbox:accounts {
+        { api_key = "keyofmain", api_secret = "secret1",
+          balances = { { currency = "BTC", balance = "0.1", availableBalance = "0.1" } } },
+        { api_key = "keyofspare", api_secret = "secret2",
+          balances = { { currency = "BTC", balance = "0.2", availableBalance = "0.05" },
+                       { currency = "ETH", balance = "7", availableBalance = "7" } } },
+      }
+      several = command.with_credentials(sandbox, {
+        BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
+        HOME = command.home { main = { "keyofmain", "secret1" },
+                              spare = { "keyofspare", "secret2" },
+                              wrong = { "keyofnone", "secret3" } },
+      })
+    end)
+    lazy_teardown(function() sandbox:reset() sandbox:set { limits = false } end)
+
+    it("has them in one table, with their names", function()
+      local out, err, code = bitfront("balances --profile main --profile spare", several)
+      assert.same({ [[
+account  currency  balance  availableBalance
+main     BTC           0.1              0.1
+spare    BTC           0.2              0.05
+spare    ETH           7                7
+]], "", 0 }, { out, err, code })
+    end)
+
+    it("adds them up with --total", function()
+      local out = bitfront("balances --profile main --profile spare --total --locked", several)
+      assert.equal("currency  balance  availableBalance  locked\n"
+        .. "BTC           0.3              0.15    0.15\n", out)
+    end)
+
+    it("labels them for Prometheus", function()
+      local out = bitfront("balances --profile main --format prometheus", several)
+      assert.truthy(out:find('{account="main",currency="BTC",state="total"} 0.1\n', 1, true))
+    end)
+
+    it("names the account of a single one if it is asked for", function()
+      local out = bitfront("balances --profile main --columns account,balance --format csv",
+        several)
+      assert.equal("account,balance\r\nmain,0.1\r\n", out)
+      several.BITFRONT_PROFILE = "main"
+      out = bitfront("balances --columns account,balance --format csv", several)
+      several.BITFRONT_PROFILE = false
+      assert.equal("account,balance\r\nmain,0.1\r\n", out)
+    end)
+
+    it("fails whole where one fails, and names it", function()
+      fails("balances --profile main --profile wrong", several,
+        "^bitfront: wrong: auth %(6001%)")
+    end)
+  end)
+
+  it("ends with 2 for options that make no sense, together or alone", function()
+    is_misuse("balances --columns balanse", "no column 'balanse'")
+    is_misuse("balances --columns ''", "no column ''")
+    is_misuse("balances --places -1", "option")
+    is_misuse("balances --places 1.5", "places")
+    is_misuse("balances --places 401", "places")
+    is_misuse("balances --sort price", "sort")
+    is_misuse("balances --desc", "%-%-desc needs %-%-sort")
+    is_misuse("balances --sort value", "need %-%-value")
+    is_misuse("balances --columns price", "need %-%-value")
+    is_misuse("balances --places 2 --format csv", "for table and markdown")
+    is_misuse("balances --format prometheus --columns currency", "prometheus")
+    is_misuse("balances --total --columns account", "no account")
+    is_misuse("balances --profile a --profile a", "twice")
+    for _, amount in ipairs { "x", "''", "' 1'", "0x10", "1e999999999", "NaN" } do
+      is_misuse("balances --min " .. amount, "%-%-min: ", env)
+    end
+  end)
+
+  it("shows a terminal nothing that a coin's name hides, in any format", function()
+    local faultd = support.faultd()
+    local nasty = command.with_credentials {
+      base_url = faultd:url_body(support.success('[{"currency":"=\\u001b[2J\\u202e\\n|",'
+        .. '"balance":1,"availableBalance":1}]')), ca_file = faultd.ca_file,
+    }
+    for _, format in ipairs { "table", "csv", "markdown", "prometheus", "json", "jsonl" } do
+      local out = bitfront("balances --format " .. format, nasty)
+      assert.is_nil(out:find("\27", 1, true), out)
+      assert.is_nil(out:find("\226\128\174", 1, true), out)
+    end
+    assert.truthy(bitfront("balances --format csv", nasty):find("\r\n\"'=", 1, true))
+    faultd:stop()
+  end)
+end)

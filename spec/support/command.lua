@@ -1,0 +1,83 @@
+-- The command `bitfront`, run as a user runs it, for specs.
+
+local assert = require "luassert"
+local shell = require "spec.support.shell"
+local support = require "spec.support"
+
+local _M = {}
+
+---The command under the interpreter and the build that run this spec.
+function _M.line(arguments)
+  return ("%s %s/lua/bitfront/cli/bitfront %s"):format(shell.interpreter(),
+    support.quote(support.must("pwd"):gsub("\n$", "")), arguments)
+end
+
+---Nothing of the machine's own settings, and no folder with credentials.
+function _M.environment(more)
+  local env = {
+    BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
+    BITFRONT_BASE_URL = false, BITFRONT_CA_FILE = false,
+    BITFRONT_PROFILE = false, XDG_CONFIG_HOME = false,
+    BITFRONT_SANDBOX_DIR = false, HOME = "/nonexistent",
+  }
+  for name, value in pairs(more or {}) do env[name] = value end
+  return env
+end
+
+function _M.with_credentials(server, more)
+  local env = _M.environment {
+    BITFRONT_API_KEY = support.KEY, BITFRONT_API_SECRET = support.SECRET,
+    BITFRONT_BASE_URL = server.base_url, BITFRONT_CA_FILE = server.ca_file,
+  }
+  for name, value in pairs(more or {}) do env[name] = value end
+  return env
+end
+
+---A home folder with this credentials file, which its owner alone can read.
+---@param profiles table<string, string[]> names and pairs of key and secret
+function _M.home(profiles)
+  local home, sections = support.tmpdir(), {}
+  for name, pair in pairs(profiles) do
+    sections[#sections + 1] = ("[%s]\napi_key = %s\napi_secret = %s\n")
+      :format(name, pair[1], pair[2])
+  end
+  support.must("umask 077; mkdir -p .config/bitfront", { cwd = home })
+  support.write(home .. "/.config/bitfront/credentials", table.concat(sections))
+  support.must("chmod 600 .config/bitfront/credentials", { cwd = home })
+  return home
+end
+
+---Runs it; whatever it does, it prints no secret and no traceback.
+function _M.run(arguments, env, options)
+  local all = { env = env or _M.environment() }
+  for name, value in pairs(options or {}) do all[name] = value end
+  local out, err, code = support.run(_M.line(arguments), all)
+  assert.is_nil((out .. err):find(support.SECRET, 1, true))
+  assert.is_nil(err:find("traceback", 1, true))
+  return out, err, code
+end
+
+function _M.is_one_line(text)
+  local _, lines = text:gsub("\n", "")
+  return lines == 1 and text:sub(1, 10) == "bitfront: "
+end
+
+local function ends_with(status, arguments, env, pattern)
+  local out, err, code = _M.run(arguments, env)
+  assert.equal("", out)
+  assert.truthy(err:find(pattern), err)
+  assert.truthy(_M.is_one_line(err), err)
+  assert.equal(status, code)
+end
+
+---It was called wrongly: one line says so, and it ends with 2.
+function _M.is_misuse(arguments, pattern, env)
+  ends_with(2, arguments, env, pattern)
+end
+
+---It fails: one line says why, and it ends with 1.
+function _M.fails(arguments, env, pattern)
+  ends_with(1, arguments, env, pattern)
+end
+
+return _M
