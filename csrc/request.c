@@ -69,9 +69,12 @@ bool bf_request_stamp(struct bf_transfer *t) {
     return t->fault.kind == BF_OK;
 }
 
+/* Not const, because a list's data is not; nobody writes to it. */
+static char accept_header[] = "Accept: application/json";
+
 static void link_headers(struct bf_transfer *t) {
     char *const lines[BF_HEADERS] = {
-        t->accept,
+        accept_header,
         t->client->agent,
         t->credentials ? t->credentials->header : NULL,
         t->timestamp,
@@ -91,7 +94,6 @@ void bf_request_make(struct bf_transfer *t, const struct bf_request *request) {
     t->query = (struct bf_span){path + request->path.len, request->query.len};
     if (t->query.len > 0)
         t->query.text++; /* past the question mark */
-    (void)strcpy(t->accept, "Accept: application/json");
     link_headers(t);
 }
 

@@ -37,7 +37,7 @@ struct bf_transfer {
     int64_t clock_offset;
     double started, deadline, connect_deadline;
     struct curl_slist headers[BF_HEADERS];
-    char accept[32], timestamp[48], nonce[32];
+    char timestamp[48], nonce[32];
     char sign_header[16 + BF_SIGNATURE_LEN];
 
     /* on its way */
