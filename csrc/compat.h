@@ -75,6 +75,8 @@ static inline void bf_newtype(lua_State *L, const char *type,
     lua_setfield(L, -2, "__index");
     lua_pushstring(L, type);
     lua_setfield(L, -2, "__name");
+    lua_pushstring(L, type); /* what getmetatable gives: nothing to change */
+    lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
 }
 

@@ -151,4 +151,18 @@ describe("adding up records", function()
       assert.matches(call[1], complaint(call[2]), 1, true)
     end
   end)
+
+  it("refuses a list of records where a list of lists belongs", function()
+    local records = { { currency = "A", balance = 1, availableBalance = 1 } }
+    local ok, message = pcall(function() bitfront.total(records) end)
+    assert.is_false(ok)
+    assert.truthy(message:find("33_totals_spec%.lua:%d+: bitfront%.total: "
+      .. "lists%[1%] is a record"), message)
+  end)
+
+  it("gives no infinity where a sum is beyond a double's range", function()
+    local list = { { currency = "A", balance = 1.7e308, availableBalance = 0 } }
+    local sum = bitfront.total({ list, list })[1].balance
+    assert.equal("34" .. ("0"):rep(307), tostring(sum))
+  end)
 end)

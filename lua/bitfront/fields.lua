@@ -133,7 +133,9 @@ end
 ---@return bitfront.Amount
 function _M.as_type(decimal, wanted)
   if wanted == "number" then
-    return decimal:to_number()
+    local number = decimal:to_number()
+    -- What no double can hold stays exact: an infinity is no amount.
+    return math.abs(number) < math.huge and number or decimal
   elseif wanted == "string" then
     return tostring(decimal)
   end

@@ -112,6 +112,11 @@ function _M.total(lists)
   check_type(lists, "table", place, 2)
   for i = 1, #lists do
     place.list = ("lists[%d]"):format(i)
+    if type(lists[i]) == "table" and lists[i].currency ~= nil then
+      -- total(records) for total { records }: each would count as an empty list
+      error(("bitfront.total: lists[%d] is a record: give an array of arrays "
+        .. "of records"):format(i), 2)
+    end
     add_records(groups, lists[i], place, 2)
   end
   place.list = "lists"
