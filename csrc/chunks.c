@@ -1,5 +1,7 @@
 #include "chunks.h"
 
+#include "escape.h"
+
 #include <string.h>
 
 #define SIZE_DIGITS 7 /* up to 256 MiB, leading zeros included */
@@ -10,15 +12,8 @@ void bf_chunks_init(struct bf_chunks *chunks) {
     *chunks = (struct bf_chunks){.state = BF_CHUNK_SIZE};
 }
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static enum bf_chunk_state after_size(struct bf_chunks *chunks, char c) {
-    int digit = hex_digit(c);
+    int digit = bf_hex_digit(c);
     if (digit >= 0 && ++chunks->digits <= SIZE_DIGITS) {
         chunks->size = chunks->size * 16 + (size_t)digit;
         return BF_CHUNK_SIZE;

@@ -6,15 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct bf_span span_of(const char *text) {
-    return (struct bf_span){text, strlen(text)};
-}
-
 static bool copy_options(struct bf_client *client,
                          const struct bf_client_options *options) {
     client->ca_file = options->ca_file ? strdup(options->ca_file) : NULL;
     client->proxy = strdup(options->proxy ? options->proxy : "");
-    client->agent = bf_header_line("User-Agent", span_of(options->user_agent));
+    client->agent =
+        bf_header_line("User-Agent", bf_span_of(options->user_agent));
     client->connect_timeout = options->connect_timeout;
     client->max_body = options->max_body;
     return client->proxy && client->agent &&

@@ -1,6 +1,6 @@
 #include "escape.h"
 
-static int hex_digit(char c) {
+int bf_hex_digit(char c) {
     if (c >= '0' && c <= '9')
         return c - '0';
     c = (char)(c | 0x20);
@@ -12,7 +12,7 @@ long bf_hex4(const char *at, const char *end) {
     if (end - at < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(at[i]);
+        int digit = bf_hex_digit(at[i]);
         if (digit < 0)
             return -1;
         code = code * 16 + digit;

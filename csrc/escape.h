@@ -41,6 +41,9 @@ bool bf_string_has_nul(const struct bf_string *string);
  * with them, which takes somebody who wants it to happen. */
 uint64_t bf_string_hash(const struct bf_string *string);
 
+/* The value of a hex digit in either case, or -1. */
+int bf_hex_digit(char c);
+
 /* The four hex digits at `at`, or -1. */
 long bf_hex4(const char *at, const char *end);
 

@@ -94,11 +94,10 @@ static int client_use_environment(lua_State *L) {
                      key ? names[1] : names[0]);
         return bf_push_fault(L, &fault);
     }
-    return push_done(
-        L,
-        bf_client_credentials(client, (struct bf_span){key, strlen(key)},
-                              (struct bf_span){secret, strlen(secret)}, &fault),
-        &fault);
+    return push_done(L,
+                     bf_client_credentials(client, bf_span_of(key),
+                                           bf_span_of(secret), &fault),
+                     &fault);
 }
 
 /* client:use_profile(path, name): true; false and "file" or "section" where

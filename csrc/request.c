@@ -23,10 +23,6 @@ static char *put_number(char *line, int64_t number) {
     return begin;
 }
 
-static struct bf_span span_of(const char *text) {
-    return (struct bf_span){text, strlen(text)};
-}
-
 static bool sign_now(struct bf_transfer *t) {
     int64_t timestamp = 0;
     unsigned nonce = 0;
@@ -37,8 +33,8 @@ static bool sign_now(struct bf_transfer *t) {
     memcpy(t->timestamp, TIMESTAMP_NAME, sizeof TIMESTAMP_NAME);
     memcpy(t->sign_header, SIGN_NAME, sizeof SIGN_NAME);
     const struct bf_span parts[] = {
-        span_of(put_number(t->nonce, nonce)),
-        span_of(put_number(t->timestamp, timestamp)),
+        bf_span_of(put_number(t->nonce, nonce)),
+        bf_span_of(put_number(t->timestamp, timestamp)),
         {"GET", 3},
         t->path,
         t->query,
@@ -59,10 +55,9 @@ static void blame_openssl(struct bf_fault *fault) {
 
 bool bf_request_stamp(struct bf_transfer *t) {
     t->sent = bf_now();
-    t->sent_ms = bf_wall_ms();
     if (!t->credentials)
-        return true;
-    if (!t->credentials->mac)
+        t->sent_ms = bf_wall_ms();
+    else if (!t->credentials->mac)
         bf_fault_set(&t->fault, BF_CLOSED, "closed", "the client is closed");
     else if (!sign_now(t))
         blame_openssl(&t->fault);

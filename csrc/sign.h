@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #pragma GCC visibility push(hidden)
 
@@ -20,6 +21,10 @@ struct bf_span {
     const char *text;
     size_t len;
 };
+
+static inline struct bf_span bf_span_of(const char *text) {
+    return (struct bf_span){text, strlen(text)};
+}
 
 /* An HMAC context with the key schedule done, or NULL (out of memory, or
  * OpenSSL has no HMAC-SHA256). To be freed with EVP_MAC_CTX_free, which wipes

@@ -312,7 +312,6 @@ void bf_transfer_done(struct bf_transfer *t, CURLcode result) {
     const struct bf_head *head = &t->head;
     if (result != CURLE_OK)
         spoil_connection(t);
-    t->finished = bf_now();
     if (t->excess && head->status == 200)
         bf_fault_set(&t->fault, BF_PROTOCOL, "framing",
                      "there are bytes after the reply's end");
@@ -365,11 +364,10 @@ static const char *stage(struct bf_transfer *t) {
 
 void bf_transfer_expire(struct bf_transfer *t) {
     const char *where = stage(t);
-    t->finished = bf_now();
     bf_fault_set(&t->fault, BF_TIMEOUT, where,
                  "no answer in time: still waiting at stage \"%s\" after "
                  "%ld ms",
-                 where, (long)((t->finished - t->started) * 1000));
+                 where, (long)((bf_now() - t->started) * 1000));
 }
 
 /* ---- life ---- */

@@ -48,7 +48,6 @@ struct bf_transfer {
     bool stale;  /* that connection had bytes waiting: it is to be replaced */
     int64_t sent_ms;      /* wall clock at signing, without the offset */
     double sent, replied; /* monotonic: signed; first line of the reply */
-    double finished;
 
     /* the reply */
     bool excess; /* something follows its end */

@@ -50,11 +50,4 @@ function _M.new(fields, attempts)
   return setmetatable(fields, Error)
 end
 
---- Is the value an error of this library?
----@param value any
----@return boolean
-function _M.is(value)
-  return getmetatable(value) == Error
-end
-
 return _M

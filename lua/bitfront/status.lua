@@ -3,10 +3,6 @@
 
 local _M = {}
 
---- The only statusCode that is a success. The HTTP status says nothing: a
---- refused call answers 200 too.
-_M.SUCCESS = 1000
-
 local AUTH = { kind = "auth", retryable = false }
 local PERMISSION = { kind = "permission", retryable = false }
 local SIGNATURE = { kind = "signature", retryable = false }
