@@ -12,6 +12,7 @@
 #include <openssl/opensslv.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ENGINE "bitfront.engine"
 #define TRANSFER "bitfront.transfer"
@@ -149,7 +150,8 @@ static struct bf_span opt_span(lua_State *L, int arg) {
 /* Starts what the arguments ask for and pushes its box; or pushes nothing and
  * is NULL with `fault` set. Arguments: client, want ("balances", "data",
  * "public"), path, query or nil, deadline (on core.now's clock), amounts
- * ("number", "string", "decimal"), clock offset in ms. */
+ * ("number", "string", "decimal"), clock offset in ms, and true where that is
+ * to be added to core.now's clock and not to the wall's. */
 static struct transfer_box *start(lua_State *L, struct bf_fault *fault) {
     static const char *const wants[] = {"balances", "data", "public", NULL};
     static const char *const modes[] = {"number", "string", "decimal", NULL};
@@ -158,12 +160,13 @@ static struct transfer_box *start(lua_State *L, struct bf_fault *fault) {
     struct bf_request request;
     enum bf_want want = (enum bf_want)luaL_checkoption(L, 2, NULL, wants);
     struct transfer_box *box;
-    lua_settop(L, 7); /* the box comes behind what may be left out */
+    lua_settop(L, 8); /* the box comes behind what may be left out */
     request.sign = want != BF_PUBLIC;
     request.path = opt_span(L, 3);
     request.query = opt_span(L, 4);
     request.deadline = luaL_checknumber(L, 5);
     request.clock_offset = (int64_t)luaL_optnumber(L, 7, 0);
+    request.monotonic = lua_toboolean(L, 8);
     box = new_transfer(L);
     box->want = want;
     box->amounts = (enum bf_amounts)luaL_checkoption(L, 6, "number", modes);
@@ -213,10 +216,10 @@ static int core_read(lua_State *L) {
     return push_outcome(L, box);
 }
 
-/* core.balances(client, deadline, amounts, offset): the same for what this
- * library is for. */
+/* core.balances(client, deadline, amounts, offset, monotonic): the same for
+ * what this library is for. */
 static int core_balances(lua_State *L) {
-    lua_settop(L, 4);
+    lua_settop(L, 5);
     lua_pushliteral(L, "balances");
     lua_insert(L, 2);
     lua_pushliteral(L, "/v1/account/balances");
@@ -272,6 +275,22 @@ static int core_wall(lua_State *L) {
     return 1;
 }
 
+/* core.random(): from 0 to below 1; nil where OpenSSL has no random numbers. */
+static int core_random(lua_State *L) {
+    double number;
+    if (bf_random(&number))
+        lua_pushnumber(L, number);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* core.pid(): of this process. */
+static int core_pid(lua_State *L) {
+    bf_pushinteger(L, getpid());
+    return 1;
+}
+
 /* core.sleep(seconds): a minute at the most; a signal ends it early. */
 static int core_sleep(lua_State *L) {
     double seconds = luaL_checknumber(L, 1);
@@ -323,6 +342,8 @@ static const luaL_Reg functions[] = {
     {"sign",     core_sign    },
     {"now",      core_now     },
     {"wall",     core_wall    },
+    {"random",   core_random  },
+    {"pid",      core_pid     },
     {"sleep",    core_sleep   },
     {"versions", core_versions},
     {NULL,       NULL         },

@@ -124,6 +124,17 @@ size_t bf_credentials_redact(const struct bf_credentials *pair,
     return len;
 }
 
+bool bf_credentials_id(const struct bf_credentials *pair,
+                       char hex[BF_SIGNATURE_LEN + 1]) {
+    unsigned char digest[BF_SIGNATURE_LEN / 2];
+    if (!OSSL_LIB_CTX_get0_global_default() ||
+        !EVP_Digest(pair->key, strlen(pair->key), digest, NULL, EVP_sha256(),
+                    NULL))
+        return false;
+    bf_to_hex(digest, sizeof digest, hex);
+    return true;
+}
+
 bool bf_credentials_exceed(const struct bf_credentials *pair, size_t len) {
     return len < strlen(pair->key) && len < pair->secret_len &&
            len < BF_SIGNATURE_LEN;

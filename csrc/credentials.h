@@ -42,6 +42,11 @@ void bf_credentials_unref(struct bf_credentials *credentials); /* or NULL */
 size_t bf_credentials_redact(const struct bf_credentials *credentials,
                              const char *signature, char *text, size_t len);
 
+/* Writes the hex SHA-256 of the key: what it is called where others may see
+ * it. False: no memory. */
+bool bf_credentials_id(const struct bf_credentials *credentials,
+                       char hex[BF_SIGNATURE_LEN + 1]);
+
 /* Is a text of this length too short to hold any of them? */
 bool bf_credentials_exceed(const struct bf_credentials *credentials,
                            size_t len);

@@ -120,6 +120,17 @@ static int client_has_credentials(lua_State *L) {
     return 1;
 }
 
+/* client:key_id(): the hex SHA-256 of the API key; nil where there is none. */
+static int client_key_id(lua_State *L) {
+    struct bf_client *client = bf_check_client(L);
+    char hex[BF_SIGNATURE_LEN + 1];
+    if (client->credentials && bf_credentials_id(client->credentials, hex))
+        lua_pushlstring(L, hex, BF_SIGNATURE_LEN);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 /* client:is_closed() */
 static int client_is_closed(lua_State *L) {
     lua_pushboolean(L, bf_check_client(L)->closed);
@@ -156,6 +167,7 @@ static const luaL_Reg client_methods[] = {
     {"use_environment", client_use_environment},
     {"use_profile",     client_use_profile    },
     {"has_credentials", client_has_credentials},
+    {"key_id",          client_key_id         },
     {"is_closed",       client_is_closed      },
     {"close",           client_close          },
     {NULL,              NULL                  },

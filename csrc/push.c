@@ -158,6 +158,13 @@ static void add_refusal(lua_State *L, const struct bf_transfer *t,
     lua_setfield(L, -2, "message");
 }
 
+/* Did a connection kept from an earlier call break before a reply began? The
+ * server had most likely closed it before. */
+static bool was_stale(const struct bf_transfer *t) {
+    return t->fault.kind == BF_NETWORK && t->ready && t->reused &&
+           t->head.bytes == 0;
+}
+
 static void push_failure(lua_State *L, const struct bf_transfer *t,
                          const struct bf_reply *reply) {
     push_error(L, &t->fault);
@@ -169,6 +176,10 @@ static void push_failure(lua_State *L, const struct bf_transfer *t,
         set_integer(L, "response_time", reply->response_time);
     if (t->head.retry_after >= 0)
         set_integer(L, "retry_after", t->head.retry_after);
+    if (was_stale(t)) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "stale");
+    }
 }
 
 /* ---- the outcome ---- */
@@ -209,7 +220,7 @@ static void push_value(lua_State *L, const struct bf_transfer *t,
 
 static void push_times(lua_State *L, const struct bf_transfer *t) {
     if (t->sent > 0)
-        bf_pushinteger(L, t->sent_ms);
+        lua_pushnumber(L, t->sent);
     else
         lua_pushnil(L);
     if (t->replied > 0)

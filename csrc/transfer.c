@@ -52,6 +52,10 @@ static int on_ready(void *userdata, char *remote_ip, char *local_ip,
         t->stale = true;
         return CURL_PREREQFUNC_ABORT;
     }
+    if (bf_now() >= t->deadline) { /* the process had been stopped */
+        bf_transfer_expire(t);
+        return CURL_PREREQFUNC_ABORT;
+    }
     t->ready = true;
     return bf_request_stamp(t) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
@@ -261,6 +265,7 @@ bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
         t->credentials = bf_credentials_ref(client->credentials);
     t->reused = true; /* until a socket is opened for it */
     t->clock_offset = request->clock_offset;
+    t->monotonic = request->monotonic;
     t->started = bf_now();
     t->deadline = request->deadline;
     t->connect_deadline = t->started + client->connect_timeout;

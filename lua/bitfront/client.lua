@@ -40,7 +40,8 @@ local meta = { __index = Client, __name = "bitfront.client" }
 -- way.
 local function clock_offset(response_time, sent, round_trip)
   if response_time and sent and round_trip then
-    return response_time - (sent + round_trip * 1000 / 2)
+    local ago = native.now() - sent - round_trip / 2
+    return response_time - (native.wall() - ago * 1000)
   end
 end
 
