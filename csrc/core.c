@@ -263,6 +263,20 @@ static int core_sign(lua_State *L) {
     return 1;
 }
 
+/* core.sha1(text): hex, as Redis names scripts; nil where OpenSSL has none. */
+static int core_sha1(lua_State *L) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char hex[2 * EVP_MAX_MD_SIZE + 1];
+    unsigned digest_len = 0;
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    if (!EVP_Digest(text, len, digest, &digest_len, EVP_sha1(), NULL))
+        return 0;
+    bf_to_hex(digest, digest_len, hex);
+    lua_pushlstring(L, hex, 2 * (size_t)digest_len);
+    return 1;
+}
+
 /* core.now(): monotonic seconds. */
 static int core_now(lua_State *L) {
     lua_pushnumber(L, bf_now());
@@ -340,6 +354,7 @@ static const luaL_Reg functions[] = {
     {"start",    core_start   },
     {"step",     core_step    },
     {"sign",     core_sign    },
+    {"sha1",     core_sha1    },
     {"now",      core_now     },
     {"wall",     core_wall    },
     {"random",   core_random  },

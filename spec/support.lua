@@ -52,7 +52,7 @@ end
 ---@param options? table # for bitfront.new; these win
 function _M.client(options)
   local all = { api_key = _M.KEY, api_secret = _M.SECRET,
-                ca_file = _M.certs().ca }
+                ca_file = _M.certs().ca, rate_limit = false, retries = 0 }
   for name, value in pairs(options or {}) do all[name] = value end
   return require "bitfront".new(all)
 end
