@@ -67,7 +67,6 @@ static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
                                struct curl_sockaddr *address) {
     struct bf_transfer *t = userdata;
     (void)purpose;
-    t->reused = false;
     t->fd = -1;
     if (t->state != BF_RUNNING)
         return CURL_SOCKET_BAD;
@@ -75,6 +74,7 @@ static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
         refuse_repeat(t);
         return CURL_SOCKET_BAD;
     }
+    t->reused = false;
     if (t->client->plain && !bf_is_loopback(&address->addr)) {
         bf_fault_set(&t->fault, BF_NETWORK, "refused",
                      "http:// leads to an address that is not loopback");

@@ -66,14 +66,15 @@ local function set_timeout(client)
 end
 
 -- A connection is nobody else's while a call is under way, and none is used on
--- both sides of a fork.
+-- both sides of a fork. The second result: whether it was used before; or why
+-- there is none.
 local function take_client(self)
   local pid = native.pid()
   if self.pid ~= pid then
     self.pid, self.idle = pid, {}
   end
   local client = table.remove(self.idle)
-  if client then return client end
+  if client then return client, true end
   local done, made, message = pcall(self.connect)
   if not done or not made then
     return nil, tostring(not done and made or message or "connect gave nothing")
@@ -117,9 +118,7 @@ end
 
 -- ---- the script ----
 
-local function run(self, ...)
-  local client, trouble = take_client(self)
-  if not client then return nil, trouble end
+local function ask_script(self, client, ...)
   local reply, message = nil, "NOSCRIPT"
   if self.sha then
     reply, message = ask(client, "evalsha", self.sha, 1, self.hash, ...)
@@ -127,12 +126,25 @@ local function run(self, ...)
   if not reply and is_unknown_script(message) then
     reply, message = ask(client, "eval", self.script, 1, self.hash, ...)
   end
-  if not reply then
-    close(client)
-    return nil, message
+  return reply, message
+end
+
+-- A server that was started anew has closed what we kept. What it may have done
+-- before counts twice then, which is no harm.
+local function run(self, ...)
+  local client, used = take_client(self)
+  if not client then return nil, used end
+  local reply, message = ask_script(self, client, ...)
+  if reply then
+    give_back(self, client)
+    return reply
   end
-  give_back(self, client)
-  return reply
+  close(client)
+  if used == true and message:find("closed", 1, true) then
+    self.idle = {}
+    return run(self, ...)
+  end
+  return nil, message
 end
 
 local function number(reply, message)
