@@ -116,6 +116,7 @@ build = {
     ["bitfront.sandbox.script"] = "lua/bitfront/sandbox/script.lua",
     ["bitfront.sandbox.server"] = "lua/bitfront/sandbox/server.lua",
     ["bitfront.sandbox.shell"] = "lua/bitfront/sandbox/shell.lua",
+    ["bitfront.sandbox.values"] = "lua/bitfront/sandbox/values.lua",
     ["bitfront.status"] = "lua/bitfront/status.lua",
     ["bitfront.text"] = "lua/bitfront/text.lua",
     ["bitfront.totals"] = "lua/bitfront/totals.lua",

@@ -21,6 +21,7 @@ local damage = require "bitfront.sandbox.damage"
 local logs = require "bitfront.sandbox.log"
 local rules = require "bitfront.sandbox.rules"
 local script = require "bitfront.sandbox.script"
+local values = require "bitfront.sandbox.values"
 
 local _M = {}
 
@@ -40,12 +41,19 @@ local function one_of(...)
   return function(value) return allowed[value] end
 end
 
+local function is_boolean(value)
+  return type(value) == "boolean"
+end
+
 local settings = {
   clock_offset_ms = function(value)
     return type(value) == "number" and value % 1 == 0
   end,
-  limits = function(value) return type(value) == "boolean" end,
+  limits = is_boolean,
   balance_as = one_of("array", "object"),
+  down = is_boolean,
+  latency_ms = values.wait_ms,
+  jitter_ms = values.wait_ms,
 }
 
 local function check_settings(wanted)

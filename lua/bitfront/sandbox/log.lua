@@ -7,7 +7,7 @@ local LONGEST = 10000
 local log = {}
 log.__index = log
 
-function log:add(request, verdict, step)
+function log:add(request, verdict, step, down)
   self.last = self.last + 1
   self[self.last] = {
     arrived_ms = request.arrived,
@@ -20,6 +20,7 @@ function log:add(request, verdict, step)
     signature = request.headers["x-api-sign"],
     verdict = verdict.code,
     script = step,
+    down = down or nil, -- it found the exchange down
   }
   self[self.last - LONGEST] = nil
 end

@@ -27,6 +27,9 @@ local _M = {}
 ---@field limits boolean  false: any number of calls.
 ---@field balance_as "array"|"object"  How the balance of one currency is sent:
 ---  it is documented as an object and shown as an array of one.
+---@field down boolean  true: no request is answered, see server.lua.
+---@field latency_ms integer  How long each reply waits before it is sent.
+---@field jitter_ms integer  And at most how much longer, by chance.
 
 ---@class bitfront.sandbox.Verdict
 ---@field code integer  statusCode
@@ -69,7 +72,10 @@ _M.messages = {
 function _M.new(accounts)
   return {
     accounts = accounts,
-    settings = { clock_offset_ms = 0, limits = true, balance_as = "array" },
+    settings = {
+      clock_offset_ms = 0, limits = true, balance_as = "array",
+      down = false, latency_ms = 0, jitter_ms = 0,
+    },
     arrivals = {},
     spent = { now = {}, before = {}, turned = 0 },
   }
