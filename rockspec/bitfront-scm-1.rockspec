@@ -110,6 +110,7 @@ build = {
     ["bitfront.sandbox.gzip"] = "lua/bitfront/sandbox/gzip.lua",
     ["bitfront.sandbox"] = "lua/bitfront/sandbox/init.lua",
     ["bitfront.sandbox.log"] = "lua/bitfront/sandbox/log.lua",
+    ["bitfront.sandbox.log_file"] = "lua/bitfront/sandbox/log_file.lua",
     ["bitfront.sandbox.nginx"] = "lua/bitfront/sandbox/nginx.lua",
     ["bitfront.sandbox.ports"] = "lua/bitfront/sandbox/ports.lua",
     ["bitfront.sandbox.rules"] = "lua/bitfront/sandbox/rules.lua",

@@ -28,7 +28,8 @@ local _M = {}
 ---@field api_secret? string  Of the default account only.
 ---@field port integer
 ---@field pid integer  Of nginx's master process.
----@field dir string  State folder: certificates, nginx.conf, error.log.
+---@field dir string  State folder: certificates, nginx.conf, error.log,
+---  arrivals.log.
 ---@field exports string  `export NAME=value` lines for a shell, each ended by a
 ---  newline. The command prints these to stdout.
 ---@field guard? file*  Without `background`: what ties it to this process.
@@ -51,6 +52,13 @@ local function write_private(path, text)
   if not file then return nil, message end
   file:write(text)
   return file:close()
+end
+
+-- nginx adds to a file that is there, as private as it finds it. Where none can
+-- be made, nginx says so.
+local function place_arrivals(dir)
+  os.remove(dir .. "/arrivals.log")
+  write_private(dir .. "/arrivals.log", "")
 end
 
 -- Puts the accounts where nginx looks for them; none means the example.
@@ -126,6 +134,7 @@ local function prepare(dir, options)
   if not found then return nil, missing end
   local placed, unreadable = place_accounts(dir, options.accounts)
   if not placed then return nil, unreadable end
+  place_arrivals(dir)
   local ok, message = certificate.ensure(dir)
   if not ok then return nil, message end
   return found

@@ -5,6 +5,8 @@ local accounts = require "bitfront.sandbox.accounts"
 local control = require "bitfront.sandbox.control"
 local damage = require "bitfront.sandbox.damage"
 local example = require "bitfront.sandbox.example"
+local log_file = require "bitfront.sandbox.log_file"
+local logs = require "bitfront.sandbox.log"
 local rules = require "bitfront.sandbox.rules"
 local script = require "bitfront.sandbox.script"
 
@@ -31,7 +33,9 @@ end
 --- Called once, as nginx starts and still has its master's rights.
 function _M.init()
   math.randomseed(os.time() + ngx.worker.pid())
-  state = control.new_state(assert(accounts.parse(read_accounts())))
+  local file = log_file.open(ngx.config.prefix() .. "arrivals.log")
+  local by_key = assert(accounts.parse(read_accounts()))
+  state = control.new_state(by_key, logs.new(file))
 end
 
 ---@return bitfront.sandbox.Request
