@@ -6,6 +6,7 @@ local accounts = require "bitfront.sandbox.accounts"
 local certificate = require "bitfront.sandbox.certificate"
 local example = require "bitfront.sandbox.example"
 local folder = require "bitfront.sandbox.folder"
+local limits_check = require "bitfront.sandbox.limits_check"
 local nginx = require "bitfront.sandbox.nginx"
 local ports = require "bitfront.sandbox.ports"
 local shell = require "bitfront.sandbox.shell"
@@ -207,6 +208,20 @@ function _M.status(options)
   local dir, message = folder.open(options and options.dir)
   if not dir then return nil, message end
   return running_in(dir)
+end
+
+--- Looks through the arrivals of the sandbox that runs in a state folder, or was
+-- the last to run there, for windows with too many calls and for signatures
+-- that came twice.
+---@param options? { dir: string? }
+---@return bitfront.sandbox.LimitsReport? report
+---@return string? message  Why the arrivals cannot be read.
+function _M.check_limits(options)
+  local dir, no_folder = folder.open(options and options.dir)
+  if not dir then return nil, no_folder end
+  local text, message = read(dir .. "/arrivals.log")
+  if not text then return nil, "the arrivals cannot be read: " .. message end
+  return limits_check.check(text)
 end
 
 return _M
