@@ -112,6 +112,7 @@ build = {
     ["bitfront.sandbox"] = "lua/bitfront/sandbox/init.lua",
     ["bitfront.sandbox.limits"] = "lua/bitfront/sandbox/limits.lua",
     ["bitfront.sandbox.limits_check"] = "lua/bitfront/sandbox/limits_check.lua",
+    ["bitfront.sandbox.lock"] = "lua/bitfront/sandbox/lock.lua",
     ["bitfront.sandbox.log"] = "lua/bitfront/sandbox/log.lua",
     ["bitfront.sandbox.log_file"] = "lua/bitfront/sandbox/log_file.lua",
     ["bitfront.sandbox.nginx"] = "lua/bitfront/sandbox/nginx.lua",

@@ -7,6 +7,7 @@ local certificate = require "bitfront.sandbox.certificate"
 local example = require "bitfront.sandbox.example"
 local folder = require "bitfront.sandbox.folder"
 local limits_check = require "bitfront.sandbox.limits_check"
+local lock = require "bitfront.sandbox.lock"
 local nginx = require "bitfront.sandbox.nginx"
 local ports = require "bitfront.sandbox.ports"
 local shell = require "bitfront.sandbox.shell"
@@ -150,15 +151,7 @@ local function check_options(options)
   end
 end
 
---- Starts the sandbox and returns once it answers. Prints nothing.
----@param options? bitfront.SandboxOptions
----@return bitfront.Sandbox? sandbox
----@return string? message  Why it could not be started (one line or more).
-function _M.start(options)
-  options = options or {}
-  check_options(options)
-  local dir, no_folder = folder.open(options.dir)
-  if not dir then return nil, no_folder end
+local function start_in(dir, options)
   local running = running_in(dir)
   if running then return again(running, options) end
   local found, unprepared = prepare(dir, options)
@@ -170,6 +163,18 @@ function _M.start(options)
     sandbox.guard = nginx.guard(dir, sandbox.pid)
   end
   return sandbox
+end
+
+--- Starts the sandbox and returns once it answers. Prints nothing.
+---@param options? bitfront.SandboxOptions
+---@return bitfront.Sandbox? sandbox
+---@return string? message  Why it could not be started (one line or more).
+function _M.start(options)
+  options = options or {}
+  check_options(options)
+  local dir, message = folder.open(options.dir)
+  if not dir then return nil, message end
+  return lock.hold(dir, start_in, dir, options)
 end
 
 -- Not guard:lines(): that raises where a signal ends the read, and once more
