@@ -38,6 +38,13 @@ function _M.faultd()
   return require "spec.support.faultd".start()
 end
 
+---A proxy that delays what passes through it; see jitterd.lua.
+---@param target_port integer
+---@param max_ms integer
+function _M.jitterd(target_port, max_ms)
+  return require "spec.support.jitterd".start(target_port, max_ms)
+end
+
 ---A whole reply of HTTP/1.1 with this body, as bytes.
 function _M.reply(body, options)
   return require "spec.support.faultd".reply(body, options)

@@ -109,7 +109,8 @@ local function add_sandbox_options(command)
   command:option("--dir", "Folder for its certificates and state."):argname("<folder>")
   command:mutex(
     command:flag("--background", "Keep it running after this command."),
-    command:flag("--stop", "Stop the one that runs in the background."))
+    command:flag("--stop", "Stop the one that runs in the background."),
+    command:flag("--check-limits", "Look for calls too close together in what arrived."))
 end
 
 local function add_balances(parser)
