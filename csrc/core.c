@@ -349,6 +349,7 @@ static int core_versions(lua_State *L) {
 
 static const luaL_Reg functions[] = {
     {"new",      bf_new_client},
+    {"profiles", bf_profiles  },
     {"balances", core_balances},
     {"read",     core_read    },
     {"start",    core_start   },

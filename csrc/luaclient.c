@@ -114,6 +114,23 @@ static int client_use_profile(lua_State *L) {
     return 2;
 }
 
+/* core.profiles(path): the names of the file's sections, each with a line end
+ * behind it; false where there is no file; nil and an error. */
+int bf_profiles(lua_State *L) {
+    struct bf_fault fault = {.kind = BF_OK};
+    const char *path = luaL_checkstring(L, 1);
+    char *names = bf_newuserdata(L, BF_PROFILE_NAMES_MAX);
+    size_t len;
+    enum bf_profile result = bf_profile_names(path, names, &len, &fault);
+    if (result == BF_PROFILE_FAULT)
+        return bf_push_fault(L, &fault);
+    if (result == BF_PROFILE_USED)
+        lua_pushlstring(L, names, len);
+    else
+        lua_pushboolean(L, 0);
+    return 1;
+}
+
 /* client:has_credentials() */
 static int client_has_credentials(lua_State *L) {
     lua_pushboolean(L, bf_check_client(L)->credentials != NULL);

@@ -4,8 +4,8 @@ local support = require "spec.support"
 -- Each runs functions as coroutines beside each other, and has a sleep.
 local schedulers = {}
 
-local has_copas, copas = pcall(require, "copas") -- Debian has it for 5.1
-if has_copas then
+local has_copas, copas = pcall(require, "copas")
+if has_copas and copas.sleep then -- Debian's Copas 1 has none
   schedulers.copas = {
     sleep = copas.sleep,
     run = function(functions)

@@ -49,7 +49,7 @@ local function gate_of(self)
   local key = self._native:key_id()
   local gate = {
     store = limits.store, per_second = limits.per_second,
-    per_minute = limits.per_minute, key = key or "anonymous",
+    per_minute = limits.per_minute, key = key or limiter.NO_KEY,
   }
   if key and not self._options.credentials then self._gate = gate end
   return gate

@@ -14,6 +14,8 @@ local _M = {}
 ---@field fill fun(self, key: string, ms: number): any  there is no room for so long
 ---@field peek fun(self, key: string): integer?, any, number  calls that count in the second and in the minute, ms for which it is full whatever they are
 
+_M.NO_KEY = "anonymous" -- in whose name unsigned calls are counted
+
 local SHORTEST = 0.001 -- s between two looks
 local PATIENCE = 1 -- s after which a caller who does not look is gone
 

@@ -49,8 +49,13 @@ function _M.start(arguments)
 end
 
 ---A connected client of redis-lua.
+---@param port integer  of 127.0.0.1
+function _M.connect_to(port)
+  return redis_lua().connect { host = "127.0.0.1", port = port, timeout = 1 }
+end
+
 function methods:connect()
-  return redis_lua().connect { host = "127.0.0.1", port = self.port, timeout = 1 }
+  return _M.connect_to(self.port)
 end
 
 ---A limiter's store on it.

@@ -121,6 +121,7 @@ local function add_balances(parser)
     :argname("<file>")
   add_format(command)
   add_profiles(command)
+  command:flag("--all-profiles", "All accounts of the credentials file.")
 end
 
 local function add_watch(parser)
@@ -183,6 +184,9 @@ local CONFLICTS = {
     return args.format == "prometheus" and (args.columns or args.value)
   end },
   { "a profile is named twice", repeated_profile },
+  { "--profile is one of --all-profiles", function(args)
+    return args.all_profiles and args.profile[1]
+  end },
 }
 
 local function conflict_in(args)
