@@ -89,7 +89,8 @@ describe("a call by a clock that is wrong", function()
   before_each(function() sandbox:reset() end)
 
   local function client_with(options)
-    local all = { base_url = sandbox.base_url, ca_file = sandbox.ca_file, retries = 2 }
+    local all = { base_url = sandbox.base_url, ca_file = sandbox.ca_file, retries = 2,
+      clock = "auto" }
     for name, value in pairs(options or {}) do all[name] = value end
     return support.client(all)
   end

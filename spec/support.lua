@@ -55,11 +55,13 @@ function _M.sandbox(options)
   return require "spec.support.exchange".start(options)
 end
 
----A client with the documentation's key and secret and the specs' CA.
+---A client with the documentation's key and secret and the specs' CA, which
+---asks once, and at once: the rules it keeps by default have specs of their own.
 ---@param options? table # for bitfront.new; these win
 function _M.client(options)
   local all = { api_key = _M.KEY, api_secret = _M.SECRET,
-                ca_file = _M.certs().ca, rate_limit = false, retries = 0 }
+                ca_file = _M.certs().ca, rate_limit = false, retries = 0,
+                clock = "system" }
   for name, value in pairs(options or {}) do all[name] = value end
   return require "bitfront".new(all)
 end
