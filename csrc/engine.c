@@ -147,9 +147,11 @@ static void finished(struct bf_engine *engine, struct bf_transfer *t,
     if (!abandoned && !t->stale)
         bf_transfer_done(t, result); /* while the connection can be asked */
     take_out(engine, t);
-    if (abandoned && t->dropped)
+    if (abandoned && t->dropped) {
         put_idle(engine, t);
-    else if (!abandoned && t->stale)
+        return;
+    }
+    if (!abandoned && t->stale)
         start_afresh(engine, t);
     if (t->state == BF_DONE)
         engine->progress = true;

@@ -163,7 +163,6 @@ static void serve(struct bf_thread *thread, struct bf_engine *engine) {
         deliver(thread, engine);
         bf_engine_wait(engine);
     }
-    bf_engine_free(engine);
 }
 
 static void *run(void *argument) {
@@ -226,6 +225,8 @@ static void stop_at_exit(void) {
     if (thread->joinable)
         (void)pthread_join(thread->id, NULL);
     thread->joinable = false;
+    bf_engine_free(thread->engine);
+    thread->engine = NULL;
     bf_channel_close(&thread->bell);
 }
 

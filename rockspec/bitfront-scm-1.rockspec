@@ -125,6 +125,7 @@ build = {
     ["bitfront.status"] = "lua/bitfront/status.lua",
     ["bitfront.text"] = "lua/bitfront/text.lua",
     ["bitfront.totals"] = "lua/bitfront/totals.lua",
+    ["bitfront.wait.nginx"] = "lua/bitfront/wait/nginx.lua",
     ["bitfront.version"] = "lua/bitfront/version.lua",
   },
   install = {

@@ -45,8 +45,17 @@ local function clock_offset(response_time, sent, round_trip)
   end
 end
 
-local function attempt(self, request, deadline)
-  return native.read(self._native, request.want, request.path, request.query,
+-- How to wait where this is called: inside nginx without keeping it.
+local function waiter()
+  local ngx = rawget(_G, "ngx")
+  if ngx and ngx.get_phase then
+    return require("bitfront.wait.nginx").waiter()
+  end
+  return native
+end
+
+local function attempt(self, request, deadline, by)
+  return by.read(self._native, request.want, request.path, request.query,
     deadline, self._options.amounts)
 end
 
@@ -55,6 +64,10 @@ end
 local function call(self, request)
   local started = native.now()
   local deadline = started + self._options.timeout
+  local by, refusal = waiter()
+  if not by then
+    return nil, errors.new(refusal, 0)
+  end
   if self._fault then
     return nil, errors.new(self._fault(), 0)
   elseif self._native:is_closed() then
@@ -69,7 +82,7 @@ local function call(self, request)
     end
   end
   local value, failure, info, sent, round_trip =
-    attempt(self, request, deadline)
+    attempt(self, request, deadline, by)
   if info then
     info.attempts = 1
     info.elapsed = native.now() - started
