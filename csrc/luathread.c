@@ -1,3 +1,7 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* RTLD_DEFAULT */
+#endif
+
 #include "luathread.h"
 
 #include "compat.h"
@@ -5,6 +9,8 @@
 #include "outcome.h"
 #include "push.h"
 #include "thread.h"
+
+#include <dlfcn.h>
 
 #define OUTBOX "bitfront.outbox"
 #define JOB "bitfront.job"
@@ -249,6 +255,14 @@ static int core_yieldable(lua_State *L) {
     return 1;
 }
 
+/* core.has_symbol(name): does the process have a function or variable of that
+ * name? By these a host shows how it was built. */
+static int core_has_symbol(lua_State *L) {
+    const char *name = luaL_checkstring(L, 1);
+    lua_pushboolean(L, dlsym(RTLD_DEFAULT, name) != NULL);
+    return 1;
+}
+
 static const luaL_Reg job_methods[] = {
     {"id",     job_id    },
     {"done",   job_done  },
@@ -280,6 +294,7 @@ static const luaL_Reg functions[] = {
     {"thread_hang_up",   thread_hang_up  },
     {"thread_status",    thread_status   },
     {"yieldable",        core_yieldable  },
+    {"has_symbol",       core_has_symbol },
     {NULL,               NULL            },
 };
 

@@ -140,8 +140,9 @@ end
 
 ---So many requests at once; their bodies, one after the other.
 function methods:many(path, count, more)
-  return (shell.run(("curl -sgZ --parallel-immediate --parallel-max %d -m 60 %s %s"):format(
-    count, more or "", shell.quote(("%s%s?[1-%d]"):format(self.url, path, count)))))
+  return (shell.run(("curl -sZ --no-progress-meter --parallel-immediate "
+    .. "--parallel-max %d -m 60 %s %s"):format(count, more or "",
+    shell.quote(("%s%s?[1-%d]"):format(self.url, path, count)))))
 end
 
 ---What nginx has logged.
@@ -180,7 +181,7 @@ function methods:signal(name)
   shell.must(("kill -%s %d"):format(name, self:pid()))
 end
 
-function methods:is_running(pid)
+function _M.is_running(pid)
   local _, _, code = shell.run("kill -0 " .. pid)
   return code == 0
 end

@@ -26,6 +26,13 @@ local YIELDING = {
   ssl_client_hello = true,
 }
 
+-- In these, waiting takes patches that come with OpenResty: to nginx, and to
+-- OpenSSL. Without them the handshake breaks, or the wait is not ended.
+local PATCHES = {
+  ssl_client_hello = "ngx_is_privileged_agent",
+  ssl_session_fetch = "SSL_magic_pending_session_ptr",
+}
+
 -- Whom to wake for which job. Weak: of a caller that was killed nothing else
 -- is left.
 local waiting = setmetatable({}, { __mode = "v" })
@@ -181,7 +188,8 @@ end
 ---@return { kind: "phase", code: string, message: string }? failure
 function _M.waiter()
   local phase = ngx.get_phase()
-  if not YIELDING[phase] then
+  local patch = PATCHES[phase]
+  if not YIELDING[phase] or patch and not core.has_symbol(patch) then
     return refuse(phase, ("in the phase %s"):format(phase))
   elseif core.yieldable() == false then
     return refuse("c_call", ("across a C call, such as table.sort, "
