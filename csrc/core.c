@@ -3,8 +3,11 @@
 
 #include "compat.h"
 #include "engine.h"
+#include "luacall.h"
 #include "luaclient.h"
 #include "luadecimal.h"
+#include "luathread.h"
+#include "outcome.h"
 #include "push.h"
 #include "terminal.h"
 
@@ -112,13 +115,13 @@ static int push_outcome(lua_State *L, struct transfer_box *box) {
     int pushed;
     if (bf_engine_is_foreign(box->engine)) {
         struct bf_fault fault = {.kind = BF_OK};
-        bf_fault_set(&fault, BF_NETWORK, "fork",
-                     "the call was begun before a fork, in another process");
+        bf_fault_fork(&fault);
         box->transfer = NULL; /* it is the parent's */
         return bf_push_fault(L, &fault);
     }
-    if (t->client->closed && t->fault.kind == BF_OK)
-        bf_fault_set(&t->fault, BF_CLOSED, "closed", "the client is closed");
+    if (t->client->closed)
+        bf_outcome_close(t);
+    bf_outcome_read(t, box->want, box->amounts);
     pushed = bf_push_outcome(L, t, box->want, box->amounts);
     release_transfer(box);
     return pushed;
@@ -134,50 +137,28 @@ static int transfer_finish(lua_State *L) {
     return push_outcome(L, box);
 }
 
-static struct transfer_box *new_transfer(lua_State *L) {
+static struct transfer_box *new_transfer(lua_State *L,
+                                         struct bf_engine *engine) {
     struct transfer_box *box = bf_newuserdata(L, sizeof *box);
     memset(box, 0, sizeof *box);
+    box->engine = engine;
     bf_settype(L, TRANSFER);
     return box;
 }
 
-static struct bf_span opt_span(lua_State *L, int arg) {
-    struct bf_span span;
-    span.text = luaL_optlstring(L, arg, "", &span.len);
-    return span;
-}
-
-/* Starts what the arguments ask for and pushes its box; or pushes nothing and
- * is NULL with `fault` set. Arguments: client, want ("balances", "data",
- * "public"), path, query or nil, deadline (on core.now's clock), amounts
- * ("number", "string", "decimal"), clock offset in ms, and true where that is
- * to be added to core.now's clock and not to the wall's. */
+/* Starts what the arguments (see luacall.h) ask for and pushes its box; or
+ * pushes nothing that counts and is NULL with `fault` set. */
 static struct transfer_box *start(lua_State *L, struct bf_fault *fault) {
-    static const char *const wants[] = {"balances", "data", "public", NULL};
-    static const char *const modes[] = {"number", "string", "decimal", NULL};
-    struct bf_client *client = bf_check_client(L);
-    struct bf_engine *engine = get_engine(L, fault);
-    struct bf_request request;
-    enum bf_want want = (enum bf_want)luaL_checkoption(L, 2, NULL, wants);
+    struct bf_call call;
     struct transfer_box *box;
-    lua_settop(L, 8); /* the box comes behind what may be left out */
-    request.sign = want != BF_PUBLIC;
-    request.path = opt_span(L, 3);
-    request.query = opt_span(L, 4);
-    request.deadline = luaL_checknumber(L, 5);
-    request.clock_offset = (int64_t)luaL_optnumber(L, 7, 0);
-    request.monotonic = lua_toboolean(L, 8);
-    box = new_transfer(L);
-    box->want = want;
-    box->amounts = (enum bf_amounts)luaL_checkoption(L, 6, "number", modes);
-    box->engine = engine;
-    if (client->closed)
-        bf_fault_set(fault, BF_CLOSED, "closed", "the client is closed");
-    else if (request.sign && !client->credentials)
-        bf_fault_set(fault, BF_CONFIG, "missing_credentials",
-                     "the client has no credentials");
-    else if (engine)
-        box->transfer = bf_engine_start(engine, client, &request, fault);
+    if (!bf_check_call(L, &call, fault))
+        return NULL;
+    box = new_transfer(L, get_engine(L, fault)); /* after the engine's box */
+    box->want = call.want;
+    box->amounts = call.amounts;
+    if (box->engine)
+        box->transfer =
+            bf_engine_start(box->engine, call.client, &call.request, fault);
     return box->transfer ? box : NULL;
 }
 
@@ -394,5 +375,6 @@ EXPORT int luaopen_bitfront_core(lua_State *L) {
     bf_setfuncs(L, functions);
     bf_add_decimal(L);
     bf_add_terminal(L);
+    bf_add_thread(L);
     return 1;
 }

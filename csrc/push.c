@@ -4,7 +4,6 @@
 #include "compat.h"
 #include "luadecimal.h"
 #include "request.h"
-#include "verdict.h"
 
 #define MESSAGE_MAX 512 /* bytes of the server's words in an error */
 
@@ -184,29 +183,6 @@ static void push_failure(lua_State *L, const struct bf_transfer *t,
 
 /* ---- the outcome ---- */
 
-static bool is_whole_envelope(const struct bf_reply *reply) {
-    return reply->has_code && reply->has_time && reply->has_zone &&
-           reply->has_message;
-}
-
-/* A status other than 200 is a failure whatever the body says; the body only
- * has the better words for it when it is the exchange's refusal. */
-static void read_reply(struct bf_transfer *t, enum bf_want want,
-                       enum bf_amounts amounts) {
-    struct bf_reply *reply = &t->reply;
-    struct bf_fault fault = {.kind = BF_OK};
-    if (t->fault.kind != BF_OK)
-        return;
-    bf_reply_reset(reply); /* a try before may have run out of memory */
-    (void)bf_reply_read(reply, want, amounts, t->body ? t->body : "",
-                        t->body_len, &fault);
-    if (t->head.status != 200 &&
-        (fault.kind != BF_API || !is_whole_envelope(reply)))
-        bf_verdict_status(t->head.status, &t->fault);
-    else
-        t->fault = fault;
-}
-
 static void push_value(lua_State *L, const struct bf_transfer *t,
                        const struct bf_reply *reply, enum bf_want want,
                        enum bf_amounts amounts) {
@@ -229,10 +205,9 @@ static void push_times(lua_State *L, const struct bf_transfer *t) {
         lua_pushnil(L);
 }
 
-int bf_push_outcome(lua_State *L, struct bf_transfer *t, enum bf_want want,
-                    enum bf_amounts amounts) {
+int bf_push_outcome(lua_State *L, const struct bf_transfer *t,
+                    enum bf_want want, enum bf_amounts amounts) {
     const struct bf_reply *reply = &t->reply;
-    read_reply(t, want, amounts);
     if (t->fault.kind == BF_OK) {
         push_value(L, t, reply, want, amounts);
         lua_pushnil(L);

@@ -67,9 +67,9 @@ static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
                                struct curl_sockaddr *address) {
     struct bf_transfer *t = userdata;
     (void)purpose;
-    t->fd = -1;
-    if (t->state != BF_RUNNING)
+    if (t->state != BF_RUNNING) /* its outcome may be read by now */
         return CURL_SOCKET_BAD;
+    t->fd = -1;
     if (is_repeat(t->easy)) {
         refuse_repeat(t);
         return CURL_SOCKET_BAD;
@@ -261,8 +261,8 @@ bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
                          const struct bf_request *request) {
     t->client = bf_client_ref(client);
     t->state = BF_DONE; /* until the engine has it */
-    if (request->sign)
-        t->credentials = bf_credentials_ref(client->credentials);
+    if (request->credentials)
+        t->credentials = bf_credentials_ref(request->credentials);
     t->reused = true; /* until a socket is opened for it */
     t->clock_offset = request->clock_offset;
     t->monotonic = request->monotonic;

@@ -192,8 +192,8 @@ describe("a failed call", function()
   end)
 
   it("is made again at once where a kept connection proved dead", function()
-    local client, events = nil, {}
-    client = client_with { on_attempt = function(event) events[#events + 1] = event end }
+    local events = {}
+    local client = client_with { on_attempt = function(event) events[#events + 1] = event end }
     assert(client:balances())
     sandbox:script { damage = "reset" }
     local _, err, info = client:balances()
