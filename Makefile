@@ -147,6 +147,10 @@ torture:
 	@.ci/deps run test valgrind
 	@$(AGAIN) all-luas helpers $(TORTURE_HOSTS)
 	@spec/torture/run.sh $(TORTURE_HOSTS)
+soak:
+	@.ci/deps run test
+	@$(AGAIN) all-luas helpers
+	@spec/soak/run.sh $(SOAK)
 bench:
 	@.ci/deps run test valgrind bench
 	@$(AGAIN) all-luas helpers
@@ -212,6 +216,7 @@ help:
 	@echo 'format          has clang-format rewrite the C files'
 	@echo 'asan valgrind   specs with memory checking'
 	@echo 'torture         every allocation fails once, in its turn'
+	@echo 'soak            processes that share a limit, and die; SOAK=all'
 	@echo 'bench           cost of a call, beside raw libcurl'
 	@echo 'install         to PREFIX=$(PREFIX), under DESTDIR; also uninstall'
 	@echo 'deps            apt-get what is missing for all of these'
@@ -223,4 +228,4 @@ FORCE:
 .DELETE_ON_ERROR:
 .PHONY: all all-luas env helpers deps run test lint lint-found \
   check-format warnings tidy cppcheck luacheck format asan valgrind torture \
-  bench install uninstall clean help FORCE
+  soak bench install uninstall clean help FORCE

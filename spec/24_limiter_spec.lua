@@ -82,7 +82,7 @@ describe("the limits", function()
   end)
 end)
 
-describe("the store of a process", function()
+describe("the store of a process #smoke", function()
   local store = memory.new()
   for i, row in ipairs(rows) do
     it(row[1], function() row[2](store, "key" .. i, sleep) end)
@@ -97,7 +97,7 @@ describe("the store of a process", function()
   end)
 end)
 
-describe("waiting for a slot", function()
+describe("waiting for a slot #smoke", function()
   -- Callers that take turns in a world whose time is this machine's.
   local function run(callers)
     local live = {}

@@ -7,7 +7,7 @@ local function server_ms(ahead)
   return core.wall() + (ahead or 0)
 end
 
-describe("the clock", function()
+describe("the clock #smoke", function()
   local clock
   before_each(function() clock = clocks.of("https://" .. tostring({})) end)
 

@@ -2,7 +2,7 @@ local bitfront = require "bitfront"
 local core = require "bitfront.core"
 local support = require "spec.support"
 
-describe("the balances of many accounts", function()
+describe("the balances of many accounts #smoke", function()
   local faultd
   setup(function() faultd = support.faultd() end)
   teardown(function() faultd:stop() end)
