@@ -5,5 +5,7 @@ max_comment_line_length = false -- annotations have no way to wrap
 max_cyclomatic_complexity = 12
 
 files["lua/bitfront/sandbox"] = { std = "ngx_lua" }
+files["lua/bitfront/nginx.lua"] = { std = "ngx_lua" }
+files["lua/bitfront/nginx"] = { std = "ngx_lua" }
 files["spec"] = { std = "min+busted" }
 files[".luacheckrc"] = { std = "luacheckrc" }
