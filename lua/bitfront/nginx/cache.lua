@@ -91,11 +91,23 @@ function Cache:_next_call(now, err)
   return now + micro(math.max(self.ttl, pause))
 end
 
+-- The error log hears of a failure when it begins and when it has passed.
+function Cache:_log(err)
+  local said = err and tostring(err)
+  if said and said ~= self.logged then
+    ngx.log(ngx.ERR, said)
+  elseif self.logged and not said then
+    ngx.log(ngx.WARN, "bitfront: the exchange answers again")
+  end
+  self.logged = said
+end
+
 function Cache:_note(err, began)
   local store = self.store
   store:count "calls"
   store:put("duration", stores.now() - began)
   if err then store:count("errors:" .. err.kind) end
+  self:_log(err)
 end
 
 function Cache:_land(json, err)
@@ -212,40 +224,52 @@ function Cache:_try(now)
   return token ~= nil, err
 end
 
--- A visit to the cache that did not find fresh balances. `step` looks once, and
--- returns true with the answer when there is one.
-local function step(self, visit)
-  local copy, state, now = self:_look()
-  local landed = copy and copy.version >= visit.came
-  if landed or copy and now - copy.version < micro(self.ttl) then
+-- A visit to the cache is what began when fresh balances were not found. The
+-- next two return true, and with it the answer, where there is one.
+
+-- What a call has brought, this visit's or another's.
+function Cache:_landed(visit, copy, state, now)
+  local is_new = copy and copy.version >= visit.came
+  if is_new or copy and now - copy.version < micro(self.ttl) then
     return true, copy, "fresh"
   elseif visit.launched and self.unkept then
     return true, nil, nil, self.unkept
   elseif now < state.next_at and (copy or state.failure) then
     return true, what_there_is(copy, state)
   end
-  local launched, full = self:_try(now)
-  visit.launched = visit.launched or launched
-  if full then
-    return true, nil, nil, full
-  elseif copy and not (visit.launched and visit.may_wait
-    and now - visit.came < micro(PATIENCE)) then
+end
+
+-- What is shown while a call is under way.
+function Cache:_meanwhile(visit, copy, state, now)
+  local patient = visit.launched and visit.may_wait
+    and now - visit.came < micro(PATIENCE)
+  if copy and not patient then
     return true, what_there_is(copy, state)
-  elseif not visit.may_wait or now > visit.deadline then
-    local err = visit.may_wait and too_late() or no_wait()
-    return true, nil, nil, err
+  elseif not visit.may_wait then
+    return true, nil, nil, no_wait()
+  elseif now - visit.came > micro(self.timeout + 1) then
+    return true, nil, nil, too_late()
   end
-  return false
+end
+
+-- One look, which begins a call where none is under way.
+function Cache:_step(visit)
+  local copy, state, now = self:_look()
+  local done, answer, freshness, err = self:_landed(visit, copy, state, now)
+  if done then return true, answer, freshness, err end
+  local launched, full = self:_try(now)
+  if full then return true, nil, nil, full end
+  visit.launched = visit.launched or launched
+  return self:_meanwhile(visit, copy, state, now)
 end
 
 -- Whoever begins the call waits for it, a while; others do only where there is
 -- nothing to show meanwhile.
 function Cache:_visit()
-  local came, pause = stores.now(), FIRST_PAUSE
-  local visit = { came = came, may_wait = may_wait(),
-                  deadline = came + micro(self.timeout + 1) }
+  local visit = { came = stores.now(), may_wait = may_wait() }
+  local pause = FIRST_PAUSE
   while true do
-    local done, copy, freshness, err = step(self, visit)
+    local done, copy, freshness, err = self:_step(visit)
     if done then return copy, freshness, err end
     ngx.sleep(pause)
     pause = math.min(pause * 1.5, LONGEST_PAUSE)
@@ -256,17 +280,18 @@ end
 ---@return bitfront.nginx.Copy? copy
 ---@return "fresh"|"stale"? freshness
 ---@return bitfront.Error? err  without a copy: why; with a stale one: why it is
+---@return number? age  of the copy, in seconds
 function Cache:_get()
-  local copy, _, now = self:_look()
-  if copy and now - copy.version < micro(self.ttl) then
-    return copy, "fresh"
+  -- Nobody asks for newer ones before these are a ttl old: no look at the dict.
+  local copy = self.copy
+  local age = copy and (stores.now() - copy.version) / 1e6
+  if age and age < self.ttl then
+    return copy, "fresh", nil, age
   end
-  return self:_visit()
-end
-
----@return number seconds  how old a copy is
-function Cache:_age(copy)
-  return math.max(0, stores.now() - copy.version) / 1e6
+  local freshness, err
+  copy, freshness, err = self:_visit()
+  return copy, freshness, err,
+    copy and math.max(0, stores.now() - copy.version) / 1e6
 end
 
 -- ---- what a user calls ----
@@ -299,10 +324,10 @@ function Cache:balances()
   if getmetatable(self) ~= meta then
     error("call it with a colon: cache:balances()", 2)
   end
-  local copy, freshness, err = self:_get()
+  local copy, freshness, err, age = self:_get()
   if not copy then return nil, err end
   return hand_out(copy.records, self.amounts), nil,
-    { age = self:_age(copy), freshness = freshness, err = err }
+    { age = age, freshness = freshness, err = err }
 end
 
 -- ---- making one ----

@@ -118,11 +118,10 @@ function _M.format(accept)
 end
 
 --- Whether If-None-Match names this entity tag, by weak comparison.
----@param if_none_match string?
+---@param if_none_match string
 ---@param etag string  with its quotes
 ---@return boolean
 function _M.has(if_none_match, etag)
-  if not if_none_match then return false end
   if if_none_match:match("^%s*(.-)%s*$") == "*" then return true end
   for tag in if_none_match:gmatch('"[^"]*"') do
     if tag == etag then return true end

@@ -186,7 +186,10 @@ $(rows)
 <p class="nothing" id="nothing"$(empty)>There are no balances to show.</p>
 </div>
 <footer>
-<p class="key"><span class="is-free">available</span><span class="is-locked">locked in orders</span></p>
+<p class="key">
+<span class="is-free">available</span>
+<span class="is-locked">locked in orders</span>
+</p>
 <p id="missing">$(missing)</p>
 </footer>
 </main>

@@ -22,8 +22,6 @@ local TYPES = {
   problem = "application/problem+json",
 }
 
-local NOTHING = "default-src 'none'; frame-ancestors 'none'"
-
 ---@class bitfront.nginx.Handler
 local Handler = {}
 local meta = { __index = Handler }
@@ -35,13 +33,16 @@ local function send_head(kind)
   header["Content-Type"] = TYPES[kind]
   header["X-Content-Type-Options"] = "nosniff"
   header["Referrer-Policy"] = "no-referrer"
-  header["Content-Security-Policy"] = kind == "html" and page.POLICY or NOTHING
+  if kind == "html" then
+    header["Content-Security-Policy"] = page.POLICY
+  end
   return header
 end
 
+-- For HEAD nginx leaves the body out.
 local function send_body(header, body)
   header["Content-Length"] = #body
-  if ngx.req.get_method() ~= "HEAD" then ngx.print(body) end
+  ngx.print(body)
 end
 
 local function send_problem(trouble)
@@ -59,17 +60,17 @@ end
 
 -- nginx leaves the body and what describes it out of a 304.
 local function send_answer(self, answer, age, freshness, err)
-  local header = send_head(answer.format)
+  local header, left = send_head(answer.format), self.cache.ttl - age
   header["Vary"] = "Accept"
   header["ETag"] = answer.etag
   header["Age"] = math.floor(age)
-  header["Cache-Control"] = "private, max-age="
-    .. math.max(0, math.floor(self.cache.ttl - age))
-  header["Bitfront-Freshness"] = freshness_text(freshness, err)
+  header["Cache-Control"] = "private, max-age=" .. math.floor(left > 0 and left or 0)
   if freshness ~= "fresh" then
+    header["Bitfront-Freshness"] = freshness_text(freshness, err)
     header["Warning"] = '110 - "Response is Stale"'
   end
-  if negotiate.has(ngx.var.http_if_none_match, answer.etag) then
+  local known = ngx.var.http_if_none_match
+  if known and negotiate.has(known, answer.etag) then
     ngx.status = 304
     return
   end
@@ -153,9 +154,8 @@ end
 -- The same answer is rendered once for each copy of the balances. Only the page
 -- says whether they are fresh.
 function Handler:answer(plan, copy, freshness, err)
-  local rendered = copy.rendered
   local variant = plan.format == "html" and freshness_text(freshness, err) or 1
-  local answers = rendered[plan]
+  local answers = copy.rendered[plan]
   if answers and answers[variant] then return answers[variant] end
   if not answers then
     copy.count = (copy.count or 0) + 1
@@ -170,11 +170,10 @@ function Handler:answer(plan, copy, freshness, err)
 end
 
 -- Also where there are no balances: that is what monitoring wants to know.
-function Handler:send_metrics(plan, copy, freshness, err)
+function Handler:send_metrics(plan, copy, freshness, err, age)
   if err and err.code == "dict" then
     return send_problem(problem.of_error(err, self.cache.ttl))
   end
-  local age = copy and self.cache:_age(copy)
   local rows = copy and views.of(copy.records, plan).rows
   local body = metrics.text(self.cache.store, rows, age)
   send_answer(self, answer_of("prometheus", body), age or 0,
@@ -182,14 +181,14 @@ function Handler:send_metrics(plan, copy, freshness, err)
 end
 
 function Handler:respond(plan)
-  local copy, freshness, err = self.cache:_get()
+  local copy, freshness, err, age = self.cache:_get()
   if plan.format == "prometheus" then
-    return self:send_metrics(plan, copy, freshness, err)
+    return self:send_metrics(plan, copy, freshness, err, age)
   elseif not copy then
     return send_problem(problem.of_error(err, self.cache.ttl))
   end
   local answer = self:answer(plan, copy, freshness, err)
-  return send_answer(self, answer, self.cache:_age(copy), freshness, err)
+  return send_answer(self, answer, age, freshness, err)
 end
 
 -- ---- one request ----

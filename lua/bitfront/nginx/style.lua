@@ -1,7 +1,7 @@
 --- The page's looks. Its hash is what the page's policy lets in: whoever changes
 -- the text changes the hash, which the specs work out.
 
-return { hash = "sha256-h8Fj+sKDQGQw9v+kYdKKp2w4Wzmf/Jx1bDOvlzBrywk=", text = [[
+return { hash = "sha256-T6+aBJm+PmPenT6eLsQkvEcgBmuVU8CEoMMJ5o3ifHs=", text = [[
 
 :root {
   color-scheme: light dark;
@@ -27,10 +27,16 @@ header {
   display: flex; flex-wrap: wrap; gap: .5rem 3rem;
   justify-content: space-between; align-items: flex-end; margin-bottom: 1.25rem;
 }
-h1 { font-size: 1.75rem; line-height: 1.2; font-weight: 650; letter-spacing: -.01em; margin: 0; }
+h1 {
+  font-size: 1.75rem; line-height: 1.2; font-weight: 650;
+  letter-spacing: -.01em; margin: 0;
+}
 .worth { margin: 0; text-align: right; }
 .worth .what { display: block; color: var(--soft); font-size: .875rem; }
-.worth .amount { font-size: 1.375rem; font-weight: 600; white-space: normal; overflow-wrap: anywhere; }
+.worth .amount {
+  font-size: 1.375rem; font-weight: 600; white-space: normal;
+  overflow-wrap: anywhere;
+}
 .worth .fraction { font-size: .8em; }
 .bar-of-state {
   display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: center;
@@ -43,13 +49,19 @@ h1 { font-size: 1.75rem; line-height: 1.2; font-weight: 650; letter-spacing: -.0
   background: var(--notice); color: var(--notice-ink);
 }
 button { font: inherit; color: inherit; cursor: pointer; }
-button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: .25rem; }
+button:focus-visible {
+  outline: 2px solid var(--accent); outline-offset: 2px;
+  border-radius: .25rem;
+}
 #pause {
   padding: .3rem .875rem; border: 1px solid var(--line); border-radius: 1rem;
   background: var(--card); color: var(--ink);
 }
 #pause[aria-pressed="true"] { border-color: var(--accent); color: var(--accent); }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; overflow: hidden; }
+.card {
+  background: var(--card); border: 1px solid var(--line);
+  border-radius: .75rem; overflow: hidden;
+}
 table { width: 100%; border-collapse: collapse; }
 caption, .unseen {
   position: absolute; width: 1px; height: 1px; overflow: hidden;
@@ -58,37 +70,64 @@ caption, .unseen {
 th, td { padding: .75rem 1rem; text-align: right; vertical-align: baseline; }
 th:first-child, th:last-child, td:last-child { text-align: left; }
 th:first-child { padding-left: 1.5rem; }
-th:last-child, td:last-child { padding-left: 2rem; padding-right: 1.5rem; width: 13rem; }
-thead th { border-bottom: 1px solid var(--line); color: var(--soft); font-size: .8125rem; font-weight: 500; white-space: nowrap; }
-thead button { padding: .125rem 0; border: 0; background: none; font-weight: inherit; }
+th:last-child, td:last-child {
+  padding-left: 2rem; padding-right: 1.5rem; width: 13rem;
+}
+thead th {
+  border-bottom: 1px solid var(--line); color: var(--soft);
+  font-size: .8125rem; font-weight: 500; white-space: nowrap;
+}
+thead button {
+  padding: .125rem 0; border: 0; background: none; font-weight: inherit;
+}
 thead button:hover { color: var(--ink); }
-thead button::after { content: "\2195"; display: inline-block; width: 1.1em; text-align: right; opacity: .55; }
+thead button::after {
+  content: "\2195"; display: inline-block; width: 1.1em; text-align: right;
+  opacity: .55;
+}
 [aria-sort] button { color: var(--ink); font-weight: 650; }
 [aria-sort="ascending"] button::after { content: "\2191"; opacity: 1; }
 [aria-sort="descending"] button::after { content: "\2193"; opacity: 1; }
 tbody tr + tr { border-top: 1px solid var(--line); }
 tbody tr.changed { animation: changed 2.5s ease-out; }
 @keyframes changed { from { background: var(--new); } }
-tbody th { font-weight: 650; overflow-wrap: anywhere; min-width: 6ch; unicode-bidi: isolate; }
+tbody th {
+  font-weight: 650; overflow-wrap: anywhere; min-width: 6ch;
+  unicode-bidi: isolate;
+}
 .amount { white-space: nowrap; }
 .group { margin-left: .22em; }
 .fraction { color: var(--soft); }
 .pad { visibility: hidden; }
 .label { display: none; }
 .none { color: var(--soft); }
-.share { display: flex; gap: .75rem; align-items: center; color: var(--soft); font-size: .8125rem; white-space: nowrap; }
-.share svg { flex: 1 1 5rem; min-width: 4rem; height: .5rem; border-radius: .25rem; overflow: hidden; display: block; }
+.share {
+  display: flex; gap: .75rem; align-items: center; color: var(--soft);
+  font-size: .8125rem; white-space: nowrap;
+}
+.share svg {
+  flex: 1 1 5rem; min-width: 4rem; height: .5rem; border-radius: .25rem;
+  overflow: hidden; display: block;
+}
 .share span { flex: 0 0 4.2em; text-align: right; }
 .free { fill: var(--free); }
 .locked { fill: var(--locked); }
 .empty { fill: var(--empty); }
 .key { display: inline-flex; gap: 1.25rem; }
-.key span::before { content: ""; display: inline-block; width: .75rem; height: .5rem; border-radius: .25rem; margin-right: .5rem; vertical-align: .08em; }
+.key span::before {
+  content: ""; display: inline-block; width: .75rem; height: .5rem;
+  border-radius: .25rem; margin-right: .5rem; vertical-align: .08em;
+}
 .key .is-free::before { background: var(--free); }
 .key .is-locked::before { background: var(--locked); }
-footer { display: flex; flex-wrap: wrap; gap: .25rem 2rem; margin-top: 1rem; color: var(--soft); font-size: .8125rem; }
+footer {
+  display: flex; flex-wrap: wrap; gap: .25rem 2rem; margin-top: 1rem;
+  color: var(--soft); font-size: .8125rem;
+}
 footer p { margin: 0; }
-.nothing { margin: 0; padding: 2.5rem 1.5rem; text-align: center; color: var(--soft); }
+.nothing {
+  margin: 0; padding: 2.5rem 1.5rem; text-align: center; color: var(--soft);
+}
 [hidden] { display: none !important; }
 
 @media (max-width: 60rem) {
@@ -96,13 +135,29 @@ footer p { margin: 0; }
   h1 { font-size: 1.5rem; }
   .worth { text-align: left; }
   table, thead, tbody { display: block; }
-  thead tr { display: flex; flex-wrap: wrap; gap: 0 1.25rem; padding: .5rem 1rem; border-bottom: 1px solid var(--line); }
-  thead th, thead th:first-child { padding: .25rem 0; border: 0; width: auto; text-align: left; }
-  thead th:last-child { position: absolute; width: 1px; height: 1px; padding: 0; overflow: hidden; clip-path: inset(50%); }
-  tbody tr { display: grid; grid-template-columns: 1fr auto; gap: .125rem 1rem; padding: .875rem 1rem; }
-  tbody th, tbody th:first-child { grid-row: span 2; padding: 0; font-size: 1.0625rem; }
+  thead tr {
+    display: flex; flex-wrap: wrap; gap: 0 1.25rem; padding: .5rem 1rem;
+    border-bottom: 1px solid var(--line);
+  }
+  thead th, thead th:first-child {
+    padding: .25rem 0; border: 0; width: auto; text-align: left;
+  }
+  thead th:last-child {
+    position: absolute; width: 1px; height: 1px; padding: 0; overflow: hidden;
+    clip-path: inset(50%);
+  }
+  tbody tr {
+    display: grid; grid-template-columns: 1fr auto; gap: .125rem 1rem;
+    padding: .875rem 1rem;
+  }
+  tbody th, tbody th:first-child {
+    grid-row: span 2; padding: 0; font-size: 1.0625rem;
+  }
   tbody td, tbody td:last-child { padding: 0; width: auto; grid-column: 2; }
-  tbody td { color: var(--soft); font-size: .8125rem; display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 0 .75rem; }
+  tbody td {
+    color: var(--soft); font-size: .8125rem; display: flex; flex-wrap: wrap;
+    justify-content: flex-end; gap: 0 .75rem;
+  }
   tbody td.balance { color: var(--ink); font-size: 1.0625rem; }
   td.balance .label { display: none; }
   .label { display: inline; }
