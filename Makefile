@@ -138,9 +138,9 @@ run-nginx:
 	@.ci/demo-nginx $(COMMAND) $(BUILD)
 page:
 	@.ci/deps run nginx page
-	@$(AGAIN) all
+	@$(AGAIN) all helpers
 	@$(AGAIN) LUA=luajit all
-	@.ci/page $(COMMAND) $(BUILD)
+	@.ci/page
 test:
 	@.ci/deps run test
 	@$(AGAIN) all-luas helpers

@@ -34,7 +34,7 @@ end
 local function places_of(rows, name)
   local most = 0
   for _, row in ipairs(rows) do
-    most = math.max(most, #(row[name] or ""):match("%.?(%d*)$"))
+    most = math.max(most, #((row[name] or ""):match("%.(%d*)$") or ""))
   end
   return most
 end
@@ -72,10 +72,10 @@ local BAR = '<svg viewBox="0 0 1000 10" preserveAspectRatio="none" '
   .. 'aria-hidden="true">%s</svg>'
 local RECTANGLE = '<rect class="%s" x="%d" width="%d" height="10"/>'
 
--- What there is a little of is to be seen: at least 2 % of the bar.
+-- What there is a little of is to be seen: at least 4 % of the bar.
 local function drawn(share)
   if share == 0 or share == 1000 then return share end
-  return math.min(980, math.max(20, share))
+  return math.min(960, math.max(40, share))
 end
 
 local function share_cell(share)

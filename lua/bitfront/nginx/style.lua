@@ -1,7 +1,7 @@
 --- The page's looks. Its hash is what the page's policy lets in: whoever changes
 -- the text changes the hash, which the specs work out.
 
-return { hash = "sha256-T6+aBJm+PmPenT6eLsQkvEcgBmuVU8CEoMMJ5o3ifHs=", text = [[
+return { hash = "sha256-mSFm+H6xHg9ClQh3cDy+KmjJLulnh+JuthRDOl7hrlI=", text = [[
 
 :root {
   color-scheme: light dark;
@@ -22,7 +22,10 @@ body {
   font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
   font-variant-numeric: tabular-nums;
 }
-main { max-width: 72rem; margin: 0 auto; padding: 2.5rem 2rem 4rem; }
+main {
+  width: fit-content; min-width: min(100%, 64rem); max-width: 100%;
+  margin: 0 auto; padding: 2.5rem 2rem 4rem;
+}
 header {
   display: flex; flex-wrap: wrap; gap: .5rem 3rem;
   justify-content: space-between; align-items: flex-end; margin-bottom: 1.25rem;
@@ -44,8 +47,9 @@ h1 {
   color: var(--soft); font-size: .875rem;
 }
 .bar-of-state p { margin: 0; }
+#state { flex: 1 0 100%; }
 #state:not(:empty) {
-  flex: 1 0 100%; padding: .625rem .875rem; border-radius: .5rem;
+  padding: .625rem .875rem; border-radius: .5rem;
   background: var(--notice); color: var(--notice-ink);
 }
 button { font: inherit; color: inherit; cursor: pointer; }
@@ -59,19 +63,19 @@ button:focus-visible {
 }
 #pause[aria-pressed="true"] { border-color: var(--accent); color: var(--accent); }
 .card {
-  background: var(--card); border: 1px solid var(--line);
-  border-radius: .75rem; overflow: hidden;
+  position: relative; overflow-x: auto; background: var(--card);
+  border: 1px solid var(--line); border-radius: .75rem;
 }
 table { width: 100%; border-collapse: collapse; }
 caption, .unseen {
   position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); white-space: nowrap;
 }
-th, td { padding: .75rem 1rem; text-align: right; vertical-align: baseline; }
+th, td { padding: .75rem .875rem; text-align: right; vertical-align: baseline; }
 th:first-child, th:last-child, td:last-child { text-align: left; }
 th:first-child { padding-left: 1.5rem; }
 th:last-child, td:last-child {
-  padding-left: 2rem; padding-right: 1.5rem; width: 13rem;
+  padding-left: 1.75rem; padding-right: 1.5rem; width: 13rem;
 }
 thead th {
   border-bottom: 1px solid var(--line); color: var(--soft);
@@ -82,12 +86,16 @@ thead button {
 }
 thead button:hover { color: var(--ink); }
 thead button::after {
-  content: "\2195"; display: inline-block; width: 1.1em; text-align: right;
+  content: "\2195"; content: "\2195" / ""; display: inline-block; width: 1.1em; text-align: right;
   opacity: .55;
 }
 [aria-sort] button { color: var(--ink); font-weight: 650; }
-[aria-sort="ascending"] button::after { content: "\2191"; opacity: 1; }
-[aria-sort="descending"] button::after { content: "\2193"; opacity: 1; }
+[aria-sort="ascending"] button::after {
+  content: "\2191"; content: "\2191" / ""; opacity: 1;
+}
+[aria-sort="descending"] button::after {
+  content: "\2193"; content: "\2193" / ""; opacity: 1;
+}
 tbody tr + tr { border-top: 1px solid var(--line); }
 tbody tr.changed { animation: changed 2.5s ease-out; }
 @keyframes changed { from { background: var(--new); } }
@@ -106,8 +114,8 @@ tbody th {
   font-size: .8125rem; white-space: nowrap;
 }
 .share svg {
-  flex: 1 1 5rem; min-width: 4rem; height: .5rem; border-radius: .25rem;
-  overflow: hidden; display: block;
+  flex: 1 1 4rem; width: 4rem; height: .5rem; border-radius: .25rem;
+  overflow: hidden;
 }
 .share span { flex: 0 0 4.2em; text-align: right; }
 .free { fill: var(--free); }
@@ -130,10 +138,12 @@ footer p { margin: 0; }
 }
 [hidden] { display: none !important; }
 
-@media (max-width: 60rem) {
-  main { padding: 1.5rem 1rem 3rem; }
+@media (max-width: 64rem) {
+  main { width: auto; min-width: 0; padding: 1.5rem 1rem 3rem; }
   h1 { font-size: 1.5rem; }
   .worth { text-align: left; }
+  .worth .amount { font-size: 1rem; }
+  .card { overflow-x: visible; }
   table, thead, tbody { display: block; }
   thead tr {
     display: flex; flex-wrap: wrap; gap: 0 1.25rem; padding: .5rem 1rem;
@@ -143,25 +153,27 @@ footer p { margin: 0; }
     padding: .25rem 0; border: 0; width: auto; text-align: left;
   }
   thead th:last-child {
-    position: absolute; width: 1px; height: 1px; padding: 0; overflow: hidden;
-    clip-path: inset(50%);
+    position: absolute; width: 1px; height: 1px; padding: 0;
+    overflow: hidden; clip-path: inset(50%);
   }
   tbody tr {
-    display: grid; grid-template-columns: 1fr auto; gap: .125rem 1rem;
-    padding: .875rem 1rem;
+    display: grid; grid-template-columns: minmax(5ch, 1fr) auto;
+    gap: .125rem 1rem; align-items: baseline; padding: .875rem 1rem;
   }
-  tbody th, tbody th:first-child {
-    grid-row: span 2; padding: 0; font-size: 1.0625rem;
+  tbody th, tbody th:first-child { padding: 0; font-size: 1.0625rem; }
+  tbody td, tbody td:last-child {
+    display: flex; justify-content: space-between; gap: .5rem;
+    grid-column: 1 / -1; width: auto; padding: 0;
+    color: var(--soft); font-size: .8125rem;
   }
-  tbody td, tbody td:last-child { padding: 0; width: auto; grid-column: 2; }
-  tbody td {
-    color: var(--soft); font-size: .8125rem; display: flex; flex-wrap: wrap;
-    justify-content: flex-end; gap: 0 .75rem;
+  tbody td.balance {
+    grid-column: 2; display: block; color: var(--ink); font-size: 1.0625rem;
   }
-  tbody td.balance { color: var(--ink); font-size: 1.0625rem; }
-  td.balance .label { display: none; }
+  tbody td.bar { display: block; margin-top: .375rem; }
   .label { display: inline; }
-  tbody td.bar { grid-column: 1 / -1; display: block; margin-top: .5rem; }
+  td.balance .label { display: none; }
+  tbody .amount { white-space: normal; overflow-wrap: anywhere; }
+  td.value .amount { font-size: .75rem; }
 }
 @media (prefers-reduced-motion: reduce) {
   tbody tr.changed { animation: none; }
