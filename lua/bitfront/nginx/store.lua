@@ -94,11 +94,16 @@ function Store:_lock()
   return holder, tonumber(beat)
 end
 
--- Expires by the wall clock, so that a dead worker leaves nothing behind; and
--- by the steady one, for when the wall clock is set back meanwhile.
+-- A lock expires by the wall clock, so that a dead worker leaves nothing behind;
+-- and by the steady one, for when the wall clock is set back meanwhile. Only a
+-- dead one is removed here: taking the place of none is for safe_add alone.
 function Store:_is_locked(now)
   local holder, beat = self:_lock()
-  return holder ~= nil and now - beat < micro(LOCK_SECONDS)
+  if holder and now - beat >= micro(LOCK_SECONDS) then
+    self.dict:delete(self.lock_key)
+    return false
+  end
+  return holder ~= nil
 end
 
 -- Whether a call that another worker began forbids to begin one. Also a lock
@@ -110,10 +115,6 @@ function Store:_is_underway(now, ttl)
   return at ~= nil and now - at < micro(ttl) and is_alive(tonumber(pid))
 end
 
-function Store:is_flying(now, ttl)
-  return self:_is_locked(now) or self:_is_underway(now, ttl)
-end
-
 local flights = 0
 
 -- No other flight of any worker has this name.
@@ -123,13 +124,16 @@ local function new_token(now)
 end
 
 -- With a lock of its own, says that a call begins. Two workers may both find a
--- lock dead, and each remove the other's: whoever wrote last goes on.
+-- lock dead, and the slower one remove the other's new one: whoever has the
+-- lock in the end goes on.
 function Store:_begin(token, now, ttl)
   if self:_is_underway(now, ttl) then return nil end
   local began, err = self:put("began", ("%s %d %s"):format(digits(now),
     ngx.worker.pid(), token))
   if not began then return nil, err end
-  return self:_lock() == token
+  if self:_lock() == token then return true end
+  self.dict:delete(self.prefix .. "began")
+  return nil
 end
 
 --- Takes the right to call the exchange, for all workers.
@@ -138,9 +142,8 @@ end
 ---@return string? token  nil: another worker has it
 ---@return bitfront.Error? err
 function Store:take_off(now, ttl)
-  if self:is_flying(now, ttl) then return nil end
+  if self:_is_locked(now) or self:_is_underway(now, ttl) then return nil end
   local token = new_token(now)
-  self.dict:delete(self.lock_key) -- dead, if there is one
   local locked, message = self.dict:safe_add(self.lock_key,
     token .. " " .. digits(now), LOCK_SECONDS)
   if not locked then
