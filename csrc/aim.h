@@ -12,10 +12,11 @@
 #pragma GCC visibility push(hidden)
 
 struct bf_request {
-    struct bf_span path;  /* "/v1/account/balances" */
-    struct bf_span query; /* without "?"; may be empty */
-    bool sign;            /* or public: no credentials go along */
+    struct bf_span path;                /* "/v1/account/balances" */
+    struct bf_span query;               /* without "?"; may be empty */
+    struct bf_credentials *credentials; /* NULL: public, nothing is signed */
     int64_t clock_offset; /* ms, added to our time to get the server's */
+    bool monotonic;       /* our time is bf_now()'s, not the wall clock's */
     double deadline;      /* of the whole attempt, on bf_now()'s clock */
 };
 

@@ -60,12 +60,12 @@ void bf_client_close(struct bf_client *client) {
 }
 
 struct bf_client *bf_client_ref(struct bf_client *client) {
-    client->refs++;
+    (void)atomic_fetch_add(&client->refs, 1);
     return client;
 }
 
 void bf_client_unref(struct bf_client *client) {
-    if (!client || --client->refs > 0)
+    if (!client || atomic_fetch_sub(&client->refs, 1) > 1)
         return;
     bf_credentials_unref(client->credentials);
     free(client->base_url);

@@ -1,5 +1,6 @@
 /* What one account's calls share: where they go, whom they trust, and the
- * credentials, held in memory that is wiped. Knows no Lua. */
+ * credentials, held in memory that is wiped. Transfers may run on another
+ * thread than Lua: they read what never changes, and count. Knows no Lua. */
 #ifndef BF_CLIENT_H
 #define BF_CLIENT_H
 
@@ -8,9 +9,9 @@
 #pragma GCC visibility push(hidden)
 
 struct bf_client {
-    unsigned refs; /* the Lua object's, and one for each transfer */
-    bool closed;
-    bool plain; /* http, so loopback only */
+    atomic_uint refs; /* the Lua object's, and one for each transfer */
+    bool closed;      /* this and the credentials are the Lua object's */
+    bool plain;       /* http, so loopback only */
     char *base_url;
     char *ca_file; /* NULL: libcurl's own default */
     char *proxy;   /* "": none, whatever the environment says */

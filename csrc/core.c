@@ -3,8 +3,11 @@
 
 #include "compat.h"
 #include "engine.h"
+#include "luacall.h"
 #include "luaclient.h"
 #include "luadecimal.h"
+#include "luathread.h"
+#include "outcome.h"
 #include "push.h"
 #include "terminal.h"
 
@@ -12,6 +15,7 @@
 #include <openssl/opensslv.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ENGINE "bitfront.engine"
 #define TRANSFER "bitfront.transfer"
@@ -111,13 +115,13 @@ static int push_outcome(lua_State *L, struct transfer_box *box) {
     int pushed;
     if (bf_engine_is_foreign(box->engine)) {
         struct bf_fault fault = {.kind = BF_OK};
-        bf_fault_set(&fault, BF_NETWORK, "fork",
-                     "the call was begun before a fork, in another process");
+        bf_fault_fork(&fault);
         box->transfer = NULL; /* it is the parent's */
         return bf_push_fault(L, &fault);
     }
-    if (t->client->closed && t->fault.kind == BF_OK)
-        bf_fault_set(&t->fault, BF_CLOSED, "closed", "the client is closed");
+    if (t->client->closed)
+        bf_outcome_close(t);
+    bf_outcome_read(t, box->want, box->amounts);
     pushed = bf_push_outcome(L, t, box->want, box->amounts);
     release_transfer(box);
     return pushed;
@@ -133,48 +137,28 @@ static int transfer_finish(lua_State *L) {
     return push_outcome(L, box);
 }
 
-static struct transfer_box *new_transfer(lua_State *L) {
+static struct transfer_box *new_transfer(lua_State *L,
+                                         struct bf_engine *engine) {
     struct transfer_box *box = bf_newuserdata(L, sizeof *box);
     memset(box, 0, sizeof *box);
+    box->engine = engine;
     bf_settype(L, TRANSFER);
     return box;
 }
 
-static struct bf_span opt_span(lua_State *L, int arg) {
-    struct bf_span span;
-    span.text = luaL_optlstring(L, arg, "", &span.len);
-    return span;
-}
-
-/* Starts what the arguments ask for and pushes its box; or pushes nothing and
- * is NULL with `fault` set. Arguments: client, want ("balances", "data",
- * "public"), path, query or nil, deadline (on core.now's clock), amounts
- * ("number", "string", "decimal"), clock offset in ms. */
+/* Starts what the arguments (see luacall.h) ask for and pushes its box; or
+ * pushes nothing that counts and is NULL with `fault` set. */
 static struct transfer_box *start(lua_State *L, struct bf_fault *fault) {
-    static const char *const wants[] = {"balances", "data", "public", NULL};
-    static const char *const modes[] = {"number", "string", "decimal", NULL};
-    struct bf_client *client = bf_check_client(L);
-    struct bf_engine *engine = get_engine(L, fault);
-    struct bf_request request;
-    enum bf_want want = (enum bf_want)luaL_checkoption(L, 2, NULL, wants);
+    struct bf_call call;
     struct transfer_box *box;
-    lua_settop(L, 7); /* the box comes behind what may be left out */
-    request.sign = want != BF_PUBLIC;
-    request.path = opt_span(L, 3);
-    request.query = opt_span(L, 4);
-    request.deadline = luaL_checknumber(L, 5);
-    request.clock_offset = (int64_t)luaL_optnumber(L, 7, 0);
-    box = new_transfer(L);
-    box->want = want;
-    box->amounts = (enum bf_amounts)luaL_checkoption(L, 6, "number", modes);
-    box->engine = engine;
-    if (client->closed)
-        bf_fault_set(fault, BF_CLOSED, "closed", "the client is closed");
-    else if (request.sign && !client->credentials)
-        bf_fault_set(fault, BF_CONFIG, "missing_credentials",
-                     "the client has no credentials");
-    else if (engine)
-        box->transfer = bf_engine_start(engine, client, &request, fault);
+    if (!bf_check_call(L, &call, fault))
+        return NULL;
+    box = new_transfer(L, get_engine(L, fault)); /* after the engine's box */
+    box->want = call.want;
+    box->amounts = call.amounts;
+    if (box->engine)
+        box->transfer =
+            bf_engine_start(box->engine, call.client, &call.request, fault);
     return box->transfer ? box : NULL;
 }
 
@@ -213,10 +197,10 @@ static int core_read(lua_State *L) {
     return push_outcome(L, box);
 }
 
-/* core.balances(client, deadline, amounts, offset): the same for what this
- * library is for. */
+/* core.balances(client, deadline, amounts, offset, monotonic): the same for
+ * what this library is for. */
 static int core_balances(lua_State *L) {
-    lua_settop(L, 4);
+    lua_settop(L, 5);
     lua_pushliteral(L, "balances");
     lua_insert(L, 2);
     lua_pushliteral(L, "/v1/account/balances");
@@ -260,6 +244,20 @@ static int core_sign(lua_State *L) {
     return 1;
 }
 
+/* core.sha1(text): hex, as Redis names scripts; nil where OpenSSL has none. */
+static int core_sha1(lua_State *L) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char hex[2 * EVP_MAX_MD_SIZE + 1];
+    unsigned digest_len = 0;
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    if (!EVP_Digest(text, len, digest, &digest_len, EVP_sha1(), NULL))
+        return 0;
+    bf_to_hex(digest, digest_len, hex);
+    lua_pushlstring(L, hex, 2 * (size_t)digest_len);
+    return 1;
+}
+
 /* core.now(): monotonic seconds. */
 static int core_now(lua_State *L) {
     lua_pushnumber(L, bf_now());
@@ -269,6 +267,22 @@ static int core_now(lua_State *L) {
 /* core.wall(): Unix time in ms. */
 static int core_wall(lua_State *L) {
     bf_pushinteger(L, bf_wall_ms());
+    return 1;
+}
+
+/* core.random(): from 0 to below 1; nil where OpenSSL has no random numbers. */
+static int core_random(lua_State *L) {
+    double number;
+    if (bf_random(&number))
+        lua_pushnumber(L, number);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* core.pid(): of this process. */
+static int core_pid(lua_State *L) {
+    bf_pushinteger(L, getpid());
     return 1;
 }
 
@@ -316,13 +330,17 @@ static int core_versions(lua_State *L) {
 
 static const luaL_Reg functions[] = {
     {"new",      bf_new_client},
+    {"profiles", bf_profiles  },
     {"balances", core_balances},
     {"read",     core_read    },
     {"start",    core_start   },
     {"step",     core_step    },
     {"sign",     core_sign    },
+    {"sha1",     core_sha1    },
     {"now",      core_now     },
     {"wall",     core_wall    },
+    {"random",   core_random  },
+    {"pid",      core_pid     },
     {"sleep",    core_sleep   },
     {"versions", core_versions},
     {NULL,       NULL         },
@@ -357,5 +375,6 @@ EXPORT int luaopen_bitfront_core(lua_State *L) {
     bf_setfuncs(L, functions);
     bf_add_decimal(L);
     bf_add_terminal(L);
+    bf_add_thread(L);
     return 1;
 }

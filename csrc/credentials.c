@@ -1,9 +1,11 @@
 #include "credentials.h"
 
 #include <openssl/crypto.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 static void wipe_free(char *text, size_t len) {
     if (text)
@@ -68,27 +70,65 @@ struct bf_credentials *bf_credentials_new(struct bf_span key,
 
 bool bf_credentials_are(const struct bf_credentials *pair, struct bf_span key,
                         struct bf_span secret) {
-    return pair->mac && strlen(pair->key) == key.len &&
+    return pair->secret && strlen(pair->key) == key.len &&
            pair->secret_len == secret.len &&
            CRYPTO_memcmp(pair->key, key.text, key.len) == 0 &&
            CRYPTO_memcmp(pair->secret, secret.text, secret.len) == 0;
+}
+
+/* ---- the key schedule, and who uses it ---- */
+
+/* A lock would stay locked in a child that was forked while another thread of
+ * its parent signed. The claim of another process counts for nothing. */
+static bool claim(struct bf_credentials *pair) {
+    int user = 0, self = getpid();
+    return atomic_compare_exchange_strong(&pair->user, &user, self) ||
+           (user != self &&
+            atomic_compare_exchange_strong(&pair->user, &user, self));
+}
+
+/* Of the one who wipes and the one who signs, the later one finds what the
+ * other has left. */
+static void let_go(struct bf_credentials *pair) {
+    atomic_store(&pair->user, 0);
+    if (atomic_load(&pair->wiped) && claim(pair)) {
+        EVP_MAC_CTX_free(pair->mac);
+        pair->mac = NULL;
+        atomic_store(&pair->user, 0);
+    }
 }
 
 void bf_credentials_wipe(struct bf_credentials *pair) {
     wipe_free(pair->secret, pair->secret_len);
     pair->secret = NULL;
     pair->secret_len = 0;
-    EVP_MAC_CTX_free(pair->mac);
-    pair->mac = NULL;
+    atomic_store(&pair->wiped, true);
+    if (claim(pair))
+        let_go(pair);
 }
 
+enum bf_signed bf_credentials_sign(struct bf_credentials *pair,
+                                   const struct bf_span *parts, size_t count,
+                                   char hex[BF_SIGNATURE_LEN + 1]) {
+    enum bf_signed result = BF_SIGN_WIPED;
+    while (!claim(pair))
+        (void)sched_yield(); /* a signature takes some microseconds */
+    if (!atomic_load(&pair->wiped))
+        result =
+            bf_sign(pair->mac, parts, count, hex) ? BF_SIGNED : BF_SIGN_FAILED;
+    let_go(pair);
+    return result;
+}
+
+/* ---- the pair ---- */
+
 struct bf_credentials *bf_credentials_ref(struct bf_credentials *pair) {
-    pair->refs++;
+    (void)atomic_fetch_add(&pair->refs, 1);
     return pair;
 }
 
 void bf_credentials_unref(struct bf_credentials *pair) {
-    if (!pair || --pair->refs > 0)
+    if (!pair || atomic_fetch_sub(&pair->refs, 1) > 1)
         return;
     bf_credentials_wipe(pair);
     wipe_free(pair->header, pair->header ? strlen(pair->header) : 0);
@@ -122,6 +162,17 @@ size_t bf_credentials_redact(const struct bf_credentials *pair,
     if (signature)
         len = strike_out(text, len, signature, strlen(signature));
     return len;
+}
+
+bool bf_credentials_id(const struct bf_credentials *pair,
+                       char hex[BF_SIGNATURE_LEN + 1]) {
+    unsigned char digest[BF_SIGNATURE_LEN / 2];
+    if (!OSSL_LIB_CTX_get0_global_default() ||
+        !EVP_Digest(pair->key, strlen(pair->key), digest, NULL, EVP_sha256(),
+                    NULL))
+        return false;
+    bf_to_hex(digest, sizeof digest, hex);
+    return true;
 }
 
 bool bf_credentials_exceed(const struct bf_credentials *pair, size_t len) {

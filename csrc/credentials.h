@@ -7,15 +7,19 @@
 #include "fault.h"
 #include "sign.h"
 
+#include <stdatomic.h>
+
 #pragma GCC visibility push(hidden)
 
 struct bf_credentials {
-    unsigned refs;
+    atomic_uint refs;
     char *header; /* "X-API-KEY: ..." */
     char *key;    /* points into it */
-    char *secret; /* NULL once wiped */
+    char *secret; /* NULL once wiped; Lua's thread alone looks at it */
     size_t secret_len;
-    EVP_MAC_CTX *mac; /* the secret's key schedule; NULL once wiped */
+    EVP_MAC_CTX *mac; /* the secret's key schedule, for who has claimed it */
+    atomic_int user;  /* the process that has claimed it, or 0 */
+    atomic_bool wiped;
 };
 
 /* A copy of the pair with one reference, or NULL with `fault` set: config for
@@ -30,8 +34,16 @@ bool bf_credentials_are(const struct bf_credentials *credentials,
                         struct bf_span key, struct bf_span secret);
 
 /* Wipes the secret, at once, for all who hold the pair. What is not signed yet
- * will not be. */
+ * will not be. Where another thread is signing just now, it finishes that one
+ * signature and wipes the key schedule. */
 void bf_credentials_wipe(struct bf_credentials *credentials);
+
+enum bf_signed { BF_SIGNED, BF_SIGN_WIPED, BF_SIGN_FAILED };
+
+/* bf_sign with the pair's secret; from any thread. */
+enum bf_signed bf_credentials_sign(struct bf_credentials *credentials,
+                                   const struct bf_span *parts, size_t count,
+                                   char hex[BF_SIGNATURE_LEN + 1]);
 
 struct bf_credentials *bf_credentials_ref(struct bf_credentials *credentials);
 void bf_credentials_unref(struct bf_credentials *credentials); /* or NULL */
@@ -41,6 +53,11 @@ void bf_credentials_unref(struct bf_credentials *credentials); /* or NULL */
  * grows. */
 size_t bf_credentials_redact(const struct bf_credentials *credentials,
                              const char *signature, char *text, size_t len);
+
+/* Writes the hex SHA-256 of the key: what it is called where others may see
+ * it. False: no memory. */
+bool bf_credentials_id(const struct bf_credentials *credentials,
+                       char hex[BF_SIGNATURE_LEN + 1]);
 
 /* Is a text of this length too short to hold any of them? */
 bool bf_credentials_exceed(const struct bf_credentials *credentials,

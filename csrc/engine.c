@@ -8,9 +8,11 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CONNECTIONS_KEPT 256L
@@ -145,9 +147,11 @@ static void finished(struct bf_engine *engine, struct bf_transfer *t,
     if (!abandoned && !t->stale)
         bf_transfer_done(t, result); /* while the connection can be asked */
     take_out(engine, t);
-    if (abandoned && t->dropped)
+    if (abandoned && t->dropped) {
         put_idle(engine, t);
-    else if (!abandoned && t->stale)
+        return;
+    }
+    if (!abandoned && t->stale)
         start_afresh(engine, t);
     if (t->state == BF_DONE)
         engine->progress = true;
@@ -214,6 +218,18 @@ size_t bf_engine_step(struct bf_engine *engine, double seconds) {
     return engine->running;
 }
 
+/* Where there is no memory to wait, there soon may be. */
+void bf_engine_wait(struct bf_engine *engine) {
+    static const struct timespec pause = {.tv_nsec = 1000000};
+    int ms = engine->active ? wait_ms(engine, 60) : INT_MAX;
+    if (ms > 0 && curl_multi_poll(engine->multi, NULL, 0, ms, NULL) != CURLM_OK)
+        (void)nanosleep(&pause, NULL);
+}
+
+void bf_engine_wake(struct bf_engine *engine) {
+    (void)curl_multi_wakeup(engine->multi);
+}
+
 struct bf_transfer *bf_engine_start(struct bf_engine *engine,
                                     struct bf_client *client,
                                     const struct bf_request *request,
@@ -243,9 +259,7 @@ bool bf_engine_is_foreign(const struct bf_engine *engine) {
     return engine->pid != getpid();
 }
 
-/* Keeps this library, and libcurl with it, in the process when the Lua state
- * that loaded it closes: a resolver's thread may still be running in it. */
-static void stay_loaded(void) {
+void bf_stay_loaded(void) {
     static const char here;
     Dl_info info;
     if (dladdr(&here, &info) != 0)
@@ -272,7 +286,7 @@ struct bf_engine *bf_engine_new(struct bf_fault *fault) {
     struct bf_engine *engine;
     if (!bf_lockdown_init(fault))
         return NULL;
-    stay_loaded();
+    bf_stay_loaded();
     engine = calloc(1, sizeof *engine);
     if (engine)
         engine->multi = make_multi();

@@ -36,8 +36,19 @@ struct bf_transfer *bf_engine_start(struct bf_engine *engine,
  * many are running. */
 size_t bf_engine_step(struct bf_engine *engine, double seconds);
 
+/* Waits until bf_engine_step has something to do, or bf_engine_wake was called
+ * since the last wait; for a thread that has nothing but this engine. */
+void bf_engine_wait(struct bf_engine *engine);
+
+/* The one thing that another thread may do to an engine. */
+void bf_engine_wake(struct bf_engine *engine);
+
 /* The caller is through with the transfer, finished or not. Never waits. */
 void bf_engine_drop(struct bf_engine *engine, struct bf_transfer *transfer);
+
+/* Keeps this library, and libcurl with it, in the process when the Lua state
+ * that loaded it closes: threads may still be running in it. */
+void bf_stay_loaded(void);
 
 #pragma GCC visibility pop
 

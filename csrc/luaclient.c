@@ -114,9 +114,37 @@ static int client_use_profile(lua_State *L) {
     return 2;
 }
 
+/* core.profiles(path): the names of the file's sections, each with a line end
+ * behind it; false where there is no file; nil and an error. */
+int bf_profiles(lua_State *L) {
+    struct bf_fault fault = {.kind = BF_OK};
+    const char *path = luaL_checkstring(L, 1);
+    char *names = bf_newuserdata(L, BF_PROFILE_NAMES_MAX);
+    size_t len;
+    enum bf_profile result = bf_profile_names(path, names, &len, &fault);
+    if (result == BF_PROFILE_FAULT)
+        return bf_push_fault(L, &fault);
+    if (result == BF_PROFILE_USED)
+        lua_pushlstring(L, names, len);
+    else
+        lua_pushboolean(L, 0);
+    return 1;
+}
+
 /* client:has_credentials() */
 static int client_has_credentials(lua_State *L) {
     lua_pushboolean(L, bf_check_client(L)->credentials != NULL);
+    return 1;
+}
+
+/* client:key_id(): the hex SHA-256 of the API key; nil where there is none. */
+static int client_key_id(lua_State *L) {
+    struct bf_client *client = bf_check_client(L);
+    char hex[BF_SIGNATURE_LEN + 1];
+    if (client->credentials && bf_credentials_id(client->credentials, hex))
+        lua_pushlstring(L, hex, BF_SIGNATURE_LEN);
+    else
+        lua_pushnil(L);
     return 1;
 }
 
@@ -156,6 +184,7 @@ static const luaL_Reg client_methods[] = {
     {"use_environment", client_use_environment},
     {"use_profile",     client_use_profile    },
     {"has_credentials", client_has_credentials},
+    {"key_id",          client_key_id         },
     {"is_closed",       client_is_closed      },
     {"close",           client_close          },
     {NULL,              NULL                  },

@@ -13,6 +13,8 @@ void bf_register_client(lua_State *L);
 /* core.new(options): a client without credentials; or nil and an error. */
 int bf_new_client(lua_State *L);
 
+int bf_profiles(lua_State *L);
+
 /* Argument 1, open or closed; raises where it is no client. */
 struct bf_client *bf_check_client(lua_State *L);
 

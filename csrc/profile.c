@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX 65536
+#define FILE_MAX BF_PROFILE_NAMES_MAX
 
 static enum bf_profile refuse(struct bf_fault *fault, const char *code,
                               const char *path, const char *what) {
@@ -144,26 +144,58 @@ static enum bf_profile use_section(struct bf_client *client,
                : BF_PROFILE_FAULT;
 }
 
-enum bf_profile bf_profile_use(struct bf_client *client, const char *path,
-                               const char *name, struct bf_fault *fault) {
-    enum bf_profile result = BF_PROFILE_FAULT;
-    struct bf_span text = {NULL, 0};
+/* Opens the file, which must be private, and reads it: the text is the caller's
+ * to wipe and free. BF_PROFILE_USED where it was read. */
+static enum bf_profile read_file(const char *path, struct bf_span *text,
+                                 struct bf_fault *fault) {
     /* Not waiting for a writer, should it be a FIFO. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    char *all;
+    enum bf_profile result = BF_PROFILE_FAULT;
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR
                    ? BF_PROFILE_NO_FILE
                    : refuse(fault, "profile", path, "cannot be opened");
     if (is_private(fd, path, fault)) {
-        all = read_all(fd, &text.len);
-        text.text = all;
-        result = all ? use_section(client, text, path, name, fault)
-                     : refuse(fault, "profile", path, "cannot be read");
-        if (all)
-            OPENSSL_cleanse(all, text.len);
-        free(all);
+        text->text = read_all(fd, &text->len);
+        result = text->text ? BF_PROFILE_USED
+                            : refuse(fault, "profile", path, "cannot be read");
     }
     (void)close(fd);
+    return result;
+}
+
+static void wipe_text(struct bf_span text) {
+    OPENSSL_cleanse((char *)text.text, text.len);
+    free((char *)text.text);
+}
+
+enum bf_profile bf_profile_use(struct bf_client *client, const char *path,
+                               const char *name, struct bf_fault *fault) {
+    struct bf_span text = {NULL, 0};
+    enum bf_profile result = read_file(path, &text, fault);
+    if (result == BF_PROFILE_USED) {
+        result = use_section(client, text, path, name, fault);
+        wipe_text(text);
+    }
+    return result;
+}
+
+enum bf_profile bf_profile_names(const char *path,
+                                 char names[BF_PROFILE_NAMES_MAX], size_t *len,
+                                 struct bf_fault *fault) {
+    struct bf_span text = {NULL, 0}, rest, line, name;
+    enum bf_profile result = read_file(path, &text, fault);
+    *len = 0;
+    if (result != BF_PROFILE_USED)
+        return result;
+    rest = text;
+    while (next_line(&rest, &line)) {
+        if (is_section(line, &name)) { /* shorter than its line */
+            memcpy(names + *len, name.text, name.len);
+            *len += name.len;
+            names[(*len)++] = '\n';
+        }
+    }
+    wipe_text(text);
     return result;
 }

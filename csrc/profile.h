@@ -21,6 +21,14 @@ enum bf_profile {
 enum bf_profile bf_profile_use(struct bf_client *client, const char *path,
                                const char *name, struct bf_fault *fault);
 
+#define BF_PROFILE_NAMES_MAX 65536 /* as large as the file may be */
+
+/* Writes the names of the file's sections, each with a line end behind it.
+ * BF_PROFILE_USED where the file could be read; else as bf_profile_use. */
+enum bf_profile bf_profile_names(const char *path,
+                                 char names[BF_PROFILE_NAMES_MAX], size_t *len,
+                                 struct bf_fault *fault);
+
 #pragma GCC visibility pop
 
 #endif

@@ -4,7 +4,6 @@
 #include "compat.h"
 #include "luadecimal.h"
 #include "request.h"
-#include "verdict.h"
 
 #define MESSAGE_MAX 512 /* bytes of the server's words in an error */
 
@@ -158,6 +157,13 @@ static void add_refusal(lua_State *L, const struct bf_transfer *t,
     lua_setfield(L, -2, "message");
 }
 
+/* Did a connection kept from an earlier call break before a reply began? The
+ * server had most likely closed it before. */
+static bool was_stale(const struct bf_transfer *t) {
+    return t->fault.kind == BF_NETWORK && t->ready && t->reused &&
+           t->head.bytes == 0;
+}
+
 static void push_failure(lua_State *L, const struct bf_transfer *t,
                          const struct bf_reply *reply) {
     push_error(L, &t->fault);
@@ -169,32 +175,13 @@ static void push_failure(lua_State *L, const struct bf_transfer *t,
         set_integer(L, "response_time", reply->response_time);
     if (t->head.retry_after >= 0)
         set_integer(L, "retry_after", t->head.retry_after);
+    if (was_stale(t)) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "stale");
+    }
 }
 
 /* ---- the outcome ---- */
-
-static bool is_whole_envelope(const struct bf_reply *reply) {
-    return reply->has_code && reply->has_time && reply->has_zone &&
-           reply->has_message;
-}
-
-/* A status other than 200 is a failure whatever the body says; the body only
- * has the better words for it when it is the exchange's refusal. */
-static void read_reply(struct bf_transfer *t, enum bf_want want,
-                       enum bf_amounts amounts) {
-    struct bf_reply *reply = &t->reply;
-    struct bf_fault fault = {.kind = BF_OK};
-    if (t->fault.kind != BF_OK)
-        return;
-    bf_reply_reset(reply); /* a try before may have run out of memory */
-    (void)bf_reply_read(reply, want, amounts, t->body ? t->body : "",
-                        t->body_len, &fault);
-    if (t->head.status != 200 &&
-        (fault.kind != BF_API || !is_whole_envelope(reply)))
-        bf_verdict_status(t->head.status, &t->fault);
-    else
-        t->fault = fault;
-}
 
 static void push_value(lua_State *L, const struct bf_transfer *t,
                        const struct bf_reply *reply, enum bf_want want,
@@ -209,7 +196,7 @@ static void push_value(lua_State *L, const struct bf_transfer *t,
 
 static void push_times(lua_State *L, const struct bf_transfer *t) {
     if (t->sent > 0)
-        bf_pushinteger(L, t->sent_ms);
+        lua_pushnumber(L, t->sent);
     else
         lua_pushnil(L);
     if (t->replied > 0)
@@ -218,10 +205,9 @@ static void push_times(lua_State *L, const struct bf_transfer *t) {
         lua_pushnil(L);
 }
 
-int bf_push_outcome(lua_State *L, struct bf_transfer *t, enum bf_want want,
-                    enum bf_amounts amounts) {
+int bf_push_outcome(lua_State *L, const struct bf_transfer *t,
+                    enum bf_want want, enum bf_amounts amounts) {
     const struct bf_reply *reply = &t->reply;
-    read_reply(t, want, amounts);
     if (t->fault.kind == BF_OK) {
         push_value(L, t, reply, want, amounts);
         lua_pushnil(L);

@@ -23,12 +23,18 @@ static char *put_number(char *line, int64_t number) {
     return begin;
 }
 
-static bool sign_now(struct bf_transfer *t) {
+/* What the server's clock is ahead of the wall clock by, in ms. What is known
+ * of it by the monotonic clock outlives a change of this machine's. */
+static int64_t wall_offset(const struct bf_transfer *t) {
+    int64_t monotonic = t->monotonic ? bf_now_ms() - bf_wall_ms() : 0;
+    return t->clock_offset + monotonic;
+}
+
+static enum bf_signed sign_now(struct bf_transfer *t) {
     int64_t timestamp = 0;
     unsigned nonce = 0;
-    if (!bf_nonce(t->clock_offset, &timestamp, &nonce))
-        return false;
-    t->sent_ms = timestamp - t->clock_offset;
+    if (!bf_nonce(wall_offset(t), &timestamp, &nonce))
+        return BF_SIGN_FAILED;
     memcpy(t->nonce, NONCE_NAME, sizeof NONCE_NAME);
     memcpy(t->timestamp, TIMESTAMP_NAME, sizeof TIMESTAMP_NAME);
     memcpy(t->sign_header, SIGN_NAME, sizeof SIGN_NAME);
@@ -39,8 +45,9 @@ static bool sign_now(struct bf_transfer *t) {
         t->path,
         t->query,
     };
-    return bf_sign(t->credentials->mac, parts, sizeof parts / sizeof *parts,
-                   t->sign_header + strlen(SIGN_NAME));
+    return bf_credentials_sign(t->credentials, parts,
+                               sizeof parts / sizeof *parts,
+                               t->sign_header + strlen(SIGN_NAME));
 }
 
 /* OpenSSL did not sign. Its error queue is the host's too: nothing of ours is
@@ -54,12 +61,12 @@ static void blame_openssl(struct bf_fault *fault) {
 }
 
 bool bf_request_stamp(struct bf_transfer *t) {
+    enum bf_signed result;
     t->sent = bf_now();
-    if (!t->credentials)
-        t->sent_ms = bf_wall_ms();
-    else if (!t->credentials->mac)
+    result = t->credentials ? sign_now(t) : BF_SIGNED;
+    if (result == BF_SIGN_WIPED)
         bf_fault_set(&t->fault, BF_CLOSED, "closed", "the client is closed");
-    else if (!sign_now(t))
+    else if (result == BF_SIGN_FAILED)
         blame_openssl(&t->fault);
     return t->fault.kind == BF_OK;
 }

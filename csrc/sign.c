@@ -28,7 +28,7 @@ EVP_MAC_CTX *bf_sign_key(const char *secret, size_t len) {
     return key;
 }
 
-static void to_hex(const unsigned char *bytes, size_t len, char *hex) {
+void bf_to_hex(const unsigned char *bytes, size_t len, char *hex) {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < len; i++) {
         *hex++ = digits[bytes[i] >> 4];
@@ -59,7 +59,7 @@ bool bf_sign(EVP_MAC_CTX *key, const struct bf_span *parts, size_t count,
     if (once != key)
         EVP_MAC_CTX_free(once);
     if (ok)
-        to_hex(mac, sizeof mac, hex);
+        bf_to_hex(mac, sizeof mac, hex);
     return ok;
 }
 
@@ -96,6 +96,14 @@ static bool random_below(uint32_t bound, uint32_t *out) {
             return false;
     } while (drawn >= limit);
     *out = drawn % bound;
+    return true;
+}
+
+bool bf_random(double *out) {
+    uint32_t high, low;
+    if (!random_word(&high) || !random_word(&low))
+        return false;
+    *out = (double)((uint64_t)high << 21 | low >> 11) / 9007199254740992.0;
     return true;
 }
 
@@ -153,4 +161,8 @@ double bf_now(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+int64_t bf_now_ms(void) {
+    return (int64_t)(bf_now() * 1000);
 }

@@ -36,12 +36,20 @@ EVP_MAC_CTX *bf_sign_key(const char *secret, size_t len);
 bool bf_sign(EVP_MAC_CTX *key, const struct bf_span *parts, size_t count,
              char hex[BF_SIGNATURE_LEN + 1]);
 
+/* Two lower-case digits for each byte, and a NUL. */
+void bf_to_hex(const unsigned char *bytes, size_t len, char *hex);
+
 /* The time now, by the server's clock (Unix ms), and a nonce that this thread
  * has not used with it. False where the random generator failed. */
 bool bf_nonce(int64_t clock_offset, int64_t *timestamp, unsigned *nonce);
 
 int64_t bf_wall_ms(void); /* Unix time, milliseconds, UTC */
 double bf_now(void);      /* monotonic seconds, unmoved by clock changes */
+int64_t bf_now_ms(void);  /* the same in milliseconds */
+
+/* A number from 0 to below 1, all of its 53 bits random: from OpenSSL, so that
+ * no two processes share a series. False where the generator failed. */
+bool bf_random(double *out);
 
 #pragma GCC visibility pop
 

@@ -29,9 +29,7 @@ static bool make_room(struct bf_sockets *sockets) {
 #define CLOEXEC 0
 #endif
 
-/* Not under the number of a standard stream, where that is closed: what the
- * program writes to it would go to the server. */
-static int off_standard_streams(int fd) {
+int bf_off_standard_streams(int fd) {
     int moved = fd;
     if (fd >= 0 && fd <= STDERR_FILENO) {
         moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -45,7 +43,7 @@ int bf_sockets_open(struct bf_sockets *sockets, int family, int type,
     int fd;
     if (!make_room(sockets))
         return -1;
-    fd = off_standard_streams(socket(family, type | CLOEXEC, protocol));
+    fd = bf_off_standard_streams(socket(family, type | CLOEXEC, protocol));
     if (fd < 0)
         return -1;
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);

@@ -19,6 +19,10 @@ struct bf_sockets {
     size_t count, cap;
 };
 
+/* The descriptor, moved off the numbers of the standard streams where it has
+ * one of theirs: what the program writes to a closed one would go into it. */
+int bf_off_standard_streams(int fd);
+
 /* A new socket, or -1. */
 int bf_sockets_open(struct bf_sockets *sockets, int family, int type,
                     int protocol);

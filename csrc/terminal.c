@@ -1,12 +1,13 @@
 #include "terminal.h"
 
+#include <lauxlib.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* is_terminal(): whether standard output is one */
+/* is_terminal(fd): whether that, or else standard output, is one */
 static int is_terminal(lua_State *L) {
-    lua_pushboolean(L, isatty(STDOUT_FILENO));
+    lua_pushboolean(L, isatty((int)luaL_optinteger(L, 1, STDOUT_FILENO)));
     return 1;
 }
 

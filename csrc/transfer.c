@@ -52,6 +52,10 @@ static int on_ready(void *userdata, char *remote_ip, char *local_ip,
         t->stale = true;
         return CURL_PREREQFUNC_ABORT;
     }
+    if (bf_now() >= t->deadline) { /* the process had been stopped */
+        bf_transfer_expire(t);
+        return CURL_PREREQFUNC_ABORT;
+    }
     t->ready = true;
     return bf_request_stamp(t) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
@@ -63,14 +67,14 @@ static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
                                struct curl_sockaddr *address) {
     struct bf_transfer *t = userdata;
     (void)purpose;
-    t->reused = false;
-    t->fd = -1;
-    if (t->state != BF_RUNNING)
+    if (t->state != BF_RUNNING) /* its outcome may be read by now */
         return CURL_SOCKET_BAD;
+    t->fd = -1;
     if (is_repeat(t->easy)) {
         refuse_repeat(t);
         return CURL_SOCKET_BAD;
     }
+    t->reused = false;
     if (t->client->plain && !bf_is_loopback(&address->addr)) {
         bf_fault_set(&t->fault, BF_NETWORK, "refused",
                      "http:// leads to an address that is not loopback");
@@ -257,10 +261,11 @@ bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
                          const struct bf_request *request) {
     t->client = bf_client_ref(client);
     t->state = BF_DONE; /* until the engine has it */
-    if (request->sign)
-        t->credentials = bf_credentials_ref(client->credentials);
+    if (request->credentials)
+        t->credentials = bf_credentials_ref(request->credentials);
     t->reused = true; /* until a socket is opened for it */
     t->clock_offset = request->clock_offset;
+    t->monotonic = request->monotonic;
     t->started = bf_now();
     t->deadline = request->deadline;
     t->connect_deadline = t->started + client->connect_timeout;

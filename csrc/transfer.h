@@ -35,6 +35,7 @@ struct bf_transfer {
     /* the request */
     struct bf_span path, query; /* within the URL, as they are signed */
     int64_t clock_offset;
+    bool monotonic;
     double started, deadline, connect_deadline;
     struct curl_slist headers[BF_HEADERS];
     char timestamp[48], nonce[32];
@@ -46,7 +47,6 @@ struct bf_transfer {
     bool ready;  /* connected and signed: the request goes out */
     bool reused; /* on a connection kept from an earlier transfer */
     bool stale;  /* that connection had bytes waiting: it is to be replaced */
-    int64_t sent_ms;      /* wall clock at signing, without the offset */
     double sent, replied; /* monotonic: signed; first line of the reply */
 
     /* the reply */

@@ -310,7 +310,7 @@ describe("the network", function()
     local PROGRAM = [[
       local core = require "bitfront.core"
       local client = require "bitfront".new {
-        api_key = "key", api_secret = "secret", timeout = 0.4,
+        api_key = "key", api_secret = "secret", timeout = 0.4, retries = 0,
         connect_timeout = %s, base_url = "https://dead.example" }
       for _ = 1, 2 do
         local begun = core.now()

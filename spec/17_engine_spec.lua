@@ -38,8 +38,36 @@ describe("the engine", function()
     assert.same(whole, pieces)
     assert.is_nil(err)
     assert.equal(1000, info.statusCode)
-    assert.is_true(math.abs(sent - core.wall()) < 5000)
+    assert.is_true(sent <= core.now() and core.now() - sent < 5)
     assert.is_true(round_trip >= 0 and round_trip < 5)
+  end)
+
+  it("signs with the server's time as an offset to the clock that is asked for",
+    function()
+      local client = native(faultd:url_body(BODY))
+      for _, row in ipairs {
+        { core.wall(), { 7000, false } },
+        { core.wall(), { core.wall() - core.now() * 1000 + 7000, true } },
+      } do
+        faultd:forget()
+        assert(core.balances(client, core.now() + 5, "number",
+          math.floor(row[2][1]), row[2][2]))
+        local header = faultd:requests()[1].headers["x-api-timestamp"]
+        local ahead = tonumber(header) - row[1]
+        assert.is_true(ahead > 6900 and ahead < 12000, tostring(ahead))
+      end
+    end)
+
+  it("draws numbers from 0 to below 1", function()
+    local least, most, sum = 1, 0, 0
+    for _ = 1, 10000 do
+      local drawn = core.random()
+      least, most = math.min(least, drawn), math.max(most, drawn)
+      sum = sum + drawn
+    end
+    assert.is_true(least >= 0 and least < 0.01)
+    assert.is_true(most > 0.99 and most < 1)
+    assert.is_true(math.abs(sum / 10000 - 0.5) < 0.03)
   end)
 
   it("does not wait when it is asked not to", function()

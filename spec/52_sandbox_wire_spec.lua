@@ -138,6 +138,11 @@ describe("the sandbox", function()
         { "POST", "settings", "{", "JSON" },
         { "POST", "settings", '{"limit":false}', "no setting limit" },
         { "POST", "settings", '{"limits":1}', "limits cannot be that" },
+        { "POST", "settings", '{"down":"no"}', "down cannot be that" },
+        { "POST", "settings", '{"latency_ms":-1}', "latency_ms cannot be that" },
+        { "POST", "settings", '{"latency_ms":3600001}', "latency_ms cannot be that" },
+        { "POST", "settings", '{"jitter_ms":0.5}', "jitter_ms cannot be that" },
+        { "POST", "settings", '{"jitter_ms":null}', "jitter_ms cannot be that" },
         { "POST", "accounts", "[1]", "accounts%[0%]: an object wanted" },
         { "POST", "script", '{"damage":"none"}', "cannot have this damage" },
         { "POST", "script", '[{"code":1}]', "no code" },
@@ -184,6 +189,76 @@ describe("the sandbox", function()
       assert.equal(1000, caller:code(BALANCES, { shift_ms = -3600000 }))
     end)
 
+    -- How long after its arrival the reply of each call says that it is sent.
+    local function waits(count)
+      caller:control("DELETE", "log")
+      local sent, waited = {}, {}
+      for i = 1, count do sent[i] = caller:get(BALANCES).json.responseTime end
+      local log = caller:control("GET", "log")
+      for i = 1, count do waited[i] = sent[i] - log[i].arrived_ms end
+      return waited
+    end
+
+    it("lets each reply wait, and reads its time when it is sent", function()
+      caller:control("POST", "settings", '{"latency_ms":300}')
+      local waited = waits(1)[1]
+      assert.is_true(waited >= 299 and waited < 1000)
+    end)
+
+    it("lets replies wait by chance, on top", function()
+      caller:control("POST", "settings", '{"latency_ms":100,"jitter_ms":400}')
+      local waited = waits(8)
+      table.sort(waited)
+      assert.is_true(waited[1] >= 99 and waited[8] < 1000)
+      assert.is_true(waited[8] - waited[1] > 40)
+    end)
+
+    it("judges a request when it arrives, not when it is answered", function()
+      caller:control("POST", "settings", '{"latency_ms":1200}')
+      assert.equal(1000, caller:code(BALANCES))
+    end)
+
+    it("scripts a latency instead of the settings'", function()
+      caller:control("POST", "settings", '{"latency_ms":4000}')
+      caller:control("POST", "script", '[{"latency_ms":0},{"latency_ms":100}]')
+      local waited = waits(2)
+      assert.is_true(waited[1] < 1000 and waited[2] >= 99 and waited[2] < 1000)
+    end)
+
+    -- A call that finds the exchange down: what it prints, and how curl ends.
+    local function call_in_vain()
+      local out, _, status = shell.run(caller:curl(("-i -H 'X-API-KEY: %s' %s")
+        :format(box.api_key, caller:url(BALANCES))))
+      return out, status
+    end
+
+    it("takes the exchange down, and up again", function()
+      caller:control("POST", "settings", '{"down":true}')
+      for _ = 1, 2 do assert.same({ "", 56 }, { call_in_vain() }) end
+      caller:control("POST", "settings", '{"down":false}')
+      assert.equal(1000, caller:code(BALANCES))
+    end)
+
+    it("logs and counts what arrives while it is down, and closes at once", function()
+      caller:control("POST", "settings",
+                     '{"limits":true,"down":true,"latency_ms":3600000}')
+      for _ = 1, 3 do call_in_vain() end
+      caller:control("POST", "settings", '{"down":false,"latency_ms":0}')
+      assert.equal(6004, caller:code(BALANCES))
+      local log = caller:control("GET", "log")
+      assert.equal(4, #log)
+      assert.same({ true, box.api_key, 4001 }, { log[1].down, log[1].key, log[1].verdict })
+      assert.is_nil(log[4].down)
+    end)
+
+    it("keeps a script for when it is up again", function()
+      caller:control("POST", "script", '{"statusCode":5000}')
+      caller:control("POST", "settings", '{"down":true}')
+      call_in_vain()
+      caller:control("POST", "settings", '{"down":false}')
+      assert.equal(5000, caller:code(BALANCES))
+    end)
+
     it("scripts the next replies, in order", function()
       caller:control("POST", "script", '[{"statusCode":5000,"times":2},'
         .. '{"statusCode":7,"statusMessage":"\\"$key\\" said $signature"}]')
@@ -220,9 +295,11 @@ describe("the sandbox", function()
       caller:control("POST", "script", '{"statusCode":5000}')
       caller:control("POST", "accounts", "[]")
       caller:control("POST", "settings",
-        '{"clock_offset_ms":9,"balance_as":"object"}')
+        '{"clock_offset_ms":9,"balance_as":"object","down":true,"latency_ms":1,'
+        .. '"jitter_ms":2}')
       caller:control("POST", "reset")
-      assert.same({ clock_offset_ms = 0, limits = true, balance_as = "array" },
+      assert.same({ clock_offset_ms = 0, limits = true, balance_as = "array",
+                    down = false, latency_ms = 0, jitter_ms = 0 },
                   caller:control("GET", "settings"))
       assert.same({}, caller:control("GET", "log"))
       assert.equal(1000, caller:code(BALANCES))

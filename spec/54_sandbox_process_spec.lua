@@ -109,6 +109,30 @@ describe("sandbox.start", function()
     assert.matches("already running on port " .. first.port, message)
   end)
 
+  it("at the same instant, starts one and no more", function()
+    local dir = folder()
+    local program = shell.tmpdir() .. "/program.lua"
+    shell.write(program, [[
+      local box = assert(require("bitfront.sandbox").start {
+        port = 0, dir = os.getenv "DIR", background = true })
+      print(box.pid, not box.already_running)
+    ]])
+    local out = shell.must(("for i in 1 2 3 4; do %s %s & done; wait")
+      :format(shell.interpreter(), program),
+      { env = environment(root() .. "/lua", { DIR = dir }) })
+    local _, pids = out:gsub(("%d\t"):format(sandbox.status({ dir = dir }).pid), "")
+    local _, started_anew = out:gsub("true", "")
+    assert.same({ 4, 1 }, { pids, started_anew })
+    assert.is_nil(shell.must("ls " .. dir):find("starting", 1, true))
+  end)
+
+  it("is not held up by a start that was killed", function()
+    local dir = folder()
+    local dead = shell.must("sh -c 'echo $$'")
+    shell.must(("ln -s %d %s/starting"):format(tonumber(dead), dir))
+    assert.is_true(answers(assert(start { port = 0, dir = dir })))
+  end)
+
   it("answers from an accounts file, and exports no secret of it", function()
     local file = shell.tmpdir() .. "/my accounts.json"
     shell.write(file, '{"api_key":"MINE","api_secret":"s3cret","balances":'

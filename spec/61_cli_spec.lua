@@ -248,6 +248,13 @@ describe("bitfront doctor", function()
     assert.same({ "", 0 }, { err, code })
   end)
 
+  it("shows by how much the clock differs, and what is used of the limits", function()
+    local out = bitfront("doctor", env)
+    assert.truthy(out:find "ok +clock +this machine's is %d+ ms ", out)
+    assert.truthy(out:find("ok +limits +1 of 3 calls in the last second, "
+      .. "1 of 60 in the last minute"), out)
+  end)
+
   it("says nothing of the key or the secret", function()
     local out = bitfront("doctor", env)
     for at = 1, #support.KEY - 3 do

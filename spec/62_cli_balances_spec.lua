@@ -160,6 +160,46 @@ spare    ETH           7                7
 ]], "", 0 }, { out, err, code })
     end)
 
+    local function home_of(names)
+      local profiles = {}
+      for i, name in ipairs(names) do profiles[name] = { "keyof" .. name, "secret" .. i } end
+      local env_of_two = {}
+      for name, value in pairs(several) do env_of_two[name] = value end
+      env_of_two.HOME = command.home(profiles)
+      return env_of_two
+    end
+
+    it("has all that the file has with --all-profiles", function()
+      local two = home_of { "main", "spare" }
+      local out, err, code = bitfront(
+        "balances --all-profiles --total --format csv", two)
+      assert.same({ "currency,balance,availableBalance\r\nBTC,0.3,0.15\r\nETH,7,7\r\n",
+        "", 0 }, { out, err, code })
+      out = bitfront("balances --all-profiles --currency ETH --format csv", two)
+      assert.equal("account,currency,balance,availableBalance\r\nspare,ETH,7,7\r\n", out)
+    end)
+
+    it("tells how far it is on a terminal, and wipes that away", function()
+      local inner = command.line "balances --all-profiles --format csv >/dev/null"
+      local out = support.run("script -qec " .. support.quote(inner) .. " /dev/null",
+        { env = home_of { "main", "spare" } })
+      assert.equal("\r\27[K1 of 2 accounts\r\27[K2 of 2 accounts\r\27[K", out)
+    end)
+
+    it("names each that fails with --all-profiles, and shows none", function()
+      local out, err, code = bitfront("balances --all-profiles",
+        home_of { "main", "spare", "lost", "gone" })
+      assert.same({ "", 1 }, { out, code })
+      assert.truthy(err:find "bitfront: gone: auth %(6001%)")
+      assert.truthy(err:find "bitfront: lost: auth %(6001%)")
+    end)
+
+    it("says where there are no profiles", function()
+      fails("balances --all-profiles", command.environment { HOME = support.tmpdir() },
+        "there are no profiles in /")
+      is_misuse("balances --all-profiles --profile main", "one of %-%-all%-profiles")
+    end)
+
     it("adds them up with --total", function()
       local out = bitfront("balances --profile main --profile spare --total --locked", several)
       assert.equal("currency  balance  availableBalance  locked\n"

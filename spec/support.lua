@@ -38,6 +38,13 @@ function _M.faultd()
   return require "spec.support.faultd".start()
 end
 
+---A proxy that delays what passes through it; see jitterd.lua.
+---@param target_port integer
+---@param max_ms integer
+function _M.jitterd(target_port, max_ms)
+  return require "spec.support.jitterd".start(target_port, max_ms)
+end
+
 ---A whole reply of HTTP/1.1 with this body, as bytes.
 function _M.reply(body, options)
   return require "spec.support.faultd".reply(body, options)
@@ -48,11 +55,13 @@ function _M.sandbox(options)
   return require "spec.support.exchange".start(options)
 end
 
----A client with the documentation's key and secret and the specs' CA.
+---A client with the documentation's key and secret and the specs' CA, which
+---asks once, and at once: the rules it keeps by default have specs of their own.
 ---@param options? table # for bitfront.new; these win
 function _M.client(options)
   local all = { api_key = _M.KEY, api_secret = _M.SECRET,
-                ca_file = _M.certs().ca }
+                ca_file = _M.certs().ca, rate_limit = false, retries = 0,
+                clock = "system" }
   for name, value in pairs(options or {}) do all[name] = value end
   return require "bitfront".new(all)
 end

@@ -45,9 +45,17 @@ local function stop_sandbox(sandbox, args)
   if not stopped then stop(FAILED, message) end
 end
 
+local function check_limits(sandbox, args)
+  local report, message = sandbox.check_limits({ dir = args.dir })
+  if not report then stop(FAILED, message) end
+  write(load("bitfront.cli.limits").format(report))
+  return #report.findings == 0 and 0 or FAILED
+end
+
 function commands.sandbox(args)
   local sandbox = load("bitfront.sandbox")
   if args.stop then return stop_sandbox(sandbox, args) end
+  if args.check_limits then return check_limits(sandbox, args) end
   local running, message = sandbox.start({
     port = args.port, accounts = args.accounts, background = args.background,
     dir = args.dir,

@@ -1,15 +1,20 @@
 -- A client: one account at one exchange. Everything that is policy is here;
 -- the bytes are C's.
 
+local clocks = require "bitfront.clock"
 local credentials = require "bitfront.credentials"
 local errors = require "bitfront.error"
+local limiter = require "bitfront.limiter"
+local many = require "bitfront.many"
 local native = require "bitfront.native"
 local options_of = require "bitfront.options"
+local retry = require "bitfront.retry"
+local target = require "bitfront.target"
 local version = require "bitfront.version"
+local wait = require "bitfront.wait"
 
 local _M = {}
 
-local MAX_QUERY = 8192 -- bytes
 local BASE_URL = "https://openapi.bitfront.me"
 local BALANCES = "/v1/account/balances"
 local BALANCES_REQUEST = { want = "balances", path = BALANCES }
@@ -26,8 +31,8 @@ local TIME_REQUEST = { want = "public", path = "/v1/public/time" }
 ---@field statusCode integer  1000 for a success
 ---@field statusMessage string
 ---@field http_status integer
----@field attempts integer  requests made for the call
----@field elapsed number  seconds the call took
+---@field attempts integer  made for the call
+---@field elapsed number  seconds the call took, with all waiting
 ---@field clock_offset number?  ms by which the server's clock is ahead of ours, as this reply tells
 
 ---@class bitfront.Client
@@ -36,113 +41,171 @@ local meta = { __index = Client, __name = "bitfront.client" }
 
 -- ---- the call ----
 
--- The server read its clock between our sending and its reply: most likely half
--- way.
-local function clock_offset(response_time, sent, round_trip)
-  if response_time and sent and round_trip then
-    return response_time - (sent + round_trip * 1000 / 2)
-  end
+-- What the limiter goes by. Asked for with each call where a function may give
+-- another key with each.
+local function gate_of(self)
+  local limits = self._limits
+  if not limits or self._gate then return self._gate end
+  local key = self._native:key_id()
+  local gate = {
+    store = limits.store, per_second = limits.per_second,
+    per_minute = limits.per_minute, key = key or limiter.NO_KEY,
+  }
+  if key and not self._options.credentials then self._gate = gate end
+  return gate
 end
 
-local function attempt(self, request, deadline)
-  return native.read(self._native, request.want, request.path, request.query,
-    deadline, self._options.amounts)
-end
-
--- One call, one deadline over all of it. Today it is one attempt; limiter,
--- clock and retries belong around it.
-local function call(self, request)
-  local started = native.now()
-  local deadline = started + self._options.timeout
+-- What keeps a call from being made at all.
+local function obstacle(self, request)
   if self._fault then
-    return nil, errors.new(self._fault(), 0)
+    return self._fault()
   elseif self._native:is_closed() then
-    return nil, errors.new({
-      kind = "closed", code = "closed", message = "the client is closed",
-    }, 0)
-  end
-  if request.want ~= "public" then
+    return { kind = "closed", code = "closed", message = "the client is closed" }
+  elseif request.want ~= "public" then
     local ready, err = credentials.load(self._native, self._options)
-    if not ready then
-      return nil, err
-    end
+    return not ready and err or nil
   end
-  local value, failure, info, sent, round_trip =
-    attempt(self, request, deadline)
+end
+
+--- A call under way.
+---@class bitfront.Run
+---@field client bitfront.Client
+---@field request table
+---@field waiter bitfront.Waiter
+---@field started number
+---@field deadline number  of all of it
+---@field attempts integer
+---@field ready number  when the next attempt could have begun, but for pauses
+---@field seen table<string, true>  see retry.lua
+---@field err? bitfront.Error  of the last attempt
+
+local function begin(self, request, waiter, timeout)
+  local failure
+  local started = native.now()
+  if not waiter then
+    waiter, failure = wait.choose(self._waiter)
+  end
+  failure = failure or obstacle(self, request)
+  if failure then return nil, errors.new(failure, 0) end
+  return {
+    client = self, request = request, waiter = waiter, started = started,
+    deadline = started + (timeout or self._options.timeout),
+    gate = gate_of(self), attempts = 0, ready = started, seen = {},
+  }
+end
+
+-- The server read its clock between our sending and its reply, most likely half
+-- way: by so many ms it is ahead of the wall clock.
+local function wall_offset(response_time, sent, round_trip)
+  local ago = native.now() - sent - round_trip / 2
+  return response_time - (native.wall() - ago * 1000)
+end
+
+-- Whatever it does, it is not to harm the call.
+local function tell_observer(run, began, err, info, round_trip)
+  local observer = run.client._options.on_attempt
+  if not observer then return end
+  local now = native.now()
+  pcall(observer, {
+    attempt = run.attempts, path = run.request.path,
+    kind = err and err.kind, code = err and err.code or info and info.statusCode,
+    http_status = err and err.http_status or info and info.http_status,
+    began = native.wall() - math.floor((now - began) * 1000 + 0.5),
+    waited = began - run.ready, elapsed = now - began, round_trip = round_trip,
+  })
+end
+
+-- What was sent and not answered may reach the server when we have given up.
+local LATE = 1000 -- ms
+
+-- Signs and sends, once. The slot is not given back where this raises: then it
+-- counts until the deadline.
+local function attempt(run, slot)
+  local self, request = run.client, run.request
+  local began = native.now()
+  run.attempts = run.attempts + 1
+  local offset, monotonic = self._clock:aim()
+  local value, failure, info, sent, round_trip = run.waiter.read(self._native,
+    request.want, request.path, request.query, run.deadline,
+    self._options.amounts, offset, monotonic)
+  if slot then
+    limiter.release(slot, sent and not round_trip and LATE or 0)
+  end
+  local err = failure and errors.new(failure, run.attempts)
+  local time = info and info.responseTime
+  if time and round_trip then
+    self._clock:learn(time, sent, round_trip, err and err.kind == "clock")
+    info.clock_offset = wall_offset(time, sent, round_trip)
+  end
+  tell_observer(run, began, err, info, round_trip)
+  return value, err, info
+end
+
+-- Seconds for which the exchange is left alone that says it was asked too often.
+local FULL = 1
+
+local function heed_refusal(run, err)
+  if err.kind ~= "rate_limit" then return end
+  err.retry_after = err.retry_after or FULL
+  if run.gate then limiter.fill(run.gate, err.retry_after) end
+end
+
+-- Whether to try again; the pause is over when this returns.
+local function try_again(run, err)
+  local self = run.client
+  if run.attempts > self._options.retries
+    or err.kind == "clock" and self._clock.is_fixed then
+    return false
+  end
+  local pause = retry.after(err, run.seen, run.attempts - 1, run.gate ~= nil,
+    self._quota)
+  run.ready = native.now()
+  if not pause or run.ready + pause >= run.deadline then return false end
+  if pause > 0 then run.waiter.sleep(pause) end
+  return true
+end
+
+local function finish_info(run, info)
   if info then
-    info.attempts = 1
-    info.elapsed = native.now() - started
-    info.clock_offset = clock_offset(info.responseTime, sent, round_trip)
+    info.attempts = run.attempts
+    info.elapsed = native.now() - run.started
   end
-  return value, failure and errors.new(failure, sent and 1 or 0), info
+  return info
 end
 
--- ---- what is asked for ----
-
--- Patterns name their letters: %w asks the locale.
-
--- A path is signed and sent as it is, so it has nothing in it that a URL parser
--- might read in another way.
-local function check_path(path, level)
-  if type(path) ~= "string" or not path:find "^/v[0-9]+/[A-Za-z0-9_./~-]*$"
-    or path:find "//" or (path .. "/"):find "/%.%.?/" then
-    error("client:get: path must look like /v1/trade/openOrders", level + 1)
-  end
-  return path
-end
-
-local function escape(text)
-  return (text:gsub("[^A-Za-z0-9._~-]", function(char)
-    return ("%%%02X"):format(char:byte())
-  end))
-end
-
-local function query_value(name, value, level)
-  if type(value) == "number" and value % 1 == 0 and value > -2 ^ 53
-    and value < 2 ^ 53 then
-    return ("%.0f"):format(value)
-  elseif type(value) == "boolean" then
-    return tostring(value)
-  elseif type(value) ~= "string" then
-    error(("client:get: query value of %s must be a string, a whole number "
-      .. "or a boolean"):format(tostring(name)), level + 1)
-  end
-  return escape(value)
-end
-
--- In the order of the names, so that the same table is the same request.
-local function query_of_table(query, level)
-  local pairs_of = {}
-  for name, value in pairs(query) do
-    if type(name) ~= "string" then
-      error("client:get: query names must be strings", level + 1)
+-- One call, one deadline over all of it: wait for a slot, sign and send, learn
+-- the clock, decide, pause, again.
+local function call(self, request, waiter, timeout)
+  local run, obstructed = begin(self, request, waiter, timeout)
+  if not run then return nil, obstructed end
+  local value, err, info
+  repeat
+    local slot, refused
+    if run.gate then
+      slot, refused = limiter.acquire(run.gate, run.waiter, run.deadline)
     end
-    pairs_of[#pairs_of + 1] = escape(name) .. "="
-      .. query_value(name, value, level + 1)
-  end
-  table.sort(pairs_of)
-  local text = table.concat(pairs_of, "&")
-  if #text > MAX_QUERY then
-    error("client:get: query must not exceed 8192 bytes", level + 1)
-  end
-  return text
-end
-
-local function check_query(query, level)
-  if type(query) == "table" then
-    return query_of_table(query, level + 1)
-  elseif query ~= nil and (type(query) ~= "string" or #query > MAX_QUERY
-    or query:find "[^A-Za-z0-9!$%%&'()*+,./:;=?@_~-]" or query:find "^%?") then
-    error("client:get: query must be a table, or a string as it stands in "
-      .. "a URL, without the ?", level + 1)
-  end
-  return query
+    if refused then
+      return nil, err or errors.new(refused, 0), finish_info(run, info)
+    end
+    value, err, info = attempt(run, slot)
+    if not err then
+      retry.refund(self._quota, run.attempts - 1)
+      return value, nil, finish_info(run, info)
+    end
+    heed_refusal(run, err)
+  until not try_again(run, err)
+  err.stale = nil
+  return nil, err, finish_info(run, info)
 end
 
 -- ---- what a user calls ----
 
+local function is_client(value)
+  return getmetatable(value) == meta
+end
+
 local function check_self(self, name)
-  if getmetatable(self) ~= meta then
+  if not is_client(self) then
     error(("call it with a colon: client:%s(...)"):format(name), 3)
   end
 end
@@ -190,7 +253,7 @@ function Client:balance(code)
   return record, trouble and errors.new({
     kind = "protocol", code = "schema", http_status = info.http_status,
     message = trouble,
-  }, 1), info
+  }, info.attempts), info
 end
 
 --- The server's clock. Needs no credentials.
@@ -204,7 +267,7 @@ function Client:server_time()
     err = errors.new({
       kind = "protocol", code = "schema",
       message = "responseTime must be an integer",
-    }, 1)
+    }, info and info.attempts or 1)
   end
   return not err and info.responseTime or nil, err, info
 end
@@ -234,7 +297,7 @@ end
 ---@return bitfront.Info? info
 function Client:get(path, query)
   check_self(self, "get")
-  path, query = check_path(path, 2), check_query(query, 2)
+  path, query = target.check_path(path, 2), target.check_query(query, 2)
   local public = path:find "^/v%d+/public/" or path:find "^/v%d+/market/public/"
   local text, err, info = call(self, {
     want = public and "public" or "data", path = path, query = query,
@@ -243,7 +306,7 @@ function Client:get(path, query)
     return nil, err, info
   end
   local value, failure = decode(text)
-  return value, failure and errors.new(failure, 1), info
+  return value, failure and errors.new(failure, info and info.attempts or 1), info
 end
 
 --- Wipes the credentials. Calls after it return an error of kind "closed";
@@ -257,6 +320,10 @@ meta.__close = Client.close
 
 function meta:__tostring()
   return tostring(self._native)
+end
+
+local function ask(self, waiter, timeout)
+  return call(self, BALANCES_REQUEST, waiter, timeout)
 end
 
 -- ---- making one ----
@@ -278,6 +345,20 @@ local function variable(name)
   return value ~= "" and value or nil
 end
 
+local function new(native_client, checked, fault)
+  local limits = checked.rate_limit
+  return setmetatable({
+    _native = native_client, _options = checked, _fault = fault,
+    _limits = limits and {
+      per_second = limits.per_second, per_minute = limits.per_minute,
+      store = limits.store or limiter.process_store(),
+    },
+    _clock = checked.clock == "auto" and clocks.of(checked.base_url)
+      or clocks.fixed(tonumber(checked.clock) or 0),
+    _quota = retry.quota(), _waiter = wait.by(checked.sleep),
+  }, meta)
+end
+
 -- What the environment says may be wrong without a fault of the caller's: then
 -- there is a client, but each of its calls returns why it cannot work.
 local function misconfigured(options, name, err)
@@ -286,10 +367,7 @@ local function misconfigured(options, name, err)
       message = ("%s: %s"):format(name, err.message) }
   end
   options.base_url = BASE_URL
-  return setmetatable({
-    _native = assert(native.new(native_options(options))),
-    _options = options, _fault = fault,
-  }, meta)
+  return new(assert(native.new(native_options(options))), options, fault)
 end
 
 --- See bitfront.new. Raises at `level`.
@@ -301,7 +379,6 @@ function _M.new(options, level)
   local own_url = checked.base_url
   checked.base_url = own_url or variable "BITFRONT_BASE_URL" or BASE_URL
   checked.ca_file = checked.ca_file or variable "BITFRONT_CA_FILE"
-  checked.timeout = checked.timeout or 10
   local client, err = native.new(native_options(checked))
   if not client and err.kind == "config" and not own_url then
     return misconfigured(checked, "BITFRONT_BASE_URL", err)
@@ -316,7 +393,17 @@ function _M.new(options, level)
     end
     checked.api_key, checked.api_secret = nil, nil -- in C from here on
   end
-  return setmetatable({ _native = client, _options = checked }, meta)
+  return new(client, checked)
+end
+
+--- See bitfront.balances_many. Raises at `level`.
+---@param clients bitfront.Client[]
+---@param options bitfront.ManyOptions?
+---@param level integer
+---@return bitfront.Outcome[]
+function _M.balances_many(clients, options, level)
+  local results = many.balances(clients, options, is_client, ask, level + 1)
+  return results
 end
 
 return _M

@@ -10,6 +10,7 @@
 local client = require "bitfront.client"
 local format = require "bitfront.format"
 local native = require "bitfront.native"
+local options_of = require "bitfront.options"
 local records = require "bitfront.records"
 
 local _M = { _VERSION = require "bitfront.version" }
@@ -57,6 +58,38 @@ local default
 function _M.balances()
   default = default or client.new(nil, 2)
   return default:balances()
+end
+
+--- The balances of many accounts, several at a time; shared connections, each
+--- account with a deadline and an outcome of its own. In plain Lua it blocks
+--- until all are there; it lets others go on inside nginx, and where a client
+--- has the option `sleep`. Raises at the caller's line for what is no client
+--- and for one that is given twice.
+---@param clients bitfront.Client[]
+---@param options? bitfront.ManyOptions
+---@return bitfront.Outcome[] outcomes  in the order of the clients
+function _M.balances_many(clients, options)
+  local outcomes = client.balances_many(clients, options, 2)
+  return outcomes
+end
+
+--- A store for the option rate_limit of all who share a Redis. Where it cannot
+--- be asked, calls fail with kind rate_limit and code store: nothing is sent.
+---@param options bitfront.RedisOptions
+---@return bitfront.Store
+function _M.redis_limiter(options)
+  local checked = options_of.check_redis(options, 2)
+  local store, message = require "bitfront.limiter.redis".new(checked)
+  return store or error("bitfront.redis_limiter: " .. message, 2)
+end
+
+--- A store for the option rate_limit of all workers of an nginx. No item of the
+--- dict may be evicted: use one of its own, or nothing but safe_set and safe_add.
+---@param name string  of a lua_shared_dict
+---@return bitfront.Store
+function _M.shared_dict_limiter(name)
+  local store, message = require "bitfront.limiter.shared_dict".new(name)
+  return store or error("bitfront.shared_dict_limiter: " .. message, 2)
 end
 
 local function text_of(name, value)

@@ -6,9 +6,6 @@
 --       content_by_lua_block { require("bitfront.nginx").serve { ttl = 2 }() }
 --     }
 
-local caches = require "bitfront.nginx.cache"
-local serves = require "bitfront.nginx.serve"
-
 local _M = {}
 
 ---@class bitfront.nginx.CacheOptions
@@ -76,7 +73,7 @@ local function cached(options, level)
   if made and is_like(options, made.options, 2) then
     return made.cache
   end
-  local cache = caches.new(options, level + 1)
+  local cache = require "bitfront.nginx.cache".new(options, level + 1)
   if made then
     error(("bitfront.nginx.cached: the dict has a cache %s with other options; "
       .. "make it once, or give this one a name"):format(key), level + 1)
@@ -107,7 +104,7 @@ function _M.serve(options)
   for _, made in ipairs(made_handlers) do
     if is_like(options, made.options, 2) then return made.handler end
   end
-  local handler = serves.new(options, cached, 2)
+  local handler = require "bitfront.nginx.serve".new(options, cached, 2)
   last_made = last_made % REMEMBERED + 1
   made_handlers[last_made] = { options = copy_of(options), handler = handler }
   return handler

@@ -11,11 +11,33 @@ local _M = {}
 ---@field base_url? string  default BITFRONT_BASE_URL, else https://openapi.bitfront.me
 ---@field timeout? number  seconds for the whole call; default 10
 ---@field connect_timeout? number  seconds until the connection stands; default 3
+---@field retries? integer  further attempts after one that failed and may pass; default 2
+---@field rate_limit? bitfront.RateLimit|false  the exchange's limits, kept on our side; false: not at all
+---@field clock? "auto"|"system"|integer  whose time requests bear: learned from the replies (default), this machine's, or that and so many ms
+---@field sleep? fun(seconds: number)  of a scheduler, so that its other coroutines run while a call waits
+---@field on_attempt? fun(event: bitfront.Event)  called after each attempt
 ---@field amounts? "number"|"string"|"decimal"  Lua numbers (default), the digits as they came, or exact decimals
 ---@field ca_file? string  PEM file of the certificates to trust, instead of the system's; default BITFRONT_CA_FILE
 ---@field proxy? string  http://, https://, socks5h:// or socks4a:// URL; the environment's proxies are not used
 ---@field user_agent? string  default bitfront-lua/VERSION
 ---@field max_body? integer  bytes of the largest reply taken; default 1048576
+
+---@class bitfront.RateLimit
+---@field per_second? integer  calls of the key in any second; default 3
+---@field per_minute? integer  and in any minute; default 60
+---@field store? bitfront.Store  where they are counted; default: in this process
+
+--- One attempt. No secret, key or signature is in it.
+---@class bitfront.Event
+---@field attempt integer  1 for the call's first
+---@field path string
+---@field kind? string  of its failure; nil for a success
+---@field code? integer|string  the API's statusCode, or a fixed word
+---@field http_status? integer
+---@field began integer  Unix ms
+---@field waited number  seconds before it: for a slot, and between attempts
+---@field elapsed number  seconds it took
+---@field round_trip? number  seconds from signing to the reply's first line
 
 local DAY = 86400
 
@@ -51,10 +73,50 @@ local function file(value)
     "a file's path"
 end
 
-local function callable(value)
-  local meta = getmetatable(value)
-  return type(value) == "function" or type(meta) == "table"
-    and meta.__call ~= nil, "a function that returns key and secret"
+local function callable(purpose)
+  return function(value)
+    local meta = getmetatable(value)
+    return type(value) == "function" or type(meta) == "table"
+      and meta.__call ~= nil, "a function " .. purpose
+  end
+end
+
+local function retries(value)
+  return type(value) == "number" and value >= 0 and value <= 10
+    and value % 1 == 0, "a whole number from 0 to 10"
+end
+
+local function clock(value)
+  return value == "auto" or value == "system" or type(value) == "number"
+    and value % 1 == 0 and math.abs(value) <= 1e12,
+    '"auto", "system" or a whole number of ms'
+end
+
+local function is_limit(value)
+  return type(value) == "number" and value >= 1 and value <= 1e9
+    and value % 1 == 0
+end
+
+local function is_store(value)
+  local kind = type(value)
+  return (kind == "table" or kind == "userdata") and value.acquire ~= nil
+    and value.release ~= nil and value.fill ~= nil
+end
+
+local limits = {
+  per_second = is_limit, per_minute = is_limit, store = is_store,
+}
+
+local RATE_LIMIT = "false or a table: per_second and per_minute, whole numbers "
+  .. "of 1 or more, and store, a limiter's store"
+
+local function rate_limit(value)
+  if type(value) ~= "table" then return value == false, RATE_LIMIT end
+  for name, limit in pairs(value) do
+    local check = limits[name]
+    if not check or not check(limit) then return false, RATE_LIMIT end
+  end
+  return true
 end
 
 local function amounts(value)
@@ -67,11 +129,16 @@ end
 local checks = {
   api_key = text,
   api_secret = text,
-  credentials = callable,
+  credentials = callable "that returns key and secret",
   profile = text,
   base_url = text,
   timeout = seconds,
   connect_timeout = seconds,
+  retries = retries,
+  rate_limit = rate_limit,
+  clock = clock,
+  sleep = callable "of seconds",
+  on_attempt = callable "of an event",
   amounts = amounts,
   ca_file = file,
   proxy = proxy,
@@ -122,20 +189,24 @@ function _M.did_you_mean(name, known)
   return ('; did you mean "%s"?'):format(best)
 end
 
-local function fail(level, message, ...)
-  error("bitfront.new: " .. message:format(...), level + 1)
+-- Raises in the name of the function whose options they are.
+local function fail(call, level, message, ...)
+  error(("bitfront.%s: %s"):format(call, message:format(...)), level + 1)
 end
 
-local function check_each(options, level)
+local function check_each(call, options, known, level)
+  if type(options) ~= "table" then
+    fail(call, level + 1, "options must be a table, not a %s", type(options))
+  end
   for name, value in pairs(options) do
-    local check = checks[name]
+    local check = known[name]
     if not check then
-      fail(level + 1, 'unknown option "%s"%s', tostring(name),
-        _M.did_you_mean(name, checks))
+      fail(call, level + 1, 'unknown option "%s"%s', tostring(name),
+        _M.did_you_mean(name, known))
     end
     local good, wanted = check(value)
     if not good then
-      fail(level + 1, "%s must be %s", name, wanted)
+      fail(call, level + 1, "%s must be %s", name, wanted)
     end
   end
 end
@@ -143,33 +214,78 @@ end
 local function check_credentials(options, level)
   local given = {}
   if (options.api_key == nil) ~= (options.api_secret == nil) then
-    fail(level + 1, "%s is missing: api_key and api_secret go together",
+    fail("new", level + 1, "%s is missing: api_key and api_secret go together",
       options.api_key and "api_secret" or "api_key")
   end
   for _, name in ipairs { "api_key", "credentials", "profile" } do
     given[#given + 1] = options[name] and name or nil
   end
   if #given > 1 then
-    fail(level + 1, "give either %s or %s, not both", given[1], given[2])
+    fail("new", level + 1, "give either %s or %s, not both", given[1], given[2])
   end
 end
 
---- Returns a checked copy of `options`; raises at `level` for a value that will
+local DEFAULTS = { timeout = 10, retries = 2, clock = "auto" }
+local DEFAULT_LIMITS = { per_second = 3, per_minute = 60 }
+
+local function with_defaults(values, defaults)
+  local copy = {}
+  for name, value in pairs(defaults) do copy[name] = value end
+  for name, value in pairs(values) do copy[name] = value end
+  return copy
+end
+
+--- Returns a checked copy of `options`, with defaults; raises at `level` for a value that will
 --- not do and for a name that does not exist.
 ---@param options bitfront.Options?
 ---@param level integer  as for error(): 1 is the caller of this function
 ---@return bitfront.Options
 function _M.check(options, level)
-  local copy = {}
-  if options ~= nil and type(options) ~= "table" then
-    fail(level + 1, "options must be a table, not a %s", type(options))
-  end
-  for name, value in pairs(options or {}) do
-    copy[name] = value
-  end
-  check_each(copy, level + 1)
+  options = options == nil and {} or options
+  check_each("new", options, checks, level + 1)
+  local copy = with_defaults(options, DEFAULTS)
   check_credentials(copy, level + 1)
+  if copy.rate_limit ~= false then
+    copy.rate_limit = with_defaults(copy.rate_limit or {}, DEFAULT_LIMITS)
+  end
   return copy
+end
+
+local function concurrency(value)
+  return type(value) == "number" and value >= 1 and value <= 10000
+    and value % 1 == 0, "a whole number from 1 to 10000"
+end
+
+local many = {
+  concurrency = concurrency,
+  timeout = seconds,
+  on_progress = callable "of how many are done and how many there are",
+}
+
+--- The same for bitfront.balances_many.
+---@param options bitfront.ManyOptions?
+---@param level integer
+---@return bitfront.ManyOptions
+function _M.check_many(options, level)
+  options = options == nil and {} or options
+  check_each("balances_many", options, many, level + 1)
+  return with_defaults(options, { concurrency = 8 })
+end
+
+local redis = {
+  connect = callable "that returns a connected client",
+  name = text,
+}
+
+--- The same for bitfront.redis_limiter.
+---@param options bitfront.RedisOptions
+---@param level integer
+function _M.check_redis(options, level)
+  check_each("redis_limiter", options, redis, level + 1)
+  if not options.connect then
+    fail("redis_limiter", level + 1, "connect is missing")
+  end
+  return with_defaults(options, {})
 end
 
 return _M

@@ -55,7 +55,7 @@ function _M.meaning(code)
   return meanings[code] or unknown
 end
 
-local passing = { network = true, timeout = true }
+local passing = { network = true, timeout = true, rate_limit = true }
 
 --- May a failure that is not a refusal by the exchange pass by itself?
 ---@param kind string

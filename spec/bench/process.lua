@@ -43,7 +43,7 @@ report("libcurl_loaded",
   read("/proc/self/maps"):find("libcurl", 1, true) and 1 or 0)
 
 if arg[1] == "calls" then
-  local client = bitfront.new { timeout = 60 }
+  local client = bitfront.new { timeout = 60, rate_limit = false }
   for _ = 1, WARM_UP do
     assert(client:balances())
   end

@@ -10,5 +10,6 @@ in_tree() (
 in_tree lua5.4 spec/bench/run.lua
 for lua in lua5.4 luajit; do
   echo
+  in_tree $lua spec/bench/many.lua
   in_tree $lua spec/bench/amounts.lua
 done

@@ -100,8 +100,10 @@ function _M.start(options)
     local out, err, code = try(options, nginx, dir, port)
     if code == 0 then
       local pid = tonumber(wait_for(dir .. "/nginx.pid"))
-      return setmetatable({ url = "http://127.0.0.1:" .. port, port = port,
-                            dir = dir, pid = pid }, meta)
+      return setmetatable({
+        url = "http://127.0.0.1:" .. port, port = port, dir = dir, pid = pid,
+        guard = found.guard(dir, pid), -- it ends with this process
+      }, meta)
     end
     trouble = out .. err
     if not trouble:find "in use" then break end

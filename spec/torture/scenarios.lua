@@ -12,6 +12,7 @@ local function client_of(name, options)
     api_secret = "dwjnGqCVzfHlW6Q9r4BjXpmiK1WCdMBI",
     base_url = url(name),
     ca_file = url("CA"),
+    rate_limit = { per_second = 1e6, per_minute = 1e6 },
   }
   for key, value in pairs(options or {}) do
     all[key] = value

@@ -48,6 +48,25 @@ end
 ---@field client bitfront.Client
 ---@field name? string  where profiles were named
 
+---With --all-profiles, `profile` becomes the list of all there are.
+---@param args table
+function _M.name_all(args)
+  if not args.all_profiles then return end
+  local path = require "bitfront.credentials".profile_path()
+  local names, err = false, nil
+  if path then names, err = streams.load("bitfront.core").profiles(path) end
+  if err then streams.stop(streams.FAILED, _M.describe(err)) end
+  for name in (names or ""):gmatch("[^\n]+") do
+    if not args.profile[name] then
+      args.profile[#args.profile + 1] = name
+      args.profile[name] = true
+    end
+  end
+  if not args.profile[1] then
+    streams.stop(streams.FAILED, ("there are no profiles in %s"):format(path or "no home folder"))
+  end
+end
+
 ---@param args table  whose `profile` is a list
 ---@return bitfront.cli.Account[]
 function _M.open_all(args)
@@ -65,18 +84,51 @@ local function unnamed()
   return os.getenv(credentials.PROFILE_VARIABLE) or "default"
 end
 
----One look at an account. Its records say whose they are if that is asked for:
----by several profiles, or by the column.
+-- The records say whose they are if that is asked for: by several profiles, or by
+-- the column.
+local function mark(account, args, records)
+  local wanted = args.columns and args.columns.account
+  for _, record in ipairs(records or {}) do
+    record.account = account.name or wanted and unnamed() or nil
+  end
+  return records
+end
+
+---One look at an account.
 ---@param account bitfront.cli.Account
 ---@param args table
 ---@return bitfront.Record[]?, bitfront.Error?
 function _M.ask(account, args)
   local records, err = account.client:balances()
-  local wanted = args.columns and args.columns.account
-  for _, record in ipairs(records or {}) do
-    record.account = account.name or wanted and unnamed() or nil
+  return mark(account, args, records), err
+end
+
+-- A line that is written over and at last wiped away, for people.
+local function show_progress(done, count)
+  io.stderr:write(("\r\27[K%d of %d accounts"):format(done, count),
+    done == count and "\r\27[K" or "")
+end
+
+---One look at all accounts at once. Where any of them fails, each that does is
+---named, and it ends: half of the money is worse than none.
+---@param accounts bitfront.cli.Account[]
+---@param args table
+---@return bitfront.Record[][]
+function _M.ask_all(accounts, args)
+  local clients, lists, failures = {}, {}, {}
+  for i, account in ipairs(accounts) do clients[i] = account.client end
+  local shown = #clients > 1 and streams.load("bitfront.core").is_terminal(2)
+  local outcomes = streams.load("bitfront").balances_many(clients,
+    { on_progress = shown and show_progress or nil })
+  for i, outcome in ipairs(outcomes) do
+    local err = outcome.err
+    lists[i] = mark(accounts[i], args, outcome.balances)
+    failures[#failures + 1] = err and _M.describe(err, accounts[i].name) .. advice(err, args)
   end
-  return records, err
+  local last = table.remove(failures)
+  for _, failure in ipairs(failures) do streams.say(failure) end
+  if last then streams.stop(streams.FAILED, last) end
+  return lists
 end
 
 function _M.close_all(accounts)

@@ -109,7 +109,8 @@ local function add_sandbox_options(command)
   command:option("--dir", "Folder for its certificates and state."):argname("<folder>")
   command:mutex(
     command:flag("--background", "Keep it running after this command."),
-    command:flag("--stop", "Stop the one that runs in the background."))
+    command:flag("--stop", "Stop the one that runs in the background."),
+    command:flag("--check-limits", "Look for calls too close together in what arrived."))
 end
 
 local function add_balances(parser)
@@ -120,6 +121,7 @@ local function add_balances(parser)
     :argname("<file>")
   add_format(command)
   add_profiles(command)
+  command:flag("--all-profiles", "All accounts of the credentials file.")
 end
 
 local function add_watch(parser)
@@ -183,6 +185,9 @@ local CONFLICTS = {
     return args.format == "prometheus" and (args.columns or args.value)
   end },
   { "a profile is named twice", repeated_profile },
+  { "--profile is one of --all-profiles", function(args)
+    return args.all_profiles and args.profile[1]
+  end },
 }
 
 local function conflict_in(args)

@@ -10,11 +10,10 @@ local _M = {}
 
 -- The records in the order of the accounts; with --total, of all together.
 local function ask_all(args)
-  local lists, all = {}, {}
-  local asked = accounts.open_all(args)
-  for i, account in ipairs(asked) do
-    lists[i] = accounts.result_of(args, account.name, accounts.ask(account, args))
-    for _, record in ipairs(lists[i]) do all[#all + 1] = record end
+  local all, asked = {}, accounts.open_all(args)
+  local lists = accounts.ask_all(asked, args)
+  for _, list in ipairs(lists) do
+    for _, record in ipairs(list) do all[#all + 1] = record end
   end
   accounts.close_all(asked)
   return args.total and bitfront.total(lists) or all
@@ -43,6 +42,7 @@ local function total_line(worth, args)
 end
 
 function _M.all(args)
+  accounts.name_all(args)
   local wanted = selection.new(args)
   local records = ask_all(args)
   name_missing(records, args)

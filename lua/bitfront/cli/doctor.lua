@@ -3,6 +3,7 @@
 
 local core = require "bitfront.core"
 local credentials = require "bitfront.credentials"
+local limiter = require "bitfront.limiter"
 local text = require "bitfront.text"
 
 local _M = {}
@@ -77,6 +78,19 @@ local function server(client, reply)
   return ("answers in %.0f ms"):format(reply.info.elapsed * 1000)
 end
 
+-- What this process has used: no more than this look, where the limiter counts
+-- in this process alone.
+local function windows(client)
+  local gate = client._limits
+  if not gate then return "not kept" end
+  local second, minute, full = limiter.peek {
+    store = gate.store, key = client._native:key_id() or limiter.NO_KEY,
+  }
+  if not second then return "the store cannot be asked: " .. tostring(minute), true end
+  return ("%d of %d calls in the last second, %d of %d in the last minute%s"):format(second,
+    gate.per_second, minute, gate.per_minute, full > 0 and "; the exchange says it is full" or "")
+end
+
 local function clock(_, reply)
   local offset = reply.info and reply.info.clock_offset
   if not offset then return "not compared, since the server did not tell its time" end
@@ -98,6 +112,7 @@ local LOOKS = {
   { "credentials", found_credentials },
   { "server", server },
   { "clock", clock },
+  { "limits", windows },
 }
 
 ---@param client bitfront.Client

@@ -6,7 +6,9 @@ local errors = require "bitfront.error"
 local format = require "bitfront.format"
 local native = require "bitfront.native"
 local options_of = require "bitfront.options"
+local shared_dict = require "bitfront.limiter.shared_dict"
 local stores = require "bitfront.nginx.store"
+local waits = require "bitfront.wait.nginx"
 
 local _M = {}
 
@@ -30,24 +32,22 @@ local meta = { __index = Cache, __name = "bitfront.nginx.cache" }
 
 -- ---- the client ----
 
--- A client of the cache's own. The wire's digits come and are kept; what the
--- user wants instead is made of them. All workers together keep the exchange's
--- limits, by way of the same dict.
+-- A client of the cache's own. It brings the wire's digits; what the user wants
+-- instead is made of them. A failure is not repeated by it: the next ttl does.
+-- All workers together keep the exchange's limits, by way of the same dict.
 local function own_client(options, dict)
   local wanted = {}
   for name, value in pairs(options) do
     wanted[name] = value
   end
-  wanted.amounts = "string"
-  -- Until it is there, each worker has its own limits.
-  local found, limiter = pcall(require, "bitfront.limiter.shared_dict")
-  local limits = wanted.rate_limit
-  if found and limits ~= false and not (limits and limits.store) then
-    wanted.rate_limit = {}
-    for name, value in pairs(limits or {}) do
-      wanted.rate_limit[name] = value
+  wanted.amounts, wanted.retries = "string", wanted.retries or 0
+  if wanted.rate_limit ~= false then
+    local limits = {}
+    for name, value in pairs(wanted.rate_limit or {}) do
+      limits[name] = value
     end
-    wanted.rate_limit.store = limiter.new { dict = dict }
+    limits.store = limits.store or assert(shared_dict.new(dict))
+    wanted.rate_limit = limits
   end
   return require "bitfront".new(wanted)
 end
@@ -190,23 +190,10 @@ end
 
 -- ---- waiting ----
 
-local YIELDING = {
-  rewrite = true, server_rewrite = true, access = true, content = true,
-  timer = true, ssl_cert = true, ssl_session_fetch = true,
-  ssl_client_hello = true, preread = true,
-}
-
--- A wait that is begun below a C function, such as table.sort, would crash the
--- worker when it ends.
-local function may_wait()
-  local isyieldable = coroutine.isyieldable
-  return YIELDING[ngx.get_phase()] and (not isyieldable or isyieldable())
-end
-
-local function no_wait()
-  return errors.new({ kind = "phase", code = ngx.get_phase(),
-    message = "the balances are being fetched, and here nothing can wait for "
-      .. "them: ask in a later phase, or in ngx.timer.at(0, ...)" }, 0)
+-- Whether the caller can wait; why not.
+local function can_wait()
+  local waiter, failure = waits.waiter()
+  return waiter ~= nil, failure
 end
 
 local function too_late()
@@ -246,7 +233,7 @@ function Cache:_meanwhile(visit, copy, state, now)
   if copy and not patient then
     return true, what_there_is(copy, state)
   elseif not visit.may_wait then
-    return true, nil, nil, no_wait()
+    return true, nil, nil, errors.new(visit.failure, 0)
   elseif now - visit.came > micro(self.timeout + 1) then
     return true, nil, nil, too_late()
   end
@@ -266,7 +253,8 @@ end
 -- Whoever begins the call waits for it, a while; others do only where there is
 -- nothing to show meanwhile.
 function Cache:_visit()
-  local visit = { came = stores.now(), may_wait = may_wait() }
+  local visit = { came = stores.now() }
+  visit.may_wait, visit.failure = can_wait()
   local pause = FIRST_PAUSE
   while true do
     local done, copy, freshness, err = self:_step(visit)
@@ -386,7 +374,7 @@ local function check(options, level)
   end
 end
 
-local function shared_dict(name, level)
+local function dict_of(name, level)
   local dict = ngx.shared[name]
   if not dict then
     fail(level + 1, "nginx.conf has no lua_shared_dict %s", name)
@@ -394,13 +382,19 @@ local function shared_dict(name, level)
   return dict
 end
 
--- What the client was told itself, as far as it tells.
+-- What the cache's own client is to be told. A client that is given tells its
+-- own, if it is one of ours.
 local function client_options(options, level)
   if options.client then
     local known = options.client._options
     return type(known) == "table" and known or {}
   end
-  return options_of.check(options.options, level + 1)
+  local checked = options_of.check(options.options, level + 1)
+  local own = {}
+  for name in pairs(options.options or {}) do
+    own[name] = checked[name]
+  end
+  return own
 end
 
 --- See bitfront.nginx.cached. Raises at `level`.
@@ -412,7 +406,7 @@ function _M.new(options, level)
   local dict_name = options.dict or "bitfront"
   local told = client_options(options, level + 1)
   return setmetatable({
-    store = stores.new(shared_dict(dict_name, level + 1),
+    store = stores.new(dict_of(dict_name, level + 1),
       options.name or "default"),
     dict_name = dict_name,
     ttl = options.ttl or 2, stale = options.stale or 60,

@@ -6,7 +6,7 @@
 --     POST   /sandbox/settings   changes those given: {"limits": false}
 --     POST   /sandbox/accounts   replaces all accounts (accounts.lua)
 --     GET    /sandbox/log        arrivals, oldest first (log.lua)
---     DELETE /sandbox/log
+--     DELETE /sandbox/log        forgets them, in arrivals.log too
 --     POST   /sandbox/script     appends steps for next replies (script.lua)
 --     DELETE /sandbox/script
 --     GET    /sandbox/damages    the damages' names, and what each does
@@ -18,18 +18,20 @@
 local accounts = require "bitfront.sandbox.accounts"
 local cjson = require "cjson.safe"
 local damage = require "bitfront.sandbox.damage"
-local logs = require "bitfront.sandbox.log"
 local rules = require "bitfront.sandbox.rules"
 local script = require "bitfront.sandbox.script"
+local values = require "bitfront.sandbox.values"
 
 local _M = {}
 
+--- The state at the start; the log is begun anew.
 ---@param by_key table<string, bitfront.sandbox.Account>
-function _M.new_state(by_key)
+function _M.new_state(by_key, log)
+  log:clear()
   return {
     accounts_at_start = by_key,
     exchange = rules.new(by_key),
-    log = logs.new(),
+    log = log,
     script = {},
   }
 end
@@ -40,12 +42,19 @@ local function one_of(...)
   return function(value) return allowed[value] end
 end
 
+local function is_boolean(value)
+  return type(value) == "boolean"
+end
+
 local settings = {
   clock_offset_ms = function(value)
     return type(value) == "number" and value % 1 == 0
   end,
-  limits = function(value) return type(value) == "boolean" end,
+  limits = is_boolean,
   balance_as = one_of("array", "object"),
+  down = is_boolean,
+  latency_ms = values.wait_ms,
+  jitter_ms = values.wait_ms,
 }
 
 local function check_settings(wanted)
@@ -90,7 +99,7 @@ local function read_log(state)
 end
 
 local function clear_log(state)
-  state.log = logs.new()
+  state.log:clear()
   return "{}"
 end
 
@@ -111,7 +120,8 @@ local function list_damages()
 end
 
 local function reset(state)
-  for name, value in pairs(_M.new_state(state.accounts_at_start)) do
+  local anew = _M.new_state(state.accounts_at_start, state.log)
+  for name, value in pairs(anew) do
     state[name] = value
   end
   return "{}"

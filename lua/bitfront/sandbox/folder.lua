@@ -1,4 +1,5 @@
---- The sandbox's state folder: certificates, nginx.conf, pid file, error log.
+--- The sandbox's state folder: certificates, nginx.conf, pid file, error log,
+-- arrival log.
 --
 -- The first that can be used of: the one asked for; $BITFRONT_SANDBOX_DIR;
 -- $XDG_RUNTIME_DIR/bitfront-sandbox; $XDG_STATE_HOME/bitfront/sandbox, with

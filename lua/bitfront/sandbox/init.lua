@@ -6,6 +6,8 @@ local accounts = require "bitfront.sandbox.accounts"
 local certificate = require "bitfront.sandbox.certificate"
 local example = require "bitfront.sandbox.example"
 local folder = require "bitfront.sandbox.folder"
+local limits_check = require "bitfront.sandbox.limits_check"
+local lock = require "bitfront.sandbox.lock"
 local nginx = require "bitfront.sandbox.nginx"
 local ports = require "bitfront.sandbox.ports"
 local shell = require "bitfront.sandbox.shell"
@@ -28,7 +30,8 @@ local _M = {}
 ---@field api_secret? string  Of the default account only.
 ---@field port integer
 ---@field pid integer  Of nginx's master process.
----@field dir string  State folder: certificates, nginx.conf, error.log.
+---@field dir string  State folder: certificates, nginx.conf, error.log,
+---  arrivals.log.
 ---@field exports string  `export NAME=value` lines for a shell, each ended by a
 ---  newline. The command prints these to stdout.
 ---@field guard? file*  Without `background`: what ties it to this process.
@@ -51,6 +54,13 @@ local function write_private(path, text)
   if not file then return nil, message end
   file:write(text)
   return file:close()
+end
+
+-- nginx adds to a file that is there, as private as it finds it. Where none can
+-- be made, nginx says so.
+local function place_arrivals(dir)
+  os.remove(dir .. "/arrivals.log")
+  write_private(dir .. "/arrivals.log", "")
 end
 
 -- Puts the accounts where nginx looks for them; none means the example.
@@ -126,6 +136,7 @@ local function prepare(dir, options)
   if not found then return nil, missing end
   local placed, unreadable = place_accounts(dir, options.accounts)
   if not placed then return nil, unreadable end
+  place_arrivals(dir)
   local ok, message = certificate.ensure(dir)
   if not ok then return nil, message end
   return found
@@ -140,15 +151,7 @@ local function check_options(options)
   end
 end
 
---- Starts the sandbox and returns once it answers. Prints nothing.
----@param options? bitfront.SandboxOptions
----@return bitfront.Sandbox? sandbox
----@return string? message  Why it could not be started (one line or more).
-function _M.start(options)
-  options = options or {}
-  check_options(options)
-  local dir, no_folder = folder.open(options.dir)
-  if not dir then return nil, no_folder end
+local function start_in(dir, options)
   local running = running_in(dir)
   if running then return again(running, options) end
   local found, unprepared = prepare(dir, options)
@@ -160,6 +163,18 @@ function _M.start(options)
     sandbox.guard = nginx.guard(dir, sandbox.pid)
   end
   return sandbox
+end
+
+--- Starts the sandbox and returns once it answers. Prints nothing.
+---@param options? bitfront.SandboxOptions
+---@return bitfront.Sandbox? sandbox
+---@return string? message  Why it could not be started (one line or more).
+function _M.start(options)
+  options = options or {}
+  check_options(options)
+  local dir, message = folder.open(options.dir)
+  if not dir then return nil, message end
+  return lock.hold(dir, start_in, dir, options)
 end
 
 -- Not guard:lines(): that raises where a signal ends the read, and once more
@@ -198,6 +213,20 @@ function _M.status(options)
   local dir, message = folder.open(options and options.dir)
   if not dir then return nil, message end
   return running_in(dir)
+end
+
+--- Looks through the arrivals of the sandbox that runs in a state folder, or was
+-- the last to run there, for windows with too many calls and for signatures
+-- that came twice.
+---@param options? { dir: string? }
+---@return bitfront.sandbox.LimitsReport? report
+---@return string? message  Why the arrivals cannot be read.
+function _M.check_limits(options)
+  local dir, no_folder = folder.open(options and options.dir)
+  if not dir then return nil, no_folder end
+  local text, message = read(dir .. "/arrivals.log")
+  if not text then return nil, "the arrivals cannot be read: " .. message end
+  return limits_check.check(text)
 end
 
 return _M

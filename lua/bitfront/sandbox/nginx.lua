@@ -212,9 +212,15 @@ function _M.stop(dir, pid)
 end
 
 -- Says a word each second: writing fails once nobody can read, and then the
--- process that started the sandbox is dead, however it died.
+-- process that started the sandbox is dead, however it died. It ends after nginx,
+-- for whom waits for that.
 local GUARD = FUNCTIONS .. [[
-  end() { is_master "$1" "$2" && kill -TERM "$2"; exit; }
+  has_ended() { ! is_master "$1" "$2"; }
+  end() {
+    trap '' INT TERM HUP
+    is_master "$1" "$2" && kill -TERM "$2" && within_2s has_ended "$1" "$2"
+    exit
+  }
   trap 'end "$@"' INT TERM HUP
   trap '' PIPE
   while is_master "$1" "$2" && echo; do sleep 1; done

@@ -5,6 +5,7 @@
 -- whatever the outcome.
 
 local crypto = require "bitfront.sandbox.crypto"
+local limits = require "bitfront.sandbox.limits"
 
 local _M = {}
 
@@ -27,6 +28,9 @@ local _M = {}
 ---@field limits boolean  false: any number of calls.
 ---@field balance_as "array"|"object"  How the balance of one currency is sent:
 ---  it is documented as an object and shown as an array of one.
+---@field down boolean  true: no request is answered, see server.lua.
+---@field latency_ms integer  How long each reply waits before it is sent.
+---@field jitter_ms integer  And at most how much longer, by chance.
 
 ---@class bitfront.sandbox.Verdict
 ---@field code integer  statusCode
@@ -35,7 +39,6 @@ local _M = {}
 
 local SUCCESS = 1000
 local CLOCK_TOLERANCE_MS = 1000
-local LIMITS = { { calls = 3, ms = 1000 }, { calls = 60, ms = 60000 } }
 local LONGEST_WINDOW_MS = 60000
 
 _M.messages = {
@@ -69,7 +72,10 @@ _M.messages = {
 function _M.new(accounts)
   return {
     accounts = accounts,
-    settings = { clock_offset_ms = 0, limits = true, balance_as = "array" },
+    settings = {
+      clock_offset_ms = 0, limits = true, balance_as = "array",
+      down = false, latency_ms = 0, jitter_ms = 0,
+    },
     arrivals = {},
     spent = { now = {}, before = {}, turned = 0 },
   }
@@ -122,13 +128,13 @@ end
 
 -- Counted where it arrives: also a request that is refused, for this reason
 -- or another, as long as it names a registered key.
-local function limits(exchange, request)
+local function within_limits(exchange, request)
   if not (exchange.settings.limits and exchange.accounts[request.key]) then
     return nil
   end
   local queue = arrivals_of(exchange, request.key)
   count_arrival(queue, request.arrived)
-  for _, limit in ipairs(LIMITS) do
+  for _, limit in ipairs(limits) do
     if exceeds(queue, request.arrived, limit) then return 6004 end
   end
 end
@@ -199,7 +205,7 @@ end
 
 -- In this order; the first refusal is the answer.
 local checks = {
-  limits,                -- 6004
+  within_limits,         -- 6004
   path_known,            -- 4000
   method_supported,      -- 4017
   headers_sent_once,     -- 4000

@@ -4,6 +4,7 @@
 local cjson = require "cjson"
 local damage = require "bitfront.sandbox.damage"
 local rules = require "bitfront.sandbox.rules"
+local values = require "bitfront.sandbox.values"
 
 local _M = {}
 
@@ -11,31 +12,25 @@ local _M = {}
 ---@field statusCode? integer
 ---@field statusMessage? string
 ---@field http_status? integer  200 to 599
----@field latency_ms? number  How long to wait before answering.
+---@field latency_ms? integer  How long to wait before answering, instead of
+---  the settings' latency and jitter.
 ---@field body? string  Instead of the envelope.
 ---@field damage? string  A name of damage.lua.
 ---@field times? integer  For how many requests; 1 when left out.
 -- In statusMessage and body, $key and $signature stand for what was sent.
-
-local function integer_within(low, high)
-  return function(value)
-    return type(value) == "number" and value % 1 == 0
-      and value >= low and value <= high
-  end
-end
 
 local function is_string(value)
   return type(value) == "string"
 end
 
 local fields = {
-  statusCode = integer_within(0, 999999999),
+  statusCode = values.integer_within(0, 999999999),
   statusMessage = is_string,
-  http_status = integer_within(200, 599),
-  latency_ms = integer_within(0, 3600000),
+  http_status = values.integer_within(200, 599),
+  latency_ms = values.wait_ms,
   body = is_string,
   damage = damage.is_known,
-  times = integer_within(1, 1000000),
+  times = values.integer_within(1, 1000000),
 }
 
 local function check_step(step)

@@ -5,6 +5,8 @@ local accounts = require "bitfront.sandbox.accounts"
 local control = require "bitfront.sandbox.control"
 local damage = require "bitfront.sandbox.damage"
 local example = require "bitfront.sandbox.example"
+local log_file = require "bitfront.sandbox.log_file"
+local logs = require "bitfront.sandbox.log"
 local rules = require "bitfront.sandbox.rules"
 local script = require "bitfront.sandbox.script"
 
@@ -30,7 +32,10 @@ end
 
 --- Called once, as nginx starts and still has its master's rights.
 function _M.init()
-  state = control.new_state(assert(accounts.parse(read_accounts())))
+  math.randomseed(os.time() + ngx.worker.pid())
+  local file = log_file.open(ngx.config.prefix() .. "arrivals.log")
+  local by_key = assert(accounts.parse(read_accounts()))
+  state = control.new_state(by_key, logs.new(file))
 end
 
 ---@return bitfront.sandbox.Request
@@ -65,8 +70,16 @@ local function send_raw(bytes, ending)
   if ending == "cut" then ngx.exit(ngx.HTTP_CLOSE) end
 end
 
+-- For as long as a step says, else as the settings do. Chance is asked for each
+-- reply anew. (Not ngx.sleep(0): that gives way to the other requests.)
+local function wait(step)
+  local settings = state.exchange.settings
+  local ms = step and step.latency_ms
+    or settings.latency_ms + math.random(0, settings.jitter_ms)
+  if ms > 0 then ngx.sleep(ms / 1000) end
+end
+
 local function answer_by_script(step, request, verdict)
-  if step.latency_ms then ngx.sleep(step.latency_ms / 1000) end
   local now = rules.clock(state.exchange, machine_ms())
   local body = script.body(step, request, verdict, now)
   if step.damage then
@@ -76,12 +89,16 @@ local function answer_by_script(step, request, verdict)
   end
 end
 
---- Answers a request to the exchange.
+--- Answers a request to the exchange. One that finds it down has arrived all
+-- the same: it counts and is logged, and the script's steps wait for others.
 function _M.answer()
   local request = read_request()
+  local down = state.exchange.settings.down
   local verdict = rules.judge(state.exchange, request)
-  local step = script.next(state.script)
-  state.log:add(request, verdict, step)
+  local step = not down and script.next(state.script) or nil
+  state.log:add(request, verdict, step, down)
+  if down then return send_raw("", "reset") end
+  wait(step)
   if step then return answer_by_script(step, request, verdict) end
   send(200, rules.body(verdict, rules.clock(state.exchange, machine_ms())))
 end

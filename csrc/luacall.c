@@ -1,0 +1,38 @@
+#include "luacall.h"
+
+#include "compat.h"
+#include "luaclient.h"
+
+static struct bf_span opt_span(lua_State *L, int arg) {
+    struct bf_span span;
+    span.text = luaL_optlstring(L, arg, "", &span.len);
+    return span;
+}
+
+bool bf_check_call(lua_State *L, struct bf_call *call, struct bf_fault *fault) {
+    static const char *const wants[] = {"balances", "data", "public", NULL};
+    static const char *const modes[] = {"number", "string", "decimal", NULL};
+    struct bf_request *request = &call->request;
+    call->client = bf_check_client(L);
+    call->want = (enum bf_want)luaL_checkoption(L, 2, NULL, wants);
+    request->path = opt_span(L, 3);
+    request->query = opt_span(L, 4);
+    request->deadline = luaL_checknumber(L, 5);
+    call->amounts = (enum bf_amounts)luaL_checkoption(L, 6, "number", modes);
+    request->clock_offset = (int64_t)luaL_optnumber(L, 7, 0);
+    request->monotonic = lua_toboolean(L, 8);
+    request->credentials =
+        call->want == BF_PUBLIC ? NULL : call->client->credentials;
+    lua_settop(L, 8); /* what comes next, comes behind what was left out */
+    if (call->client->closed)
+        bf_fault_set(fault, BF_CLOSED, "closed", "the client is closed");
+    else if (call->want != BF_PUBLIC && !request->credentials)
+        bf_fault_set(fault, BF_CONFIG, "missing_credentials",
+                     "the client has no credentials");
+    return fault->kind == BF_OK;
+}
+
+void bf_fault_fork(struct bf_fault *fault) {
+    bf_fault_set(fault, BF_NETWORK, "fork",
+                 "the call was begun before a fork, in another process");
+}

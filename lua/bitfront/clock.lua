@@ -1,0 +1,114 @@
+-- What is known of an exchange's clock. Each reply tells its time, refusals
+-- too. It is held against the monotonic clock, so that setting this machine's
+-- clock changes nothing.
+
+local native = require "bitfront.native"
+
+local _M = {}
+
+local KEPT = 8 -- samples
+local DRIFT = 0.2 -- ms by which two clocks may part in a second
+local WIDE = 250 -- ms; a longer way is mostly the server's own work
+local LATEST = 253402300799999 -- ms; the end of the year 9999
+
+---@class bitfront.Clock
+---@field is_fixed? true  it learns nothing
+---@field samples table[]  { offset =, half =, at = }: ms ahead of the monotonic clock, half the round trip in ms, when
+---@field best table?
+local Clock = {}
+Clock.__index = Clock
+
+-- By how much a sample may be wrong, in ms.
+local function doubt(sample, now)
+  return sample.half + (now - sample.at) * DRIFT
+end
+
+-- What we go by: the best sample, or else this machine's clock.
+local function present(self, now)
+  return self.best or { offset = native.wall() - now * 1000, half = 0, at = now }
+end
+
+local function contradicts(sample, held, now)
+  local apart = math.abs(sample.offset - held.offset)
+  return apart > sample.half + doubt(held, now) + 1 -- its time is in whole ms
+end
+
+local function find_best(samples, now)
+  local best = samples[1]
+  for _, sample in ipairs(samples) do
+    if doubt(sample, now) < doubt(best, now) then best = sample end
+  end
+  return best
+end
+
+local function start_over(self, sample)
+  self.samples, self.best = { sample }, sample
+end
+
+local function add(self, sample, now)
+  local samples = self.samples
+  samples[#samples + 1] = sample
+  if #samples > KEPT then table.remove(samples, 1) end
+  self.best = find_best(samples, now)
+end
+
+--- Takes in what a reply tells: the server read its clock somewhere between our
+--- sending and its reply, most likely half way. One that took its time tells
+--- little, and is heard only where it contradicts what is known.
+---@param response_time integer  ms
+---@param sent number  s, on native.now's clock
+---@param round_trip number  s
+---@param refused boolean?  for its time: then what is known is wrong
+function Clock:learn(response_time, sent, round_trip, refused)
+  if response_time <= 0 or response_time > LATEST then return end
+  local half = round_trip * 500
+  local sample = { offset = response_time - sent * 1000 - half, half = half, at = sent }
+  local now = native.now()
+  if refused or contradicts(sample, present(self, now), now) then
+    start_over(self, sample)
+  elseif half <= WIDE then
+    add(self, sample, now)
+  end
+end
+
+--- What to add to which clock so that a request bears the server's time at the
+--- moment of its arrival.
+---@return integer offset  ms
+---@return boolean monotonic  to native.now's clock; else to the wall's
+function Clock:aim()
+  local best = self.best
+  if not best then return 0, false end
+  return math.floor(best.offset + math.min(best.half, WIDE) + 0.5), true
+end
+
+local clocks = setmetatable({}, { __mode = "v" })
+
+--- The clock of the exchange at an address: one for all clients that ask there.
+---@param base_url string
+---@return bitfront.Clock
+function _M.of(base_url)
+  local clock = clocks[base_url]
+  if not clock then
+    clock = setmetatable({ samples = {} }, Clock)
+    clocks[base_url] = clock
+  end
+  return clock
+end
+
+local Fixed = { is_fixed = true }
+Fixed.__index = Fixed
+
+function Fixed.learn() end
+
+function Fixed:aim()
+  return self.offset, false
+end
+
+--- A clock that is as far from this machine's as it is told, and learns nothing.
+---@param offset integer  ms
+---@return bitfront.Clock
+function _M.fixed(offset)
+  return setmetatable({ offset = offset }, Fixed)
+end
+
+return _M

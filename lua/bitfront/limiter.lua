@@ -1,0 +1,189 @@
+-- Slots: no more calls of one key than the exchange permits. The counting is
+-- the store's (limiter/*.lua); here callers wait for their turn, in order of
+-- arrival, and learn at once when it would come too late.
+
+local native = require "bitfront.native"
+
+local _M = {}
+
+--- Where the calls of all who share a limit are counted. Each operation returns
+--- nil and the cause where the store cannot be asked. Times are in ms.
+---@class bitfront.Store
+---@field acquire fun(self, key: string, lease: number, per_second: integer, per_minute: integer): number?, any  0 and the slot's id; or ms until there may be room, and no sooner
+---@field release fun(self, key: string, id: any, grace: number): any  the slot's call has ended `grace` ms from now
+---@field fill fun(self, key: string, ms: number): any  there is no room for so long
+---@field peek fun(self, key: string): integer?, any, number  calls that count in the second and in the minute, ms for which it is full whatever they are
+
+_M.NO_KEY = "anonymous" -- in whose name unsigned calls are counted
+
+local SHORTEST = 0.001 -- s between two looks
+local PATIENCE = 1 -- s after which a caller who does not look is gone
+
+local process_store
+
+--- The store of this process.
+---@return bitfront.Store
+function _M.process_store()
+  process_store = process_store or require "bitfront.limiter.memory".new()
+  return process_store
+end
+
+-- Callers who wait, by store and key.
+local queues = setmetatable({}, { __mode = "k" })
+
+local function queue_of(store, key)
+  local by_key = queues[store]
+  if not by_key then
+    by_key = {}
+    queues[store] = by_key
+  end
+  by_key[key] = by_key[key] or { due = 0 }
+  return by_key[key]
+end
+
+local function forget_queue(gate)
+  queues[gate.store][gate.key] = nil
+end
+
+--- What a client's calls pass.
+---@class bitfront.Gate
+---@field store bitfront.Store
+---@field key string
+---@field per_second integer
+---@field per_minute integer
+
+---@class bitfront.Slot
+---@field gate bitfront.Gate
+---@field id any
+
+local function broken(cause)
+  return {
+    kind = "rate_limit", code = "store",
+    message = "the limiter's store cannot be used: " .. tostring(cause),
+  }
+end
+
+local function full(gate, wait)
+  return {
+    kind = "rate_limit", code = "limit", retry_after = wait,
+    message = ("%d calls a second and %d a minute leave no room before the "
+      .. "deadline"):format(gate.per_second, gate.per_minute),
+  }
+end
+
+-- A store may be the user's own.
+local function ask(store, operation, ...)
+  local done, value, more, rest = pcall(store[operation], store, ...)
+  if done then return value, more, rest end
+  return nil, value
+end
+
+-- A slot; nil and the failure; or nil, nil, and seconds until the next try.
+local function try(gate, deadline)
+  local lease = (deadline - native.now()) * 1000
+  local wait, more = ask(gate.store, "acquire", gate.key, math.max(lease, 0),
+    gate.per_second, gate.per_minute)
+  if type(wait) ~= "number" then return nil, broken(more) end
+  if wait <= 0 then return { gate = gate, id = more } end
+  wait = wait / 1000
+  if native.now() + wait >= deadline then return nil, full(gate, wait) end
+  return nil, nil, wait
+end
+
+-- The place in the queue, past those who are not there any more: one that was
+-- killed while it waited does not come back to look.
+local function place_of(queue, ticket)
+  local now = native.now()
+  while queue[1] ~= ticket and queue[1].due + PATIENCE < now do
+    table.remove(queue, 1).gone = true
+  end
+  for i, other in ipairs(queue) do
+    if other == ticket then return i end
+  end
+end
+
+local function join(queue)
+  local ticket = { due = native.now() }
+  queue[#queue + 1] = ticket
+  return ticket
+end
+
+local function leave(gate, queue, ticket)
+  for i, other in ipairs(queue) do
+    if other == ticket then
+      table.remove(queue, i)
+      break
+    end
+  end
+  if not queue[1] then forget_queue(gate) end
+end
+
+-- One look of a waiting caller: as `try`. Only the first in the queue asks the
+-- store; one behind can reckon that it is not sooner than those before it.
+local function look(gate, queue, ticket, deadline)
+  local place = place_of(queue, ticket)
+  if place == 1 then
+    local slot, failure, wait = try(gate, deadline)
+    queue.due = wait and native.now() + wait or 0
+    return slot, failure, wait
+  end
+  local due = queue.due + math.floor((place - 1) / gate.per_second)
+  if due >= deadline then return nil, full(gate, due - native.now()) end
+  return nil, nil, queue.due - native.now()
+end
+
+local function wait_in_line(gate, waiter, deadline)
+  local queue = queue_of(gate.store, gate.key)
+  local ticket = join(queue)
+  while true do
+    if ticket.gone then ticket = join(queue) end
+    local slot, failure, wait = look(gate, queue, ticket, deadline)
+    if slot or failure then
+      leave(gate, queue, ticket)
+      return slot, failure
+    end
+    wait = math.max(wait, SHORTEST)
+    ticket.due = native.now() + wait
+    waiter.sleep(wait)
+  end
+end
+
+--- Waits for a slot. Nothing is spent where there is none before the deadline,
+--- which is told at once.
+---@param gate bitfront.Gate
+---@param waiter bitfront.Waiter
+---@param deadline number  s, on native.now's clock; the call must be over by then
+---@return bitfront.Slot?
+---@return table? failure
+function _M.acquire(gate, waiter, deadline)
+  local waiting = queues[gate.store]
+  if not (waiting and waiting[gate.key]) then
+    local slot, failure, wait = try(gate, deadline)
+    if slot or failure or not wait then return slot, failure end
+  end
+  return wait_in_line(gate, waiter, deadline)
+end
+
+--- The slot's call has ended: it counts until a second (a minute) after. Where
+--- the store cannot be told, it counts as if it had lasted until its deadline.
+---@param slot bitfront.Slot
+---@param grace number  ms by which the server may see the call later than now
+function _M.release(slot, grace)
+  ask(slot.gate.store, "release", slot.gate.key, slot.id, grace)
+end
+
+--- The exchange said that there is no room.
+---@param gate bitfront.Gate
+---@param seconds number
+function _M.fill(gate, seconds)
+  ask(gate.store, "fill", gate.key, seconds * 1000)
+end
+
+---@param gate bitfront.Gate
+---@return integer? in_second  calls that count
+---@return integer|any in_minute  or why the store cannot be asked
+function _M.peek(gate)
+  return ask(gate.store, "peek", gate.key)
+end
+
+return _M

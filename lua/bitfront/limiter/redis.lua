@@ -1,0 +1,216 @@
+-- The limiter's store for many machines: Redis. One script on the server takes
+-- each decision, by the server's clock. All keys' states are fields of one hash,
+-- so that Redis (evicting, flushed, restarted, failed over) can lose them only
+-- together, and a loss is noticed: then every key counts as full for a minute,
+-- as it does in a Redis that has never been used for this.
+
+local native = require "bitfront.native"
+local window = require "bitfront.limiter.window"
+
+local ID_RANGE = 2 ^ 53
+local TIMEOUT = 0.1 -- s for each answer of the server
+
+-- In a Redis before 5 a script that asks for the time may write only after
+-- replicate_commands. A server's run_id is a new one after each restart and on
+-- each replica.
+local SCRIPT = [[
+local window = (function()
+$(window)
+end)()
+if redis.replicate_commands then redis.replicate_commands() end
+
+local hash, operation, field = KEYS[1], ARGV[1], ARGV[2]
+local time = redis.call("TIME")
+local now = time[1] * 1000 + time[2] / 1000
+local run_id = redis.call("INFO", "server"):match("run_id:(%x+)")
+if not run_id then error("the server does not tell its run_id") end
+
+local known = redis.call("HMGET", hash, "run_id", "since", field)
+if known[1] ~= run_id or not known[2] then
+  known = { run_id, string.format("%.0f", now) }
+  redis.call("DEL", hash)
+  redis.call("HMSET", hash, "run_id", run_id, "since", known[2])
+end
+local state = known[3] and window.unpack(known[3]) or window.new()
+window.fill(state, tonumber(known[2]), window.MINUTE)
+
+local wait = 0
+if operation == "acquire" then
+  wait = window.acquire(state, now, ARGV[3], tonumber(ARGV[4]),
+    tonumber(ARGV[5]), tonumber(ARGV[6]))
+elseif operation == "release" then
+  window.release(state, now, ARGV[3], tonumber(ARGV[4]))
+elseif operation == "fill" then
+  window.fill(state, now, tonumber(ARGV[3]))
+elseif operation == "peek" then
+  local second, minute, full = window.peek(state, now)
+  return { second, minute, math.ceil(full) }
+end
+redis.call("HSET", hash, field, window.pack(state))
+redis.call("PEXPIRE", hash, 30 * 86400000)
+return math.ceil(wait)
+]]
+
+local Store = {}
+Store.__index = Store
+
+-- ---- the client: redis-lua raises, lua-resty-redis returns nil and a message
+
+local function set_timeout(client)
+  if client.set_timeout then
+    client:set_timeout(TIMEOUT * 1000)
+  elseif client.network and client.network.socket
+    and client.network.socket.settimeout then
+    client.network.socket:settimeout(TIMEOUT, "t")
+  end
+end
+
+-- A connection is nobody else's while a call is under way, and none is used on
+-- both sides of a fork. The second result: whether it was used before; or why
+-- there is none.
+local function take_client(self)
+  local pid = native.pid()
+  if self.pid ~= pid then
+    self.pid, self.idle = pid, {}
+  end
+  local client = table.remove(self.idle)
+  if client then return client, true end
+  local done, made, message = pcall(self.connect)
+  if not done or not made then
+    return nil, tostring(not done and made or message or "connect gave nothing")
+  end
+  set_timeout(made)
+  return made
+end
+
+-- lua-resty-redis has a pool of its own, and its connections end with the
+-- request.
+local function give_back(self, client)
+  if client.set_keepalive then
+    client:set_keepalive()
+  else
+    self.idle[#self.idle + 1] = client
+  end
+end
+
+local function close(client)
+  pcall(function()
+    if client.close then
+      client:close()
+    elseif client.network and client.network.socket then
+      client.network.socket:close()
+    end
+  end)
+end
+
+local function ask(client, command, ...)
+  local done, reply, message = pcall(client[command], client, ...)
+  if not done then return nil, tostring(reply) end
+  if reply == nil or reply == false then
+    return nil, tostring(message or "no answer")
+  end
+  return reply
+end
+
+local function is_unknown_script(message)
+  return message:find("NOSCRIPT", 1, true) ~= nil
+end
+
+-- ---- the script ----
+
+local function ask_script(self, client, ...)
+  local reply, message = nil, "NOSCRIPT"
+  if self.sha then
+    reply, message = ask(client, "evalsha", self.sha, 1, self.hash, ...)
+  end
+  if not reply and is_unknown_script(message) then
+    reply, message = ask(client, "eval", self.script, 1, self.hash, ...)
+  end
+  return reply, message
+end
+
+-- A server that was started anew has closed what we kept. What it may have done
+-- before counts twice then, which is no harm.
+local function run(self, ...)
+  local client, used = take_client(self)
+  if not client then return nil, used end
+  local reply, message = ask_script(self, client, ...)
+  if reply then
+    give_back(self, client)
+    return reply
+  end
+  close(client)
+  if used == true and message:find("closed", 1, true) then
+    self.idle = {}
+    return run(self, ...)
+  end
+  return nil, message
+end
+
+local function number(reply, message)
+  local value = tonumber(reply)
+  if value then return value end
+  return nil, message or "it answered " .. type(reply)
+end
+
+function Store:acquire(key, lease, per_second, per_minute)
+  local drawn = native.random()
+  if not drawn then return nil, "there are no random numbers" end
+  local id = ("%.0f"):format(drawn * ID_RANGE)
+  local wait, trouble = number(run(self, "acquire", key, id,
+    ("%.0f"):format(math.ceil(lease)), per_second, per_minute))
+  return wait, wait and id or trouble
+end
+
+function Store:release(key, id, grace)
+  return number(run(self, "release", key, id, ("%.0f"):format(grace)))
+end
+
+function Store:fill(key, ms)
+  return number(run(self, "fill", key, ("%.0f"):format(math.ceil(ms))))
+end
+
+function Store:peek(key)
+  local reply, message = run(self, "peek", key)
+  if type(reply) ~= "table" then return nil, message end
+  return tonumber(reply[1]), tonumber(reply[2]), tonumber(reply[3])
+end
+
+-- ---- making one ----
+
+-- The text of window.lua, from where it was loaded.
+local function window_text()
+  local path = debug.getinfo(window.acquire, "S").source:match("^@(.*)$")
+  local file = path and io.open(path, "rb")
+  if not file then return nil end
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local function script_text()
+  local text = window_text()
+  return text and (SCRIPT:gsub("%$%(window%)", function() return text end))
+end
+
+local _M = {}
+
+---@class bitfront.RedisOptions
+---@field connect fun(): table  a connected client of redis-lua or lua-resty-redis, with the time-out for connecting that you want; it gets 100 ms for each answer
+---@field name? string  of the hash; default "bitfront:limiter"
+
+---@param options bitfront.RedisOptions  checked
+---@return bitfront.Store?
+---@return string? message
+function _M.new(options)
+  local script = script_text()
+  if not script then
+    return nil, "the source of bitfront.limiter.window cannot be read"
+  end
+  return setmetatable({
+    connect = options.connect, hash = options.name or "bitfront:limiter",
+    script = script, sha = native.sha1(script), idle = {},
+  }, Store)
+end
+
+return _M

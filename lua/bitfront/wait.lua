@@ -1,0 +1,87 @@
+-- The ways to wait: for a server, and for time to pass. There is one engine;
+-- what differs is who else may go on meanwhile.
+
+local native = require "bitfront.native"
+
+local _M = {}
+
+--- How a call waits.
+---@class bitfront.Waiter
+---@field sleep fun(seconds: number)
+---@field read fun(client: userdata, want: string, path: string, query: string?, deadline: number, amounts: string?, clock_offset: integer, monotonic: boolean): any, table?, table?, number?, number?  one attempt: core.read's arguments and results
+
+-- A signal is noticed when Lua runs again: one that comes just before a sleep
+-- ends none.
+local LONGEST_SLEEP = 0.25
+
+--- Blocks this process.
+function _M.block(seconds)
+  local due = native.now() + seconds
+  local left = seconds
+  while left > 0 do
+    native.sleep(math.min(left, LONGEST_SLEEP))
+    left = due - native.now()
+  end
+end
+
+-- Plain Lua: there is nobody else.
+local inline = {
+  sleep = _M.block,
+  read = function(...) return native.read(...) end,
+}
+
+-- How long to leave the transfers alone that have run for so long: a tenth of
+-- it, so that looking neither costs much nor makes a call much longer.
+local SHORTEST, LONGEST = 0.001, 0.01
+
+function _M.nap(seconds_so_far)
+  return math.min(LONGEST, math.max(SHORTEST, seconds_so_far / 10))
+end
+
+local function step_until_done(transfer, sleep)
+  local begun = native.now()
+  native.step(0)
+  while not transfer:done() do
+    sleep(_M.nap(native.now() - begun))
+    native.step(0)
+  end
+end
+
+-- Under a scheduler: its other coroutines run while `sleep` does.
+local function stepped(sleep)
+  return {
+    sleep = sleep,
+    read = function(...)
+      local transfer, failure = native.start(...)
+      if not transfer then return nil, failure end
+      step_until_done(transfer, sleep)
+      return transfer:finish()
+    end,
+  }
+end
+
+--- The way of a client with this `sleep` option.
+---@param sleep? fun(seconds: number)  of a scheduler
+---@return bitfront.Waiter
+function _M.by(sleep)
+  return sleep and stepped(sleep) or inline
+end
+
+--- Is this a worker of nginx, which has its own way?
+function _M.is_nginx()
+  local ngx = rawget(_G, "ngx")
+  return type(ngx) == "table" and ngx.get_phase ~= nil
+end
+
+--- The way to wait here and now.
+---@param own bitfront.Waiter  the client's
+---@return bitfront.Waiter?
+---@return table? failure  kind phase: this is no place to wait in
+function _M.choose(own)
+  if _M.is_nginx() then
+    return require "bitfront.wait.nginx".waiter()
+  end
+  return own
+end
+
+return _M

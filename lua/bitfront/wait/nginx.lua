@@ -1,0 +1,201 @@
+--- Waits inside an nginx worker without keeping it: the engine runs on a thread
+--- of its own, callers sleep on semaphores, and one light thread per worker
+--- listens at a socket to the bell that the engine's thread rings.
+---
+--- Where there is no bell (not yet, no more, or in another Lua state of this
+--- worker, as with lua_code_cache off) a caller looks for itself, at first each
+--- millisecond.
+
+local core = require "bitfront.native"
+
+local ngx = ngx
+local has_semaphore, semaphore = pcall(require, "ngx.semaphore")
+
+local _M = {}
+
+-- What a caller waits for beyond its deadline, which the engine keeps: s.
+local MARGIN = 0.25
+local FOREVER = 2 ^ 31 - 1 -- ms; more than that no socket takes
+local RETRY = 60 -- s
+local RENEW = 20 * 24 * 3600 -- s; before a socket has waited for ever
+local POOL = 256 -- semaphores kept
+
+local YIELDING = {
+  rewrite = true, server_rewrite = true, access = true, content = true,
+  timer = true, preread = true, ssl_cert = true, ssl_session_fetch = true,
+  ssl_client_hello = true,
+}
+
+-- In these, waiting takes patches that come with OpenResty: to nginx, and to
+-- OpenSSL. Without them the handshake breaks, or the wait is not ended.
+local PATCHES = {
+  ssl_client_hello = "ngx_is_privileged_agent",
+  ssl_session_fetch = "SSL_magic_pending_session_ptr",
+}
+
+-- Whom to wake for which job. Weak: of a caller that was killed nothing else
+-- is left.
+local waiting = setmetatable({}, { __mode = "v" })
+local pool, pooled = {}, 0
+local listening = false -- is the bell heard?
+local next_try = has_semaphore and 0 or math.huge -- to hang one up
+
+-- ---- the bell ----
+
+local function wake_all()
+  for id, sem in pairs(waiting) do
+    waiting[id] = nil
+    sem:post(1)
+  end
+end
+
+local done = {}
+
+local function wake_done()
+  for i = 1, core.thread_take(done) do
+    local id = done[i]
+    local sem = waiting[id]
+    if sem then
+      waiting[id] = nil
+      sem:post(1)
+    end
+  end
+end
+
+-- Nothing but this pending timer tells a worker's light threads that it is
+-- about to exit: it is called early then.
+local function keep(premature)
+  if premature or not ngx.timer.at(RENEW, keep) then
+    core.thread_hang_up()
+  else
+    core.thread_ring()
+  end
+end
+
+local function hear(path)
+  local socket = ngx.socket.tcp()
+  socket:settimeouts(1000, 1000, FOREVER)
+  local connected = socket:connect("unix:" .. path)
+  if not core.thread_connected() or not connected
+    or not ngx.timer.at(RENEW, keep) then
+    return
+  end
+  listening = true
+  repeat
+    wake_done() -- the first time: what came before the bell was there
+  until not socket:receive(1)
+end
+
+local function listen(premature, path)
+  if not premature then
+    pcall(hear, path)
+  end
+  listening = false
+  core.thread_hang_up()
+  wake_all()
+end
+
+-- Another Lua state of this worker may have the bell, or there may be no folder
+-- for its socket.
+local function try_to_listen()
+  local now = core.now()
+  if now < next_try or ngx.worker.exiting() then return end
+  next_try = now + RETRY
+  local path = core.thread_channel()
+  if path and not ngx.timer.at(0, listen, path) then
+    core.thread_hang_up()
+  end
+end
+
+-- ---- a caller ----
+
+local function take_semaphore()
+  local sem = pool[pooled]
+  if not sem then
+    return (semaphore.new(0))
+  end
+  pool[pooled] = nil
+  pooled = pooled - 1
+  return sem
+end
+
+-- Waits to be woken, for as long as there is a bell.
+local function sleep_until_rung(job, last)
+  local id, sem = job:id(), take_semaphore()
+  if not sem then return end
+  waiting[id] = sem
+  local woken = sem:wait(last - core.now())
+  if woken and pooled < POOL then -- nothing can be posted to it any more
+    pooled = pooled + 1
+    pool[pooled] = sem
+  end
+  waiting[id] = nil
+end
+
+-- A call of long standing is looked at less often.
+local function look_until(job, last)
+  local started = core.now()
+  local now = started
+  while not job:done() and now < last do
+    ngx.sleep(math.max(0.001, math.min(0.01, (now - started) / 20)))
+    now = core.now()
+  end
+end
+
+local function wait_for(job, last)
+  if listening then
+    sleep_until_rung(job, last)
+  else
+    try_to_listen()
+  end
+  if not job:done() then
+    look_until(job, last)
+  end
+  return job:done()
+end
+
+local LATE = "the thread that makes requests has not come to this one in time"
+
+-- As core.read, while the worker goes on.
+local function read(client, want, path, query, deadline, amounts, clock_offset,
+    monotonic)
+  local job, failure = core.thread_start(client, want, path, query, deadline,
+    amounts, clock_offset, monotonic)
+  if not job then
+    return nil, failure
+  end
+  if not wait_for(job, deadline + MARGIN) then
+    job:drop()
+    return nil, { kind = "timeout", code = "busy", message = LATE }
+  end
+  return job:finish()
+end
+
+-- ---- where that is possible ----
+
+local waiter = { sleep = ngx.sleep, read = read }
+
+local function refuse(code, where)
+  return nil, {
+    kind = "phase", code = code,
+    message = ("nginx cannot wait %s; make the call from a timer: "
+      .. "ngx.timer.at(0, function() ... end)"):format(where),
+  }
+end
+
+--- How to wait where this is called; it must be asked for again for each call.
+---@return bitfront.Waiter? waiter
+---@return { kind: "phase", code: string, message: string }? failure
+function _M.waiter()
+  local phase = ngx.get_phase()
+  local patch = PATCHES[phase]
+  if not YIELDING[phase] or patch and not core.has_symbol(patch) then
+    return refuse(phase, ("in the phase %s"):format(phase))
+  elseif core.yieldable() == false then
+    return refuse("c_call", ("across a C call, such as table.sort, "
+      .. "string.gsub or require, in the phase %s"):format(phase))
+  end
+  return waiter
+end
+
+return _M

@@ -1,0 +1,306 @@
+-- The engine on a thread of its own, as the Lua side of a host drives it. What
+-- it does to nginx is in 84_nginx_wait_spec.lua.
+
+local support = require "spec.support"
+
+describe("the engine's thread", function()
+  local core = require "bitfront.core"
+  local faultd
+  local BODY = support.success '[{"currency":"BTC","balance":1,"availableBalance":1}]'
+  local PATH = "/v1/account/balances"
+
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+
+  local function native(base_url)
+    local client = assert(core.new {
+      base_url = base_url, ca_file = faultd.ca_file, user_agent = "spec",
+      connect_timeout = 3, max_body = 1e6,
+    })
+    assert(client:set_credentials(support.KEY, support.SECRET))
+    return client
+  end
+
+  local function start(client, timeout, want, path, query)
+    return assert(core.thread_start(client, want or "balances", path or PATH,
+      query, core.now() + (timeout or 5)))
+  end
+
+  local function wait(job)
+    local last = core.now() + 20
+    while not job:done() do
+      assert(core.now() < last, "the job does not end")
+      core.sleep(0.001)
+    end
+    return job
+  end
+
+  local function finish(job)
+    return wait(job):finish()
+  end
+
+  -- Until the process has no job that is not over.
+  local function settles()
+    local last = core.now() + 5
+    repeat
+      core.sleep(0.005)
+      local live, held = core.thread_status()
+      if live == 0 and held == 0 then return true end
+    until core.now() > last
+  end
+
+  -- Two times: the first one calls what is to be called before the end.
+  local function collect()
+    collectgarbage()
+    collectgarbage()
+  end
+
+  it("gives what a call in this thread gives", function()
+    local client = native(faultd:url_body(BODY))
+    local whole = core.balances(client, core.now() + 5)
+    local records, err, info, sent, round_trip = finish(start(client))
+    assert.same(whole, records)
+    assert.is_nil(err)
+    assert.equal(1000, info.statusCode)
+    assert.is_true(sent <= core.now() and core.now() - sent < 5)
+    assert.is_true(round_trip >= 0 and round_trip < 5)
+  end)
+
+  it("gives other reads, and refusals, as a call in this thread does", function()
+    local client = native(faultd:url_body(support.success '[{"orderID":1}]'))
+    local job = start(client, 5, "data", "/v1/trade/openOrders", "max=3")
+    assert.equal('[{"orderID":1}]', (finish(job)))
+    local refused = native(faultd:url_body(support.refusal(6001)))
+    local records, err, info = finish(start(refused))
+    assert.is_nil(records)
+    assert.equal(6001, err.code)
+    assert.equal(6001, info.statusCode)
+    local damaged = native(faultd:url_body "[")
+    assert.equal("json", select(2, finish(start(damaged))).code)
+    local status = native(faultd:url { reply = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n" })
+    assert.equal(503, select(2, finish(start(status))).http_status)
+  end)
+
+  it("goes on while nobody looks, and tells of all ends", function()
+    local slow = native(faultd:url_body(BODY, { delay = 300 }))
+    local late = native(faultd:url_body(BODY, { delay = 5000 }))
+    local before, jobs = core.now(), {}
+    for i = 1, 50 do jobs[i] = start(slow) end
+    local timed_out = start(late, 0.2)
+    core.sleep(0.4)
+    for _, job in ipairs(jobs) do
+      assert.equal(1, #assert(finish(job)))
+    end
+    assert.equal("timeout", select(2, finish(timed_out)).kind)
+    assert.is_true(core.now() - before < 3)
+  end)
+
+  it("names the jobs that are done, once", function()
+    local client, ids, seen, expected = native(faultd:url_body(BODY)), {}, {}, {}
+    core.thread_take(ids)
+    local jobs = {}
+    for i = 1, 200 do
+      jobs[i] = start(client, 20)
+      expected[jobs[i]:id()] = true
+    end
+    for i = 1, 200 do wait(jobs[i]) end
+    for i = 1, core.thread_take(ids) do seen[ids[i]] = true end
+    assert.same(expected, seen)
+    assert.equal(0, core.thread_take(ids))
+    for i = 1, 200 do assert(jobs[i]:finish()) end
+  end)
+
+  it("does not name a job that was dropped or finished before", function()
+    local client, ids = native(faultd:url_body(BODY)), {}
+    core.thread_take(ids)
+    finish(start(client))
+    wait(start(client)):drop()
+    assert.equal(0, core.thread_take(ids))
+  end)
+
+  it("lets go of what nobody holds any more", function()
+    assert.is_true(settles())
+    local client = native(faultd:url { listener = "deaf" })
+    for _ = 1, 10 do start(client, 60) end
+    assert.equal(10, (core.thread_status()))
+    collect()
+    assert.is_true(settles())
+    for _ = 1, 100 do start(client, 60):drop() end
+    assert.is_true(settles())
+  end)
+
+  it("does not wait for a resolver whose caller has gone", function()
+    for _ = 1, 5 do start(native("https://name.invalid"), 60) end
+    local before = core.now()
+    collect()
+    assert.is_true(settles())
+    assert.is_true(core.now() - before < 1)
+  end)
+
+  it("does not sign for a client that was closed meanwhile", function()
+    local client = native(faultd:url { listener = "deaf" })
+    local job = start(client, 0.3)
+    client:close()
+    faultd:forget()
+    assert.is_nil((finish(job)))
+    assert.equal(0, #faultd:requests())
+    local records, err = core.thread_start(client, "balances", PATH, nil, core.now() + 1)
+    assert.is_nil(records)
+    assert.equal("closed", err.kind)
+  end)
+
+  it("gives no result of a client closed while the reply was on its way", function()
+    for _, body in ipairs { BODY, support.refusal(6001) } do
+      local client = native(faultd:url_body(body, { delay = 100 }))
+      local job = start(client)
+      core.sleep(0.05)
+      client:close()
+      local records, err, info = finish(job)
+      assert.is_nil(records)
+      assert.equal("closed", err.kind)
+      assert.is_nil(info)
+    end
+    local client = native(faultd:url_body(BODY))
+    local job = wait(start(client))
+    client:close()
+    assert.equal("closed", select(2, job:finish()).kind)
+  end)
+
+  it("goes on with a call whose client nobody holds any more", function()
+    local job = start(native(faultd:url_body(BODY, { delay = 100 })))
+    collect()
+    assert.equal(1, #assert(finish(job)))
+  end)
+
+  it("asks for what a call needs before it begins", function()
+    local client = assert(core.new { base_url = faultd:url_body(BODY),
+      user_agent = "spec", connect_timeout = 3, max_body = 1e6 })
+    local job, err = core.thread_start(client, "balances", PATH, nil, core.now() + 1)
+    assert.is_nil(job)
+    assert.equal("missing_credentials", err.code)
+    assert.has_error(function() core.thread_start({}, "balances", PATH) end)
+    assert.has_error(function() core.thread_start(client, "gold", PATH, nil, 1) end)
+  end)
+
+  it("raises where a job is finished too soon, or twice", function()
+    local job = start(native(faultd:url_body(BODY, { delay = 100 })))
+    assert.has_error(function() job:finish() end)
+    finish(job)
+    assert.has_error(function() job:finish() end)
+    assert.has_error(function() job:done() end)
+    job:drop()
+  end)
+
+  it("rings at a socket that leaves no file behind", function()
+    local dir = support.tmpdir()
+    support.write(dir .. "/program.lua", [[
+      local core = require "bitfront.core"
+      local path = core.thread_channel()
+      print(path, core.thread_channel())
+      print(core.thread_connected(), io.open(path))
+      assert(core.thread_channel()) -- to be removed at exit
+    ]])
+    local out = support.run(("env TMPDIR=%s %s %s/program.lua"):format(
+      dir, support.interpreter(), dir))
+    assert.truthy(out:find(dir .. "/bitfront", 1, true), out)
+    assert.truthy(out:find "\tnil\nfalse\tnil", out)
+    assert.equal("program.lua\n", support.must("ls " .. dir))
+  end)
+
+  local function ends_well(program)
+    local dir = support.tmpdir()
+    support.write(dir .. "/program.lua", ([[
+      local core = require "bitfront.core"
+      local function native(url)
+        local client = assert(core.new { base_url = url, ca_file = %q,
+          user_agent = "spec", connect_timeout = 30, max_body = 1e6 })
+        assert(client:set_credentials("k", "s"))
+        return client
+      end
+      local function start(url)
+        return assert(core.thread_start(native(url), "balances", %q, nil, core.now() + 30))
+      end
+      local OK, DEAF = %q, %q
+      %s
+    ]]):format(faultd.ca_file, PATH, faultd:url_body(BODY), faultd:url { listener = "deaf" },
+      program))
+    local before = core.now()
+    local out, _, code = support.run(("timeout 20 %s %s/program.lua")
+      :format(support.interpreter(), dir))
+    assert.equal("", out)
+    assert.equal(7, code)
+    assert.is_true(core.now() - before < 5)
+  end
+
+  for _, way in ipairs {
+    { "at once", "start(OK) os.exit(7)" },
+    { "while it waits for a server", "J = start(DEAF) core.sleep(0.1) os.exit(7)" },
+    { "while it looks a name up", "J = start('https://name.invalid') os.exit(7)" },
+    { "with results that nobody took", "J = start(OK) core.sleep(0.2) os.exit(7)" },
+    { "with its state closed", -- which Lua 5.1 cannot
+      "J = start(DEAF) K = start(OK) core.sleep(0.1) os.exit(7, true)" },
+  } do
+    it("lets the process end " .. way[1], function() ends_well(way[2]) end)
+  end
+
+  it("has all signals blocked", function()
+    finish(start(native(faultd:url_body(BODY))))
+    local file = io.open "/proc/self/status"
+    if not file then return end
+    file:close()
+    local masks = support.must("cat /proc/" .. core.pid() .. "/task/*/status | grep SigBlk")
+    assert.truthy(masks:lower():find "f[ef][ef][ef][ef]")
+  end)
+
+  it("tells whether a coroutine may yield, where Lua knows", function()
+    if core.yieldable() == nil then return end
+    assert.is_true(coroutine.wrap(function() return core.yieldable() end)())
+    coroutine.wrap(function()
+      table.sort({ 2, 1 }, function(a, b)
+        assert.is_false(core.yieldable())
+        return a < b
+      end)
+    end)()
+  end)
+
+  local found, ffi = pcall(require, "ffi")
+  if not found then return end
+  pcall(ffi.cdef, "int fork(void); int waitpid(int, int *, int); void _exit(int); void exit(int);")
+
+  -- Runs the function in a forked process, which ends with exit() as programs
+  -- do; true if it returned true there.
+  local function in_child(action)
+    local status = ffi.new "int[1]"
+    local pid = ffi.C.fork()
+    if pid == 0 then
+      local ok, result = pcall(action)
+      ffi.C.exit(ok and result and 0 or 1)
+    end
+    ffi.C.waitpid(pid, status, 0)
+    return status[0] == 0
+  end
+
+  it("is made anew after a fork, and leaves the parent's alone", function()
+    local client = native(faultd:url_body(BODY, { delay = 50 }))
+    local slow = start(client)
+    finish(start(client))
+    faultd:forget()
+    assert(finish(start(client)))
+    local under_way = start(client)
+    assert.is_true(in_child(function()
+      local records, err = under_way:finish()
+      assert(records == nil and err.code == "fork")
+      slow = nil
+      collect()
+      return (finish(start(client))) ~= nil
+    end))
+    assert(finish(under_way))
+    assert(finish(start(client)))
+    assert(finish(slow))
+    local connections = {}
+    for _, request in ipairs(faultd:requests()) do
+      connections[request.connection] = true
+    end
+    assert.is_true(next(connections) ~= nil)
+  end)
+end)

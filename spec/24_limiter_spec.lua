@@ -1,0 +1,350 @@
+local core = require "bitfront.core"
+local limiter = require "bitfront.limiter"
+local memory = require "bitfront.limiter.memory"
+local rows = require "spec.support.limiter_rows"
+local support = require "spec.support"
+local window = require "bitfront.limiter.window"
+
+local function sleep(seconds)
+  local due = core.now() + seconds
+  while core.now() < due do core.sleep(math.max(0, due - core.now())) end
+end
+
+describe("the limits", function()
+  -- When calls of one key arrived at a server, sorted; where it saw too many.
+  local function excess(arrivals, per_second, per_minute)
+    table.sort(arrivals)
+    for i = 1, #arrivals do
+      local too_soon = i > per_second
+        and arrivals[i] - arrivals[i - per_second] < 1000
+        or i > per_minute and arrivals[i] - arrivals[i - per_minute] < 60000
+      if too_soon then return i end
+    end
+  end
+
+  -- A call arrives between its slot and its end; one that is abandoned, up to
+  -- its deadline. Time passes by chance, and is packed away now and then.
+  local function simulate(acquires, random)
+    local state, now, arrivals, under_way = window.new(), 1e6, {}, {}
+    local granted = 0
+    for i = 1, acquires do
+      now = now + random() ^ 8 * 4000
+      for id, call in pairs(under_way) do
+        if call.ends <= now then
+          if not call.abandoned then window.release(state, call.ends, id, 0) end
+          under_way[id] = nil
+        end
+      end
+      local lease = 1 + random() * 9000
+      if window.acquire(state, now, i, lease, 3, 60) == 0 then
+        granted = granted + 1
+        local ends = now + random() ^ 4 * lease
+        local abandoned = random() < 0.05
+        under_way[i] = { ends = ends, abandoned = abandoned }
+        arrivals[#arrivals + 1] = now
+          + random() * ((abandoned and now + lease or ends) - now)
+      end
+    end
+    return arrivals, granted
+  end
+
+  it("are kept over 1,000,000 acquires by chance, as the server sees them #once", function()
+    local granted = 0
+    for seed = 1, 10 do
+      local last = seed * 7919
+      local function random() -- Park and Miller's, the same on every Lua
+        last = last * 16807 % 2147483647
+        return last / 2147483647
+      end
+      local arrivals, count = simulate(100000, random)
+      assert.is_nil(excess(arrivals, 3, 60))
+      granted = granted + count
+    end
+    assert.is_true(granted > 100000, tostring(granted))
+  end)
+
+  it("are the same after the state was a text", function()
+    local state = window.new()
+    for i = 1, 3 do window.acquire(state, 1000.5 + i, i, 500, 9, 60) end
+    window.release(state, 1100.25, 2, 0)
+    window.fill(state, 1100, 77)
+    local copy = window.unpack(window.pack(state))
+    assert.equal(2, copy.count)
+    assert.equal(1502, copy.flying["1"])
+    assert.equal(1101, copy.ended[copy.first])
+    assert.equal(1177, copy.full)
+    assert.same({ window.peek(state, 1101) }, { window.peek(copy, 1101) })
+    assert.same(window.new(), (function()
+      local empty = window.unpack(window.pack(window.new()))
+      empty.first, empty.last = 1, 0
+      return empty
+    end)())
+  end)
+end)
+
+describe("the store of a process", function()
+  local store = memory.new()
+  for i, row in ipairs(rows) do
+    it(row[1], function() row[2](store, "key" .. i, sleep) end)
+  end
+
+  it("forgets keys that have not been used for a minute", function()
+    local full = memory.new()
+    for i = 1, 1000 do full:fill("key" .. i, 0) end
+    local left = 0
+    for _ in pairs(full.states) do left = left + 1 end
+    assert.is_true(left < 200, tostring(left))
+  end)
+end)
+
+describe("waiting for a slot", function()
+  -- Callers that take turns in a world whose time is this machine's.
+  local function run(callers)
+    local live = {}
+    for _, caller in ipairs(callers) do
+      live[#live + 1] = { thread = coroutine.create(caller), due = 0 }
+    end
+    while live[1] do
+      for i = #live, 1, -1 do
+        local task = live[i]
+        if task.due <= core.now() then
+          local ok, seconds = coroutine.resume(task.thread)
+          assert(ok, seconds)
+          task.due = core.now() + (seconds or 0)
+          if coroutine.status(task.thread) == "dead" then table.remove(live, i) end
+        end
+      end
+      core.sleep(0.001)
+    end
+  end
+
+  local waiter = { sleep = function(seconds) coroutine.yield(seconds) end }
+
+  local function gate(store, per_second)
+    return { store = store, key = "k", per_second = per_second, per_minute = 1e6 }
+  end
+
+  it("is over in the order of arrival", function()
+    local the_gate, order, callers = gate(memory.new(), 2), {}, {}
+    for i = 1, 8 do
+      callers[9 - i] = function() -- run() begins with the last
+        local slot = assert(limiter.acquire(the_gate, waiter, core.now() + 60))
+        order[#order + 1] = i
+        limiter.release(slot, 0)
+      end
+    end
+    run(callers)
+    assert.same({ 1, 2, 3, 4, 5, 6, 7, 8 }, order)
+  end)
+
+  it("is refused at once where the next slot comes after the deadline, and costs nothing",
+    function()
+      local store = memory.new()
+      local the_gate = gate(store, 1)
+      local slot = assert(limiter.acquire(the_gate, waiter, core.now() + 60))
+      local begun = core.now()
+      local none, failure = limiter.acquire(the_gate, waiter, core.now() + 0.5)
+      assert.is_nil(none)
+      assert.equal("rate_limit", failure.kind)
+      assert.equal("limit", failure.code)
+      assert.is_true(failure.retry_after > 0.9 and failure.retry_after <= 1)
+      assert.is_true(core.now() - begun < 0.2)
+      assert.equal(1, (store:peek "k"))
+      limiter.release(slot, 0)
+    end)
+
+  it("is refused at once behind so many that it cannot be in time", function()
+    local the_gate, refused, callers = gate(memory.new(), 1), 0, {}
+    for _ = 1, 20 do
+      callers[#callers + 1] = function()
+        local begun = core.now()
+        local slot = limiter.acquire(the_gate, waiter, core.now() + 2.5)
+        if slot then return limiter.release(slot, 0) end
+        assert.is_true(core.now() - begun < 1.5)
+        refused = refused + 1
+      end
+    end
+    run(callers)
+    assert.equal(17, refused)
+  end)
+
+  it("goes on when the one before was killed while it waited", function()
+    local the_gate, passed = gate(memory.new(), 1), false
+    local slot = assert(limiter.acquire(the_gate, waiter, core.now() + 60))
+    limiter.release(slot, 0)
+    local killed = coroutine.create(function()
+      limiter.acquire(the_gate, waiter, core.now() + 60)
+    end)
+    coroutine.resume(killed)
+    killed = nil -- luacheck: ignore
+    collectgarbage()
+    run { function()
+      passed = limiter.acquire(the_gate, waiter, core.now() + 10)
+    end }
+    assert.truthy(passed)
+  end)
+
+  it("fails closed where the store raises or answers nonsense", function()
+    for _, store in ipairs {
+      { acquire = function() error("no such host", 0) end },
+      { acquire = function() return nil, "no such host" end },
+      { acquire = function() return nil, { "no such host" } end },
+    } do
+      local slot, failure = limiter.acquire(gate(store, 1), waiter, core.now() + 1)
+      assert.is_nil(slot)
+      assert.equal("rate_limit", failure.kind)
+      assert.equal("store", failure.code)
+    end
+  end)
+end)
+
+describe("the store in Redis", function()
+  local server, store
+  local redis = require "spec.support.redis"
+
+  -- A server that has been known for more than a minute, as far as the store
+  -- can tell.
+  local function age()
+    server:connect():hset("bitfront:limiter", "since", 1)
+  end
+
+  setup(function()
+    server = redis.start()
+    store = server:store()
+    store:peek "k"
+    age()
+  end)
+  teardown(function() server:stop() end)
+
+  for i, row in ipairs(rows) do
+    it(row[1], function() row[2](store, "key" .. i, sleep) end)
+  end
+
+  it("gives what it writes an expiry, and knows API keys by their SHA-256", function()
+    local client = support.client {
+      rate_limit = { store = store }, base_url = "http://127.0.0.1:1",
+    }
+    client:balances()
+    client:close()
+    local connection = server:connect()
+    assert.same({ "bitfront:limiter" }, connection:keys "*")
+    assert.is_true(connection:ttl "bitfront:limiter" > 60)
+    local digest = support.must("printf %s " .. support.KEY .. " | sha256sum"):match "%x+"
+    assert.is_true(connection:hexists("bitfront:limiter", digest))
+    assert.is_nil(support.read(server.dir .. "/redis.log"):find(support.KEY, 1, true))
+  end)
+
+  it("goes by the script's hash, and by its text where the server forgot it", function()
+    local client = server:connect()
+    client:config("resetstat")
+    assert(store:peek "k")
+    client:script "flush"
+    assert(store:peek "k")
+    local stats = client:raw_cmd "INFO commandstats\r\n"
+    assert.truthy(tostring(stats):find "cmdstat_evalsha:calls=2")
+    assert.truthy(tostring(stats):find "cmdstat_eval:calls=1")
+  end)
+
+  for what, lose in pairs {
+    ["FLUSHALL"] = function() server:connect():flushall() end,
+    ["a restart"] = function() server:restart() end,
+    ["a restart from an old snapshot"] = function()
+      server:connect():save()
+      server:restart()
+    end,
+  } do
+    it("counts as full for a minute after " .. what .. ", for all keys", function()
+      lose()
+      for _, key in ipairs { "key1", "new" } do
+        local wait = store:acquire(key, 1000, 3, 60)
+        assert.is_true(wait > 58000 and wait <= 60001, tostring(wait))
+      end
+      age()
+      assert.equal(0, (store:acquire("unused" .. what, 1000, 3, 60)))
+    end)
+  end
+
+  local function fails_closed(pattern)
+    local client = support.client {
+      rate_limit = { store = store }, base_url = "http://127.0.0.1:1",
+    }
+    local begun = core.now()
+    local _, err = client:balances()
+    client:close()
+    assert.equal("rate_limit", err.kind)
+    assert.equal("store", err.code)
+    assert.equal(0, err.attempts)
+    assert.is_true(err.retryable)
+    assert.truthy(err.message:find(pattern), err.message)
+    assert.is_true(core.now() - begun < 1)
+  end
+
+  it("fails closed while it is read-only", function()
+    server:connect():slaveof("127.0.0.1", "1")
+    fails_closed "READONLY"
+    server:connect():slaveof("no", "one")
+  end)
+
+  it("fails closed while it is out of memory", function()
+    server:connect():config("set", "maxmemory", 1)
+    fails_closed "OOM"
+    server:connect():config("set", "maxmemory", 0)
+  end)
+
+  it("fails closed where something else has its name", function()
+    local client = server:connect()
+    client:rename("bitfront:limiter", "aside")
+    client:set("bitfront:limiter", "mine")
+    fails_closed "WRONGTYPE"
+    client:rename("aside", "bitfront:limiter")
+  end)
+
+  it("fails closed when it does not answer within 100 ms", function()
+    assert(store:peek "k")
+    server:signal "STOP"
+    fails_closed "timeout"
+    server:signal "CONT"
+    assert(store:peek "k")
+  end)
+
+  it("fails closed while it is down, and goes on when it is back", function()
+    server:stop()
+    sleep(0.1)
+    fails_closed "refused"
+    server:restart()
+    assert(store:peek "k")
+  end)
+
+  it("fails closed with what connect said", function()
+    for what, connect in pairs {
+      ["no route"] = function() error "no route" end,
+      ["no luck"] = function() return nil, "no luck" end,
+      ["gave nothing"] = function() end,
+    } do
+      store = require "bitfront".redis_limiter { connect = connect }
+      fails_closed(what)
+    end
+    store = server:store()
+  end)
+end)
+
+describe("a store's options raise at the caller's line for", function()
+  local bitfront = require "bitfront"
+  for what, call in pairs {
+    ["no connect"] = function() bitfront.redis_limiter {} end,
+    ["a connect that is no function"] = function()
+      bitfront.redis_limiter { connect = "localhost" }
+    end,
+    ["an option that does not exist"] = function()
+      bitfront.redis_limiter { connect = print, port = 1 }
+    end,
+    ["no options"] = function() bitfront.redis_limiter() end,
+    ["a dict outside nginx"] = function() bitfront.shared_dict_limiter "x" end,
+  } do
+    it(what, function()
+      local ok, message = pcall(call)
+      assert.is_false(ok)
+      assert.truthy(message:find "^[^\n]*24_limiter_spec%.lua:%d+: bitfront%.", message)
+    end)
+  end
+end)

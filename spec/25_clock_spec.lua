@@ -1,0 +1,150 @@
+local clocks = require "bitfront.clock"
+local core = require "bitfront.core"
+local support = require "spec.support"
+
+-- The server's clock in ms, by which this machine's is off by `ahead` ms.
+local function server_ms(ahead)
+  return core.wall() + (ahead or 0)
+end
+
+describe("the clock", function()
+  local clock
+  before_each(function() clock = clocks.of("https://" .. tostring({})) end)
+
+  -- A reply that came now, `round_trip` seconds after the request, from a server
+  -- that read its clock half way.
+  local function learn(ahead, round_trip, refused)
+    local sent = core.now() - round_trip
+    clock:learn(math.floor(server_ms(ahead) - round_trip * 500), sent, round_trip,
+      refused)
+  end
+
+  -- By how much a request's timestamp is ahead of this machine's clock.
+  local function aimed()
+    local offset, monotonic = clock:aim()
+    return offset + (monotonic and core.now() * 1000 - core.wall() or 0)
+  end
+
+  local function is_near(wanted, seen)
+    assert.is_true(math.abs(wanted - seen) <= 3, ("%s, not %s"):format(seen, wanted))
+  end
+
+  it("is this machine's until something is known", function()
+    assert.same({ 0, false }, { clock:aim() })
+  end)
+
+  it("aims at the server's time half a round trip from now", function()
+    learn(7000, 0.1)
+    is_near(7050, aimed())
+  end)
+
+  it("goes by the sample of the shortest round trip among recent ones", function()
+    learn(7000, 0.2)
+    learn(7030, 0.01)
+    learn(7000, 0.4)
+    is_near(7035, aimed())
+  end)
+
+  it("starts over where a reply contradicts what is known", function()
+    learn(7000, 0.01)
+    learn(-3600000, 0.3)
+    is_near(-3600000 + 150, aimed())
+  end)
+
+  it("starts over after a refusal, however slow that was", function()
+    learn(7000, 2, true)
+    is_near(7250, aimed())
+  end)
+
+  it("is not moved by a slow reply that it may well agree with", function()
+    learn(900, 2)
+    assert.same({ 0, false }, { clock:aim() })
+    learn(500, 0.02)
+    learn(900, 2)
+    is_near(510, aimed())
+  end)
+
+  it("ignores a time that no calendar has", function()
+    for _, time in ipairs { 0, -1, 2 ^ 62, 9e18 } do
+      clock:learn(time, core.now() - 0.01, 0.01, true)
+    end
+    assert.same({ 0, false }, { clock:aim() })
+  end)
+
+  it("is one for all clients of an exchange, and forgotten with the last", function()
+    local other = clocks.of "https://a.example"
+    assert.equal(other, clocks.of "https://a.example")
+    assert.are_not.equal(other, clocks.of "https://b.example")
+    other = nil -- luacheck: ignore
+    collectgarbage()
+    collectgarbage()
+    assert.same({ 0, false }, { clocks.of("https://a.example"):aim() })
+  end)
+end)
+
+describe("a call by a clock that is wrong", function()
+  local sandbox
+  setup(function() sandbox = support.sandbox() end)
+  teardown(function() sandbox:stop() end)
+  before_each(function() sandbox:reset() end)
+
+  local function client_with(options)
+    local all = { base_url = sandbox.base_url, ca_file = sandbox.ca_file, retries = 2,
+      clock = "auto" }
+    for name, value in pairs(options or {}) do all[name] = value end
+    return support.client(all)
+  end
+
+  for _, ahead in ipairs { 3600000, -3600000, 7000, -1500 } do
+    it(("by %d ms succeeds on its second attempt, and the next on its first")
+      :format(ahead), function()
+      sandbox:set { clock_offset_ms = ahead, limits = false }
+      local client = client_with()
+      local balances, err, info = client:balances()
+      assert.is_nil(err)
+      assert.equal(5, #balances)
+      assert.equal(2, info.attempts)
+      assert.is_true(math.abs(info.clock_offset - ahead) < 100)
+      assert.equal(1, select(3, client:balances()).attempts)
+      local log = sandbox:log()
+      assert.same({ 6005, 1000, 1000 }, { log[1].verdict, log[2].verdict, log[3].verdict })
+      assert.are_not.equal(log[1].signature, log[2].signature)
+      client:close()
+    end)
+  end
+
+  it("teaches each of several calls that are under way at once", function()
+    sandbox:set { clock_offset_ms = -60000, limits = false }
+    local clients = {}
+    for i = 1, 8 do clients[i] = client_with() end
+    for _, outcome in ipairs(require "bitfront".balances_many(clients)) do
+      assert.is_nil(outcome.err)
+      assert.equal(2, outcome.info.attempts)
+    end
+    assert.equal(16, #sandbox:log())
+  end)
+
+  it("survives the exchange's clock being set while it runs", function()
+    local client = client_with()
+    sandbox:set { limits = false }
+    for _, ahead in ipairs { 0, 3600000, -3600000, 0 } do
+      sandbox:set { clock_offset_ms = ahead }
+      local _, err, info = client:balances()
+      assert.is_nil(err)
+      assert.is_true(info.attempts <= 2)
+      assert.equal(1, select(3, client:balances()).attempts)
+    end
+    client:close()
+  end)
+
+  it("fails where it is told to go by this machine's, and is asked once", function()
+    sandbox:set { clock_offset_ms = 5000, limits = false }
+    for _, row in ipairs { { "system", 6005 }, { 4000, 6005 }, { 5000, nil } } do
+      local client = client_with { clock = row[1] }
+      local _, err, info = client:balances()
+      assert.equal(row[2], err and err.code)
+      assert.equal(1, info.attempts)
+      client:close()
+    end
+  end)
+end)

@@ -1,0 +1,285 @@
+local core = require "bitfront.core"
+local retry = require "bitfront.retry"
+local support = require "spec.support"
+
+describe("a pause", function()
+  it("is anything from 0 to a bound that doubles up to 5 s, evenly", function()
+    for n, bound in pairs { [0] = 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, [20] = 5 } do
+      local buckets = {}
+      for _ = 1, 10000 do
+        local pause = retry.pause(n)
+        assert.is_true(pause >= 0 and pause < bound)
+        local bucket = math.floor(pause / bound * 10)
+        buckets[bucket] = (buckets[bucket] or 0) + 1
+      end
+      for bucket = 0, 9 do
+        local count = buckets[bucket]
+        assert.is_true(count > 800 and count < 1200, bucket .. ": " .. count)
+      end
+    end
+  end)
+end)
+
+describe("a client's quota of retries", function()
+  local DOWN = { kind = "network", code = "refused", retryable = true }
+
+  it("lets 100 clients ask a dead server at most 1.1 times a call", function()
+    local calls, requests = 0, 0
+    for _ = 1, 100 do
+      local quota = retry.quota()
+      for _ = 1, 600 do -- ten minutes of a call each second
+        calls = calls + 1
+        local retries = 0
+        while retries < 2 and retry.after(DOWN, {}, retries, true, quota) do
+          retries = retries + 1
+        end
+        requests = requests + 1 + retries
+      end
+    end
+    assert.is_true(requests / calls < 1.1, tostring(requests / calls))
+  end)
+
+  it("gives back on success what its retries took, or else a fifth", function()
+    local quota = retry.quota()
+    while retry.after(DOWN, {}, 0, true, quota) do end
+    for _ = 1, 5 do retry.refund(quota, 0) end
+    assert.truthy(retry.after(DOWN, {}, 0, true, quota))
+    assert.is_nil(retry.after(DOWN, {}, 0, true, quota))
+    retry.refund(quota, 2)
+    assert.truthy(retry.after(DOWN, {}, 0, true, quota))
+    assert.truthy(retry.after(DOWN, {}, 0, true, quota))
+    assert.is_nil(retry.after(DOWN, {}, 0, true, quota))
+  end)
+end)
+
+describe("a failed call", function()
+  local sandbox
+  setup(function() sandbox = support.sandbox() end)
+  teardown(function() sandbox:stop() end)
+  before_each(function()
+    sandbox:reset()
+    sandbox:set { limits = false }
+  end)
+
+  local function client_with(options)
+    local all = {
+      base_url = sandbox.base_url, ca_file = sandbox.ca_file, retries = 2,
+      clock = "auto",
+      rate_limit = { per_second = 1000, per_minute = 10000 },
+    }
+    for name, value in pairs(options or {}) do all[name] = value end
+    return support.client(all)
+  end
+
+  -- By the API's table: code, kind, requests, retryable.
+  local ROWS = {
+    { 3401, "server", 3 }, { 4005, "replay", 2 }, { 4018, "replay", 2 },
+    { 4013, "clock", 2 }, { 6005, "clock", 2 },
+    { 5000, "server", 3 }, { 5001, "server", 3 }, { 5002, "server", 3 },
+    { 5999, "server", 3 }, { 6004, "rate_limit", 3 },
+  }
+  for kind, codes in pairs {
+    auth = { 1202, 4101, 6000, 6001, 6002 }, permission = { 6003 },
+    maintenance = { 3113 }, signature = { 4001, 4003 },
+    request = {
+      3203, 3204, 3211, 3212, 3213, 3221, 3222, 3301, 3302, 3311, 3321, 4000,
+      4002, 4006, 4007, 4008, 4009, 4010, 4011, 4012, 4014, 4015, 4016, 4017,
+      1, 999, 1001, 4999, 6006, 7000, 99999,
+    },
+  } do
+    for _, code in ipairs(codes) do ROWS[#ROWS + 1] = { code, kind, 1 } end
+  end
+
+  for _, row in ipairs(ROWS) do
+    local code, kind, requests = row[1], row[2], row[3]
+    it(("with code %d is of kind %s and makes %d request(s)"):format(code, kind,
+      requests), function()
+      sandbox:script { statusCode = code, times = 10 }
+      local client = client_with()
+      local balances, err, info = client:balances()
+      client:close()
+      assert.is_nil(balances)
+      assert.equal(code, err.code)
+      assert.equal(kind, err.kind)
+      assert.equal(requests > 1, err.retryable)
+      assert.equal(requests, err.attempts)
+      assert.equal(requests, info.attempts)
+      local log, signatures = sandbox:log(), {}
+      assert.equal(requests, #log)
+      for _, arrival in ipairs(log) do
+        assert.is_nil(signatures[arrival.signature])
+        signatures[arrival.signature] = true
+      end
+    end)
+  end
+
+  for _, row in ipairs {
+    { { http_status = 503 }, "http", "status", 3 },
+    { { http_status = 429 }, "http", "status", 3 },
+    { { http_status = 404 }, "http", "status", 1 },
+    { { http_status = 401 }, "http", "status", 1 },
+    { { body = "{}" }, "protocol", "schema", 1 },
+    { { damage = "closed_in_body" }, "protocol", "truncated", 1 },
+    { { damage = "reset" }, "network", "reset", 3 },
+  } do
+    it(("of kind %s, code %s, makes %d request(s)"):format(row[2], row[3], row[4]),
+      function()
+        local what, value = next(row[1])
+        sandbox:script { [what] = value, times = 10 }
+        local client = client_with()
+        local _, err = client:balances()
+        client:close()
+        assert.equal(row[2], err.kind)
+        assert.equal(row[3], err.code)
+        assert.equal(row[4] > 1, err.retryable)
+        assert.equal(row[4], err.attempts)
+        assert.is_nil(err.stale)
+        assert.equal(row[4], #sandbox:log())
+      end)
+  end
+
+  it("succeeds when the trouble passes, in as many attempts as it took", function()
+    sandbox:script { statusCode = 5000, times = 2 }
+    local client = client_with()
+    local balances, err, info = client:balances()
+    client:close()
+    assert.is_nil(err)
+    assert.equal(5, #balances)
+    assert.equal(3, info.attempts)
+  end)
+
+  it("is not made again with retries = 0", function()
+    for _, code in ipairs { 5000, 6005, 4005 } do
+      sandbox:script { statusCode = code }
+      local client = client_with { retries = 0 }
+      assert.equal(1, select(2, client:balances()).attempts)
+      client:close()
+    end
+    assert.equal(3, #sandbox:log())
+  end)
+
+  it("is not made again past its deadline", function()
+    sandbox:script { statusCode = 5000, times = 1000 }
+    local client = client_with { timeout = 0.5, retries = 10 }
+    local begun = core.now()
+    local _, err = client:balances()
+    client:close()
+    assert.equal(5000, err.code)
+    assert.is_true(core.now() - begun < 0.6)
+  end)
+
+  it("leaves the exchange alone for a second after 6004", function()
+    sandbox:script { statusCode = 6004 }
+    local client = client_with()
+    local begun = core.now()
+    local _, err, info = client:balances()
+    client:close()
+    assert.is_nil(err)
+    assert.equal(2, info.attempts)
+    assert.is_true(core.now() - begun >= 1)
+  end)
+
+  it("is told at once where 6004 leaves no time before the deadline", function()
+    sandbox:script { statusCode = 6004 }
+    local client = client_with { timeout = 0.8 }
+    local begun = core.now()
+    local _, err = client:balances()
+    client:close()
+    assert.equal(6004, err.code)
+    assert.equal(1, err.attempts)
+    assert.equal(1, err.retry_after)
+    assert.is_true(core.now() - begun < 0.5)
+  end)
+
+  it("is made again at once where a kept connection proved dead", function()
+    local events = {}
+    local client = client_with { on_attempt = function(event) events[#events + 1] = event end }
+    assert(client:balances())
+    sandbox:script { damage = "reset" }
+    local _, err, info = client:balances()
+    client:close()
+    assert.is_nil(err)
+    assert.equal(2, info.attempts)
+    assert.equal("network", events[2].kind)
+    assert.is_true(events[3].waited < 0.01, tostring(events[3].waited))
+  end)
+
+  it("honours Retry-After up to the deadline", function()
+    local faultd = support.faultd()
+    local reply = "HTTP/1.1 503 X\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+    for _, row in ipairs { { 10, 2, 1 }, { 0.5, 1, 0 } } do
+      faultd:forget()
+      local client = support.client {
+        base_url = faultd:url { reply = reply }, retries = 1, timeout = row[1],
+      }
+      local begun = core.now()
+      local _, err = client:balances()
+      client:close()
+      assert.equal("http", err.kind)
+      assert.equal(1, err.retry_after)
+      assert.equal(row[2], err.attempts)
+      assert.is_true(core.now() - begun >= row[3])
+      assert.is_true(core.now() - begun < row[3] + 0.4)
+    end
+    faultd:stop()
+  end)
+
+  it("tells on_attempt of each attempt, and of no secret", function()
+    sandbox:script { { statusCode = 5000, statusMessage = "$key $signature" } }
+    local events = {}
+    local client = client_with {
+      on_attempt = function(event)
+        events[#events + 1] = event
+        error "harmless"
+      end,
+    }
+    local before = core.wall()
+    assert(client:get("/v1/account/balances", "a=b"))
+    client:close()
+    assert.equal(2, #events)
+    local first, second = events[1], events[2]
+    assert.same({ 1, "server", 5000, 200 },
+      { first.attempt, first.kind, first.code, first.http_status })
+    assert.same({ 2, nil, 1000, 200 },
+      { second.attempt, second.kind, second.code, second.http_status })
+    for _, event in ipairs(events) do
+      assert.equal("/v1/account/balances", event.path)
+      assert.is_true(event.began >= before - 1 and event.began <= core.wall())
+      assert.is_true(event.elapsed > 0 and event.round_trip <= event.elapsed)
+      assert.is_true(event.waited >= 0 and event.waited < 0.3)
+      for _, value in pairs(event) do
+        assert.is_nil(tostring(value):find(support.KEY, 1, true))
+      end
+    end
+  end)
+
+  it("takes a slot for each attempt, and for each question for the time", function()
+    sandbox:script { statusCode = 5000, times = 2 }
+    local store = require "bitfront.limiter.memory".new()
+    local client = client_with { rate_limit = { store = store } }
+    assert(client:balances())
+    assert(client:server_time())
+    assert.equal(4, select(2, store:peek(client._native:key_id())))
+    client:close()
+  end)
+end)
+
+describe("limits kept on our side", function()
+  it("let ten calls in a row take 3 s, and the exchange refuse none", function()
+    local sandbox = support.sandbox()
+    local client = support.client {
+      base_url = sandbox.base_url, ca_file = sandbox.ca_file, rate_limit = {
+        store = require "bitfront.limiter.memory".new(),
+      },
+    }
+    local begun = core.now()
+    for _ = 1, 10 do
+      local _, err, info = client:balances()
+      assert.is_nil(err)
+      assert.equal(1, info.attempts)
+    end
+    assert.is_true(core.now() - begun >= 3)
+    client:close()
+    sandbox:stop()
+  end)
+end)

@@ -1,0 +1,135 @@
+local bitfront = require "bitfront"
+local core = require "bitfront.core"
+local support = require "spec.support"
+
+describe("the balances of many accounts", function()
+  local faultd
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+
+  local function coin(code)
+    return support.success(('[{"currency":"%s","balance":1,"availableBalance":1}]')
+      :format(code))
+  end
+
+  local function client_of(body, options, more)
+    local all = { base_url = faultd:url_body(body, options) }
+    for name, value in pairs(more or {}) do all[name] = value end
+    return support.client(all)
+  end
+
+  it("come in the order of the clients, whichever is slow", function()
+    local clients = {}
+    for i = 1, 20 do
+      clients[i] = client_of(coin("C" .. i), { delay = (i * 37) % 100 })
+    end
+    local seen = {}
+    local outcomes = bitfront.balances_many(clients, {
+      concurrency = 6, on_progress = function(done, count)
+        seen[#seen + 1] = done .. "/" .. count
+        error "harmless"
+      end,
+    })
+    assert.equal(20, #outcomes)
+    for i, outcome in ipairs(outcomes) do
+      assert.is_nil(outcome.err)
+      assert.equal("C" .. i, outcome.balances[1].currency)
+      assert.equal(1, outcome.info.attempts)
+    end
+    assert.equal("1/20", seen[1])
+    assert.equal("20/20", seen[20])
+    assert.equal(20, #seen)
+  end)
+
+  it("are asked for at once, and no more at a time than is said", function()
+    local clients = {}
+    for i = 1, 12 do clients[i] = client_of(coin "A", { delay = 200 }) end
+    local begun = core.now()
+    bitfront.balances_many(clients, { concurrency = 4 })
+    local elapsed = core.now() - begun
+    assert.is_true(elapsed >= 0.6 and elapsed < 1.5, tostring(elapsed))
+  end)
+
+  it("harm each other in no way", function()
+    local closed = client_of(coin "A")
+    closed:close()
+    local outcomes = bitfront.balances_many({
+      client_of(coin "A"),
+      client_of(coin "A", { delay = 5000 }),
+      closed,
+      client_of(support.refusal(6001)),
+      bitfront.new {
+        base_url = faultd:url_body(coin "A"), ca_file = support.certs().ca,
+        credentials = function() error("the vault is shut", 0) end,
+      },
+      client_of(coin "B"),
+    }, { timeout = 0.5 })
+    assert.equal("A", outcomes[1].balances[1].currency)
+    assert.equal("timeout", outcomes[2].err.kind)
+    assert.equal("closed", outcomes[3].err.kind)
+    assert.equal("auth", outcomes[4].err.kind)
+    assert.equal(6001, outcomes[4].info.statusCode)
+    assert.equal("config", outcomes[5].err.kind)
+    assert.truthy(outcomes[5].err.message:find("the vault is shut", 1, true))
+    assert.equal("B", outcomes[6].balances[1].currency)
+  end)
+
+  it("are none of none", function()
+    assert.same({}, bitfront.balances_many {})
+  end)
+
+  it("share a key's slots in order", function()
+    local store = require "bitfront.limiter.memory".new()
+    local clients = {}
+    for i = 1, 7 do
+      clients[i] = client_of(coin "A", nil, { rate_limit = { store = store } })
+    end
+    local begun = core.now()
+    for _, outcome in ipairs(bitfront.balances_many(clients)) do
+      assert.is_nil(outcome.err)
+    end
+    assert.is_true(core.now() - begun >= 2)
+  end)
+
+  it("raise at the caller's line for what is misuse", function()
+    local client = client_of(coin "A")
+    for _, row in ipairs {
+      { "clients must be an array", 7 },
+      { "clients must be an array" },
+      { "clients[1] is no client", { {} } },
+      { "clients[2] is no client", { client, "x" } },
+      { "clients[1] and clients[2] are the same", { client, client } },
+      { "options must be a table", {}, 5 },
+      { 'unknown option "concurency"; did you mean "concurrency"?', {},
+        { concurency = 1 } },
+      { "concurrency must be", {}, { concurrency = 0 } },
+      { "concurrency must be", {}, { concurrency = 1.5 } },
+      { "timeout must be", {}, { timeout = 0 } },
+      { "timeout must be", {}, { timeout = -1 } },
+      { "timeout must be", {}, { timeout = 0 / 0 } },
+      { "timeout must be", {}, { timeout = 86401 } },
+      { "on_progress must be", {}, { on_progress = "x" } },
+    } do
+      local ok, message = pcall(function()
+        bitfront.balances_many(row[2], row[3])
+      end)
+      assert.is_false(ok)
+      assert.truthy(message:find(row[1], 1, true), message)
+      assert.truthy(message:find "^[^\n]*27_many_spec%.lua:%d+: ", message)
+    end
+    client:close()
+  end)
+
+  it("end when a thousand calls hang, each at its deadline #once", function()
+    local clients = {}
+    for i = 1, 1000 do
+      clients[i] = support.client {
+        base_url = "http://127.0.0.1:" .. faultd.ports.deaf, connect_timeout = 60,
+      }
+    end
+    for _, outcome in ipairs(bitfront.balances_many(clients,
+      { concurrency = 1000, timeout = 2 })) do
+      assert.equal("timeout", outcome.err.kind)
+    end
+  end)
+end)

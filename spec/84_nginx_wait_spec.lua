@@ -1,0 +1,509 @@
+-- What the module does inside a real nginx: where a call works and where it says
+-- that it cannot, that it keeps nobody waiting, and that nothing of it is left
+-- when a caller or a worker goes away.
+
+local support = require "spec.support"
+local worker = require "spec.support.worker"
+
+-- In each worker: clients of the servers there are, and words for what becomes
+-- of a call.
+local INIT = [[
+  local bitfront = require "bitfront"
+  local urls, ca_file = { %s }, %q
+  clients = {}
+  for name, url in pairs(urls) do
+    clients[name] = bitfront.new { api_key = %q, api_secret = %q,
+      base_url = url, ca_file = ca_file, timeout = 20 }
+  end
+  function outcome(name)
+    local records, err = clients[name or "ok"]:balances()
+    return records and records[1].currency or err.kind .. " " .. err.code
+  end
+  function note(where, name)
+    local words = outcome(name)
+    local file = assert(io.open(ngx.config.prefix() .. "notes", "a"))
+    file:write(where, ": ", words, "\n")
+    file:close()
+    return words
+  end
+]]
+
+local SERVER = [[
+  location = /ok { content_by_lua_block { ngx.print(outcome "ok", "\n") } }
+  location = /slow { content_by_lua_block { ngx.print(outcome "slow", "\n") } }
+  location = /deaf { content_by_lua_block { ngx.print(outcome "deaf", "\n") } }
+  location = /status { content_by_lua_block {
+    collectgarbage() collectgarbage()
+    ngx.print(table.concat({ require "bitfront.core".thread_status() }, " "))
+  } }
+]]
+
+describe("inside nginx #once", function()
+  local faultd, host
+  local BODY = support.success '[{"currency":"BTC","balance":1,"availableBalance":1}]'
+
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+  after_each(function()
+    if host then host:stop() end
+    host = nil
+  end)
+
+  local function init_lua()
+    local urls = {}
+    for name, url in pairs {
+      ok = faultd:url_body(BODY), slow = faultd:url_body(BODY, { delay = 200 }),
+      deaf = faultd:url { listener = "deaf" },
+    } do
+      urls[#urls + 1] = ("%s = %q"):format(name, url)
+    end
+    return INIT:format(table.concat(urls, ", "), faultd.ca_file, support.KEY,
+      support.SECRET)
+  end
+
+  local function start(options)
+    options = options or {}
+    host = worker.start {
+      http = ("init_by_lua_block {\n%s\n%s}\n%s"):format(init_lua(),
+        options.init or "", options.http or ""),
+      server = SERVER .. (options.server or ""),
+      main = options.main, workers = options.workers, stream = options.stream,
+      under = options.under,
+    }
+    return host
+  end
+
+  local function notes()
+    local found = {}
+    for where, words in (support.read(host.dir .. "/notes") or "")
+      :gmatch "([^\n]-): ([^\n]*)" do
+      found[where] = words
+    end
+    return found
+  end
+
+  -- No jobs of callers that are gone.
+  local function settles()
+    return host:await("jobs are left", function()
+      return host:get "/status" == "0 0"
+    end)
+  end
+
+  local function is_quiet()
+    assert.equal("", host:trouble())
+  end
+
+  local function count(text, word)
+    return select(2, text:gsub(word, ""))
+  end
+
+  -- ---- where it works ----
+
+  describe("a call works in", function()
+    for phase, server in pairs {
+      rewrite = [[rewrite_by_lua_block { ngx.print(note "rewrite") ngx.exit(200) }]],
+      access = [[access_by_lua_block { ngx.print(note "access") ngx.exit(200) }]],
+      content = [[content_by_lua_block { ngx.print(note "content") }]],
+    } do
+      it("the phase " .. phase, function()
+        start { server = "location = /try { " .. server .. " }" }
+        for _ = 1, 3 do assert.equal("BTC", (host:get "/try")) end
+        is_quiet()
+      end)
+    end
+
+    it("a subrequest, a timer, and a light thread", function()
+      start { server = [[
+        location = /inner { content_by_lua_block { ngx.print(outcome "ok") } }
+        location = /try { content_by_lua_block {
+          ngx.timer.at(0, function() note "timer" end)
+          local all = {}
+          for i = 1, 3 do all[i] = ngx.thread.spawn(outcome, "slow") end
+          for i = 1, 3 do assert(select(2, ngx.thread.wait(all[i])) == "BTC") end
+          ngx.print(ngx.location.capture("/inner").body)
+        } }]] }
+      assert.equal("BTC", (host:get "/try"))
+      host:await("no timer", function() return notes().timer end)
+      assert.equal("BTC", notes().timer)
+      is_quiet()
+    end)
+
+    it("ssl_certificate_by_lua", function()
+      local certs = support.certs()
+      start { http = ([[
+        lua_ssl_trusted_certificate %s;
+        ssl_session_fetch_by_lua_block { note "ssl_session_fetch" }
+        ssl_session_store_by_lua_block { note "ssl_session_store" }
+        server {
+          listen unix:tls.sock ssl;
+          ssl_protocols TLSv1.2;
+          ssl_session_tickets off;
+          ssl_certificate %s;
+          ssl_certificate_key %s;
+          ssl_client_hello_by_lua_block { note "ssl_client_hello" }
+          ssl_certificate_by_lua_block { note "ssl_cert" }
+          location / { return 200 pong; }
+        }]]):format(certs.ca, certs.good, certs.good) }
+        support.run(("cd %s && (sleep 0.5; echo) | openssl s_client -unix tls.sock "
+        .. "-no_ticket -reconnect"):format(host.dir))
+      local found = notes()
+      assert.equal("BTC", found.ssl_cert)
+      assert.equal("phase ssl_session_store", found.ssl_session_store)
+      -- Without OpenResty's patches the last two cannot wait.
+      assert.equal(found.ssl_client_hello, "phase ssl_client_hello")
+      assert.equal(found.ssl_session_fetch, "phase ssl_session_fetch")
+      is_quiet()
+      assert.equal("BTC\n", (host:get "/ok"))
+    end)
+
+    for where, code in pairs {
+      ["pcall and xpcall"] = [[
+        local a, one = pcall(outcome)
+        local b, two = xpcall(outcome, debug.traceback)
+        return a and b and one == two and one]],
+      ["coroutine.wrap"] = "return coroutine.wrap(outcome)()",
+      ["coroutine.resume"] = [[
+        local made = coroutine.create(function() coroutine.yield() return outcome() end)
+        coroutine.resume(made)
+        return select(2, coroutine.resume(made))]],
+      ["a metamethod"] = [[
+        local words = setmetatable({}, { __index = outcome and function() return outcome() end,
+          __call = function() return outcome() end, __concat = function() return outcome() end })
+        return words.x == words() and words .. "" == words.x and words.x]],
+      ["an iterator"] = [[for words in function() return outcome() end do return words end]],
+      ["a loaded chunk"] = "return loadstring('return outcome()')()",
+      ["a callback of ngx.re.gsub"] =
+        "return (ngx.re.gsub('x', 'x', function() return outcome() end))",
+    } do
+      it(where, function()
+        start { server = ("location = /try { content_by_lua_block { %s } }")
+          :format("ngx.print((function() " .. code .. " end)())") }
+        assert.equal("BTC", (host:get "/try"))
+        is_quiet()
+      end)
+    end
+  end)
+
+  -- ---- where it cannot ----
+
+  describe("a call says that it cannot be made in", function()
+    -- One worker, the same before and after, which has seen no signal.
+    local function is_unharmed(pids)
+      assert.same(pids, host:workers())
+      assert.equal("BTC\n", (host:get "/ok"))
+      assert.equal("0 0", (host:get "/status"))
+      assert.is_nil(host:log():find("signal 11", 1, true))
+      is_quiet()
+    end
+
+    it("the phases that cannot wait", function()
+      start {
+        init = 'note "init"',
+        http = [[
+          init_worker_by_lua_block { note "init_worker" }
+          exit_worker_by_lua_block { note "exit_worker" }
+          upstream chosen {
+            server 0.0.0.1;
+            balancer_by_lua_block {
+              note "balancer"
+              require "ngx.balancer".set_current_peer("127.0.0.1", ngx.var.server_port)
+            }
+          }]],
+        server = [[
+          location = /try {
+            set_by_lua_block $word { return note "set" }
+            header_filter_by_lua_block { note "header_filter" }
+            body_filter_by_lua_block { note "body_filter" }
+            log_by_lua_block { note "log" }
+            content_by_lua_block { ngx.print "words" }
+          }
+          location = /balance { proxy_pass http://chosen/ping; }]],
+      }
+      local pids = host:workers()
+      host:get "/try"
+      assert.equal("pong", (host:get "/balance"))
+      is_unharmed(pids)
+      host:stop "QUIT"
+      local found = notes()
+      for _, phase in ipairs { "init", "init_worker", "exit_worker", "balancer", "set",
+                               "header_filter", "body_filter", "log" } do
+        assert.equal("phase " .. phase, found[phase])
+      end
+    end)
+
+    for where, code in pairs {
+      ["a comparator of table.sort"] =
+        "local w table.sort({ 1, 2 }, function(a, b) w = outcome() return a < b end) return w",
+      ["a callback of string.gsub"] =
+        "return (string.gsub('x', 'x', function() return outcome() end))",
+      ["a module's top level"] =
+        "package.preload.top = function() return outcome() end return require 'top'",
+      ["pcall within table.sort"] = [[
+        local w
+        table.sort({ 1, 2 }, function(a, b) w = select(2, pcall(outcome)) return a < b end)
+        return w]],
+      ["a finalizer"] = [[
+        local w, proxy = nil, newproxy(true)
+        getmetatable(proxy).__gc = function() w = outcome() end
+        proxy = nil
+        collectgarbage() collectgarbage()
+        return w]],
+    } do
+      it(where, function()
+        start { server = ("location = /try { content_by_lua_block { %s } }")
+          :format("ngx.print((function() " .. code .. " end)())") }
+        local pids = host:workers()
+        assert.equal("phase c_call", (host:get "/try"))
+        is_unharmed(pids)
+      end)
+    end
+
+    it("any of them, naming the phase and the way out", function()
+      start { server = [[location = /try { content_by_lua_block { ngx.print("x") }
+        log_by_lua_block {
+          local _, err = clients.ok:balances()
+          local file = io.open(ngx.config.prefix() .. "message", "w")
+          file:write(err.message, " retryable=", tostring(err.retryable))
+          file:close()
+        } }]] }
+      host:get "/try"
+      local text = host:await("no message", function()
+        return support.read(host.dir .. "/message")
+      end)
+      assert.truthy(text:find("phase log", 1, true), text)
+      assert.truthy(text:find("ngx.timer.at(0", 1, true), text)
+      assert.truthy(text:find("retryable=false", 1, true), text)
+    end)
+  end)
+
+  -- ---- many at once ----
+
+  it("100 callers of one worker wait for a slow server together", function()
+    start()
+    local core = require "bitfront.core"
+    local begun = core.now()
+    assert.equal(100, count(host:many("/slow", 100), "BTC"))
+    assert.is_true(core.now() - begun < 2)
+    settles()
+    is_quiet()
+  end)
+
+  it("each caller has its own client, deadline and error", function()
+    start { server = [[location = /try { content_by_lua_block {
+      local bitfront = require "bitfront"
+      local late = bitfront.new { api_key = "k", api_secret = "s", timeout = 0.1,
+        base_url = clients.deaf and ngx.var.arg_url }
+      local begun = ngx.now()
+      local thread = ngx.thread.spawn(late.balances, late)
+      local slow = ngx.thread.spawn(outcome, "slow")
+      local _, _, err = ngx.thread.wait(thread)
+      ngx.update_time()
+      local took = ngx.now() - begun
+      local _, words = ngx.thread.wait(slow)
+      ngx.print(err.kind, " ", took < 0.19, " ", words)
+    } }]] }
+    assert.equal("timeout true BTC",
+      (host:get("/try?url=" .. faultd:url { listener = "deaf" })))
+  end)
+
+  it("a caller gets its answer also where no socket can be made", function()
+    start { main = "env TMPDIR;", http = [[init_worker_by_lua_block {
+      require "bitfront.core".thread_channel = function() end }]] }
+    assert.equal(30, count(host:many("/slow", 30), "BTC"))
+    is_quiet()
+  end)
+
+  -- ---- callers that go away ----
+
+  describe("nothing is left of", function()
+    for _, check in ipairs { "on", "off" } do
+      it("clients that hang up, lua_check_client_abort " .. check, function()
+        start { http = "lua_check_client_abort " .. check .. ";" }
+        for _ = 1, 3 do host:many("/slow", 40, "-m 0.1") end
+        settles()
+        assert.equal(20, count(host:many("/slow", 20), "BTC"))
+        settles()
+        is_quiet()
+      end)
+    end
+
+    it("light threads that are killed, and requests that exit", function()
+      start { server = [[
+        location = /kill { content_by_lua_block {
+          for i = 1, 20 do
+            local thread = ngx.thread.spawn(outcome, "deaf")
+            ngx.sleep(0.002)
+            assert(ngx.thread.kill(thread))
+          end
+          ngx.print "killed"
+        } }
+        location = /exit { content_by_lua_block {
+          for i = 1, 20 do ngx.thread.spawn(outcome, "deaf") end
+          ngx.sleep(0.01)
+          ngx.exit(204)
+        } }]] }
+      for _ = 1, 3 do
+        assert.equal("killed", (host:get "/kill"))
+        assert.equal(204, select(2, host:get "/exit"))
+      end
+      settles()
+      assert.equal("BTC\n", (host:get "/ok"))
+      is_quiet()
+    end)
+
+    it("clients that are collected while they ask", function()
+      start { server = [[location = /try { content_by_lua_block {
+        local function ask()
+          local client = require "bitfront".new { api_key = "k", api_secret = "s",
+            base_url = ngx.var.arg_url }
+          ngx.thread.spawn(client.balances, client)
+        end
+        for i = 1, 20 do ask() end
+        collectgarbage() collectgarbage()
+        ngx.exit(204)
+      } }]] }
+      host:get("/try?url=" .. faultd:url { listener = "deaf" })
+      settles()
+      is_quiet()
+    end)
+  end)
+
+  -- ---- the life of a worker ----
+
+  -- Keeps asking in a process of its own; its end prints how many calls were
+  -- answered and how many were not.
+  local function keep_asking(path, seconds)
+    return assert(io.popen(([[
+      good=0 bad=0 end=$(($(date +%%s) + %d))
+      while [ $(date +%%s) -lt $end ]; do
+        for line in $(curl -sZ --no-progress-meter --parallel-immediate -m 20 '%s%s?[1-10]'); do
+          [ "$line" = BTC ] && good=$((good+1)) || bad=$((bad+1))
+        done
+      done
+      echo $good $bad]]):format(seconds, host.url, path)))
+  end
+
+  local function answers(pipe)
+    local good, bad = pipe:read("*a"):match "(%d+) (%d+)"
+    pipe:close()
+    return tonumber(good), tonumber(bad)
+  end
+
+  -- Reloads and returns the workers of before.
+  local function reload()
+    local before = host:workers()
+    host:signal "HUP"
+    host:await("no new worker", function()
+      local now = host:workers()
+      return now[1] and now[#now] ~= before[#before]
+    end)
+    return before
+  end
+
+  it("a reload loses no call, and the old worker goes away", function()
+    start()
+    local pipe = keep_asking("/slow", 4)
+    for _ = 1, 4 do
+      support.sleep(0.7)
+      for _, pid in ipairs(reload()) do
+        host:await("the old worker stays", function()
+          return not worker.is_running(pid)
+        end, 2)
+      end
+    end
+    local good, bad = answers(pipe)
+    assert.is_true(good > 50)
+    assert.equal(0, bad)
+    assert.is_nil(host:log():find("exited on signal", 1, true))
+    is_quiet()
+  end)
+
+  it("a worker that quits delivers what it has, and what is asked meanwhile", function()
+    start { server = [[location = /two { content_by_lua_block {
+      local first = outcome "slow"
+      ngx.print(first, " ", outcome "slow", " ", tostring(ngx.worker.exiting()))
+    } }]] }
+    assert.equal("BTC\n", (host:get "/ok"))
+    local core = require "bitfront.core"
+    local pipe = assert(io.popen("curl -s -m 10 " .. host.url .. "/two"))
+    support.sleep(0.1)
+    local begun = core.now()
+    assert.equal(0, host:stop "QUIT")
+    assert.is_true(core.now() - begun < 0.9)
+    assert.equal("BTC BTC true", pipe:read "*a")
+    pipe:close()
+    is_quiet()
+  end)
+
+  it("an idle worker quits at once, and so it stops while calls are out", function()
+    local core = require "bitfront.core"
+    for _, way in ipairs { { "QUIT" }, { "TERM", "/deaf" }, { "TERM", "/slow" } } do
+      start()
+      assert.equal("BTC\n", (host:get "/ok"))
+      local pipe = way[2] and io.popen("curl -sm 5 " .. host.url .. way[2])
+      support.sleep(0.1)
+      local begun = core.now()
+      assert.equal(0, host:stop(way[1]))
+      assert.is_true(core.now() - begun < 0.5)
+      if pipe then pipe:close() end
+      assert.is_nil(host:log():find("exited on signal", 1, true))
+      is_quiet()
+    end
+  end)
+
+  it("a worker that is killed harms no other", function()
+    start()
+    assert.equal("BTC\n", (host:get "/ok"))
+    local pipe = io.popen("curl -sm 5 " .. host.url .. "/deaf")
+    support.sleep(0.1)
+    local pids = host:workers()
+    support.must("kill -9 " .. pids[1])
+    pipe:close()
+    host:await("no new worker", function()
+      local now = host:workers()
+      return now[1] and now[1] ~= pids[1]
+    end)
+    assert.equal("BTC\n", (host:get "/ok"))
+    assert.equal(20, count(host:many("/slow", 20), "BTC"))
+  end)
+
+  it("several workers have a thread each, and a client made before the fork", function()
+    start { workers = 3 }
+    assert.equal(60, count(host:many("/slow", 60), "BTC"))
+    for _, pid in ipairs(host:workers()) do
+      assert.is_true(#support.must("ls /proc/" .. pid .. "/task") > 0)
+    end
+    is_quiet()
+  end)
+
+  it("leaves no file behind", function()
+    local function left()
+      return support.run "find ${TMPDIR:-/tmp} /dev/shm /tmp -maxdepth 1 -name 'bitfront.*'"
+    end
+    local before = left()
+    start()
+    assert.equal("BTC\n", (host:get "/ok"))
+    assert.equal(before, left())
+    host:stop "KILL"
+    assert.equal(before, left())
+  end)
+
+  it("lua_code_cache off works", function()
+    start { http = "lua_code_cache off;" }
+    for _ = 1, 5 do assert.equal("BTC\n", (host:get "/ok")) end
+    assert.equal(30, count(host:many("/slow", 30), "BTC"))
+    for _ = 1, 2 do host:many("/slow", 10, "-m 0.1") end
+    settles()
+    local pids = host:workers()
+    assert.equal(1, #pids)
+    assert.equal(0, host:stop "QUIT")
+    assert.is_nil(host:log():find("exited on signal", 1, true))
+  end)
+
+  it("a single process works, and ends", function()
+    start { main = "master_process off;" }
+    assert.equal(20, count(host:many("/slow", 20), "BTC"))
+    assert.equal(0, host:stop "QUIT")
+    is_quiet()
+  end)
+end)

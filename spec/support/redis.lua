@@ -1,0 +1,83 @@
+-- A Redis server of the specs' own, and clients of it by the rock redis-lua.
+
+local shell = require "spec.support.shell"
+local support = require "spec.support"
+
+local _M = {}
+local methods = {}
+local meta = { __index = methods }
+
+-- Debian has redis-lua, which is one file of plain Lua, for 5.1 to 5.3.
+local function redis_lua()
+  local found, redis = pcall(require, "redis")
+  if found then return redis end
+  return dofile "/usr/share/lua/5.3/redis.lua"
+end
+
+-- Ends the server when this process ends, however it does. KILL: a stopped one
+-- takes no other.
+local KEEPER = [[
+trap '' INT HUP TERM
+exec 3<&0
+{ cat; read -r pid <%s/redis.pid && kill -KILL "$pid"; } <&3 >/dev/null 2>&1 &
+]]
+
+local function answers(server)
+  local done, pong = pcall(function() return server:connect():ping() end)
+  return done and pong == true
+end
+
+local function launch(server)
+  shell.must(("redis-server --port %d --bind 127.0.0.1 --dir %s --pidfile %s "
+    .. "--daemonize yes --logfile redis.log --save '' %s"):format(server.port,
+    server.dir, server.dir .. "/redis.pid", server.arguments))
+  for _ = 1, 100 do
+    if answers(server) then return server end
+    shell.sleep(0.05)
+  end
+  error("redis-server did not start: " .. (shell.read(server.dir .. "/redis.log") or ""))
+end
+
+---A server that answers, on a free port.
+---@param arguments? string  more words for redis-server
+function _M.start(arguments)
+  local server = setmetatable({
+    dir = shell.tmpdir(), port = support.free_port(), arguments = arguments or "",
+  }, meta)
+  server.keeper = assert(io.popen(KEEPER:format(server.dir), "w"))
+  return launch(server)
+end
+
+---A connected client of redis-lua.
+---@param port integer  of 127.0.0.1
+function _M.connect_to(port)
+  return redis_lua().connect { host = "127.0.0.1", port = port, timeout = 1 }
+end
+
+function methods:connect()
+  return _M.connect_to(self.port)
+end
+
+---A limiter's store on it.
+function methods:store(options)
+  local all = { connect = function() return self:connect() end }
+  for name, value in pairs(options or {}) do all[name] = value end
+  return require "bitfront".redis_limiter(all)
+end
+
+function methods:signal(name)
+  shell.must(("kill -%s $(cat %s/redis.pid)"):format(name, self.dir))
+end
+
+---Ends it without a farewell, and starts it again with what it had saved.
+function methods:restart()
+  self:signal "KILL"
+  shell.sleep(0.05)
+  launch(self)
+end
+
+function methods:stop()
+  pcall(self.signal, self, "KILL")
+end
+
+return _M
