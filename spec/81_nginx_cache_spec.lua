@@ -290,7 +290,7 @@ describe("bitfront.nginx.cached #once", function()
       start "ttl = 2"
       tell()
       for line in site:get("/keys").body:gmatch "[^\n]+" do
-        local key = line:match "^(bitfront:%S+) "
+        local key = line:match "^(bitfront:default:%S+) "
         if key and not key:find ":lock" then
           assert.equal("0", run(("return ngx.shared.bitfront:ttl(%q)"):format(key)))
         end

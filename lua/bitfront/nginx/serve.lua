@@ -169,6 +169,15 @@ function Handler:answer(plan, copy, freshness, err)
   return answers[variant]
 end
 
+-- What raises are the site's own prices: not what they must be, or a function
+-- that fails.
+function Handler:try_answer(...)
+  local done, answer = pcall(self.answer, self, ...)
+  if done then return answer end
+  ngx.log(ngx.ERR, "bitfront.nginx.serve: ", tostring(answer))
+  return nil, { kind = "config" }
+end
+
 -- Also where there are no balances: that is what monitoring wants to know.
 function Handler:send_metrics(plan, copy, freshness, err, age)
   if err and err.code == "dict" then
@@ -187,7 +196,10 @@ function Handler:respond(plan)
   elseif not copy then
     return send_problem(problem.of_error(err, self.cache.ttl))
   end
-  local answer = self:answer(plan, copy, freshness, err)
+  local answer, wrong = self:try_answer(plan, copy, freshness, err)
+  if not answer then
+    return send_problem(problem.of_error(wrong, self.cache.ttl))
+  end
   return send_answer(self, answer, age, freshness, err)
 end
 
