@@ -393,7 +393,9 @@ describe("bitfront.nginx.serve #once", function()
 
   it("raises at the caller's line for what will not do", function()
     local function refuses(options, pattern)
-      local escaped = options:gsub("[^%w]", function(char) return ("%%%02X"):format(char:byte()) end)
+      local escaped = options:gsub("[^%w]", function(char)
+        return ("%%%02X"):format(char:byte())
+      end)
       assert.matches(pattern, site:get("/made?" .. escaped).body)
     end
     refuses('{ titel = "x" }', 'bitfront.nginx.serve: unknown option "titel"; did you mean "title"')
@@ -422,7 +424,9 @@ describe("bitfront.nginx.serve #once", function()
     finally(function() fast:stop() end)
     local pid = fast:workers()[1]
     local function cost(path)
-      local function cpu() return tonumber(support.read(("/proc/%d/schedstat"):format(pid)):match "%d+") end
+      local function cpu()
+        return tonumber(support.read(("/proc/%d/schedstat"):format(pid)):match "%d+")
+      end
       local before = cpu()
       local out = support.must(("wrk -t1 -c16 -d1 %s%s"):format(fast.url, path))
       assert.is_nil(out:find "Non%-2xx", out)
