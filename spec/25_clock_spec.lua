@@ -71,6 +71,26 @@ describe("the clock", function()
     assert.same({ 0, false }, { clock:aim() })
   end)
 
+  it("is shared by those who have the same dict", function()
+    local stored = {} -- all that is asked of a lua_shared_dict
+    local dict = {
+      get = function(_, name) return stored[name] end,
+      safe_set = function(_, name, value) stored[name] = value end,
+    }
+    clock:share(dict)
+    learn(7000, 0.02)
+    local name, text = next(stored)
+    local other = clocks.of "https://c.example"
+    other:share(dict)
+    stored["bitfront:clock:https://c.example"] = text
+    assert.truthy(name:find "^bitfront:clock:https://")
+    local offset, monotonic = other:aim()
+    assert.is_true(monotonic)
+    is_near(7010, offset + core.now() * 1000 - core.wall())
+    stored["bitfront:clock:https://c.example"] = "nonsense"
+    assert.equal(offset, (other:aim()))
+  end)
+
   it("is one for all clients of an exchange, and forgotten with the last", function()
     local other = clocks.of "https://a.example"
     assert.equal(other, clocks.of "https://a.example")

@@ -76,7 +76,7 @@ end
 ---@field deadline number  of all of it
 ---@field attempts integer
 ---@field ready number  when the next attempt could have begun, but for pauses
----@field seen table<string, true>  see retry.lua
+---@field seen table<string, true>|false  see retry.lua
 ---@field err? bitfront.Error  of the last attempt
 
 local function begin(self, request, waiter, timeout)
@@ -90,7 +90,7 @@ local function begin(self, request, waiter, timeout)
   return {
     client = self, request = request, waiter = waiter, started = started,
     deadline = started + (timeout or self._options.timeout),
-    gate = gate_of(self), attempts = 0, ready = started, seen = {},
+    gate = gate_of(self), attempts = 0, ready = started, seen = false,
   }
 end
 
@@ -157,6 +157,7 @@ local function try_again(run, err)
     or err.kind == "clock" and self._clock.is_fixed then
     return false
   end
+  run.seen = run.seen or {}
   local pause = retry.after(err, run.seen, run.attempts - 1, run.gate ~= nil,
     self._quota)
   run.ready = native.now()

@@ -34,12 +34,36 @@ local function contradicts(sample, held, now)
 end
 
 local function find_best(samples, now)
-  local best = samples[1]
-  for _, sample in ipairs(samples) do
-    if doubt(sample, now) < doubt(best, now) then best = sample end
+  local best, least = nil, math.huge
+  for i = 1, #samples do
+    local doubted = doubt(samples[i], now)
+    if doubted < least then best, least = samples[i], doubted end
   end
   return best
 end
+
+-- ---- workers of an nginx that share what they know ----
+
+local PREFIX = "bitfront:clock:"
+local LIFE = 30 * 86400 -- s
+
+local function publish(self)
+  local best = self.best
+  self.seen = ("%.0f %.0f %.0f"):format(best.offset, best.half, best.at * 1000)
+  self.dict:safe_set(self.name, self.seen, LIFE)
+end
+
+-- What another worker has found out since, by the same monotonic clock.
+local function adopt(self)
+  local text = self.dict:get(self.name)
+  if not text or text == self.seen then return end
+  local offset, half, at = text:match "^(%-?%d+) (%d+) (%d+)$"
+  if not offset then return end
+  local sample = { offset = tonumber(offset), half = tonumber(half), at = at / 1000 }
+  self.samples, self.best, self.seen = { sample }, sample, text
+end
+
+-- ---- samples ----
 
 local function start_over(self, sample)
   self.samples, self.best = { sample }, sample
@@ -63,12 +87,13 @@ function Clock:learn(response_time, sent, round_trip, refused)
   if response_time <= 0 or response_time > LATEST then return end
   local half = round_trip * 500
   local sample = { offset = response_time - sent * 1000 - half, half = half, at = sent }
-  local now = native.now()
+  local now, before = native.now(), self.best
   if refused or contradicts(sample, present(self, now), now) then
     start_over(self, sample)
   elseif half <= WIDE then
     add(self, sample, now)
   end
+  if self.dict and self.best ~= before then publish(self) end
 end
 
 --- What to add to which clock so that a request bears the server's time at the
@@ -76,9 +101,16 @@ end
 ---@return integer offset  ms
 ---@return boolean monotonic  to native.now's clock; else to the wall's
 function Clock:aim()
+  if self.dict then adopt(self) end
   local best = self.best
   if not best then return 0, false end
   return math.floor(best.offset + math.min(best.half, WIDE) + 0.5), true
+end
+
+--- From now on what is known is shared with the other workers of this nginx.
+---@param dict table  a lua_shared_dict
+function Clock:share(dict)
+  self.dict = dict
 end
 
 local clocks = setmetatable({}, { __mode = "v" })
@@ -89,7 +121,7 @@ local clocks = setmetatable({}, { __mode = "v" })
 function _M.of(base_url)
   local clock = clocks[base_url]
   if not clock then
-    clock = setmetatable({ samples = {} }, Clock)
+    clock = setmetatable({ samples = {}, name = PREFIX .. base_url }, Clock)
     clocks[base_url] = clock
   end
   return clock
@@ -99,6 +131,7 @@ local Fixed = { is_fixed = true }
 Fixed.__index = Fixed
 
 function Fixed.learn() end
+function Fixed.share() end
 
 function Fixed:aim()
   return self.offset, false

@@ -1,0 +1,109 @@
+-- The limiter's stores inside a real nginx: the shared dict, and Redis by
+-- lua-resty-redis.
+
+local redis = require "spec.support.redis"
+local rows = require "spec.support.limiter_rows"
+local support = require "spec.support"
+local worker = require "spec.support.worker"
+
+local HTTP = [[
+  lua_shared_dict limits 1m;
+  lua_shared_dict tiny 32k;
+  init_by_lua_block {
+    rows = dofile(%q)
+    bitfront = require "bitfront"
+    stores = {
+      dict = function() return bitfront.shared_dict_limiter "limits" end,
+      redis = function() return bitfront.redis_limiter {
+        connect = function()
+          local client = require "nginx.redis":new()
+          client:set_timeout(100)
+          local ok, err = client:connect("127.0.0.1", %d)
+          return ok and client, err
+        end,
+      } end,
+    }
+  }
+]]
+
+local SERVER = [[
+  location = /row { content_by_lua_block {
+    local name, i = ngx.var.arg_store, tonumber(ngx.var.arg_row)
+    local ok, message = pcall(rows[i][2], stores[name](), name .. "key" .. i, ngx.sleep)
+    ngx.print(ok and "ok" or message)
+  } }
+  # Takes what there is, without waiting for more.
+  location = /take { content_by_lua_block {
+    local store = stores.dict()
+    local wait, id = store:acquire("shared", 5000, 7, 1000)
+    ngx.print(wait == 0 and "t" or wait and "f" or tostring(id))
+  } }
+  location = /full { content_by_lua_block {
+    local dict = ngx.shared.tiny
+    local store = bitfront.shared_dict_limiter "tiny"
+    assert(store:acquire("k", 1000, 3, 60) == 0)
+    local i = 0
+    repeat i = i + 1 until not dict:safe_set("filler" .. i, ("x"):rep(100))
+    local client = bitfront.new { api_key = "k", api_secret = "s",
+      base_url = "http://127.0.0.1:1", rate_limit = { store = store } }
+    local _, err = client:balances()
+    ngx.print(err.kind, " ", err.code, " ", err.attempts, " ", err.message)
+  } }
+  location = /stale { content_by_lua_block {
+    local store, core = stores.dict(), require "bitfront.core"
+    local since = core.now() - tonumber(ngx.var.arg_age)
+    ngx.shared.limits:set("bitfront:limiter-lock:locked", since)
+    local begun = core.now()
+    local wait, trouble = store:acquire("locked", 1000, 3, 60)
+    ngx.print(wait == 0 and "taken" or trouble, " ", core.now() - begun < 0.3)
+  } }
+]]
+
+describe("inside nginx #once", function()
+  local host, server
+
+  setup(function()
+    server = redis.start()
+    server:store():peek "k"
+    server:connect():hset("bitfront:limiter", "since", 1)
+    host = worker.start {
+      workers = 4, server = SERVER,
+      http = HTTP:format(support.must("pwd"):gsub("\n", "")
+        .. "/spec/support/limiter_rows.lua", server.port),
+    }
+  end)
+  teardown(function()
+    host:stop()
+    server:stop()
+  end)
+
+  for _, store in ipairs { "dict", "redis" } do
+    describe("the store " .. store, function()
+      for i, row in ipairs(rows) do
+        it(row[1], function()
+          assert.equal("ok", (host:get(("/row?store=%s&row=%d"):format(store, i))))
+        end)
+      end
+    end)
+  end
+
+  it("four workers at once get no more slots than there are", function()
+    local answers = host:many("/take", 200)
+    assert.equal(7, select(2, answers:gsub("t", "")), answers)
+    assert.equal(193, select(2, answers:gsub("f", "")), answers)
+  end)
+
+  it("the shared dict fails closed when it is full", function()
+    local answer = host:get "/full"
+    assert.truthy(answer:find "^rate_limit store 0 .*no memory", answer)
+  end)
+
+  it("the shared dict outlives a worker that was killed with its lock", function()
+    assert.equal("taken true", (host:get "/stale?age=0.6"))
+    assert.equal("its lock is not to be had true", (host:get "/stale?age=0"))
+  end)
+
+  it("nothing of this is in the error log", function()
+    assert.equal("", host:trouble())
+  end)
+end)
