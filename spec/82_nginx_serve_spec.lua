@@ -319,10 +319,11 @@ describe("bitfront.nginx.serve #once", function()
     local reply = after_failing { statusCode = 6001, statusMessage = "the $key is UNKNOWN" }
     local told = is_problem(reply, 500, "auth")
     assert.equal("The site cannot ask the exchange. Its error log says why.", told.detail)
+    local tree = support.must("pwd -P"):gsub("\n$", "")
     for _, path in ipairs { "/key", "/closed", "/untrusted", "/scripted" } do
       local body = site:get(path).body
       for _, secret in ipairs { "UNKNOWN", exchange.key, exchange.secret, "127.0.0.1",
-                                tostring(exchange.port), "/work", ".lua", ".pem", "6001" } do
+                                tostring(exchange.port), tree, ".lua", ".pem", "6001" } do
         assert.is_nil(body:find(secret, 1, true), path .. " tells " .. secret)
       end
     end
