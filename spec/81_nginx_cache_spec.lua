@@ -125,6 +125,15 @@ describe("bitfront.nginx.cached #once", function()
       return records[3].balance]])
   end)
 
+  it("shares the limits and the exchange's clock in the same dict", function()
+    start("ttl = 1", { workers = 2 })
+    tell()
+    local keys = site:get("/keys").body
+    assert.truthy(keys:find("bitfront:clock:" .. exchange.base_url, 1, true), keys)
+    assert.truthy(keys:find("bitfront:limiter:", 1, true), keys)
+    assert.is_nil(keys:find(exchange.key, 1, true))
+  end)
+
   it("gives each caller records of its own", function()
     start "ttl = 5"
     assert.equal("BCH 1000000000", run [[

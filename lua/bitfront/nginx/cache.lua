@@ -34,7 +34,8 @@ local meta = { __index = Cache, __name = "bitfront.nginx.cache" }
 
 -- A client of the cache's own. It brings the wire's digits; what the user wants
 -- instead is made of them. A failure is not repeated by it: the next ttl does.
--- All workers together keep the exchange's limits, by way of the same dict.
+-- All workers together keep the exchange's limits and know its clock, by way of
+-- the same dict.
 local function own_client(options, dict)
   local wanted = {}
   for name, value in pairs(options) do
@@ -49,7 +50,9 @@ local function own_client(options, dict)
     limits.store = limits.store or assert(shared_dict.new(dict))
     wanted.rate_limit = limits
   end
-  return require "bitfront".new(wanted)
+  local client = require "bitfront".new(wanted)
+  client._clock:share(ngx.shared[dict])
+  return client
 end
 
 -- Made with the first call, in a worker: a master that forks has no libcurl.
