@@ -5,6 +5,8 @@ max_comment_line_length = false -- annotations have no way to wrap
 max_cyclomatic_complexity = 12
 
 files["lua/bitfront/sandbox"] = { std = "ngx_lua" }
+files["lua/bitfront/nginx.lua"] = { std = "ngx_lua" }
+files["lua/bitfront/nginx"] = { std = "ngx_lua" }
 files["lua/bitfront/limiter/shared_dict.lua"] = { std = "ngx_lua" }
 files["lua/bitfront/many.lua"] = { std = "ngx_lua" }
 files["lua/bitfront/wait/nginx.lua"] = { std = "ngx_lua" }

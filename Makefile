@@ -2,6 +2,7 @@
 #
 #   make [LUA=lua5.4]   build the module for one Lua into .build/
 #   make run            show the balances of the sandbox exchange
+#   make run-nginx      the same as a page
 #   make test           every spec on every Lua
 #   make help           the other targets
 #
@@ -130,6 +131,16 @@ run:
 	@.ci/deps run
 	@$(AGAIN) all
 	@.ci/demo $(COMMAND)
+run-nginx:
+	@.ci/deps run nginx
+	@$(AGAIN) all
+	@$(AGAIN) LUA=luajit all
+	@.ci/demo-nginx $(COMMAND) $(BUILD)
+page:
+	@.ci/deps run nginx page
+	@$(AGAIN) all helpers
+	@$(AGAIN) LUA=luajit all
+	@.ci/page
 test:
 	@.ci/deps run test
 	@$(AGAIN) all-luas helpers
@@ -211,6 +222,8 @@ help:
 	@echo 'all-luas        build for $(LUAS)'
 	@echo 'env             eval "$$(make -s env)": use this tree from a shell'
 	@echo 'run             the command against the sandbox exchange'
+	@echo 'run-nginx       a page of the sandbox exchange'"'"'s balances, until Ctrl-C'
+	@echo 'page            looks at the page in Chromium: accessibility, policy'
 	@echo 'test            every spec; ends with "N passed, N failed"'
 	@echo 'lint            clang-format, clang-tidy, cppcheck, luacheck'
 	@echo 'format          has clang-format rewrite the C files'
@@ -226,6 +239,6 @@ help:
 
 FORCE:
 .DELETE_ON_ERROR:
-.PHONY: all all-luas env helpers deps run test lint lint-found \
+.PHONY: all all-luas env helpers deps run run-nginx page test lint lint-found \
   check-format warnings tidy cppcheck luacheck format asan valgrind torture \
   soak bench install uninstall clean help FORCE

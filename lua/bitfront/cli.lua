@@ -70,6 +70,10 @@ function commands.sandbox(args)
   end
 end
 
+commands["nginx-conf"] = function()
+  write(load("bitfront.nginx.example"))
+end
+
 local function run(argv)
   local args, message = load("bitfront.cli.arguments").parse(argv)
   if not args then stop(MISUSED, message .. " (see bitfront --help)") end

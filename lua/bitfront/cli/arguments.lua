@@ -153,6 +153,7 @@ local function new_parser()
   add_profile(add_command(parser, "time", "Show the server's clock."))
   add_profile(add_command(parser, "doctor", "Look for what keeps calls from working."))
   add_sandbox_options(add_command(parser, "sandbox", "Run an exchange to test against."))
+  add_command(parser, "nginx-conf", "Print an nginx.conf that shows the balances.")
   return parser
 end
 

@@ -11,6 +11,7 @@ local PREFIX = "bitfront:limiter:"
 local LOCK_PREFIX = "bitfront:limiter-lock:"
 local PATIENCE = 0.1 -- s to wait for the lock
 local STALE = 0.5 -- s after which its holder is taken for dead
+local LOCKED = 1 -- s until the dict forgets a lock that nobody asked for since
 local LIFE = 30 * 86400 -- s until the dict forgets a key that is not used
 local ID_RANGE = 2 ^ 53
 
@@ -30,7 +31,7 @@ local function lock(dict, name)
   local begun = native.now()
   while true do
     local now = native.now()
-    local added, trouble = dict:safe_add(name, now, LIFE)
+    local added, trouble = dict:safe_add(name, now, LOCKED)
     if added then return now end
     if trouble ~= "exists" then return nil, trouble end
     if now - begun > PATIENCE then return nil, "its lock is not to be had" end

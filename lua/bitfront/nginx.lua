@@ -1,0 +1,113 @@
+--- For sites in nginx or OpenResty: balances that all workers share, a page and
+-- an API of them, metrics.
+--
+--     location = /balances {
+--       allow 127.0.0.1; deny all;
+--       content_by_lua_block { require("bitfront.nginx").serve { ttl = 2 }() }
+--     }
+
+local _M = {}
+
+---@class bitfront.nginx.CacheOptions
+---@field dict? string  name of the lua_shared_dict; default "bitfront"
+---@field ttl? number  seconds for which balances are fresh; default 2
+---@field stale? number  seconds for which they are shown after that, if there are no newer ones; default 60
+---@field name? string  tells the caches of several accounts in one dict apart; default "default"
+---@field options? bitfront.Options  for the cache's own client; none: all from the environment
+---@field client? bitfront.Client  instead of one of its own
+
+---@class bitfront.nginx.ServeOptions: bitfront.nginx.CacheOptions
+---@field cache? bitfront.nginx.Cache  instead of the options of one
+---@field allow_public? boolean  true: also for clients that are not on loopback or in a private network
+---@field format? "json"|"csv"|"prometheus"|"html"  the only one, whatever a client prefers
+---@field amounts? "string"|"number"  how JSON has amounts; default "string": readers of JSON round numbers
+---@field prices? table<string, bitfront.Amount>|fun(): table<string, bitfront.Amount>?  by coin code, all in one currency
+---@field unit? string  what prices are in, for people: "USD"
+---@field title? string  of the page; default "Balances"
+
+-- ---- made once ----
+
+-- Handlers stand in the blocks of nginx.conf, which run with each request: the
+-- same options then give what they gave before.
+local REMEMBERED = 32
+
+local function is_like(a, b, deep)
+  if type(a) ~= "table" or type(b) ~= "table" or not deep then
+    return a == b
+  end
+  for name, value in pairs(a) do
+    if not is_like(value, b[name], deep - 1 > 0 and deep - 1) then return false end
+  end
+  for name in pairs(b) do
+    if a[name] == nil then return false end
+  end
+  return true
+end
+
+local function copy_of(options)
+  local copy = {}
+  for name, value in pairs(options) do
+    copy[name] = value
+  end
+  return copy
+end
+
+local function check_place(options, call, level)
+  if type(options) ~= "table" then
+    error(("bitfront.nginx.%s: options must be a table, not a %s")
+      :format(call, type(options)), level + 1)
+  elseif not rawget(_G, "ngx") then
+    error(("bitfront.nginx.%s: this works inside nginx only"):format(call),
+      level + 1)
+  end
+end
+
+local made_caches = {}
+
+-- One cache for each name in a dict: a second one that differs would show the
+-- first one's account, or fight with it.
+local function cached(options, level)
+  local key = ("%s:%s"):format(tostring(options.dict or "bitfront"),
+    tostring(options.name or "default"))
+  local made = made_caches[key]
+  if made and is_like(options, made.options, 2) then
+    return made.cache
+  end
+  local cache = require "bitfront.nginx.cache".new(options, level + 1)
+  if made then
+    error(("bitfront.nginx.cached: the dict has a cache %s with other options; "
+      .. "make it once, or give this one a name"):format(key), level + 1)
+  end
+  made_caches[key] = { options = copy_of(options), cache = cache }
+  return cache
+end
+
+--- A cache of one account's balances for all workers.
+---@param options? bitfront.nginx.CacheOptions
+---@return bitfront.nginx.Cache
+function _M.cached(options)
+  options = options or {}
+  check_place(options, "cached", 2)
+  local cache = cached(options, 2)
+  return cache
+end
+
+local made_handlers, last_made = {}, 0
+
+--- A content handler for a location: JSON, CSV, Prometheus' text or a page, by
+--- Accept or ?format=.
+---@param options? bitfront.nginx.ServeOptions
+---@return fun() handler  answers the request it is called in
+function _M.serve(options)
+  options = options or {}
+  check_place(options, "serve", 2)
+  for _, made in ipairs(made_handlers) do
+    if is_like(options, made.options, 2) then return made.handler end
+  end
+  local handler = require "bitfront.nginx.serve".new(options, cached, 2)
+  last_made = last_made % REMEMBERED + 1
+  made_handlers[last_made] = { options = copy_of(options), handler = handler }
+  return handler
+end
+
+return _M

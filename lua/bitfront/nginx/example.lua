@@ -1,0 +1,63 @@
+--- The nginx.conf of a site to begin with; `bitfront nginx-conf` prints it, and
+-- spec/nginx/nginx.conf is the same text.
+
+return [==[
+# Balances as a page, as JSON or CSV, and as metrics, for this machine only.
+#
+#   /balances   the page in a browser; JSON, CSV and others by Accept or ?format=
+#   /metrics    for Prometheus
+#
+# "bitfront nginx-conf" prints this file. Try it:
+#   bitfront nginx-conf >nginx.conf && nginx -c "$PWD/nginx.conf"
+
+# Debian's nginx finds ngx_lua here; OpenResty has it built in.
+include /etc/nginx/modules-enabled/*.conf;
+
+worker_processes auto;
+
+# nginx takes all other variables away from its workers.
+env BITFRONT_API_KEY;
+env BITFRONT_API_SECRET;
+env BITFRONT_BASE_URL;
+env BITFRONT_CA_FILE;
+
+events {}
+
+http {
+  # Where the rock is, if that is not where LuaJIT looks by itself:
+  # lua_package_path "/opt/rocks/share/lua/5.1/?.lua;/opt/rocks/share/lua/5.1/?/init.lua;;";
+  # lua_package_cpath "/opt/rocks/lib/lua/5.1/?.so;;";
+
+  # What all workers share: balances, and the one call that fetches them.
+  lua_shared_dict bitfront 1m;
+
+  # Keeps the balances fresh, so that nobody waits for the exchange. Without it
+  # they are fetched when somebody asks.
+  init_worker_by_lua_block {
+    if ngx.worker.id() == 0 then
+      local cache = require("bitfront.nginx").cached { ttl = 2, stale = 60 }
+      ngx.timer.every(0.5, function() cache:balances() end)
+    end
+  }
+
+  server {
+    listen 127.0.0.1:8080;
+
+    location = /balances {
+      allow 127.0.0.1;
+      deny all;
+      content_by_lua_block {
+        require("bitfront.nginx").serve { ttl = 2, stale = 60 }()
+      }
+    }
+
+    location = /metrics {
+      allow 127.0.0.1;
+      deny all;
+      content_by_lua_block {
+        require("bitfront.nginx").serve { ttl = 2, stale = 60, format = "prometheus" }()
+      }
+    }
+  }
+}
+]==]

@@ -1,0 +1,62 @@
+--- Errors for the outside: RFC 9457's application/problem+json. Each says its
+-- kind and a sentence that is written here: what the exchange said, and what
+-- this machine calls its files and servers, stays inside.
+
+local _M = {}
+
+---@class bitfront.nginx.Problem
+---@field status integer
+---@field body string
+---@field retry_after integer?  seconds
+---@field allow string?
+
+local TITLES = {
+  [400] = "Bad Request", [403] = "Forbidden", [405] = "Method Not Allowed",
+  [406] = "Not Acceptable", [500] = "Internal Server Error",
+  [502] = "Bad Gateway", [503] = "Service Unavailable",
+  [504] = "Gateway Timeout",
+}
+
+local OUR_FAULT = "The site cannot ask the exchange. Its error log says why."
+
+-- What a client is told about an error of each kind.
+local KINDS = {
+  network = { 502, "The exchange cannot be reached." },
+  tls = { 502, "The exchange cannot prove that it is the exchange." },
+  http = { 502, "The exchange did not answer as it should." },
+  protocol = { 502, "The exchange did not answer as it should." },
+  server = { 502, "The exchange has trouble of its own." },
+  timeout = { 504, "The exchange did not answer in time." },
+  rate_limit = { 503, "The exchange has been asked as often as it allows." },
+  config = { 500, OUR_FAULT },
+}
+
+-- All values are plain words of ours: nothing in them needs escaping.
+local function body(status, kind, detail)
+  return ('{"type":"about:blank","title":"%s","status":%d,"kind":"%s",'
+    .. '"detail":"%s"}'):format(TITLES[status], status, kind, detail)
+end
+
+--- A problem with what the client asked.
+---@param status integer
+---@param kind string
+---@param detail string  ASCII without quotes
+---@return bitfront.nginx.Problem
+function _M.of_request(status, kind, detail)
+  return { status = status, body = body(status, kind, detail) }
+end
+
+--- A problem on the way to the exchange.
+---@param err bitfront.Error
+---@param ttl number  after which the exchange is asked again
+---@return bitfront.nginx.Problem
+function _M.of_error(err, ttl)
+  local told = KINDS[err.kind] or { 500, OUR_FAULT }
+  local problem = _M.of_request(told[1], err.kind, told[2])
+  if told[1] == 503 then
+    problem.retry_after = math.ceil(math.max(err.retry_after or 0, ttl))
+  end
+  return problem
+end
+
+return _M

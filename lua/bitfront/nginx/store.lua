@@ -1,0 +1,257 @@
+--- What the workers share: the keys of one cache in a lua_shared_dict.
+--
+-- The dict expires keys by the wall clock, which may jump. So times are kept in
+-- the values, read off the clock that never does, and only these count. Nothing
+-- here pushes out what others keep in the dict: what does not fit is an error.
+
+local cjson = require "cjson.safe"
+local errors = require "bitfront.error"
+local ffi = require "ffi"
+local native = require "bitfront.native"
+
+local _M = {}
+
+local LOCK_SECONDS = 1 -- for longer no lock outlives its worker
+local BEAT_SECONDS = 0.3 -- how often the lock is renewed while its worker lives
+
+_M.BEAT_SECONDS = BEAT_SECONDS
+
+---@class bitfront.nginx.Store
+local Store = {}
+local meta = { __index = Store }
+
+-- ---- time: whole microseconds, since every locale writes those alike ----
+
+---@return integer microseconds  of the machine's steady clock, the same for all processes
+function _M.now()
+  return math.floor(native.now() * 1e6)
+end
+
+local function digits(microseconds)
+  return ("%.0f"):format(microseconds)
+end
+
+local function micro(seconds)
+  return seconds * 1e6
+end
+
+-- ---- is a worker alive? ----
+
+-- Somebody else may have declared it already, with other words for the types.
+pcall(ffi.cdef, "int kill(int pid, int sig);")
+
+local EPERM = 1
+
+local function is_alive(pid)
+  return ffi.C.kill(pid, 0) == 0 or ffi.errno() == EPERM
+end
+
+-- ---- keys ----
+
+local reported = false
+
+-- A dict that is full, or not what it should be, is for its owner to see: once.
+local function trouble(what, message)
+  if not reported then
+    reported = true
+    ngx.log(ngx.ERR, "bitfront: the lua_shared_dict cannot keep the ", what,
+      ": ", message)
+  end
+  return errors.new({
+    kind = "config", code = "dict",
+    message = ("the lua_shared_dict cannot keep the %s: %s")
+      :format(what, message),
+  }, 0)
+end
+
+---@return true? kept
+---@return bitfront.Error? err
+function Store:put(name, value)
+  local kept, message = self.dict:safe_set(self.prefix .. name, value)
+  if kept then return true end
+  return nil, trouble(name, message)
+end
+
+-- Not incr with a first value: that one pushes out what others keep.
+function Store:count(name)
+  local key = self.prefix .. name
+  if not self.dict:incr(key, 1) then
+    self.dict:safe_add(key, 0)
+    self.dict:incr(key, 1)
+  end
+end
+
+function Store:number(name)
+  return tonumber(self.dict:get(self.prefix .. name)) or 0
+end
+
+-- ---- the flight: one call of the exchange, by one of the workers ----
+
+-- A lock is "TOKEN TIME", the time its holder was last seen.
+function Store:_lock()
+  local text = self.dict:get(self.lock_key) or ""
+  local holder, beat = text:match("^(%S+) (%d+)$")
+  return holder, tonumber(beat)
+end
+
+-- A lock expires by the wall clock, so that a dead worker leaves nothing behind;
+-- and by the steady one, for when the wall clock is set back meanwhile. Only a
+-- dead one is removed here: taking the place of none is for safe_add alone.
+function Store:_is_locked(now)
+  local holder, beat = self:_lock()
+  if holder and now - beat >= micro(LOCK_SECONDS) then
+    self.dict:delete(self.lock_key)
+    return false
+  end
+  return holder ~= nil
+end
+
+-- Whether a call that another worker began forbids to begin one. Also a lock
+-- that is lost (its worker hangs, the wall clock was set forward) leaves at
+-- most one call in each ttl, as long as that worker lives.
+function Store:_is_underway(now, ttl)
+  local text = self.dict:get(self.prefix .. "began") or ""
+  local at, pid = text:match("^(%d+) (%d+) ")
+  return at ~= nil and now - at < micro(ttl) and is_alive(tonumber(pid))
+end
+
+local flights = 0
+
+-- No other flight of any worker has this name.
+local function new_token(now)
+  flights = flights + 1
+  return ("%s-%d-%d"):format(digits(now), ngx.worker.pid(), flights)
+end
+
+-- With a lock of its own, says that a call begins. Two workers may both find a
+-- lock dead, and the slower one remove the other's new one: whoever has the
+-- lock in the end goes on.
+function Store:_begin(token, now, ttl)
+  if self:_is_underway(now, ttl) then return nil end
+  local began, err = self:put("began", ("%s %d %s"):format(digits(now),
+    ngx.worker.pid(), token))
+  if not began then return nil, err end
+  if self:_lock() == token then return true end
+  self.dict:delete(self.prefix .. "began")
+  return nil
+end
+
+--- Takes the right to call the exchange, for all workers.
+---@param now integer
+---@param ttl number  seconds
+---@return string? token  nil: another worker has it
+---@return bitfront.Error? err
+function Store:take_off(now, ttl)
+  if self:_is_locked(now) or self:_is_underway(now, ttl) then return nil end
+  local token = new_token(now)
+  local locked, message = self.dict:safe_add(self.lock_key,
+    token .. " " .. digits(now), LOCK_SECONDS)
+  if not locked then
+    return nil, message ~= "exists" and trouble("lock", message) or nil
+  end
+  local begun, err = self:_begin(token, now, ttl)
+  if begun then return token end
+  self:release(token)
+  return nil, err
+end
+
+--- Renews the lock.
+---@return boolean held  false: it has gone to another
+function Store:beat(token)
+  local holder = self:_lock()
+  if holder ~= nil and holder ~= token then return false end
+  self.dict:safe_set(self.lock_key, token .. " " .. digits(_M.now()),
+    LOCK_SECONDS)
+  return true
+end
+
+function Store:release(token)
+  if self:_lock() == token then
+    self.dict:delete(self.lock_key)
+  end
+end
+
+-- ---- what a flight brought ----
+
+---@class bitfront.nginx.State  how the last call went
+---@field version integer?  of the balances there are: when they came
+---@field next_at integer  no call before this
+---@field failure table?  fields of the error, if the last call failed
+
+local FAILURE_FIELDS = {
+  "kind", "code", "message", "retryable", "retry_after", "http_status",
+  "response_time", "attempts",
+}
+
+local function failure_text(err)
+  local fields = {}
+  for _, name in ipairs(FAILURE_FIELDS) do
+    fields[name] = err and err[name]
+  end
+  return err and cjson.encode(fields) or ""
+end
+
+-- "VERSION NEXT FAILURE", the version 0 where nothing ever came.
+local function parse_state(text)
+  local version, next_at, failure = text:match("^(%d+) (%d+) (.*)$")
+  return {
+    version = version ~= "0" and tonumber(version) or nil,
+    next_at = tonumber(next_at) or 0,
+    failure = failure and failure ~= "" and cjson.decode(failure) or nil,
+  }
+end
+
+--- How the last call went. The same table as long as nothing has happened.
+---@return bitfront.nginx.State
+function Store:state()
+  local text = self.dict:get(self.state_key) or ""
+  if text ~= self.state_text then
+    self.state_text, self.last_state = text, parse_state(text)
+  end
+  return self.last_state
+end
+
+---@return bitfront.nginx.Stored?
+function Store:value()
+  local text = self.dict:get(self.prefix .. "value")
+  local version, made, json = (text or ""):match("^(%d+) (%d+) (.*)$")
+  local records = json and cjson.decode(json)
+  if not records then return nil end
+  ---@class bitfront.nginx.Stored
+  ---@field version integer  when the balances came, by the steady clock
+  ---@field made integer  the same as Unix time, for people
+  ---@field records bitfront.Record[]  their amounts are strings
+  return { version = tonumber(version), made = tonumber(made), records = records }
+end
+
+--- Keeps balances.
+---@param json string  the records, their amounts as strings
+---@param next_at integer
+---@return true? kept
+---@return bitfront.Error? err
+function Store:land(json, now, next_at)
+  local kept, err = self:put("value",
+    ("%s %d %s"):format(digits(now), ngx.time(), json))
+  if not kept then return nil, err end
+  return self:put("state", ("%s %s "):format(digits(now), digits(next_at)))
+end
+
+--- Keeps a failure beside the balances there are.
+function Store:crash(failure, next_at)
+  local version = self:state().version or 0
+  return self:put("state", ("%s %s %s"):format(digits(version),
+    digits(next_at), failure_text(failure)))
+end
+
+---@param dict table  of ngx.shared
+---@param name string
+---@return bitfront.nginx.Store
+function _M.new(dict, name)
+  local prefix = ("bitfront:%s:"):format(name)
+  return setmetatable({
+    dict = dict, prefix = prefix,
+    lock_key = prefix .. "lock", state_key = prefix .. "state",
+  }, meta)
+end
+
+return _M

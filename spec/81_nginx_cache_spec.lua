@@ -1,0 +1,451 @@
+-- The cache that nginx's workers share. What runs inside nginx runs in LuaJIT,
+-- whichever Lua runs this.
+
+local nginx = require "spec.support.nginx"
+local support = require "spec.support"
+
+-- Answers with what the cache says, as JSON: enough to see everything.
+local TELL = [[
+  location = /tell {
+    content_by_lua_block {
+      local cache = require("bitfront.nginx").cached(require "wanted")
+      local records, err, info = cache:balances()
+      if info then info.err = info.err and tostring(info.err) end
+      ngx.print(require("cjson").encode {
+        count = records and #records, err = err and tostring(err),
+        kind = err and err.kind, code = err and err.code,
+        retryable = err and err.retryable, info = info,
+      })
+    }
+  }
+  location = /keys {
+    content_by_lua_block {
+      for _, key in ipairs(ngx.shared.bitfront:get_keys(0)) do
+        ngx.say(key, " ", tostring(ngx.shared.bitfront:get(key)))
+      end
+    }
+  }
+  location = /run {
+    content_by_lua_block {
+      local code = ngx.unescape_uri(ngx.var.args)
+      ngx.print(tostring(assert(loadstring(code))()))
+    }
+  }
+]]
+
+local WANTED = [[
+  lua_shared_dict bitfront %s;
+  init_by_lua_block {
+    package.loaded.wanted = { %s }
+  }
+]]
+
+describe("bitfront.nginx.cached #once", function()
+  local cjson = require "cjson"
+  local exchange, site
+
+  lazy_setup(function() exchange = support.sandbox() end)
+  lazy_teardown(function() exchange:stop() end)
+  before_each(function()
+    exchange:reset()
+    exchange:set { limits = false }
+  end)
+  after_each(function()
+    if site then site:stop() end
+    site = nil
+  end)
+
+  local function environment(more)
+    local env = { BITFRONT_API_KEY = exchange.key, BITFRONT_API_SECRET = exchange.secret,
+                  BITFRONT_BASE_URL = exchange.base_url, BITFRONT_CA_FILE = exchange.ca_file }
+    for name, value in pairs(more or {}) do env[name] = value end
+    return env
+  end
+
+  local function start(wanted, more)
+    more = more or {}
+    site = nginx.start {
+      workers = more.workers, env = environment(more.env),
+      http = WANTED:format(more.size or "1m", wanted) .. (more.http or ""),
+      server = TELL .. (more.server or ""),
+    }
+    return site
+  end
+
+  local function tell()
+    return cjson.decode(site:get("/tell").body)
+  end
+
+  local function run(code)
+    return site:get("/run?" .. code:gsub("[^%w]", function(char)
+      return ("%%%02X"):format(char:byte())
+    end)).body
+  end
+
+  local function calls()
+    return #exchange:log()
+  end
+
+  -- Milliseconds between the calls that arrived.
+  local function gaps()
+    local found, log = {}, exchange:log()
+    for i = 2, #log do found[i - 1] = log[i].arrived_ms - log[i - 1].arrived_ms end
+    return found
+  end
+
+  it("gives records, their age, and that they are fresh", function()
+    start "ttl = 5"
+    local told = tell()
+    assert.equal(5, told.count)
+    assert.equal("fresh", told.info.freshness)
+    assert.truthy(told.info.age >= 0 and told.info.age < 1)
+    support.sleep(0.3)
+    assert.truthy(tell().info.age >= 0.3)
+    assert.equal(1, calls())
+  end)
+
+  it("gives amounts as the client's options say, exactly", function()
+    for amounts, shown in pairs { number = "number 1000107794.9999858141",
+                                  string = "string 1000107794.9999858",
+                                  decimal = "userdata 1000107794.9999858" } do
+      start(("options = { amounts = %q }"):format(amounts))
+      assert.equal(shown, run [[
+        local records = require("bitfront.nginx").cached(require "wanted"):balances()
+        local amount = records[3].balance
+        local shown = type(amount) == "number" and ("%.10f"):format(amount)
+        return type(amount) .. " " .. (shown or tostring(amount))]])
+      site:stop()
+    end
+  end)
+
+  it("takes a client that there is, and gives what it gives", function()
+    start 'client = require("bitfront").new { amounts = "string", timeout = 3 }'
+    assert.equal("1000107794.9999858", run [[
+      local records = require("bitfront.nginx").cached(require "wanted"):balances()
+      return records[3].balance]])
+  end)
+
+  it("shares the limits and the exchange's clock in the same dict", function()
+    start("ttl = 1", { workers = 2 })
+    tell()
+    local keys = site:get("/keys").body
+    assert.truthy(keys:find("bitfront:clock:" .. exchange.base_url, 1, true), keys)
+    assert.truthy(keys:find("bitfront:limiter:", 1, true), keys)
+    assert.is_nil(keys:find(exchange.key, 1, true))
+  end)
+
+  it("gives each caller records of its own", function()
+    start "ttl = 5"
+    assert.equal("BCH 1000000000", run [[
+      local cache = require("bitfront.nginx").cached(require "wanted")
+      local records = cache:balances()
+      records[1].currency, records[1].balance, records[2] = "XXX", 0, nil
+      records = cache:balances()
+      return records[1].currency .. " " .. records[1].balance]])
+  end)
+
+  describe("with four workers under load", function()
+    -- Requests from all sides for some seconds, to every worker.
+    local function load_for(seconds)
+      local command = ("wrk -t2 -c64 -d%d --timeout 10s %s/tell"):format(seconds, site.url)
+      local out = support.must(command)
+      assert.is_nil(out:find "Non%-2xx", out)
+      assert.is_nil(out:find "Socket errors", out)
+      return tonumber(out:match "(%d+) requests in")
+    end
+
+    it("calls the exchange at most once in each ttl", function()
+      start("ttl = 1", { workers = 4 })
+      local requests = load_for(5)
+      assert.truthy(requests > 1000, requests)
+      assert.truthy(calls() >= 4 and calls() <= 6, calls())
+      for _, gap in ipairs(gaps()) do assert.truthy(gap >= 950, gap) end
+    end)
+
+    it("so also while the exchange fails, and while it is slow", function()
+      start("ttl = 1, options = { timeout = 2 }", { workers = 4 })
+      exchange:script { { statusCode = 5000, times = 3 }, { latency_ms = 1500 } }
+      load_for(6)
+      assert.truthy(calls() >= 3 and calls() <= 7, calls())
+      for _, gap in ipairs(gaps()) do assert.truthy(gap >= 950, gap) end
+    end)
+
+    it("makes all that come at once wait for the one call", function()
+      start("ttl = 60", { workers = 4 })
+      exchange:script { latency_ms = 300 }
+      local out = site:burst("/tell", 100)
+      local _, answered = out:gsub("200\n", "")
+      assert.equal(100, answered)
+      assert.equal(1, calls())
+      assert.equal(4, #site:workers())
+    end)
+  end)
+
+  it("answers old balances while newer ones are fetched", function()
+    start("ttl = 0.5, options = { timeout = 5 }", { workers = 4 })
+    tell()
+    support.sleep(0.6)
+    exchange:script { latency_ms = 800 }
+    support.run(("curl -s %s/tell >/dev/null 2>&1 &"):format(site.url))
+    support.sleep(0.2)
+    local out = support.must(("seq 12 | xargs -P 12 -I{} curl -sS %s/tell"):format(site.url))
+    assert.truthy(out:find '"freshness":"stale"', out)
+    assert.is_nil(out:find '"kind"', out)
+  end)
+
+  describe("while the exchange fails", function()
+    it("gives stale balances and says why, then only the error", function()
+      start "ttl = 0.3, stale = 1"
+      assert.equal("fresh", tell().info.freshness)
+      exchange:script { statusCode = 5000, times = 1000 }
+      support.sleep(0.4)
+      local told = tell()
+      assert.equal(5, told.count)
+      assert.equal("stale", told.info.freshness)
+      assert.matches("server %(5000%)", told.info.err)
+      support.sleep(1.1)
+      told = tell()
+      assert.is_nil(told.count)
+      assert.same({ "server", 5000, true }, { told.kind, told.code, told.retryable })
+    end)
+
+    it("is fresh again as soon as it answers", function()
+      start "ttl = 0.3"
+      exchange:script { statusCode = 5000 }
+      assert.equal("server", tell().kind)
+      assert.equal("server", tell().kind)
+      assert.equal(1, calls())
+      support.sleep(0.4)
+      assert.equal("fresh", tell().info.freshness)
+    end)
+
+    it("waits as long as the exchange wants to be left alone", function()
+      start "ttl = 5"
+      assert.equal("rate_limit 1", run [[
+        local calls = 0
+        local client = { balances = function()
+          calls = calls + 1
+          return nil, { kind = "rate_limit", code = 6004, message = "m", retry_after = 30 }
+        end }
+        local cache = require("bitfront.nginx").cached {
+          name = "limited", ttl = 0.1, client = client }
+        cache:balances()
+        ngx.sleep(0.4)
+        local _, err = cache:balances()
+        return err.kind .. " " .. calls]])
+    end)
+
+    it("writes it to the error log once, and when it has passed", function()
+      start "ttl = 0.2"
+      exchange:script { statusCode = 5000, times = 3 }
+      for _ = 1, 4 do
+        tell()
+        support.sleep(0.25)
+      end
+      local _, times = site:log():gsub("bitfront: server %(5000%)", "")
+      assert.equal(1, times)
+      assert.truthy(site:log():find "the exchange answers again")
+    end)
+  end)
+
+  describe("when a worker is killed in the middle of a call", function()
+    local function kill_in_flight()
+      exchange:script { latency_ms = 5000 }
+      support.run(("curl -s --max-time 8 %s/tell >/dev/null 2>&1 &"):format(site.url))
+      for _ = 1, 100 do
+        if calls() > 0 then break end
+        support.sleep(0.02)
+      end
+      support.must("kill -9 " .. site:get("/keys").body:match "began %d+ (%d+)")
+    end
+
+    it("the next one works within a second", function()
+      start("ttl = 30, options = { timeout = 20 }", { workers = 2 })
+      kill_in_flight()
+      local before = os.time()
+      assert.equal("fresh", tell().info.freshness)
+      assert.truthy(os.time() - before <= 2)
+      assert.equal(2, calls())
+    end)
+
+    it("no lock stays in the dict for longer than a second", function()
+      start("ttl = 30, options = { timeout = 20 }", { workers = 2 })
+      kill_in_flight()
+      support.sleep(1.05)
+      assert.is_nil(site:get("/keys").body:find ":lock")
+    end)
+  end)
+
+  -- Not the machine's clock: the dict's keys as they are after such a jump.
+  describe("when the wall clock jumps", function()
+    it("back, a dead worker's lock does not stay", function()
+      start "ttl = 2"
+      assert.equal("true", run [[
+        local store = require "bitfront.nginx.store"
+        local now = store.now()
+        return ngx.shared.bitfront:set("bitfront:default:lock",
+          ("dead-1 %d"):format(now - 1.1e6), 3601)]])
+      assert.equal("fresh", tell().info.freshness)
+    end)
+
+    it("forward, a living worker's call stays the only one", function()
+      start("ttl = 5, options = { timeout = 3 }", { workers = 2 })
+      assert.equal("nil", run [[
+        local store = require "bitfront.nginx.store"
+        local one = store.new(ngx.shared.bitfront, "default")
+        local token = one:take_off(store.now(), 5)
+        ngx.shared.bitfront:delete("bitfront:default:lock")
+        return token and one:take_off(store.now(), 5)]])
+    end)
+
+    it("balances keep their age", function()
+      start "ttl = 2"
+      tell()
+      for line in site:get("/keys").body:gmatch "[^\n]+" do
+        local key = line:match "^(bitfront:default:%S+) "
+        if key and not key:find ":lock" then
+          assert.equal("0", run(("return ngx.shared.bitfront:ttl(%q)"):format(key)))
+        end
+      end
+    end)
+  end)
+
+  it("a lock is one worker's only", function()
+    start "ttl = 2"
+    assert.equal("string nil", run [[
+      local store = require "bitfront.nginx.store"
+      local one = store.new(ngx.shared.bitfront, "x")
+      local first = one:take_off(store.now(), 2)
+      local second = one:take_off(store.now(), 2)
+      return type(first) .. " " .. type(second)]])
+  end)
+
+  it("a full dict is an error, told once, and pushes nothing out", function()
+    start("ttl = 0.2", { size = "12k" })
+    run [[
+      local dict = ngx.shared.bitfront
+      for i = 1, 1000 do
+        if not dict:safe_add("other" .. i, ("x"):rep(1000)) then break end
+      end
+      for i = 1, 1000 do
+        if not dict:safe_add("small" .. i, "x") then break end
+      end
+      return true]]
+    local _, before = site:get("/keys").body:gsub("\n", "")
+    local told = tell()
+    support.sleep(0.3)
+    assert.same({ "config", "dict" }, { told.kind, told.code })
+    assert.same({ "config", "dict" }, { tell().kind, tell().code })
+    local _, after = site:get("/keys").body:gsub("\n", "")
+    assert.truthy(after >= before)
+    local _, times = site:log():gsub("lua_shared_dict cannot keep", "")
+    assert.equal(1, times)
+  end)
+
+  it("what is wrong with the client is an error, not a crash", function()
+    start("ttl = 1", { env = { BITFRONT_API_KEY = "", BITFRONT_API_SECRET = "",
+                               HOME = "/nonexistent" } })
+    assert.same({ "config", "missing_credentials" }, { tell().kind, tell().code })
+    assert.equal(0, calls())
+    site:stop()
+    start 'options = { base_url = "https://[" }'
+    assert.equal("config", tell().kind)
+  end)
+
+  it("two accounts in one dict do not see each other", function()
+    start("ttl = 5", { http = [[
+      init_worker_by_lua_block {
+        package.loaded.other = { name = "other", options = {
+          api_key = "none", api_secret = "none" } }
+      }]] })
+    assert.equal("nil auth 5", run [[
+      local nginx = require "bitfront.nginx"
+      local mine = nginx.cached(require "wanted"):balances()
+      local theirs, err = nginx.cached(require "other"):balances()
+      return tostring(theirs) .. " " .. err.kind .. " " .. #mine]])
+  end)
+
+  it("gives what there is where nothing can wait", function()
+    start("ttl = 5", { server = [[
+      location = /log {
+        header_filter_by_lua_block {
+          local cache = require("bitfront.nginx").cached(require "wanted")
+          local records, err = cache:balances()
+          ngx.header["X-Said"] = records and #records or err.kind .. " " .. err.code
+        }
+        return 200;
+      }]] })
+    assert.equal("phase header_filter", site:get("/log").headers["x-said"])
+    for _ = 1, 50 do
+      if site:get("/log").headers["x-said"] == "5" then break end
+      support.sleep(0.05)
+    end
+    assert.equal("5", site:get("/log").headers["x-said"])
+  end)
+
+  it("does not wait below a C function", function()
+    start "ttl = 5"
+    assert.equal("phase", run [[
+      local kind
+      local cache = require("bitfront.nginx").cached(require "wanted")
+      table.sort({ 1, 2 }, function()
+        local _, err = cache:balances()
+        kind = err and err.kind
+      end)
+      return kind]])
+    support.sleep(0.2)
+    assert.equal("fresh", tell().info.freshness)
+    assert.equal(1, #site:workers())
+    assert.is_nil(site:log():find "signal %d+")
+  end)
+
+  it("makes one cache of the same options, and raises for others", function()
+    start "ttl = 5"
+    assert.equal("true", run [[
+      local nginx = require "bitfront.nginx"
+      return nginx.cached { ttl = 5 } == nginx.cached { ttl = 5 }]])
+    assert.matches("has a cache bitfront:default with other options", run [[
+      local nginx = require "bitfront.nginx"
+      return select(2, pcall(nginx.cached, { ttl = 6 }))]])
+  end)
+
+  it("raises at the caller's line for what will not do", function()
+    start "ttl = 5"
+    local function refuses(options, pattern)
+      assert.matches(pattern, run(([[
+        local options = %s
+        return select(2, pcall(function()
+          require("bitfront.nginx").cached(options)
+        end))]]):format(options)))
+    end
+    refuses('{ ttl = 0 }', '%]:3: bitfront.nginx.cached: ttl must be a number of seconds')
+    refuses('{ tll = 1 }', 'unknown option "tll"; did you mean "ttl"')
+    refuses('{ dict = "none" }', "nginx.conf has no lua_shared_dict none")
+    refuses('{ options = { timeout = -1 } }', "timeout must be")
+    refuses('{ client = 1 }', "client must be a client")
+    refuses('{ client = require("bitfront").new {}, options = {} }', "not both")
+  end)
+
+  it("works inside nginx only", function()
+    for _, call in ipairs { "cached", "serve" } do
+      local out = support.lua(([[
+        print(select(2, pcall(function() require("bitfront.nginx").%s {} end)))]])
+        :format(call))
+      assert.matches("%.lua:1: bitfront.nginx." .. call .. ": this works inside nginx only", out)
+    end
+  end)
+
+  it("a reload keeps the balances", function()
+    start("ttl = 30", { workers = 2 })
+    tell()
+    local before = table.concat(site:workers(), " ")
+    support.must("kill -HUP " .. site.pid)
+    for _ = 1, 100 do
+      if table.concat(site:workers(), " ") ~= before and #site:workers() == 2 then break end
+      support.sleep(0.05)
+    end
+    support.sleep(0.2)
+    assert.equal("fresh", tell().info.freshness)
+    assert.equal(1, calls())
+  end)
+end)

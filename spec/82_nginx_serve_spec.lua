@@ -1,0 +1,445 @@
+-- The content handler: formats, parameters, headers, errors.
+
+local cjson = require "cjson"
+local nginx = require "spec.support.nginx"
+local support = require "spec.support"
+
+describe("bitfront.nginx.serve #once", function()
+  local exchange, site
+
+  local function location(name, options)
+    return ([[
+      location = /%s {
+        content_by_lua_block { require("bitfront.nginx").serve { %s }() }
+      }]]):format(name, options)
+  end
+
+  -- A location whose cache asks another server, or with other credentials.
+  local function asking(name, options)
+    local words = {}
+    for key, value in pairs(options) do
+      words[#words + 1] = ("%s = %s"):format(key,
+        type(value) == "string" and ("%q"):format(value) or tostring(value))
+    end
+    return location(name, ("name = %q, options = { %s }"):format(name,
+      table.concat(words, ", ")))
+  end
+
+  lazy_setup(function()
+    exchange = support.sandbox()
+    exchange:set { limits = false }
+    site = nginx.start {
+      env = { BITFRONT_API_KEY = exchange.key, BITFRONT_API_SECRET = exchange.secret,
+              BITFRONT_BASE_URL = exchange.base_url, BITFRONT_CA_FILE = exchange.ca_file },
+      http = "lua_shared_dict bitfront 1m; set_real_ip_from 127.0.0.1; real_ip_header X-From;"
+        .. "set_real_ip_from unix:;",
+      server = location("balances", "ttl = 60")
+        .. location("metrics", 'ttl = 60, format = "prometheus"')
+        .. location("valued", [[ttl = 60, title = "Mine", unit = "USD",
+             prices = { BTC = "65000.5", ETH = 2 }]])
+        .. location("numbers", 'ttl = 60, amounts = "number"')
+        .. location("public", "ttl = 60, allow_public = true")
+        .. location("short", 'name = "short", ttl = 1, stale = 60')
+        .. location("broken", "ttl = 60, prices = function() error 'no prices' end")
+        .. asking("key", { api_key = "none", api_secret = "none" })
+        .. asking("closed", { base_url = "https://127.0.0.1:" .. support.free_port() })
+        .. asking("untrusted", { ca_file = support.certs().ca })
+        .. asking("scripted", { timeout = 0.5, rate_limit = false })
+        .. [[
+      location = /hoisted { content_by_lua_block { require("handlers").one() } }
+      location = /made {
+        content_by_lua_block {
+          local serve = require("bitfront.nginx").serve
+          ngx.print(tostring(serve { ttl = 60 } == serve { ttl = 60 }))
+          local options = loadstring("return " .. ngx.unescape_uri(ngx.var.args))()
+          local made, message = pcall(function() return serve(options) end)
+          ngx.say(" ", tostring(message))
+        }
+      }]],
+    }
+  end)
+  lazy_teardown(function()
+    site:stop()
+    exchange:stop()
+  end)
+
+  local function is_problem(reply, status, kind)
+    assert.equal(status, reply.status)
+    assert.equal("application/problem+json", reply.headers["content-type"])
+    assert.equal("no-store", reply.headers["cache-control"])
+    assert.equal("nosniff", reply.headers["x-content-type-options"])
+    local problem = cjson.decode(reply.body)
+    assert.same({ status, kind, "about:blank" }, { problem.status, problem.kind, problem.type })
+    assert.is_string(problem.title)
+    assert.is_string(problem.detail)
+    return problem
+  end
+
+  -- ---- formats ----
+
+  it("answers JSON with every digit, as strings", function()
+    local reply = site:get "/balances"
+    assert.same({ 200, "application/json" }, { reply.status, reply.headers["content-type"] })
+    assert.same({ currency = "BTC", balance = "3999974992.35615",
+                  availableBalance = "3999970806.72614", locked = "4185.63001",
+                  available_percent = 99.9 }, cjson.decode(reply.body).balances[4])
+    assert.is_nil(cjson.decode(reply.body).total)
+  end)
+
+  it("answers JSON with amounts as numbers where that is asked for", function()
+    local body = site:get "/numbers".body
+    assert.truthy(body:find('"balance":1000107794.9999858,', 1, true), body)
+  end)
+
+  it("says what it is worth where there are prices", function()
+    local data = cjson.decode(site:get "/valued".body)
+    assert.same({ "65000.5", "260000374490645.928075" },
+                { data.balances[4].price, data.balances[4].value })
+    assert.is_nil(data.balances[1].value)
+    assert.same({ "260002374706235.9280466", "USD", { "BCH", "XRP", "USDT" } },
+                { data.total:sub(1, 23), data.unit, data.missing })
+  end)
+
+  it("answers CSV", function()
+    local reply = site:get("/balances", { Accept = "text/csv" })
+    assert.matches("^text/csv", reply.headers["content-type"])
+    assert.matches("^currency,balance,availableBalance,locked\r\nBCH,1000000000,1000000000,0\r\n",
+                   reply.body)
+    assert.matches("\r\nXRP,1000003043.7,1000002063.7,980.0,,\r\n",
+                   site:get "/valued?format=csv".body, 1, true)
+  end)
+
+  it("answers the page", function()
+    local reply = site:get("/balances", { Accept = "text/html" })
+    assert.equal("text/html; charset=utf-8", reply.headers["content-type"])
+    assert.matches("^<!DOCTYPE html>", reply.body)
+  end)
+
+  for _, case in ipairs {
+    { "*/*", "application/json" },
+    { "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", "text/html" },
+    { "text/html;q=0.5, text/csv;q=0.6", "text/csv" },
+    { "text/*", "text/html" },
+    { "application/json;q=0, */*;q=0.1", "text/html" },
+    { "application/json;q=0.1, text/*;q=0.2, text/html;q=0", "text/csv" },
+    { "TEXT/CSV", "text/csv" },
+    { "text/plain", "text/plain" },
+    { "text/plain;version=0.0.4;q=0.5,*/*;q=0.1", "text/plain" },
+    { "application/openmetrics-text;version=1.0.0,text/plain;version=1.0.0;q=0.6,"
+      .. "text/plain;version=0.0.4;q=0.5,*/*;q=0.1", "text/plain" },
+    { "text/plain;version=1.0.0,application/json;q=0.1", "application/json" },
+    { "text/csv;q=1.5,application/json;q=0.2", "application/json" },
+    { 'text/csv;x="a,b;q=0",text/html;q=0.1', "text/html" },
+    { "nonsense", "application/json" },
+  } do
+    it("gives " .. case[2] .. " to who accepts " .. case[1], function()
+      local reply = site:get("/balances", { Accept = case[1] })
+      assert.equal(200, reply.status)
+      assert.equal(case[2], reply.headers["content-type"]:match "^[^;]*")
+      assert.equal("Accept", reply.headers["vary"])
+    end)
+  end
+
+  it("gives what the address asks for, whatever is accepted", function()
+    for format, kind in pairs { json = "application/json", csv = "text/csv",
+                                html = "text/html", prometheus = "text/plain" } do
+      local reply = site:get("/balances?format=" .. format, { Accept = "image/png" })
+      assert.equal(kind, reply.headers["content-type"]:match "^[^;]*")
+    end
+  end)
+
+  it("says 406 to who accepts none of it", function()
+    for _, accept in ipairs { "image/png", "application/json;q=0", "*/*;q=0" } do
+      is_problem(site:get("/balances", { Accept = accept }), 406, "accept")
+    end
+  end)
+
+  -- ---- parameters ----
+
+  local function codes(query)
+    local found, reply = {}, site:get("/valued?" .. query)
+    assert.equal(200, reply.status, reply.body)
+    for _, record in ipairs(cjson.decode(reply.body).balances) do
+      found[#found + 1] = record.currency
+    end
+    return table.concat(found, " ")
+  end
+
+  for query, wanted in pairs {
+    ["currency=BTC,ETH"] = "ETH BTC",
+    ["currency=BTC%2CETH"] = "ETH BTC",
+    ["currency=NONE"] = "",
+    ["nonzero"] = "BCH XRP ETH BTC USDT",
+    ["locked=1"] = "XRP BTC USDT",
+    ["locked=0"] = "BCH XRP ETH BTC USDT",
+    ["min=1000003043.7"] = "XRP ETH BTC",
+    ["min=1000003043.70000000000000001"] = "ETH BTC",
+    ["sort=currency"] = "BCH BTC ETH USDT XRP",
+    ["sort=balance&desc"] = "BTC ETH XRP BCH USDT",
+    ["sort=-locked&locked"] = "BTC USDT XRP",
+    ["sort=value&desc=true"] = "BTC ETH BCH XRP USDT",
+    ["sort=value"] = "ETH BTC BCH XRP USDT",
+  } do
+    it("?" .. query .. " is heard", function()
+      assert.equal(wanted, codes(query))
+    end)
+  end
+
+  it("says 400 to parameters that will not do", function()
+    for _, query in ipairs {
+      "curency=BTC", "currency=", "currency=A,,B", "min=", "min=1e999", "min=abc",
+      "nonzero=yes", "sort=name", "sort=", "desc", "sort=currency&desc=maybe",
+      "format=xml", "format=json&format=csv", "currency=%00", "%ff=1",
+    } do
+      is_problem(site:get("/balances?" .. query), 400, "parameter")
+    end
+    is_problem(site:get "/balances?sort=value", 400, "parameter")
+    is_problem(site:get "/metrics?format=json", 400, "parameter")
+  end)
+
+  it("says nothing of what was sent in a 400", function()
+    local reply = site:get "/balances?%3Cscript%3Ealert(1)%3C/script%3E=1"
+    assert.is_nil(reply.body:find "script")
+  end)
+
+  -- ---- headers ----
+
+  it("tells for how long an answer is good, and how old it is", function()
+    site:get "/short"
+    support.sleep(0.1)
+    local headers = site:get "/short".headers
+    assert.matches("^private, max%-age=[01]$", headers["cache-control"])
+    assert.matches("^[01]$", headers.age)
+    headers = site:get "/balances".headers
+    local left = tonumber(headers["cache-control"]:match "^private, max%-age=(%d+)$")
+    assert.truthy(left <= 60 - tonumber(headers.age) and left > 40)
+    assert.is_nil(headers["bitfront-freshness"])
+    assert.is_nil(headers.warning)
+  end)
+
+  it("keeps referrers, other types and other sites away", function()
+    local headers = site:get("/balances", { Accept = "text/html" }).headers
+    assert.equal("nosniff", headers["x-content-type-options"])
+    assert.equal("no-referrer", headers["referrer-policy"])
+    local policy = headers["content-security-policy"]
+    for _, words in ipairs { "default-src 'none'", "connect-src 'self'", "base-uri 'none'",
+                             "form-action 'self'", "frame-ancestors 'none'" } do
+      assert.truthy(policy:find(words, 1, true), words)
+    end
+    assert.is_nil(policy:find "unsafe")
+  end)
+
+  it("says 304 to who has the answer", function()
+    local reply = site:get "/balances"
+    local etag = reply.headers.etag
+    assert.matches('^"%x+"$', etag)
+    for _, known in ipairs { etag, "W/" .. etag, '"other", ' .. etag, "*" } do
+      local again = site:get("/balances", { ["If-None-Match"] = known })
+      assert.same({ 304, "" }, { again.status, again.body })
+      assert.equal(etag, again.headers.etag)
+      assert.equal("Accept", again.headers.vary)
+      assert.truthy(again.headers["cache-control"])
+    end
+    assert.equal(200, site:get("/balances", { ["If-None-Match"] = '"other"' }).status)
+    assert.not_equal(etag, site:get "/balances?format=csv".headers.etag)
+    assert.not_equal(etag, site:get "/balances?locked".headers.etag)
+  end)
+
+  it("answers HEAD as GET, without the body", function()
+    for _, path in ipairs { "/balances", "/balances?format=html", "/balances?bad" } do
+      local get, head = site:get(path), site:head(path)
+      assert.equal(get.status, head.status)
+      assert.equal("", head.body)
+      for _, name in ipairs { "content-type", "content-length", "etag", "vary" } do
+        assert.equal(get.headers[name], head.headers[name])
+      end
+      assert.equal(tostring(#get.body), head.headers["content-length"])
+    end
+  end)
+
+  it("says 405 to other methods", function()
+    for _, method in ipairs { "POST", "PUT", "DELETE", "OPTIONS", "PATCH" } do
+      local reply = site:get("/balances", nil, "-X " .. method .. " -d x=1")
+      is_problem(reply, 405, "method")
+      assert.equal("GET, HEAD", reply.headers.allow)
+    end
+  end)
+
+  -- ---- who may ask ----
+
+  for address, is_near in pairs {
+    ["127.0.0.1"] = true, ["127.255.0.9"] = true, ["10.1.2.3"] = true,
+    ["172.16.0.1"] = true, ["172.31.255.255"] = true, ["192.168.7.7"] = true,
+    ["169.254.1.1"] = true, ["::1"] = true, ["fd12:3456::1"] = true, ["fc00::1"] = true,
+    ["fe80::1"] = true, ["febf::1"] = true, ["::ffff:10.0.0.1"] = true,
+    ["172.15.0.1"] = false, ["172.32.0.1"] = false, ["192.169.0.1"] = false,
+    ["11.0.0.1"] = false, ["8.8.8.8"] = false, ["100.64.0.1"] = false,
+    ["2001:db8::1"] = false, ["fec0::1"] = false, ["::ffff:8.8.8.8"] = false,
+    ["::"] = false, ["0.0.0.0"] = false, ["fe::1"] = false, ["fc::1"] = false,
+  } do
+    it((is_near and "answers " or "refuses ") .. address, function()
+      local reply = site:get("/balances", { ["X-From"] = address })
+      if is_near then
+        assert.equal(200, reply.status)
+      else
+        is_problem(reply, 403, "address")
+        assert.is_nil(reply.body:find "BTC")
+        assert.equal(200, site:get("/public", { ["X-From"] = address }).status)
+      end
+    end)
+  end
+
+  it("answers a unix socket", function()
+    assert.equal(200, site:get("/balances", nil, "--unix-socket " .. site.dir .. "/socket").status)
+  end)
+
+  -- ---- errors ----
+
+  -- The cache of a location forgets an error after its ttl.
+  local function after_failing(step)
+    support.sleep(2.1)
+    exchange:script(step)
+    return site:get "/scripted"
+  end
+
+  it("says in the status what kind of error it is", function()
+    is_problem(site:get "/key", 500, "auth")
+    is_problem(site:get "/closed", 502, "network")
+    is_problem(site:get "/untrusted", 502, "tls")
+    is_problem(after_failing { statusCode = 5000 }, 502, "server")
+    is_problem(after_failing { http_status = 404, body = "no" }, 502, "http")
+    is_problem(after_failing { body = "no json" }, 502, "protocol")
+    is_problem(after_failing { latency_ms = 1500 }, 504, "timeout")
+    local reply = after_failing { statusCode = 6004 }
+    is_problem(reply, 503, "rate_limit")
+    assert.truthy(tonumber(reply.headers["retry-after"]) >= 2)
+  end)
+
+  it("tells nothing that the outside should not see", function()
+    local reply = after_failing { statusCode = 6001, statusMessage = "the $key is UNKNOWN" }
+    local told = is_problem(reply, 500, "auth")
+    assert.equal("The site cannot ask the exchange. Its error log says why.", told.detail)
+    local tree = support.must("pwd -P"):gsub("\n$", "")
+    for _, path in ipairs { "/key", "/closed", "/untrusted", "/scripted" } do
+      local body = site:get(path).body
+      for _, secret in ipairs { "UNKNOWN", exchange.key, exchange.secret, "127.0.0.1",
+                                tostring(exchange.port), tree, ".lua", ".pem", "6001" } do
+        assert.is_nil(body:find(secret, 1, true), path .. " tells " .. secret)
+      end
+    end
+    assert.truthy(site:log():find "bitfront: auth %(6001%)")
+    assert.is_nil(site:log():find(exchange.secret, 1, true))
+  end)
+
+  it("says 500 where the site's own code fails, and why in the log", function()
+    is_problem(site:get "/broken", 500, "config")
+    assert.truthy(site:log():find "no prices")
+  end)
+
+  it("marks stale answers", function()
+    site:get "/short"
+    exchange:script { statusCode = 5000, times = 2 }
+    support.sleep(2.1)
+    local reply = site:get "/short"
+    exchange:control("DELETE", "script")
+    assert.equal(200, reply.status)
+    assert.equal("stale; error=server", reply.headers["bitfront-freshness"])
+    assert.matches("^110 ", reply.headers.warning)
+    assert.truthy(tonumber(reply.headers.age) >= 1)
+    assert.equal("private, max-age=0", reply.headers["cache-control"])
+    assert.equal(5, #cjson.decode(reply.body).balances)
+  end)
+
+  -- ---- metrics ----
+
+  local function value_of(text, series)
+    return tonumber(text:match("\n" .. series:gsub("%p", "%%%0") .. " (%S+)\n"))
+  end
+
+  it("has the balances and how their fetching goes as metrics", function()
+    local reply = site:get "/metrics"
+    assert.equal("text/plain; version=0.0.4; charset=utf-8", reply.headers["content-type"])
+    local text = "\n" .. reply.body
+    assert.equal(3999974992.35615,
+                 value_of(text, 'bitfront_balance{currency="BTC",state="total"}'))
+    assert.equal(1, value_of(text, "bitfront_up"))
+    assert.equal(1, value_of(text, "bitfront_exchange_calls_total"))
+    assert.equal(0, value_of(text, 'bitfront_exchange_errors_total{kind="timeout"}'))
+    assert.truthy(value_of(text, "bitfront_cache_age_seconds") >= 0)
+    assert.truthy(value_of(text, "bitfront_exchange_call_duration_seconds") > 0)
+  end)
+
+  it("promtool finds nothing wrong with them", function()
+    support.write(site.dir .. "/metrics", site:get "/metrics".body)
+    local out, err, code = support.run("promtool check metrics <" .. site.dir .. "/metrics")
+    assert.same({ "", "", 0 }, { out, err, code })
+  end)
+
+  it("answers metrics also where there are no balances", function()
+    local reply = site:get "/closed?format=prometheus"
+    assert.equal(200, reply.status)
+    local text = "\n" .. reply.body
+    assert.equal(0, value_of(text, "bitfront_up"))
+    assert.truthy(value_of(text, 'bitfront_exchange_errors_total{kind="network"}') >= 1)
+    assert.is_nil(value_of(text, "bitfront_cache_age_seconds"))
+    support.write(site.dir .. "/metrics", reply.body)
+    support.must("promtool check metrics <" .. site.dir .. "/metrics")
+  end)
+
+  -- ---- making one ----
+
+  it("is made once for the same options", function()
+    assert.matches("^true", site:get "/made?%7B%7D".body)
+  end)
+
+  it("raises at the caller's line for what will not do", function()
+    local function refuses(options, pattern)
+      local escaped = options:gsub("[^%w]", function(char)
+        return ("%%%02X"):format(char:byte())
+      end)
+      assert.matches(pattern, site:get("/made?" .. escaped).body)
+    end
+    refuses('{ titel = "x" }', 'bitfront.nginx.serve: unknown option "titel"; did you mean "title"')
+    refuses('{ format = "xml" }', 'format must be "json", "csv", "prometheus" or "html"')
+    refuses('{ allow_public = 1 }', "allow_public must be a boolean")
+    refuses('{ prices = 1 }', "prices must be a table of prices")
+    refuses('{ name = "x", ttl = 0 }', "bitfront.nginx.cached: ttl must be")
+    refuses('{ ttl = 61 }', "has a cache bitfront:default with other options")
+    refuses('{ cache = {} }', "cache must be what bitfront.nginx.cached returned")
+    refuses('{ cache = require("bitfront.nginx").cached { ttl = 60 }, ttl = 60 }',
+            "give either cache or ttl, not both")
+  end)
+
+  -- CPU time of the worker, which a busy machine changes less than the time it
+  -- takes; both locations in turn, so that what disturbs one disturbs both.
+  it("costs little more than a constant string", function()
+    local body = site:get "/balances".body
+    local fast = nginx.start {
+      env = { BITFRONT_API_KEY = exchange.key, BITFRONT_API_SECRET = exchange.secret,
+              BITFRONT_BASE_URL = exchange.base_url, BITFRONT_CA_FILE = exchange.ca_file },
+      http = "lua_shared_dict bitfront 1m;",
+      server = location("balances", "ttl = 2") .. ([[
+        location = /constant { content_by_lua_block { ngx.print("%s") } }
+      ]]):format(("x"):rep(#body)),
+    }
+    finally(function() fast:stop() end)
+    local pid = fast:workers()[1]
+    local function cost(path)
+      local function cpu()
+        return tonumber(support.read(("/proc/%d/schedstat"):format(pid)):match "%d+")
+      end
+      local before = cpu()
+      local out = support.must(("wrk -t1 -c16 -d1 %s%s"):format(fast.url, path))
+      assert.is_nil(out:find "Non%-2xx", out)
+      return (cpu() - before) / tonumber(out:match "(%d+) requests in")
+    end
+    local best = 0
+    cost "/balances"
+    cost "/constant"
+    for _ = 1, 6 do
+      best = math.max(best, cost "/constant" / cost "/balances")
+      if best >= 0.8 then break end
+    end
+    assert.truthy(best >= 0.8, ("%.2f of a constant string's speed"):format(best))
+  end)
+end)

@@ -1,0 +1,228 @@
+-- The page as the server renders it, and the site to copy. What a browser makes
+-- of the page, spec/nginx/page_check.js looks at.
+
+local command = require "spec.support.command"
+local nginx = require "spec.support.nginx"
+local support = require "spec.support"
+
+local HOSTILE = [=[[
+  {"currency":"<img src=x onerror=alert(1)>","balance":1.5,"availableBalance":1.25},
+  {"currency":"\"'&</td></script><script>alert(1)</script>","balance":0,"availableBalance":0},
+  {"currency":"\u202eCTB\u0007","balance":1e-8,"availableBalance":0}
+]]=]
+
+local function count(text, what)
+  local found, at = 0, 1
+  while true do
+    at = text:find(what, at, true)
+    if not at then return found end
+    found, at = found + 1, at + #what
+  end
+end
+
+describe("the page #once", function()
+  local exchange, faults, site
+
+  local function location(name, server, more)
+    return ([[
+      location = /%s {
+        content_by_lua_block {
+          require("bitfront.nginx").serve {
+            name = "%s", ttl = 60, %s options = {
+              api_key = "%s", api_secret = "%s", base_url = "%s", ca_file = "%s" },
+          }()
+        }
+      }]]):format(name, name, more or "", support.KEY, support.SECRET,
+                  server.base_url, server.ca_file)
+  end
+
+  local function fault(data)
+    return { base_url = faults:url_body(support.success(data)), ca_file = faults.ca_file }
+  end
+
+  lazy_setup(function()
+    exchange, faults = support.sandbox(), support.faultd()
+    site = nginx.start {
+      http = "lua_shared_dict bitfront 1m;",
+      server = location("balances", exchange)
+        .. location("valued", exchange,
+             [[prices = { BTC = "0.5" }, unit = "<i>", title = "A & \"B\"",]])
+        .. location("hostile", fault(HOSTILE))
+        .. location("empty", fault "[]")
+        .. location("stale", exchange, "ttl = 1,"):gsub("ttl = 60, ", ""),
+    }
+  end)
+  lazy_teardown(function()
+    site:stop()
+    faults:stop()
+    exchange:stop()
+  end)
+
+  local function page(path)
+    local reply = site:get(path, { Accept = "text/html" })
+    assert.equal(200, reply.status)
+    return reply.body, reply.headers
+  end
+
+  it("has its style and script within, and loads nothing", function()
+    local html = page "/balances"
+    assert.equal(1, count(html, "<style>"))
+    assert.equal(1, count(html, "<script>"))
+    for _, word in ipairs { "src=", "<link rel=\"stylesheet", "@import", "url(", "https://" } do
+      assert.equal(0, count(html, word), word)
+    end
+    assert.equal(0, count(html, " style="))
+    assert.is_nil(html:find " on%a+=")
+  end)
+
+  it("its policy lets in exactly that style and script", function()
+    local html, headers = page "/balances"
+    for _, tag in ipairs { "style", "script" } do
+      local text = html:match("<" .. tag .. ">(.-)</" .. tag .. ">")
+      local hash = support.must("openssl dgst -sha256 -binary | base64", { stdin = text })
+      local words = ("%s-src 'sha256-%s'"):format(tag, (hash:gsub("\n", "")))
+      assert.truthy(headers["content-security-policy"]:find(words, 1, true),
+                    "lua/bitfront/nginx/" .. tag .. ".lua must have the hash sha256-" .. hash)
+    end
+  end)
+
+  it("is a table with a caption, and headers of columns and rows", function()
+    local html = page "/balances"
+    assert.matches("<caption>Balances, by currency</caption>", html, 1, true)
+    assert.equal(5, count(html, '<th role="columnheader" scope="col"'))
+    assert.equal(5, count(html, '<th role="rowheader" scope="row">'))
+    assert.matches('<html lang="en"', html, 1, true)
+    assert.matches('<p id="state" role="status"></p>', html, 1, true)
+  end)
+
+  it("shows every digit, the points of a column one below the other", function()
+    local html = page "/balances"
+    assert.matches('<span class="amount">3<span class="group">999</span><span class="group">974'
+      .. '</span><span class="group">992</span><span class="fraction">.35615</span>'
+      .. '<span class="pad" aria-hidden="true">00</span></span>', html, 1, true)
+    assert.matches('<span class="group">000</span><span class="pad" aria-hidden="true">'
+      .. ".0000000</span></span>", html, 1, true)
+  end)
+
+  it("says in words what the bars show", function()
+    local html = page "/balances"
+    assert.equal(3, count(html, '99.9\194\160%<span class="unseen"> available</span>'))
+    assert.equal(2, count(html, '100.0\194\160%<span class="unseen"> available</span>'))
+    assert.equal(1, count(page "/hostile", '<span class="unseen"> nothing</span>'))
+  end)
+
+  it("escapes what comes from the exchange", function()
+    local html = page "/hostile"
+    assert.equal(1, count(html, "&lt;img src=x onerror=alert(1)&gt;"))
+    assert.equal(1, count(html, "&quot;&#39;&amp;&lt;/td&gt;&lt;/script&gt;&lt;script&gt;"))
+    assert.equal(1, count(html, "\\u{202E}CTB\\x07"))
+    assert.equal(0, count(html, "<img"))
+    assert.equal(0, count(html, "\226\128\174"))
+    assert.equal(1, count(html, "<script>"))
+  end)
+
+  it("escapes what the site and the address say", function()
+    local html = page "/valued"
+    assert.equal(2, count(html, "A &amp; &quot;B&quot;</"))
+    assert.matches("Total value in &lt;i&gt;", html, 1, true)
+    html = page "/balances?currency=%22%3E%3Cb%3E"
+    assert.matches('<input type="hidden" name="currency" value="&quot;&gt;&lt;b&gt;">',
+                   html, 1, true)
+    assert.equal(0, count(html, "<b>"))
+  end)
+
+  it("has the total and the values where there are prices", function()
+    local html = page "/valued"
+    assert.matches("No price is known for BCH, XRP, ETH, USDT.", html, 1, true)
+    assert.equal(4, count(html, '<td role="cell" class="value"><span class="label" '
+      .. 'aria-hidden="true">Value</span><span class="none">'))
+    assert.matches('<span id="total"><span class="amount">1<span class="group">999</span>',
+                   html, 1, true)
+  end)
+
+  it("works without its script: headers are buttons of a form", function()
+    local html = page "/balances?nonzero=1&sort=-balance"
+    assert.matches('<form id="order" method="get" hidden><input type="hidden" name="nonzero"'
+      .. ' value="1"></form>', html, 1, true)
+    assert.matches('data-key="balance" aria-sort="descending"><button type="submit" form="order"'
+      .. ' name="sort" value="balance">', html, 1, true)
+    assert.matches('name="sort" value="-locked">', html, 1, true)
+    assert.matches('name="sort" value="currency">', html, 1, true)
+    assert.equal(1, count(html, " aria-sort="))
+    assert.truthy(html:find("BTC</th>", 1, true) < html:find("ETH</th>", 1, true))
+    assert.matches('<noscript><meta http-equiv="refresh" content="30"></noscript>', html, 1, true)
+  end)
+
+  it("says so where there is nothing to show", function()
+    local html = page "/empty"
+    assert.matches('<table role="table" hidden>', html, 1, true)
+    assert.matches('<p class="nothing" id="nothing">There are no balances', html, 1, true)
+  end)
+
+  it("says so where the balances are stale, and why", function()
+    page "/stale"
+    exchange:script { statusCode = 5000, times = 100 }
+    support.sleep(1.1)
+    assert.matches('role="status">The exchange does not answer as it should. These are the '
+      .. "last balances it gave.</p>", page "/stale", 1, true)
+    exchange:reset()
+  end)
+end)
+
+describe("the site to copy #once", function()
+  local exchange, site
+
+  lazy_setup(function() exchange = support.sandbox() end)
+  lazy_teardown(function()
+    if site then site:stop() end
+    exchange:stop()
+  end)
+
+  local TEXT = support.read "spec/nginx/nginx.conf"
+
+  it("is what the command prints", function()
+    local out, err, code = command.run "nginx-conf"
+    assert.same({ TEXT, "", 0 }, { out, err, code })
+  end)
+
+  -- As it stands, but for the port, what belongs to the machine, and the place
+  -- of this tree.
+  local function configuration()
+    local found = require "bitfront.sandbox.nginx".find()
+    local root = support.must("pwd -P"):gsub("\n$", "")
+    local changed = TEXT:gsub("include [^\n]*", function() return found.load_modules end)
+      :gsub("127.0.0.1:8080", "127.0.0.1:$(port)")
+      :gsub("worker_processes auto;", "worker_processes 3; pid nginx.pid; error_log error.log info;"
+        .. (support.must "id -u" == "0\n" and "user root;" or ""))
+      :gsub("\nhttp {", function(line)
+        return line .. ([[
+          lua_package_path "%s/lua/?.lua;%s/lua/?/init.lua;;";
+          lua_package_cpath "%s/.build/5.1/?.so;;";
+          access_log off;
+          client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp;
+          uwsgi_temp_path tmp; scgi_temp_path tmp;]]):format(root, root, root)
+      end)
+    return changed
+  end
+
+  it("shows balances and metrics, and keeps them fresh by itself", function()
+    site = nginx.start {
+      whole = configuration(),
+      env = { BITFRONT_API_KEY = exchange.key, BITFRONT_API_SECRET = exchange.secret,
+              BITFRONT_BASE_URL = exchange.base_url, BITFRONT_CA_FILE = exchange.ca_file },
+    }
+    for _ = 1, 100 do
+      if #exchange:log() > 0 then break end
+      support.sleep(0.05)
+    end
+    support.sleep(5)
+    local log = exchange:log()
+    assert.truthy(#log >= 2 and #log <= 4, #log)
+    for i = 2, #log do
+      assert.truthy(log[i].arrived_ms - log[i - 1].arrived_ms >= 1950)
+    end
+    assert.equal(200, site:get "/balances".status)
+    assert.matches("bitfront_up 1", site:get "/metrics".body)
+    assert.is_nil(site:log():find "%[error%]")
+  end)
+end)
