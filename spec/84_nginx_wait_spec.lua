@@ -13,7 +13,8 @@ local INIT = [[
   clients = {}
   for name, url in pairs(urls) do
     clients[name] = bitfront.new { api_key = %q, api_secret = %q,
-      base_url = url, ca_file = ca_file, timeout = 20 }
+      base_url = url, ca_file = ca_file, timeout = 20, rate_limit = false,
+      retries = 0 }
   end
   function outcome(name)
     local records, err = clients[name or "ok"]:balances()
