@@ -119,12 +119,14 @@ local function take_semaphore()
   return sem
 end
 
--- Waits to be woken, for as long as there is a bell.
-local function sleep_until_rung(job, last)
+-- Waits to be woken.
+local function sleep_until_rung(job, seconds)
   local id, sem = job:id(), take_semaphore()
-  if not sem then return end
+  if not sem then
+    return ngx.sleep(0.001) -- there is no memory now
+  end
   waiting[id] = sem
-  local woken = sem:wait(last - core.now())
+  local woken = sem:wait(seconds)
   if woken and pooled < POOL then -- nothing can be posted to it any more
     pooled = pooled + 1
     pool[pooled] = sem
@@ -132,24 +134,29 @@ local function sleep_until_rung(job, last)
   waiting[id] = nil
 end
 
--- A call of long standing is looked at less often.
-local function look_until(job, last)
+-- Looks until there is a bell; less often, the longer it takes.
+local function look(job, last)
   local started = core.now()
   local now = started
-  while not job:done() and now < last do
+  while not listening and not job:done() and now < last do
     ngx.sleep(math.max(0.001, math.min(0.01, (now - started) / 20)))
     now = core.now()
   end
 end
 
 local function wait_for(job, last)
-  if listening then
-    sleep_until_rung(job, last)
-  else
+  local now = core.now()
+  if not listening then
     try_to_listen()
   end
-  if not job:done() then
-    look_until(job, last)
+  -- What is done already may have been rung for before anybody waited.
+  while not job:done() and now < last do
+    if listening then
+      sleep_until_rung(job, last - now)
+    else
+      look(job, last)
+    end
+    now = core.now()
   end
   return job:done()
 end
