@@ -164,6 +164,7 @@ static void refuse(struct bf_thread *thread, const struct bf_fault *fault) {
 }
 
 static void serve(struct bf_thread *thread, struct bf_engine *engine) {
+    bf_engine_settle(engine);
     lock(thread);
     thread->engine = engine;
     unlock(thread);
