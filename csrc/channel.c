@@ -59,10 +59,11 @@ static void remove_file(struct bf_channel *channel) {
     channel->path[0] = '\0';
 }
 
+/* make_folder has left room for the socket's name. */
 static bool listen_at(struct bf_channel *channel) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int fd = bf_off_standard_streams(socket(AF_UNIX, SOCK_STREAM, 0));
-    strcat(channel->path, SOCKET); /* make_folder has left room for it */
+    memcpy(channel->path + strlen(channel->path), SOCKET, sizeof SOCKET);
     (void)snprintf(name.sun_path, sizeof name.sun_path, "%s", channel->path);
     channel->listener = fd;
     if (fd >= 0) {

@@ -21,6 +21,7 @@
 struct bf_engine {
     CURLM *multi;
     pid_t pid;
+    bool settled;               /* see bf_engine_settle */
     struct bf_transfer *active; /* running and abandoned */
     struct bf_transfer *idle;
     size_t running, idle_count;
@@ -53,14 +54,19 @@ static void unlink_from(struct bf_transfer **list, struct bf_transfer *t) {
 struct pipe_guard {
     sigset_t pipe, before;
     bool was_pending;
+    bool needless; /* it is held back always */
 };
 
 /* Writing to a connection that the server has closed raises SIGPIPE, which
  * ends a process that never thought of it; so does the farewell of TLS. It is
  * held back in this thread alone; the program's own handler is neither asked
  * nor changed. */
-static void hold_sigpipe(struct pipe_guard *guard) {
+static void hold_sigpipe(const struct bf_engine *engine,
+                         struct pipe_guard *guard) {
     sigset_t pending;
+    guard->needless = engine->settled;
+    if (guard->needless)
+        return;
     (void)sigemptyset(&guard->pipe);
     (void)sigaddset(&guard->pipe, SIGPIPE);
     (void)sigpending(&pending);
@@ -68,9 +74,11 @@ static void hold_sigpipe(struct pipe_guard *guard) {
     (void)pthread_sigmask(SIG_BLOCK, &guard->pipe, &guard->before);
 }
 
-static void release_sigpipe(struct pipe_guard *guard) {
+static void release_sigpipe(const struct pipe_guard *guard) {
     sigset_t pending;
     int taken;
+    if (guard->needless)
+        return;
     (void)sigpending(&pending);
     if (!guard->was_pending && sigismember(&pending, SIGPIPE) == 1)
         (void)sigwait(&guard->pipe, &taken);
@@ -206,7 +214,7 @@ static void perform(struct bf_engine *engine) {
 size_t bf_engine_step(struct bf_engine *engine, double seconds) {
     struct pipe_guard guard;
     int ms;
-    hold_sigpipe(&guard);
+    hold_sigpipe(engine, &guard);
     engine->progress = false;
     perform(engine);
     ms = engine->progress ? 0 : wait_ms(engine, seconds);
@@ -224,6 +232,10 @@ void bf_engine_wait(struct bf_engine *engine) {
     int ms = engine->active ? wait_ms(engine, 60) : INT_MAX;
     if (ms > 0 && curl_multi_poll(engine->multi, NULL, 0, ms, NULL) != CURLM_OK)
         (void)nanosleep(&pause, NULL);
+}
+
+void bf_engine_settle(struct bf_engine *engine) {
+    engine->settled = true;
 }
 
 void bf_engine_wake(struct bf_engine *engine) {
@@ -244,9 +256,9 @@ struct bf_transfer *bf_engine_start(struct bf_engine *engine,
 
 void bf_engine_drop(struct bf_engine *engine, struct bf_transfer *t) {
     struct pipe_guard guard;
-    if (bf_engine_is_foreign(engine))
+    if (!engine->settled && bf_engine_is_foreign(engine))
         return;
-    hold_sigpipe(&guard);
+    hold_sigpipe(engine, &guard);
     if (t->state == BF_RUNNING)
         give_up(engine, t);
     t->dropped = true;
@@ -318,7 +330,8 @@ void bf_engine_free(struct bf_engine *engine) {
     for (struct bf_transfer *t = engine->active; t; t = t->next)
         if (bf_transfer_resolving(t))
             return;
-    hold_sigpipe(&guard);
+    engine->settled = false; /* its thread has ended */
+    hold_sigpipe(engine, &guard);
     free_list(engine, engine->active);
     free_list(engine, engine->idle);
     (void)curl_multi_cleanup(engine->multi);

@@ -36,6 +36,11 @@ struct bf_transfer *bf_engine_start(struct bf_engine *engine,
  * many are running. */
 size_t bf_engine_step(struct bf_engine *engine, double seconds);
 
+/* From here on the engine is the calling thread's alone, which has all signals
+ * blocked, and which no fork takes along: what is needed against both is left
+ * out. */
+void bf_engine_settle(struct bf_engine *engine);
+
 /* Waits until bf_engine_step has something to do, or bf_engine_wake was called
  * since the last wait; for a thread that has nothing but this engine. */
 void bf_engine_wait(struct bf_engine *engine);

@@ -13,6 +13,7 @@
 
 struct bf_thread {
     pid_t pid;
+    unsigned forks;        /* what was counted when it was made */
     struct bf_link active; /* the thread's own: jobs that were begun */
 
     pthread_mutex_t lock; /* over all that follows */
@@ -38,6 +39,14 @@ struct bf_outbox {
 };
 
 static _Atomic(struct bf_thread *) current;
+
+/* Asking for the pid at each step takes longer than all else that the host's
+ * thread does here. */
+static atomic_uint forks;
+
+static void count_fork(void) {
+    (void)atomic_fetch_add(&forks, 1);
+}
 
 static void lock(struct bf_thread *thread) {
     (void)pthread_mutex_lock(&thread->lock);
@@ -155,6 +164,7 @@ static void refuse(struct bf_thread *thread, const struct bf_fault *fault) {
 }
 
 static void serve(struct bf_thread *thread, struct bf_engine *engine) {
+    bf_engine_settle(engine);
     lock(thread);
     thread->engine = engine;
     unlock(thread);
@@ -214,7 +224,7 @@ static bool start(struct bf_thread *thread, struct bf_fault *fault) {
 static void stop_at_exit(void) {
     struct bf_thread *thread = current;
     struct bf_engine *engine;
-    if (!thread || bf_thread_is_foreign(thread))
+    if (!thread || thread->pid != getpid())
         return;
     lock(thread);
     thread->stop = true;
@@ -232,8 +242,9 @@ static void stop_at_exit(void) {
 
 /* OpenSSL takes itself apart at exit too. What is registered after its own
  * handler runs before it. */
-static bool prepare_exit(void) {
-    return OSSL_LIB_CTX_get0_global_default() && /* see bf_sign_key */
+static bool prepare_process(void) {
+    return pthread_atfork(NULL, NULL, count_fork) == 0 &&
+           OSSL_LIB_CTX_get0_global_default() && /* see bf_sign_key */
            OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) == 1 &&
            atexit(stop_at_exit) == 0;
 }
@@ -245,6 +256,7 @@ static struct bf_thread *make(void) {
         return NULL;
     }
     thread->pid = getpid();
+    thread->forks = atomic_load(&forks);
     bf_link_init(&thread->active);
     bf_link_init(&thread->inbox);
     bf_link_init(&thread->returned);
@@ -258,7 +270,7 @@ static void discard(struct bf_thread *thread) {
 }
 
 bool bf_thread_is_foreign(const struct bf_thread *thread) {
-    return thread->pid != getpid();
+    return thread->forks != atomic_load(&forks);
 }
 
 /* Two threads of the program may come here at once; the second one's is not
@@ -268,7 +280,7 @@ struct bf_thread *bf_thread_get(struct bf_fault *fault) {
     if (known && !bf_thread_is_foreign(known))
         return known;
     bf_stay_loaded();
-    made = prepare_exit() ? make() : NULL;
+    made = prepare_process() ? make() : NULL;
     if (!made) {
         bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
         return NULL;

@@ -289,6 +289,60 @@ describe("inside nginx #once", function()
     is_quiet()
   end)
 
+  -- In a network of its own, with a name server that never answers.
+  local NETWORK = [[
+    set -e
+    PATH=$PATH:/usr/sbin:/sbin
+    ip link set lo up
+    echo nameserver 127.0.0.1 >resolv
+    mount --bind resolv /etc/resolv.conf
+    mkfifo stdin ports
+    exec 3<>stdin
+    "$TREE/.build/test/faultd" . dead:dns <stdin >ports 3>&- &
+    read -r name port <ports
+    cd "$TREE"
+    %s
+    echo >&3
+    wait
+  ]]
+
+  local DEAD = [[
+    local worker = require "spec.support.worker"
+    local core = require "bitfront.core"
+    local host = worker.start { main = "master_process off;",
+      server = "location = /dead { content_by_lua_block { " ..
+        "local client = require 'bitfront'.new { api_key = 'k', api_secret = 's', " ..
+        "timeout = 0.5, base_url = 'https://dead.example' } " ..
+        "local _, err = client:balances() ngx.print(err.kind, ' ', err.code, ';') } }" }
+    local pipe = io.popen("for i in 1 2; do curl -sZ --no-progress-meter " ..
+      "--parallel-immediate -m 10 '" .. host.url .. "/dead?[1-10]'; done")
+    local longest, till = 0, core.now() + 1
+    repeat
+      local begun = core.now()
+      assert(host:get "/ping" == "pong")
+      longest = math.max(longest, core.now() - begun)
+    until core.now() > till
+    print(pipe:read "*a")
+    print(longest)
+    local begun = core.now()
+    host:stop "QUIT"
+    print(core.now() - begun)
+  ]]
+
+  it("a name server that never answers keeps nobody waiting", function()
+    local _, why, code = support.run("unshare -rnm true")
+    if code ~= 0 then pending("no network namespace here: " .. why) end
+    local dir = support.tmpdir()
+    support.write(dir .. "/dead.lua", DEAD)
+    local script = NETWORK:format(support.interpreter() .. " " .. dir .. "/dead.lua")
+    local out = support.must("unshare -rnm sh -c " .. support.quote(script),
+      { cwd = dir, env = { TREE = (support.must("pwd"):gsub("\n", "")) } })
+    local words, longest, ending = out:match "^([^\n]*)\n([^\n]*)\n([^\n]*)"
+    assert.equal(("timeout resolve;"):rep(20), words)
+    assert.is_true(tonumber(longest) < 0.3, longest)
+    assert.is_true(tonumber(ending) < 1, ending)
+  end)
+
   it("each caller has its own client, deadline and error", function()
     start { server = [[location = /try { content_by_lua_block {
       local bitfront = require "bitfront"

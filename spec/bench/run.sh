@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: spec/bench/run.sh      see run.lua and amounts.lua; from the root
+# usage: spec/bench/run.sh      see run.lua, nginx.lua and amounts.lua; from the root
 set -eu
 
 in_tree() (
@@ -8,6 +8,8 @@ in_tree() (
 )
 
 in_tree lua5.4 spec/bench/run.lua
+echo
+in_tree lua5.4 spec/bench/nginx.lua
 for lua in lua5.4 luajit; do
   echo
   in_tree $lua spec/bench/many.lua

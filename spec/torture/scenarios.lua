@@ -129,6 +129,45 @@ local function in_pieces(client)
   return is_right(balances, 2.5), "WRONG balances"
 end
 
+-- On the engine's thread, which runs out of memory too.
+local function in_thread(client)
+  local core = require "bitfront.core"
+  local job, failure = core.thread_start(client._native, "balances",
+    "/v1/account/balances", nil, core.now() + 2, "number")
+  if not job then
+    return nil, failure.message
+  end
+  while not job:done() do
+    core.sleep(0.0002)
+  end
+  core.thread_take {}
+  local balances, err = job:finish()
+  if not balances then
+    return nil, err.message
+  end
+  return is_right(balances, 2.5), "WRONG balances"
+end
+
+-- The thread is made, and its engine on it.
+local function first_in_thread()
+  forget_modules()
+  return in_thread(client_of "TLS")
+end
+
+-- Nobody waits for it, and the client goes before it.
+local function in_thread_dropped()
+  local core = require "bitfront.core"
+  local client = client_of "SLOW"
+  local job, failure = core.thread_start(client._native, "balances",
+    "/v1/account/balances", nil, core.now() + 2, "number")
+  if not job then
+    return nil, failure.message
+  end
+  client, job = nil, nil -- luacheck: ignore
+  collectgarbage()
+  return true
+end
+
 -- Collected while it is on its way, and the client with it or before it.
 local function in_flight()
   local core = require "bitfront.core"
@@ -238,6 +277,11 @@ local scenarios = {
   { name = "new tls", run = asks_balances(2.5), prepare = prepared "TLS_ONCE" },
   { name = "time, sign", run = asks_time_and_signs, prepare = prepared "OK" },
   { name = "pieces", run = in_pieces, prepare = prepared "OK" },
+  { name = "thread", run = in_thread, prepare = prepared "OK", slack = 60 },
+  { name = "thread, tls", run = in_thread, prepare = prepared "TLS_ONCE", slack = 60 },
+  { name = "first thread", run = first_in_thread, prepare = loaded, fresh = true,
+    cold = true },
+  { name = "thread, lost", run = in_thread_dropped, prepare = loaded, slack = 60 },
   { name = "in flight", run = in_flight, prepare = loaded },
   { name = "misuse", run = is_misused, prepare = loaded },
   { name = "credentials", run = finds_credentials, prepare = loaded },

@@ -34,6 +34,7 @@
 #include <lualib.h>
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,15 +53,16 @@
 enum way { ONCE, ON, COLLECT };
 static const char *const way_names[] = {"once", "on", "collect"};
 
+/* The module may have a thread that allocates too. */
 static struct {
     bool in_c; /* malloc is to fail, not Lua's allocator */
-    bool armed;
-    long left;  /* allocations before the one that fails */
-    long times; /* how many fail in a row from there */
-    bool struck;
+    atomic_bool armed;
+    atomic_long left;  /* allocations before the one that fails */
+    atomic_long times; /* how many fail in a row from there */
+    atomic_bool struck;
 } plan;
 
-static long blocks; /* allocated at present */
+static atomic_long blocks; /* allocated at present */
 
 /* Lua 5.2 and later try again after a collection. */
 static long times_of(enum way way) {
@@ -77,9 +79,9 @@ static void arm(enum way way, long at) {
 }
 
 static bool strikes(bool in_c) {
-    if (!plan.armed || in_c != plan.in_c || plan.left-- > 0 || !plan.times)
+    if (!plan.armed || in_c != plan.in_c || plan.left-- > 0 ||
+        plan.times-- <= 0)
         return false;
-    plan.times--;
     plan.struck = true;
     return true;
 }

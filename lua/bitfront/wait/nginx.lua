@@ -18,7 +18,7 @@ local MARGIN = 0.25
 local FOREVER = 2 ^ 31 - 1 -- ms; more than that no socket takes
 local RETRY = 60 -- s
 local RENEW = 20 * 24 * 3600 -- s; before a socket has waited for ever
-local POOL = 256 -- semaphores kept
+local POOL = 256 -- sleepers kept
 
 local YIELDING = {
   rewrite = true, server_rewrite = true, access = true, content = true,
@@ -33,31 +33,54 @@ local PATCHES = {
   ssl_session_fetch = "SSL_magic_pending_session_ptr",
 }
 
--- Whom to wake for which job. Weak: of a caller that was killed nothing else
--- is left.
-local waiting = setmetatable({}, { __mode = "v" })
-local pool, pooled = {}, 0
+local WEAK = { __mode = "v" }
+
+-- Who sleeps on which job: { sem =, job = }. Weak: of a caller that was killed
+-- nothing else is left.
+local waiting = setmetatable({}, WEAK)
+local pool, pooled = {}, 0 -- of such tables, without a job
 local listening = false -- is the bell heard?
 local next_try = has_semaphore and 0 or math.huge -- to hang one up
 
 -- ---- the bell ----
 
 local function wake_all()
-  for id, sem in pairs(waiting) do
+  for id, sleeper in pairs(waiting) do
     waiting[id] = nil
-    sem:post(1)
+    sleeper.sem:post(1)
   end
+end
+
+-- Who was woken the last time, and with which job. nginx has let them run before
+-- the bell is heard again: who still has that job was killed, and its outcome
+-- need not wait for the garbage collector.
+local woken, their_jobs = setmetatable({}, WEAK), setmetatable({}, WEAK)
+local woken_count = 0
+
+local function drop_left_over()
+  for i = 1, woken_count do
+    local sleeper, job = woken[i], their_jobs[i]
+    woken[i], their_jobs[i] = nil, nil
+    if sleeper and job and sleeper.job == job then
+      sleeper.job = false
+      job:drop()
+    end
+  end
+  woken_count = 0
 end
 
 local done = {}
 
 local function wake_done()
+  drop_left_over()
   for i = 1, core.thread_take(done) do
     local id = done[i]
-    local sem = waiting[id]
-    if sem then
+    local sleeper = waiting[id]
+    if sleeper then
       waiting[id] = nil
-      sem:post(1)
+      woken_count = woken_count + 1
+      woken[woken_count], their_jobs[woken_count] = sleeper, sleeper.job
+      sleeper.sem:post(1)
     end
   end
 end
@@ -92,6 +115,7 @@ local function listen(premature, path)
   end
   listening = false
   core.thread_hang_up()
+  woken_count = 0
   wake_all()
 end
 
@@ -109,47 +133,57 @@ end
 
 -- ---- a caller ----
 
-local function take_semaphore()
-  local sem = pool[pooled]
-  if not sem then
-    return (semaphore.new(0))
+local function take_sleeper()
+  local sleeper = pool[pooled]
+  if not sleeper then
+    local sem = semaphore.new(0)
+    return sem and { sem = sem, job = false }
   end
   pool[pooled] = nil
   pooled = pooled - 1
-  return sem
+  return sleeper
 end
 
--- Waits to be woken, for as long as there is a bell.
-local function sleep_until_rung(job, last)
-  local id, sem = job:id(), take_semaphore()
-  if not sem then return end
-  waiting[id] = sem
-  local woken = sem:wait(last - core.now())
-  if woken and pooled < POOL then -- nothing can be posted to it any more
+-- Waits to be woken.
+local function sleep_until_rung(job, seconds)
+  local id, sleeper = job:id(), take_sleeper()
+  if not sleeper then
+    return ngx.sleep(0.001) -- there is no memory now
+  end
+  sleeper.job = job
+  waiting[id] = sleeper
+  local rung = sleeper.sem:wait(seconds)
+  sleeper.job = false
+  if rung and pooled < POOL then -- nothing can be posted to it any more
     pooled = pooled + 1
-    pool[pooled] = sem
+    pool[pooled] = sleeper
   end
   waiting[id] = nil
 end
 
--- A call of long standing is looked at less often.
-local function look_until(job, last)
+-- Looks until there is a bell; less often, the longer it takes.
+local function look(job, last)
   local started = core.now()
   local now = started
-  while not job:done() and now < last do
+  while not listening and not job:done() and now < last do
     ngx.sleep(math.max(0.001, math.min(0.01, (now - started) / 20)))
     now = core.now()
   end
 end
 
 local function wait_for(job, last)
-  if listening then
-    sleep_until_rung(job, last)
-  else
+  local now = core.now()
+  if not listening then
     try_to_listen()
   end
-  if not job:done() then
-    look_until(job, last)
+  -- What is done already may have been rung for before anybody waited.
+  while not job:done() and now < last do
+    if listening then
+      sleep_until_rung(job, last - now)
+    else
+      look(job, last)
+    end
+    now = core.now()
   end
   return job:done()
 end
