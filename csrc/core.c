@@ -1,6 +1,10 @@
 /* bitfront.core: what Lua sees of the native side. Options arrive checked (see
  * lua/bitfront/options.lua); this is not a public interface. */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr */
+#endif
+
 #include "compat.h"
 #include "engine.h"
 #include "luacall.h"
@@ -11,6 +15,7 @@
 #include "push.h"
 #include "terminal.h"
 
+#include <dlfcn.h>
 #include <openssl/crypto.h>
 #include <openssl/opensslv.h>
 #include <string.h>
@@ -297,9 +302,16 @@ static int core_sleep(lua_State *L) {
     return 0;
 }
 
+/* The file that a function comes from as this library is bound; nil where the
+ * system does not tell. */
+static void push_file(lua_State *L, const void *function) {
+    Dl_info info;
+    lua_pushstring(L, dladdr(function, &info) ? info.dli_fname : NULL);
+}
+
 static void set_version(lua_State *L, const char *library, const char *compiled,
                         const char *loaded) {
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 4);
     lua_pushstring(L, compiled);
     lua_setfield(L, -2, "compiled");
     lua_pushstring(L, loaded);
@@ -315,9 +327,15 @@ static int core_versions(lua_State *L) {
     lua_getfield(L, -1, "curl");
     lua_pushstring(L, curl->ssl_version);
     lua_setfield(L, -2, "ssl");
+    push_file(L, (const void *)(uintptr_t)curl_version_info);
+    lua_setfield(L, -2, "file");
     lua_pop(L, 1);
     set_version(L, "openssl", OPENSSL_VERSION_TEXT,
                 OpenSSL_version(OPENSSL_VERSION));
+    lua_getfield(L, -1, "openssl");
+    push_file(L, (const void *)(uintptr_t)OpenSSL_version);
+    lua_setfield(L, -2, "file");
+    lua_pop(L, 1);
     set_version(L, "lua", LUA_RELEASE, NULL);
 #if LIBCURL_VERSION_NUM >= 0x075400
     if (curl->age >= CURLVERSION_TENTH) {

@@ -279,6 +279,21 @@ describe("bitfront doctor", function()
     assert.same({ "", 1 }, { err, code })
   end
 
+  it("tells which libraries are loaded, and warns of two OpenSSLs", function()
+    local out = bitfront("doctor", env)
+    local libcrypto = out:match("ok +libraries +/%S+libcurl%S+, (/%S+libcrypto%S+)\n")
+    assert.truthy(libcrypto, out)
+    local copy = support.tmpdir() .. "/libcrypto.so.copy"
+    support.must(("cp %s %s"):format(libcrypto, copy))
+    out = support.lua(([[
+      require "bitfront.core"
+      assert(package.loadlib(%q, "*"))
+      require "bitfront.cli".main { "doctor" }
+    ]]):format(copy), { env = env })
+    assert.truthy(out:find("TROUBLE +libraries +there are two OpenSSLs"), out)
+    assert.truthy(out:find(copy, 1, true), out)
+  end)
+
   it("finds missing credentials, an unreadable CA file and a silent server", function()
     finds(" credentials  config %(missing_credentials%)", "", with_credentials(sandbox, {
       BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,

@@ -92,6 +92,19 @@ function _M.cached(options)
   return cache
 end
 
+--- What a call from this worker needs, looked at piece by piece: the command
+--- `bitfront doctor`, from where it matters which libraries are loaded.
+---@param options? bitfront.Options  of the client to look with
+---@return string report  a line for each look
+---@return boolean healthy  no trouble was seen
+function _M.doctor(options)
+  check_place(options or {}, "doctor", 2)
+  local client = require "bitfront".new(options)
+  local report, healthy = require "bitfront.cli.doctor".examine(client)
+  client:close()
+  return report, healthy
+end
+
 local made_handlers, last_made = {}, 0
 
 --- A content handler for a location: JSON, CSV, Prometheus' text or a page, by

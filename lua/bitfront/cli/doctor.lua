@@ -37,6 +37,42 @@ local function openssl()
   return version_pair(core.versions().openssl)
 end
 
+local function read(path)
+  local file = io.open(path, "rb")
+  local all = file and file:read("*a")
+  if file then file:close() end
+  return all
+end
+
+-- The files of that library in this process, as Linux tells.
+local function loaded(name)
+  local seen, files = {}, {}
+  for path in (read("/proc/self/maps") or ""):gmatch("(/[^\n]*)\n") do
+    if not seen[path] and path:find("/" .. name .. "[^/]*$") then
+      files[#files + 1] = path
+    end
+    seen[path] = true
+  end
+  return files
+end
+
+local function release(version)
+  return version:match("%d+%.%d+%.%d+")
+end
+
+-- A host may bring an OpenSSL of its own. Two in one process are two sets of
+-- settings, and a structure of the one in the hands of the other is a crash.
+local function libraries()
+  local versions, files = core.versions(), loaded("libcrypto")
+  local bound = versions.openssl.file or "?"
+  local two = #files > 1 or release(versions.openssl.loaded) ~= release(versions.curl.ssl)
+  if two then
+    return ("there are two OpenSSLs: this module uses %s of %s, libcurl uses %s; loaded: %s")
+      :format(versions.openssl.loaded, bound, versions.curl.ssl, table.concat(files, ", ")), true
+  end
+  return ("%s, %s"):format(versions.curl.file or "?", bound)
+end
+
 local function cjson_rock()
   local found, cjson = pcall(require, "cjson")
   if not found then return "not found; client:get and --format json need it", true end
@@ -106,6 +142,7 @@ local LOOKS = {
   { "Lua", lua },
   { "libcurl", libcurl },
   { "OpenSSL", openssl },
+  { "libraries", libraries },
   { "lua-cjson", cjson_rock },
   { "CA file", ca_file },
   { "base URL", base_url },
