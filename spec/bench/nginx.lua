@@ -74,7 +74,7 @@ local INIT = [[
   init_by_lua_block {
     local bitfront = require "bitfront"
     client = bitfront.new { api_key = %q, api_secret = %q, base_url = %q, ca_file = %q,
-      timeout = 20 }
+      timeout = 20, rate_limit = false, retries = 0 }
     %s
   }
 ]]
