@@ -30,7 +30,8 @@ static const struct {
     {CURLOPT_HTTP_TRANSFER_DECODING,   0                      }, /* chunks.c is stricter */
     {CURLOPT_PATH_AS_IS,               1                      }, /* what is signed is what is sent */
     {CURLOPT_NOPROGRESS,               1                      },
-    {CURLOPT_BUFFERSIZE,               4096                   }, /* of many connections */
+    {CURLOPT_BUFFERSIZE,               4096                   }, /* of many calls at once */
+    {CURLOPT_UPLOAD_BUFFERSIZE,        16384                  }, /* the least; not 64 KiB */
     {CURLOPT_NOSIGNAL,                 1                      },
  /* libcurl 7.88 frees a session twice when memory runs out. Connections are
   * kept; what is saved by resuming one that was not is little. */
