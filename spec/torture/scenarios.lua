@@ -20,11 +20,14 @@ local function client_of(name, options)
   return require("bitfront").new(all)
 end
 
--- With everything loaded that a first call loads.
+-- With everything loaded that a first call loads, and all samples of the clock
+-- that are kept.
 local function prepared(name, options)
   return function()
     local client = client_of(name, options)
-    client:get("/v1/trade/openOrders")
+    for _ = 1, 9 do
+      client:get("/v1/trade/openOrders")
+    end
     return client
   end
 end
