@@ -82,7 +82,7 @@ describe("bitfront watch", function()
   it("tells a failure once, and goes on", function()
     local out, err = watch(in_pipe(5), function()
       support.sleep(0.5)
-      sandbox:script { { statusCode = 5000, times = 2 } }
+      sandbox:script { { statusCode = 5000, times = 3 } } -- the client asks thrice
       balances(AFTER)
     end)
     assert.equal("bitfront: server (5000): INTERNAL ERROR\nbitfront: it answers again\n", err)

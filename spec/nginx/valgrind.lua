@@ -16,8 +16,8 @@ local INIT = [[
     local bitfront = require "bitfront"
     clients = {}
     for name, url in pairs { %s } do
-      clients[name] = bitfront.new { api_key = "k", api_secret = "s", rate_limit = false, retries = 0,
-        base_url = url, ca_file = %q, timeout = 5 }
+      clients[name] = bitfront.new { api_key = "k", api_secret = "s", timeout = 5,
+        base_url = url, ca_file = %q, rate_limit = false, retries = 0 }
     end
     function outcome(name)
       local records, err = clients[name]:balances()
