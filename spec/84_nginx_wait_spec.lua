@@ -311,8 +311,8 @@ describe("inside nginx #once", function()
     local core = require "bitfront.core"
     local host = worker.start { main = "master_process off;",
       server = "location = /dead { content_by_lua_block { " ..
-        "local client = require 'bitfront'.new { api_key = 'k', api_secret = 's', rate_limit = false, " ..
-        "timeout = 0.5, base_url = 'https://dead.example' } " ..
+        "local client = require 'bitfront'.new { api_key = 'k', api_secret = 's', " ..
+        "rate_limit = false, timeout = 0.5, base_url = 'https://dead.example' } " ..
         "local _, err = client:balances() ngx.print(err.kind, ' ', err.code, ';') } }" }
     local pipe = io.popen("for i in 1 2; do curl -sZ --no-progress-meter " ..
       "--parallel-immediate -m 10 '" .. host.url .. "/dead?[1-10]'; done")
@@ -346,7 +346,8 @@ describe("inside nginx #once", function()
   it("each caller has its own client, deadline and error", function()
     start { server = [[location = /try { content_by_lua_block {
       local bitfront = require "bitfront"
-      local late = bitfront.new { api_key = "k", api_secret = "s", timeout = 0.1, rate_limit = false,
+      local late = bitfront.new { api_key = "k", api_secret = "s", timeout = 0.1,
+        rate_limit = false,
         base_url = clients.deaf and ngx.var.arg_url }
       local begun = ngx.now()
       local thread = ngx.thread.spawn(late.balances, late)
@@ -410,7 +411,7 @@ describe("inside nginx #once", function()
       start { server = [[location = /try { content_by_lua_block {
         local function ask()
           local client = require "bitfront".new { api_key = "k", api_secret = "s",
-            base_url = ngx.var.arg_url }
+            base_url = ngx.var.arg_url, rate_limit = false }
           ngx.thread.spawn(client.balances, client)
         end
         for i = 1, 20 do ask() end
