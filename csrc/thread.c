@@ -1,3 +1,7 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* pthread_setname_np */
+#endif
+
 #include "thread.h"
 
 #include "channel.h"
@@ -179,6 +183,9 @@ static void *run(void *argument) {
     struct bf_thread *thread = argument;
     struct bf_fault fault = {.kind = BF_OK};
     struct bf_engine *engine = bf_engine_new(&fault);
+#ifdef __linux__
+    (void)pthread_setname_np(pthread_self(), "bitfront"); /* for top -H */
+#endif
     if (engine)
         serve(thread, engine);
     else
