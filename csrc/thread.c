@@ -271,11 +271,6 @@ static struct bf_thread *make(void) {
     return thread;
 }
 
-static void discard(struct bf_thread *thread) {
-    (void)pthread_mutex_destroy(&thread->lock);
-    free(thread);
-}
-
 bool bf_thread_is_foreign(const struct bf_thread *thread) {
     return thread->forks != atomic_load(&forks);
 }
@@ -294,7 +289,8 @@ struct bf_thread *bf_thread_get(struct bf_fault *fault) {
     }
     if (atomic_compare_exchange_strong(&current, &known, made))
         return made;
-    discard(made);
+    (void)pthread_mutex_destroy(&made->lock);
+    free(made);
     return known;
 }
 
