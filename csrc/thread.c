@@ -1,3 +1,7 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* pthread_setname_np */
+#endif
+
 #include "thread.h"
 
 #include "channel.h"
@@ -179,6 +183,9 @@ static void *run(void *argument) {
     struct bf_thread *thread = argument;
     struct bf_fault fault = {.kind = BF_OK};
     struct bf_engine *engine = bf_engine_new(&fault);
+#ifdef __linux__
+    (void)pthread_setname_np(pthread_self(), "bitfront"); /* for top -H */
+#endif
     if (engine)
         serve(thread, engine);
     else
@@ -264,11 +271,6 @@ static struct bf_thread *make(void) {
     return thread;
 }
 
-static void discard(struct bf_thread *thread) {
-    (void)pthread_mutex_destroy(&thread->lock);
-    free(thread);
-}
-
 bool bf_thread_is_foreign(const struct bf_thread *thread) {
     return thread->forks != atomic_load(&forks);
 }
@@ -287,7 +289,8 @@ struct bf_thread *bf_thread_get(struct bf_fault *fault) {
     }
     if (atomic_compare_exchange_strong(&current, &known, made))
         return made;
-    discard(made);
+    (void)pthread_mutex_destroy(&made->lock);
+    free(made);
     return known;
 }
 
