@@ -214,21 +214,8 @@ describe("the engine", function()
     assert.has_error(function() core.start({}, "balances", PATH) end)
   end)
 
-  local found, ffi = pcall(require, "ffi")
-  if not found then return end
-  ffi.cdef "int fork(void); int waitpid(int, int *, int); void _exit(int);"
-
-  -- Runs the function in a forked process; true if it returned true there.
-  local function in_child(action)
-    local status = ffi.new "int[1]"
-    local pid = ffi.C.fork()
-    if pid == 0 then
-      local ok, result = pcall(action)
-      ffi.C._exit(ok and result and 0 or 1)
-    end
-    ffi.C.waitpid(pid, status, 0)
-    return status[0] == 0
-  end
+  if not rawget(_G, "jit") then return end
+  local in_child = require "spec.support.fork".in_child
 
   it("after a fork makes its own connections and leaves the parent's", function()
     local client = native(faultd:url_body(BODY))

@@ -265,21 +265,10 @@ describe("the engine's thread", function()
     end)()
   end)
 
-  local found, ffi = pcall(require, "ffi")
-  if not found then return end
-  pcall(ffi.cdef, "int fork(void); int waitpid(int, int *, int); void _exit(int); void exit(int);")
+  if not rawget(_G, "jit") then return end
 
-  -- Runs the function in a forked process, which ends with exit() as programs
-  -- do; true if it returned true there.
   local function in_child(action)
-    local status = ffi.new "int[1]"
-    local pid = ffi.C.fork()
-    if pid == 0 then
-      local ok, result = pcall(action)
-      ffi.C.exit(ok and result and 0 or 1)
-    end
-    ffi.C.waitpid(pid, status, 0)
-    return status[0] == 0
+    return require "spec.support.fork".in_child(action, "exit")
   end
 
   it("is made anew after a fork, and leaves the parent's alone", function()

@@ -15,19 +15,7 @@ describe("a process", function()
     end)
 
   if not rawget(_G, "jit") then return end
-  local ffi = require "ffi"
-  ffi.cdef "int fork(void); int waitpid(int, int *, int); void _exit(int);"
-
-  local function in_child(action)
-    local status = ffi.new "int[1]"
-    local pid = ffi.C.fork()
-    if pid == 0 then
-      local ok, result = pcall(action)
-      ffi.C._exit(ok and result and 0 or 1)
-    end
-    ffi.C.waitpid(pid, status, 0)
-    return status[0] == 0
-  end
+  local in_child = require "spec.support.fork".in_child
 
   it("that forks 1,000 times gets its own replies, as its children do", function()
     local sandbox = support.sandbox()
