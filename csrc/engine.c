@@ -131,8 +131,11 @@ static void take_out(struct bf_engine *engine, struct bf_transfer *t) {
 }
 
 /* The deadline has come, or nobody wants the result. What is still resolving
- * stays with libcurl until the resolver's thread is back. */
+ * stays with libcurl until the resolver's thread is back. A request that the
+ * system has not got rid of yet must not arrive when nobody counts it. */
 static void give_up(struct bf_engine *engine, struct bf_transfer *t) {
+    if (t->ready && t->fd >= 0)
+        bf_sockets_forget(t->fd);
     if (!bf_transfer_resolving(t)) {
         take_out(engine, t);
         return;

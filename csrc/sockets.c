@@ -51,6 +51,11 @@ int bf_sockets_open(struct bf_sockets *sockets, int family, int type,
     return fd;
 }
 
+void bf_sockets_forget(int fd) {
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 int bf_sockets_close(struct bf_sockets *sockets, int fd) {
     for (size_t i = 0; i < sockets->count; i++) {
         if (sockets->all[i].fd == fd) {

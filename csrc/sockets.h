@@ -27,6 +27,9 @@ int bf_off_standard_streams(int fd);
 int bf_sockets_open(struct bf_sockets *sockets, int family, int type,
                     int protocol);
 
+/* Once it is closed, nothing more of what was written to it is sent. */
+void bf_sockets_forget(int fd);
+
 /* Closes a socket of bf_sockets_open's; what close() returns. */
 int bf_sockets_close(struct bf_sockets *sockets, int fd);
 

@@ -82,6 +82,19 @@ describe("the limits", function()
   end)
 end)
 
+describe("a clock that was set back", function()
+  it("holds nothing up for more than two minutes", function()
+    local state = window.new()
+    for i = 1, 3 do
+      window.acquire(state, 5e9, i, 1000, 3, 60)
+      window.release(state, 5e9, i, 0)
+    end
+    window.fill(state, 5e9, 60000)
+    local wait = window.acquire(state, 1e9, 4, 1000, 3, 60)
+    assert.is_true(wait > 0 and wait <= 120000, tostring(wait))
+  end)
+end)
+
 describe("the store of a process #smoke", function()
   local store = memory.new()
   for i, row in ipairs(rows) do
@@ -128,7 +141,7 @@ describe("waiting for a slot #smoke", function()
     local the_gate, order, callers = gate(memory.new(), 2), {}, {}
     for i = 1, 8 do
       callers[9 - i] = function() -- run() begins with the last
-        local slot = assert(limiter.acquire(the_gate, waiter, core.now() + 60))
+        local slot = assert(limiter.acquire(the_gate, waiter, core.now() + 60, 60))
         order[#order + 1] = i
         limiter.release(slot, 0)
       end
@@ -141,9 +154,9 @@ describe("waiting for a slot #smoke", function()
     function()
       local store = memory.new()
       local the_gate = gate(store, 1)
-      local slot = assert(limiter.acquire(the_gate, waiter, core.now() + 60))
+      local slot = assert(limiter.acquire(the_gate, waiter, core.now() + 60, 60))
       local begun = core.now()
-      local none, failure = limiter.acquire(the_gate, waiter, core.now() + 0.5)
+      local none, failure = limiter.acquire(the_gate, waiter, core.now() + 0.5, 60)
       assert.is_nil(none)
       assert.equal("rate_limit", failure.kind)
       assert.equal("limit", failure.code)
@@ -158,7 +171,7 @@ describe("waiting for a slot #smoke", function()
     for _ = 1, 20 do
       callers[#callers + 1] = function()
         local begun = core.now()
-        local slot = limiter.acquire(the_gate, waiter, core.now() + 2.5)
+        local slot = limiter.acquire(the_gate, waiter, core.now() + 2.5, 60)
         if slot then return limiter.release(slot, 0) end
         assert.is_true(core.now() - begun < 1.5)
         refused = refused + 1
@@ -170,27 +183,62 @@ describe("waiting for a slot #smoke", function()
 
   it("goes on when the one before was killed while it waited", function()
     local the_gate, passed = gate(memory.new(), 1), false
-    local slot = assert(limiter.acquire(the_gate, waiter, core.now() + 60))
+    local slot = assert(limiter.acquire(the_gate, waiter, core.now() + 60, 60))
     limiter.release(slot, 0)
     local killed = coroutine.create(function()
-      limiter.acquire(the_gate, waiter, core.now() + 60)
+      limiter.acquire(the_gate, waiter, core.now() + 60, 60)
     end)
     coroutine.resume(killed)
     killed = nil -- luacheck: ignore
     collectgarbage()
     run { function()
-      passed = limiter.acquire(the_gate, waiter, core.now() + 10)
+      passed = limiter.acquire(the_gate, waiter, core.now() + 10, 60)
     end }
     assert.truthy(passed)
   end)
 
+  it("is not longer than the deadline behind one that was killed", function()
+    local the_gate = gate(memory.new(), 1)
+    limiter.release(assert(limiter.acquire(the_gate, waiter, core.now() + 60, 60)), 0)
+    local killed = coroutine.create(function()
+      limiter.acquire(the_gate, waiter, core.now() + 60, 60)
+    end)
+    coroutine.resume(killed)
+    sleep(1.05) -- it would have looked by now
+    local begun, failure = core.now(), nil
+    run { function()
+      failure = select(2, limiter.acquire(the_gate, waiter, core.now() + 0.4, 60))
+    end }
+    assert.equal("limit", failure.code)
+    assert.is_true(core.now() - begun < 0.6)
+    assert.equal(1, select(2, the_gate.store:peek "k"))
+  end)
+
+  it("gives back a slot that came too late, and takes none after the deadline", function()
+    local store = memory.new()
+    local slow = {
+      acquire = function(_, ...)
+        sleep(0.1)
+        return store:acquire(...)
+      end,
+      release = function(_, ...) return store:release(...) end,
+    }
+    for _, seconds in ipairs { 0.05, -1 } do
+      local slot, failure = limiter.acquire(gate(slow, 1), waiter, core.now() + seconds, 60)
+      assert.is_nil(slot)
+      assert.equal("limit", failure.code)
+    end
+    assert.equal(0, (store:peek "k"))
+  end)
+
   it("fails closed where the store raises or answers nonsense", function()
     for _, store in ipairs {
+      { acquire = function() return 0 / 0 end },
       { acquire = function() error("no such host", 0) end },
       { acquire = function() return nil, "no such host" end },
       { acquire = function() return nil, { "no such host" } end },
     } do
-      local slot, failure = limiter.acquire(gate(store, 1), waiter, core.now() + 1)
+      local slot, failure = limiter.acquire(gate(store, 1), waiter, core.now() + 1, 60)
       assert.is_nil(slot)
       assert.equal("rate_limit", failure.kind)
       assert.equal("store", failure.code)
@@ -263,6 +311,23 @@ describe("the store in Redis", function()
       assert.equal(0, (store:acquire("unused" .. what, 1000, 3, 60)))
     end)
   end
+
+  it("counts as full for a minute where its clock is behind what it had said", function()
+    server:connect():hset("bitfront:limiter", "since", "99999999999999")
+    local wait = store:acquire("key1", 1000, 3, 60)
+    assert.is_true(wait > 58000 and wait <= 60001, tostring(wait))
+    age()
+  end)
+
+  it("forgets keys that nobody uses", function()
+    local connection = server:connect()
+    for i = 1, 300 do connection:hset("bitfront:limiter", "idle" .. i, "0 1000") end
+    for _ = 1, 3000 do
+      store:acquire("busy", 1, 1e6, 1e6)
+      if connection:hlen "bitfront:limiter" < 250 then break end
+    end
+    assert.is_true(connection:hlen "bitfront:limiter" < 250)
+  end)
 
   local function fails_closed(pattern)
     local client = support.client {

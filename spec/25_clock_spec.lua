@@ -51,9 +51,26 @@ describe("the clock #smoke", function()
     is_near(-3600000 + 150, aimed())
   end)
 
-  it("starts over after a refusal, however slow that was", function()
-    learn(7000, 2, true)
-    is_near(7250, aimed())
+  it("takes most of a long time for the server's own work, before it told its time",
+    function()
+      learn(7000, 2, true)
+      is_near(7000 - 1000 + 250 + 250, aimed())
+    end)
+
+  it("is not given up for one request that was long on its way", function()
+    learn(7000, 0.02)
+    learn(7000, 2.4, true)
+    is_near(7010, aimed())
+    learn(7000, 2.4, true)
+    is_near(7000 - 1200 + 250 + 250, aimed())
+  end)
+
+  it("starts over after a refusal that contradicts it, or knows better", function()
+    learn(7000, 0.02)
+    learn(0, 2, true)
+    is_near(-1000 + 500, aimed())
+    learn(5, 0.02, true)
+    is_near(15, aimed())
   end)
 
   it("is not moved by a slow reply that it may well agree with", function()
@@ -132,6 +149,15 @@ describe("a call by a clock that is wrong", function()
       client:close()
     end)
   end
+
+  it("and an exchange that takes its time succeeds on its second attempt", function()
+    sandbox:set { clock_offset_ms = 3600000, limits = false, latency_ms = 1500 }
+    local client = client_with()
+    local _, err, info = client:balances()
+    client:close()
+    assert.is_nil(err)
+    assert.equal(2, info.attempts)
+  end)
 
   it("teaches each of several calls that are under way at once", function()
     sandbox:set { clock_offset_ms = -60000, limits = false }

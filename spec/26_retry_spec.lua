@@ -23,6 +23,16 @@ end)
 describe("a client's quota of retries", function()
   local DOWN = { kind = "network", code = "refused", retryable = true }
 
+  it("is not spent on a retry that there is no time for", function()
+    local faultd = support.faultd()
+    local client = support.client { retries = 2, timeout = 1, base_url = faultd:url {
+      reply = "HTTP/1.1 503 X\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n" } }
+    for _ = 1, 3 do assert.equal(1, select(2, client:balances()).attempts) end
+    assert.equal(10, client._quota.left)
+    client:close()
+    faultd:stop()
+  end)
+
   it("lets 100 clients ask a dead server at most 1.1 times a call", function()
     local calls, requests = 0, 0
     for _ = 1, 100 do
@@ -30,9 +40,7 @@ describe("a client's quota of retries", function()
       for _ = 1, 600 do -- ten minutes of a call each second
         calls = calls + 1
         local retries = 0
-        while retries < 2 and retry.after(DOWN, {}, retries, true, quota) do
-          retries = retries + 1
-        end
+        while retries < 2 and retry.take(quota) do retries = retries + 1 end
         requests = requests + 1 + retries
       end
     end
@@ -41,14 +49,24 @@ describe("a client's quota of retries", function()
 
   it("gives back on success what its retries took, or else a fifth", function()
     local quota = retry.quota()
-    while retry.after(DOWN, {}, 0, true, quota) do end
+    while retry.take(quota) do end
     for _ = 1, 5 do retry.refund(quota, 0) end
-    assert.truthy(retry.after(DOWN, {}, 0, true, quota))
-    assert.is_nil(retry.after(DOWN, {}, 0, true, quota))
+    assert.is_true(retry.take(quota))
+    assert.is_false(retry.take(quota))
     retry.refund(quota, 2)
-    assert.truthy(retry.after(DOWN, {}, 0, true, quota))
-    assert.truthy(retry.after(DOWN, {}, 0, true, quota))
-    assert.is_nil(retry.after(DOWN, {}, 0, true, quota))
+    assert.is_true(retry.take(quota))
+    assert.is_true(retry.take(quota))
+    assert.is_false(retry.take(quota))
+  end)
+
+  it("is not needed for what is sent again once, at once", function()
+    for _, kind in ipairs { "clock", "replay" } do
+      local seen = {}
+      local pause, free = retry.after({ kind = kind, retryable = true }, seen, 0, true)
+      assert.same({ 0, true }, { pause, free })
+      assert.is_nil((retry.after({ kind = kind, retryable = true }, seen, 1, true)))
+    end
+    assert.is_nil(select(2, retry.after(DOWN, {}, 0, true)))
   end)
 end)
 

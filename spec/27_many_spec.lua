@@ -98,6 +98,7 @@ describe("the balances of many accounts #smoke", function()
       { "clients must be an array" },
       { "clients[1] is no client", { {} } },
       { "clients[2] is no client", { client, "x" } },
+      { "clients[2] is no client", { client, nil, client } },
       { "clients[1] and clients[2] are the same", { client, client } },
       { "options must be a table", {}, 5 },
       { 'unknown option "concurency"; did you mean "concurrency"?', {},
@@ -118,6 +119,19 @@ describe("the balances of many accounts #smoke", function()
       assert.truthy(message:find "^[^\n]*27_many_spec%.lua:%d+: ", message)
     end
     client:close()
+  end)
+
+  it("fail one by one where a function that was given yields to nobody", function()
+    local outcomes = bitfront.balances_many {
+      client_of(coin "A"),
+      client_of(coin "B", nil, { on_attempt = function() coroutine.yield() end }),
+      client_of(coin "C"),
+    }
+    assert.equal("A", outcomes[1].balances[1].currency)
+    assert.equal("C", outcomes[3].balances[1].currency)
+    if _VERSION ~= "Lua 5.1" or rawget(_G, "jit") then -- there pcall is in the way
+      assert.equal("raised", outcomes[2].err.code)
+    end
   end)
 
   it("end when a thousand calls hang, each at its deadline #once", function()

@@ -102,6 +102,26 @@ describe("under the scheduler", function()
       assert.is_true(stall < 0.2, tostring(stall))
     end)
 
+    it(name .. " a credentials function may wait too, among many", function()
+      if not can_run or name == "luv" then return end -- luv's resumes only its own
+      local clients = {}
+      for i = 1, 3 do
+        clients[i] = require "bitfront".new {
+          base_url = faultd:url_body(support.success()), ca_file = support.certs().ca,
+          sleep = scheduler.sleep, rate_limit = false, clock = "system",
+          credentials = function()
+            scheduler.sleep(0.05)
+            return "key" .. i, "secret"
+          end,
+        }
+      end
+      longest_stall(scheduler, function()
+        for _, outcome in ipairs(require "bitfront".balances_many(clients)) do
+          assert.is_nil(outcome.err)
+        end
+      end)
+    end)
+
     it(name .. " others run while many calls and their slots wait", function()
       if not can_run then return end
       local clients, store = {}, require "bitfront.limiter.memory".new()

@@ -49,7 +49,8 @@ local function gate_of(self)
   local key = self._native:key_id()
   local gate = {
     store = limits.store, per_second = limits.per_second,
-    per_minute = limits.per_minute, key = key or limiter.NO_KEY,
+    per_minute = limits.per_minute,
+    key = key or limiter.NO_KEY .. self._options.base_url,
   }
   if key and not self._options.credentials then self._gate = gate end
   return gate
@@ -101,22 +102,36 @@ local function wall_offset(response_time, sent, round_trip)
   return response_time - (native.wall() - ago * 1000)
 end
 
--- Whatever it does, it is not to harm the call.
+-- Whatever it does, it is not to harm the call; but Ctrl-C is not its doing.
 local function tell_observer(run, began, err, info, round_trip)
   local observer = run.client._options.on_attempt
   if not observer then return end
   local now = native.now()
-  pcall(observer, {
+  local told, message = pcall(observer, {
     attempt = run.attempts, path = run.request.path,
     kind = err and err.kind, code = err and err.code or info and info.statusCode,
     http_status = err and err.http_status or info and info.http_status,
     began = native.wall() - math.floor((now - began) * 1000 + 0.5),
     waited = began - run.ready, elapsed = now - began, round_trip = round_trip,
   })
+  if not told and tostring(message):find "interrupted!$" then error(message, 0) end
 end
 
--- What was sent and not answered may reach the server when we have given up.
-local LATE = 1000 -- ms
+-- No attempt takes longer: so long a slot is taken at the most, should its
+-- process die.
+local LONGEST_ATTEMPT = 60 -- s
+
+-- What was sent and not answered in time may be read by the server when we have
+-- given up. On a connection that it has closed it reads nothing any more.
+local LATE = 5000 -- ms
+
+-- For how long the attempt may still be seen by the server, in ms; nil where it
+-- never was.
+local function grace_of(failure, sent, round_trip)
+  if not sent then return nil end
+  local lost = failure and failure.kind ~= "network" and not round_trip
+  return lost and LATE or 0
+end
 
 -- Signs and sends, once. The slot is not given back where this raises: then it
 -- counts until the deadline.
@@ -126,11 +141,10 @@ local function attempt(run, slot)
   run.attempts = run.attempts + 1
   local offset, monotonic = self._clock:aim()
   local value, failure, info, sent, round_trip = run.waiter.read(self._native,
-    request.want, request.path, request.query, run.deadline,
+    request.want, request.path, request.query,
+    slot and slot.over or math.min(run.deadline, began + LONGEST_ATTEMPT),
     self._options.amounts, offset, monotonic)
-  if slot then
-    limiter.release(slot, sent and not round_trip and LATE or 0)
-  end
+  if slot then limiter.release(slot, grace_of(failure, sent, round_trip)) end
   local err = failure and errors.new(failure, run.attempts)
   local time = info and info.responseTime
   if time and round_trip then
@@ -145,7 +159,7 @@ end
 local FULL = 1
 
 local function heed_refusal(run, err)
-  if err.kind ~= "rate_limit" then return end
+  if err.kind ~= "rate_limit" and err.http_status ~= 429 then return end
   err.retry_after = err.retry_after or FULL
   if run.gate then limiter.fill(run.gate, err.retry_after) end
 end
@@ -158,10 +172,12 @@ local function try_again(run, err)
     return false
   end
   run.seen = run.seen or {}
-  local pause = retry.after(err, run.seen, run.attempts - 1, run.gate ~= nil,
-    self._quota)
+  local pause, free = retry.after(err, run.seen, run.attempts - 1, run.gate ~= nil)
   run.ready = native.now()
-  if not pause or run.ready + pause >= run.deadline then return false end
+  if not pause or run.ready + pause >= run.deadline
+    or not free and not retry.take(self._quota) then
+    return false
+  end
   if pause > 0 then run.waiter.sleep(pause) end
   return true
 end
@@ -183,10 +199,12 @@ local function call(self, request, waiter, timeout)
   repeat
     local slot, refused
     if run.gate then
-      slot, refused = limiter.acquire(run.gate, run.waiter, run.deadline)
+      slot, refused = limiter.acquire(run.gate, run.waiter, run.deadline,
+        LONGEST_ATTEMPT)
     end
     if refused then
-      return nil, err or errors.new(refused, 0), finish_info(run, info)
+      err = err or errors.new(refused, 0)
+      break
     end
     value, err, info = attempt(run, slot)
     if not err then

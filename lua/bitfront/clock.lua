@@ -13,7 +13,7 @@ local LATEST = 253402300799999 -- ms; the end of the year 9999
 
 ---@class bitfront.Clock
 ---@field is_fixed? true  it learns nothing
----@field samples table[]  { offset =, half =, at = }: ms ahead of the monotonic clock, half the round trip in ms, when
+---@field samples table[]  { offset =, middle =, half =, at = }: ms ahead of the monotonic clock, the same if the time was read half way, half the round trip in ms, when
 ---@field best table?
 local Clock = {}
 Clock.__index = Clock
@@ -28,8 +28,9 @@ local function present(self, now)
   return self.best or { offset = native.wall() - now * 1000, half = 0, at = now }
 end
 
+-- The middle of the round trip is as far from both ends as can be.
 local function contradicts(sample, held, now)
-  local apart = math.abs(sample.offset - held.offset)
+  local apart = math.abs(sample.middle - held.offset)
   return apart > sample.half + doubt(held, now) + 1 -- its time is in whole ms
 end
 
@@ -59,7 +60,10 @@ local function adopt(self)
   if not text or text == self.seen then return end
   local offset, half, at = text:match "^(%-?%d+) (%d+) (%d+)$"
   if not offset then return end
-  local sample = { offset = tonumber(offset), half = tonumber(half), at = at / 1000 }
+  local sample = {
+    offset = tonumber(offset), middle = tonumber(offset), half = tonumber(half),
+    at = at / 1000,
+  }
   self.samples, self.best, self.seen = { sample }, sample, text
 end
 
@@ -76,23 +80,44 @@ local function add(self, sample, now)
   self.best = find_best(samples, now)
 end
 
---- Takes in what a reply tells: the server read its clock somewhere between our
---- sending and its reply, most likely half way. One that took its time tells
---- little, and is heard only where it contradicts what is known.
+-- The server read its clock between our sending and its reply: half way, if both
+-- ways took as long. A long time between is mostly its own work, which it did
+-- before it said what time it is.
+local function sample_of(response_time, sent, round_trip)
+  local half = round_trip * 500
+  local received = (sent + round_trip) * 1000
+  return {
+    offset = response_time - received + math.min(half, WIDE),
+    middle = response_time - received + half, half = half, at = sent,
+  }
+end
+
+-- A request may have been refused because it was long on its way, by what is
+-- still right: that is given up only after a second refusal.
+local function overrules(self, sample, now)
+  self.refusals = self.refusals + 1
+  return not self.best or self.refusals > 1 or contradicts(sample, self.best, now)
+    or sample.half <= self.best.half
+end
+
+--- Takes in what a reply tells. One that took its time tells little, and is heard
+--- only where it contradicts what is known.
 ---@param response_time integer  ms
 ---@param sent number  s, on native.now's clock
 ---@param round_trip number  s
 ---@param refused boolean?  for its time: then what is known is wrong
 function Clock:learn(response_time, sent, round_trip, refused)
   if response_time <= 0 or response_time > LATEST then return end
-  local half = round_trip * 500
-  local sample = { offset = response_time - sent * 1000 - half, half = half, at = sent }
   local now, before = native.now(), self.best
-  if refused or contradicts(sample, present(self, now), now) then
+  local sample = sample_of(response_time, sent, round_trip)
+  if refused then
+    if overrules(self, sample, now) then start_over(self, sample) end
+  elseif contradicts(sample, present(self, now), now) then
     start_over(self, sample)
-  elseif half <= WIDE then
+  elseif sample.half <= WIDE then
     add(self, sample, now)
   end
+  if not refused then self.refusals = 0 end
   if self.dict and self.best ~= before then publish(self) end
 end
 
@@ -121,7 +146,7 @@ local clocks = setmetatable({}, { __mode = "v" })
 function _M.of(base_url)
   local clock = clocks[base_url]
   if not clock then
-    clock = setmetatable({ samples = {}, name = PREFIX .. base_url }, Clock)
+    clock = setmetatable({ samples = {}, refusals = 0, name = PREFIX .. base_url }, Clock)
     clocks[base_url] = clock
   end
   return clock

@@ -10,11 +10,11 @@ local _M = {}
 --- nil and the cause where the store cannot be asked. Times are in ms.
 ---@class bitfront.Store
 ---@field acquire fun(self, key: string, lease: number, per_second: integer, per_minute: integer): number?, any  0 and the slot's id; or ms until there may be room, and no sooner
----@field release fun(self, key: string, id: any, grace: number): any  the slot's call has ended `grace` ms from now
+---@field release fun(self, key: string, id: any, grace: number?): any  the slot's call has ended `grace` ms from now; nil: nothing was sent, and nothing counts
 ---@field fill fun(self, key: string, ms: number): any  there is no room for so long
 ---@field peek fun(self, key: string): integer?, any, number  calls that count in the second and in the minute, ms for which it is full whatever they are
 
-_M.NO_KEY = "anonymous" -- in whose name unsigned calls are counted
+_M.NO_KEY = "anonymous:" -- and the exchange: for calls without a key
 
 local SHORTEST = 0.001 -- s between two looks
 local PATIENCE = 1 -- s after which a caller who does not look is gone
@@ -55,6 +55,7 @@ end
 ---@class bitfront.Slot
 ---@field gate bitfront.Gate
 ---@field id any
+---@field over number  s, on native.now's clock: nothing may be sent after that
 
 local function broken(cause)
   return {
@@ -78,14 +79,23 @@ local function ask(store, operation, ...)
   return nil, value
 end
 
--- A slot; nil and the failure; or nil, nil, and seconds until the next try.
-local function try(gate, deadline)
-  local lease = (deadline - native.now()) * 1000
-  local wait, more = ask(gate.store, "acquire", gate.key, math.max(lease, 0),
+-- A slot; nil and the failure; or nil, nil, and seconds until the next try. A
+-- slot that took so long to get that the deadline is over is given back.
+local function try(gate, deadline, longest)
+  local begun = native.now()
+  local lease = math.min(deadline - begun, longest)
+  if lease <= 0 then return nil, full(gate, 0) end
+  local wait, more = ask(gate.store, "acquire", gate.key, lease * 1000,
     gate.per_second, gate.per_minute)
-  if type(wait) ~= "number" then return nil, broken(more) end
-  if wait <= 0 then return { gate = gate, id = more } end
-  wait = wait / 1000
+  local late = native.now() >= deadline
+  if type(wait) ~= "number" or wait ~= wait then
+    return nil, broken(more)
+  elseif wait <= 0 and not late then
+    return { gate = gate, id = more, over = begun + lease }
+  elseif wait <= 0 then
+    ask(gate.store, "release", gate.key, more)
+  end
+  wait = math.max(wait, 0) / 1000
   if native.now() + wait >= deadline then return nil, full(gate, wait) end
   return nil, nil, wait
 end
@@ -115,29 +125,32 @@ local function leave(gate, queue, ticket)
       break
     end
   end
-  if not queue[1] then forget_queue(gate) end
+  if not queue[1] and queues[gate.store][gate.key] == queue then
+    forget_queue(gate)
+  end
 end
 
 -- One look of a waiting caller: as `try`. Only the first in the queue asks the
 -- store; one behind can reckon that it is not sooner than those before it.
-local function look(gate, queue, ticket, deadline)
+local function look(gate, queue, ticket, deadline, longest)
   local place = place_of(queue, ticket)
   if place == 1 then
-    local slot, failure, wait = try(gate, deadline)
+    local slot, failure, wait = try(gate, deadline, longest)
     queue.due = wait and native.now() + wait or 0
     return slot, failure, wait
   end
-  local due = queue.due + math.floor((place - 1) / gate.per_second)
-  if due >= deadline then return nil, full(gate, due - native.now()) end
-  return nil, nil, queue.due - native.now()
+  local now = native.now()
+  local due = math.max(queue.due, now) + math.floor((place - 1) / gate.per_second)
+  if due >= deadline then return nil, full(gate, due - now) end
+  return nil, nil, queue.due - now
 end
 
-local function wait_in_line(gate, waiter, deadline)
+local function wait_in_line(gate, waiter, deadline, longest)
   local queue = queue_of(gate.store, gate.key)
   local ticket = join(queue)
   while true do
     if ticket.gone then ticket = join(queue) end
-    local slot, failure, wait = look(gate, queue, ticket, deadline)
+    local slot, failure, wait = look(gate, queue, ticket, deadline, longest)
     if slot or failure then
       leave(gate, queue, ticket)
       return slot, failure
@@ -152,31 +165,34 @@ end
 --- which is told at once.
 ---@param gate bitfront.Gate
 ---@param waiter bitfront.Waiter
----@param deadline number  s, on native.now's clock; the call must be over by then
+---@param deadline number  s, on native.now's clock
+---@param longest number  s from getting the slot in which its call is over
 ---@return bitfront.Slot?
 ---@return table? failure
-function _M.acquire(gate, waiter, deadline)
+function _M.acquire(gate, waiter, deadline, longest)
   local waiting = queues[gate.store]
   if not (waiting and waiting[gate.key]) then
-    local slot, failure, wait = try(gate, deadline)
+    local slot, failure, wait = try(gate, deadline, longest)
     if slot or failure or not wait then return slot, failure end
   end
-  return wait_in_line(gate, waiter, deadline)
+  return wait_in_line(gate, waiter, deadline, longest)
 end
 
 --- The slot's call has ended: it counts until a second (a minute) after. Where
 --- the store cannot be told, it counts as if it had lasted until its deadline.
 ---@param slot bitfront.Slot
----@param grace number  ms by which the server may see the call later than now
+---@param grace number?  ms by which the server may see the call later than now; nil: it will not, nothing was sent
 function _M.release(slot, grace)
   ask(slot.gate.store, "release", slot.gate.key, slot.id, grace)
 end
+
+local LONGEST_FULL = 60 -- s: the longer window is over then, whatever it is told
 
 --- The exchange said that there is no room.
 ---@param gate bitfront.Gate
 ---@param seconds number
 function _M.fill(gate, seconds)
-  ask(gate.store, "fill", gate.key, seconds * 1000)
+  ask(gate.store, "fill", gate.key, math.min(seconds, LONGEST_FULL) * 1000)
 end
 
 ---@param gate bitfront.Gate

@@ -22,7 +22,8 @@ local function check_clients(clients, is_client, level)
     error("bitfront.balances_many: clients must be an array", level + 1)
   end
   local seen = {}
-  for i, client in ipairs(clients) do
+  for i = 1, #clients do
+    local client = clients[i]
     if not is_client(client) then
       error(("bitfront.balances_many: clients[%d] is no client"):format(i), level + 1)
     elseif seen[client] then

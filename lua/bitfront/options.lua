@@ -59,6 +59,12 @@ local function text(value)
     "a string of 1 to 4096 printable ASCII characters"
 end
 
+-- As it stands in the file, in whatever script.
+local function section(value)
+  return type(value) == "string" and value ~= "" and #value <= 4096
+    and not value:find "[%z\001-\031\127]", "the name of a section"
+end
+
 -- With socks4 and socks5 libcurl looks the exchange's name up itself, in a way
 -- that no deadline can end.
 local function proxy(value)
@@ -130,7 +136,7 @@ local checks = {
   api_key = text,
   api_secret = text,
   credentials = callable "that returns key and secret",
-  profile = text,
+  profile = section,
   base_url = text,
   timeout = seconds,
   connect_timeout = seconds,

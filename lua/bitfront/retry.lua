@@ -33,28 +33,33 @@ function _M.refund(quota, retries)
   quota.left = math.min(CAPACITY, quota.left + (retries > 0 and retries or 0.2))
 end
 
-local function take(quota)
+--- Takes a retry from the quota, where there is one left.
+---@param quota bitfront.Quota
+---@return boolean
+function _M.take(quota)
   if quota.left < 1 then return false end
   quota.left = quota.left - 1
   return true
 end
 
--- What is mended by asking anew at once, and if not then, never.
+-- What is mended by asking anew at once, and if not then, never. It costs nothing
+-- of the quota.
 local function once(seen, kind)
   if seen[kind] then return nil end
   seen[kind] = true
-  return 0
+  return 0, true
 end
 
--- Seconds, or nil where the failure is not to be tried again.
+-- Seconds, or nil where the failure is not to be tried again; and whether that
+-- is free.
 local function pause_after(failure, seen, retries, limited)
   local kind = failure.kind
   if not failure.retryable then
     return nil
   elseif kind == "clock" or kind == "replay" then
     return once(seen, kind)
-  elseif failure.stale and once(seen, "stale") then
-    return 0
+  elseif failure.stale and not seen.stale then
+    return once(seen, "stale")
   elseif kind == "rate_limit" then
     return limited and 0 or 1 -- the limiter has the pause
   end
@@ -66,12 +71,11 @@ end
 ---@param seen table<string, true>  what this call has been through; written to
 ---@param retries integer  made already
 ---@param limited boolean  is there a limiter?
----@param quota bitfront.Quota
 ---@return number? seconds
-function _M.after(failure, seen, retries, limited, quota)
-  local pause = pause_after(failure, seen, retries, limited)
-  if not pause or not take(quota) then return nil end
-  return math.max(pause, failure.retry_after or 0)
+---@return boolean? free  it costs nothing of the quota
+function _M.after(failure, seen, retries, limited)
+  local pause, free = pause_after(failure, seen, retries, limited)
+  return pause and math.max(pause, failure.retry_after or 0), free
 end
 
 return _M

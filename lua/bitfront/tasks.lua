@@ -6,15 +6,18 @@ local wait = require "bitfront.wait"
 
 local _M = {}
 
--- What a task gives way with: the transfer it waits for, or the time.
+-- What a task gives way with: this mark, and the transfer it waits for, or the
+-- time. Without the mark it is a user's function that yields, to a scheduler.
+local OURS = {}
+
 local waiter = {
   sleep = function(seconds)
-    coroutine.yield(nil, native.now() + seconds)
+    coroutine.yield(OURS, nil, native.now() + seconds)
   end,
   read = function(...)
     local transfer, failure = native.start(...)
     if not transfer then return nil, failure end
-    coroutine.yield(transfer)
+    coroutine.yield(OURS, transfer)
     return transfer:finish()
   end,
 }
@@ -30,12 +33,34 @@ local function is_ready(task, now)
   return task.due <= now
 end
 
+local function is_in_coroutine()
+  local running, is_main = coroutine.running()
+  return running ~= nil and not is_main
+end
+
+local resume
+
+-- Takes note of what a task gives way with; whether it has ended.
+local function note(task, raised, ok, ...)
+  local mark, transfer, due = ...
+  if not ok then
+    raised(task.job, mark)
+  elseif mark == OURS then
+    task.transfer, task.due = transfer, due
+  elseif coroutine.status(task.thread) == "dead" then
+    return true
+  elseif is_in_coroutine() then
+    return resume(task, raised, coroutine.yield(...))
+  else
+    ok = false
+    raised(task.job, "a function that was given yields where there is no scheduler")
+  end
+  return not ok
+end
+
 -- Runs a task until it waits or ends; whether it has ended.
-local function resume(task, raised, ...)
-  local ok, transfer, due = coroutine.resume(task.thread, ...)
-  if not ok then raised(task.job, transfer) end
-  task.transfer, task.due = transfer, due
-  return coroutine.status(task.thread) == "dead"
+function resume(task, raised, ...)
+  return note(task, raised, coroutine.resume(task.thread, ...))
 end
 
 -- Until something may have become ready.

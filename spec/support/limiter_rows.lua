@@ -52,6 +52,9 @@ return {
       sleep(0.95)
       taken(store, key, 1)
     end },
+  { "takes a slot back of which nothing was sent", function(store, key)
+    for _ = 1, 5 do assert(store:release(key, taken(store, key, 1, 1))) end
+  end },
   { "keeps keys apart", function(store, key)
     for _ = 1, 3 do taken(store, key .. "a") end
     taken(store, key .. "b")

@@ -26,7 +26,8 @@ local run_id = redis.call("INFO", "server"):match("run_id:(%x+)")
 if not run_id then error("the server does not tell its run_id") end
 
 local known = redis.call("HMGET", hash, "run_id", "since", field)
-if known[1] ~= run_id or not known[2] then
+local since = tonumber(known[2] or nil)
+if known[1] ~= run_id or not since or since > now then
   known = { run_id, string.format("%.0f", now) }
   redis.call("DEL", hash)
   redis.call("HMSET", hash, "run_id", run_id, "since", known[2])
@@ -39,7 +40,7 @@ if operation == "acquire" then
   wait = window.acquire(state, now, ARGV[3], tonumber(ARGV[4]),
     tonumber(ARGV[5]), tonumber(ARGV[6]))
 elseif operation == "release" then
-  window.release(state, now, ARGV[3], tonumber(ARGV[4]))
+  window.release(state, now, ARGV[3], tonumber(ARGV[4])) -- "": nothing was sent
 elseif operation == "fill" then
   window.fill(state, now, tonumber(ARGV[3]))
 elseif operation == "peek" then
@@ -47,6 +48,20 @@ elseif operation == "peek" then
   return { second, minute, math.ceil(full) }
 end
 redis.call("HSET", hash, field, window.pack(state))
+
+-- Now and then a look at some others: keys that nobody uses are forgotten.
+if operation == "acquire" and time[2] % 64 == 0 then
+  local cursor = redis.call("HGET", hash, "cursor") or "0"
+  local scanned = redis.call("HSCAN", hash, cursor, "COUNT", 20)
+  for i = 1, #scanned[2], 2 do
+    local name, text = scanned[2][i], scanned[2][i + 1]
+    if name ~= "run_id" and name ~= "since" and name ~= "cursor"
+      and window.is_idle(window.unpack(text), now) then
+      redis.call("HDEL", hash, name)
+    end
+  end
+  redis.call("HSET", hash, "cursor", scanned[1])
+end
 redis.call("PEXPIRE", hash, 30 * 86400000)
 return math.ceil(wait)
 ]]
@@ -80,7 +95,7 @@ local function take_client(self)
     return nil, tostring(not done and made or message or "connect gave nothing")
   end
   set_timeout(made)
-  return made
+  return made, made.get_reused_times and (made:get_reused_times() or 0) > 0
 end
 
 -- lua-resty-redis has a pool of its own, and its connections end with the
@@ -147,6 +162,11 @@ local function run(self, ...)
   return nil, message
 end
 
+-- As Redis reads it, whatever Lua and the locale make of a number.
+local function whole(value)
+  return ("%.0f"):format(value)
+end
+
 local function number(reply, message)
   local value = tonumber(reply)
   if value then return value end
@@ -156,18 +176,18 @@ end
 function Store:acquire(key, lease, per_second, per_minute)
   local drawn = native.random()
   if not drawn then return nil, "there are no random numbers" end
-  local id = ("%.0f"):format(drawn * ID_RANGE)
+  local id = whole(drawn * ID_RANGE)
   local wait, trouble = number(run(self, "acquire", key, id,
-    ("%.0f"):format(math.ceil(lease)), per_second, per_minute))
+    whole(math.ceil(lease)), whole(per_second), whole(per_minute)))
   return wait, wait and id or trouble
 end
 
 function Store:release(key, id, grace)
-  return number(run(self, "release", key, id, ("%.0f"):format(grace)))
+  return number(run(self, "release", key, id, grace and whole(grace) or ""))
 end
 
 function Store:fill(key, ms)
-  return number(run(self, "fill", key, ("%.0f"):format(math.ceil(ms))))
+  return number(run(self, "fill", key, whole(math.ceil(ms))))
 end
 
 function Store:peek(key)

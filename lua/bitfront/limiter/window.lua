@@ -35,9 +35,20 @@ local function note_landing(state, id)
   end
 end
 
+-- Where the clock was set back, what it had said before is not far in the future.
+local function return_to(state, now)
+  local i = state.last
+  while i >= state.first and state.ended[i] > now + _M.MINUTE do
+    state.ended[i] = now + _M.MINUTE
+    i = i - 1
+  end
+  state.full = math.min(state.full, now + _M.MINUTE)
+end
+
 -- A call of which nothing was heard, its process being dead, was over when it
 -- had to be. What ended more than a minute ago is forgotten.
 local function settle(state, now)
+  return_to(state, now)
   for id, over in pairs(state.flying) do
     if over <= now then
       note_landing(state, id)
@@ -75,10 +86,11 @@ function _M.acquire(state, now, id, lease, per_second, per_minute)
 end
 
 --- The slot's call has ended `grace` ms from now. One that is not known here
---- was taken before the state was lost, or outlived its lease: it counts.
+--- was taken before the state was lost, or outlived its lease: it counts. Without
+--- `grace` nothing was sent, and nothing counts.
 function _M.release(state, now, id, grace)
   note_landing(state, id)
-  note_end(state, now + grace)
+  if grace then note_end(state, now + grace) end
 end
 
 --- Leaves no room for `ms` from now.

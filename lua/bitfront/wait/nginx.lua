@@ -200,7 +200,8 @@ local function read(client, want, path, query, deadline, amounts, clock_offset,
   end
   if not wait_for(job, deadline + MARGIN) then
     job:drop()
-    return nil, { kind = "timeout", code = "busy", message = LATE }
+    return nil, { kind = "timeout", code = "busy", message = LATE }, nil,
+      deadline -- it may have been sent until then
   end
   return job:finish()
 end
