@@ -133,7 +133,7 @@ describe("a failed call", function()
 
   for _, row in ipairs {
     { { http_status = 503 }, "http", "status", 3 },
-    { { http_status = 429 }, "http", "status", 3 },
+    { { http_status = 429 }, "http", "status", 3 }, -- left alone for a second
     { { http_status = 404 }, "http", "status", 1 },
     { { http_status = 401 }, "http", "status", 1 },
     { { body = "{}" }, "protocol", "schema", 1 },
@@ -269,6 +269,30 @@ describe("a failed call", function()
         assert.is_nil(tostring(value):find(support.KEY, 1, true))
       end
     end
+  end)
+
+  it("costs no slot where nothing was sent", function()
+    local store = require "bitfront.limiter.memory".new()
+    local client = support.client {
+      base_url = "http://127.0.0.1:" .. support.free_port(), retries = 2,
+      rate_limit = { store = store },
+    }
+    assert.equal("refused", select(2, client:balances()).code)
+    assert.equal(0, select(2, store:peek(client._native:key_id())))
+    client:close()
+  end)
+
+  it("blocks its key for a minute at most, whatever the server says", function()
+    local faultd, store = support.faultd(), require "bitfront.limiter.memory".new()
+    local client = support.client {
+      rate_limit = { store = store }, base_url = faultd:url { reply =
+        support.reply(support.refusal(6004), { headers = { "Retry-After: 80000" } }) },
+    }
+    assert.equal(80000, select(2, client:balances()).retry_after)
+    local _, _, full = store:peek(client._native:key_id())
+    assert.is_true(full > 50000 and full <= 60000, tostring(full))
+    client:close()
+    faultd:stop()
   end)
 
   it("takes a slot for each attempt, and for each question for the time", function()

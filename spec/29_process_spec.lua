@@ -14,6 +14,50 @@ describe("a process", function()
       assert.equal("500 1 same\n", out)
     end)
 
+  -- What TCP has not got rid of when the network fails, it would send when the
+  -- network is back, and nobody counts it by then.
+  local OUTAGE = [[
+    local bitfront, core = require "bitfront", require "bitfront.core"
+    local sandbox = require "spec.support".sandbox()
+    local clients = {}
+    for i = 1, 3 do
+      clients[i] = bitfront.new { base_url = sandbox.base_url, timeout = 1.5,
+        ca_file = sandbox.ca_file, api_key = sandbox.key,
+        api_secret = sandbox.secret, retries = 0 }
+    end
+    local function ask(wanted)
+      for _, outcome in ipairs(bitfront.balances_many(clients)) do
+        assert((outcome.err and outcome.err.kind or "fine") == wanted,
+          tostring(outcome.err))
+      end
+    end
+    local function sleep_until(time) while core.now() < time do core.sleep(0.1) end end
+    ask "fine"
+    sleep_until(core.now() + 1.5)
+    local begun = core.now()
+    os.execute "ip link set lo down"
+    ask "timeout"
+    sleep_until(begun + 4.5)
+    os.execute "ip link set lo up"
+    sleep_until(begun + 10)
+    ask "fine"
+    local check = assert(io.popen("%s lua/bitfront/cli/bitfront sandbox "
+      .. "--check-limits --dir " .. sandbox.dir))
+    print(check:read "*a")
+    sandbox:stop()
+  ]]
+
+  it("whose network fails for a while sends nothing of that later #once", function()
+    if support.must "id -u" ~= "0\n" then pending "a network of its own needs root" end
+    local program = support.tmpdir() .. "/outage.lua"
+    support.write(program, 'package.path = "./?.lua;" .. package.path\n'
+      .. OUTAGE:format(support.interpreter()))
+    local out, err = support.run(("PATH=$PATH:/usr/sbin:/sbin unshare -n sh -c %s")
+      :format(support.quote("ip link set lo up; " .. support.interpreter() .. " "
+        .. program)))
+    assert.truthy(out:find("6 calls of 1 key .*: no limit exceeded"), out .. err)
+  end)
+
   if not rawget(_G, "jit") then return end
   local in_child = require "spec.support.fork".in_child
 

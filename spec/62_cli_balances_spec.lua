@@ -179,6 +179,16 @@ spare    ETH           7                7
       assert.equal("account,currency,balance,availableBalance\r\nspare,ETH,7,7\r\n", out)
     end)
 
+    it("has sections in any script with --all-profiles", function()
+      local out, err = bitfront("balances --all-profiles --format csv --columns account",
+        (function()
+          local env_of_one = home_of {}
+          env_of_one.HOME = command.home { ["Küche"] = { "keyofmain", "secret1" } }
+          return env_of_one
+        end)())
+      assert.same({ "account\r\nKüche\r\n", "" }, { out, err })
+    end)
+
     it("tells how far it is on a terminal, and wipes that away", function()
       local inner = command.line "balances --all-profiles --format csv >/dev/null"
       local out = support.run("script -qec " .. support.quote(inner) .. " /dev/null",
