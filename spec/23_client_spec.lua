@@ -59,6 +59,14 @@ describe("a client", function()
       end
     end)
 
+    it("a query value, in a table", function()
+      local ok, message = pcall(function()
+        client:get("/v1/a", { a = {} })
+      end)
+      assert.is_false(ok)
+      assert.truthy(message:find "^[^\n]*23_client_spec%.lua:%d+: ", message)
+    end)
+
     it("a method called with a dot", function()
       local ok, message = pcall(function() client.balances() end)
       assert.is_false(ok)

@@ -170,6 +170,19 @@ describe("a call by a clock that is wrong", function()
     assert.equal(16, #sandbox:log())
   end)
 
+  it("learns nothing from a reply that is not taken", function()
+    sandbox:set { limits = false }
+    local client = client_with()
+    assert(client:balances())
+    local now = ("%.0f"):format(core.wall() - 9e6)
+    sandbox:script { body = '{"timezone":"UTC","responseTime":' .. now
+      .. ',"statusCode":1000,"statusMessage":"SUCCESS","responseData":[}' }
+    assert.equal("protocol", select(2, client:balances()).kind)
+    local _, _, info = client:balances()
+    client:close()
+    assert.equal(1, info.attempts)
+  end)
+
   it("survives the exchange's clock being set while it runs", function()
     local client = client_with()
     sandbox:set { limits = false }

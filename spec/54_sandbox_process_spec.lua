@@ -309,6 +309,20 @@ describe("sandbox.start", function()
   end)
 end)
 
+describe("a folder with files of the user's", function()
+  it("is not taken, and they stay as they are", function()
+    for _, name in ipairs { "nginx.conf", "server.key", "ca.pem" } do
+      local dir = shell.tmpdir()
+      shell.write(dir .. "/" .. name, "mine")
+      local started, message = sandbox.start { port = 0, dir = dir }
+      assert.is_nil(started)
+      assert.truthy(message:find("cannot be the sandbox's folder", 1, true), message)
+      assert.equal("mine", shell.read(dir .. "/" .. name))
+      assert.equal(name .. "\n", shell.must("ls -A " .. dir))
+    end
+  end)
+end)
+
 describe("sandbox.stop", function()
   it("ends what runs in the folder, all of it", function()
     local box = assert(sandbox.start {

@@ -251,8 +251,8 @@ describe("bitfront doctor", function()
   it("shows by how much the clock differs, and what is used of the limits", function()
     local out = bitfront("doctor", env)
     assert.truthy(out:find "ok +clock +this machine's is %d+ ms ", out)
-    assert.truthy(out:find("ok +limits +1 of 3 calls in the last second, "
-      .. "1 of 60 in the last minute"), out)
+    assert.truthy(out:find("ok +limits +2 of 3 calls in the last second, "
+      .. "2 of 60 in the last minute"), out)
   end)
 
   it("says nothing of the key or the secret", function()
@@ -294,6 +294,12 @@ describe("bitfront doctor", function()
     assert.truthy(out:find(copy, 1, true), out)
   end)
 
+  it("finds a key that the exchange does not know", function()
+    finds(" account +auth %(6001%)", "", with_credentials(sandbox, {
+      BITFRONT_API_KEY = "nobody",
+    }))
+  end)
+
   it("finds missing credentials, an unreadable CA file and a silent server", function()
     finds(" credentials  config %(missing_credentials%)", "", with_credentials(sandbox, {
       BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
@@ -331,9 +337,10 @@ describe("bitfront sandbox", function()
 
   it("answers from an accounts file", function()
     local dir = support.tmpdir()
-    local _, err, code = bitfront("sandbox --port 0 --background --accounts /nonexistent --dir "
-      .. support.quote(dir))
-    assert.truthy(err:find("/nonexistent", 1, true), err)
+    local missing = dir .. "/missing.json"
+    local _, err, code = bitfront(("sandbox --port 0 --background --accounts %s --dir %s")
+      :format(missing, support.quote(dir)))
+    assert.truthy(err:find(missing, 1, true), err)
     assert.equal(1, code)
   end)
 end)

@@ -147,7 +147,8 @@ local function attempt(run, slot)
   if slot then limiter.release(slot, grace_of(failure, sent, round_trip)) end
   local err = failure and errors.new(failure, run.attempts)
   local time = info and info.responseTime
-  if time and round_trip then
+  local is_taken = not err or type(err.code) == "number" -- or the reply is not whole
+  if time and round_trip and is_taken then
     self._clock:learn(time, sent, round_trip, err and err.kind == "clock")
     info.clock_offset = wall_offset(time, sent, round_trip)
   end
@@ -159,9 +160,11 @@ end
 local FULL = 1
 
 local function heed_refusal(run, err)
-  if err.kind ~= "rate_limit" and err.http_status ~= 429 then return end
-  err.retry_after = err.retry_after or FULL
-  if run.gate then limiter.fill(run.gate, err.retry_after) end
+  local refused = err.kind == "rate_limit"
+  if not refused and err.http_status ~= 429 then return end
+  local seconds = err.retry_after or FULL
+  if refused then err.retry_after = seconds end
+  if run.gate then limiter.fill(run.gate, seconds) end
 end
 
 -- Whether to try again; the pause is over when this returns.

@@ -21,7 +21,11 @@ local function check_clients(clients, is_client, level)
   if type(clients) ~= "table" then
     error("bitfront.balances_many: clients must be an array", level + 1)
   end
-  local seen = {}
+  local seen, count = {}, 0
+  for _ in pairs(clients) do count = count + 1 end
+  if count > #clients then
+    error("bitfront.balances_many: clients must be an array without holes", level + 1)
+  end
   for i = 1, #clients do
     local client = clients[i]
     if not is_client(client) then

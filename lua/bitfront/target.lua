@@ -55,7 +55,8 @@ end
 
 function _M.check_query(query, level)
   if type(query) == "table" then
-    return query_of_table(query, level + 1)
+    local text = query_of_table(query, level + 1) -- a tail call hides a level
+    return text
   elseif query ~= nil and (type(query) ~= "string" or #query > MAX_QUERY
     or query:find "[^A-Za-z0-9!$%%&'()*+,./:;=?@_~-]" or query:find "^%?") then
     error("client:get: query must be a table, or a string as it stands in "

@@ -190,7 +190,9 @@ end
 function methods:stop(name)
   if self.stdin then
     if not shell.read(self.dir .. "/ended") and self:pid() then
+      local left = name == "KILL" and self:workers() or {} -- by their master
       shell.run(("kill -%s %d"):format(name or "TERM", self:pid()))
+      for _, pid in ipairs(left) do shell.run("kill -KILL " .. pid) end
       self:await("it does not end", function()
         return shell.read(self.dir .. "/ended")
       end, 20)

@@ -114,6 +114,12 @@ local function server(client, reply)
   return ("answers in %.0f ms"):format(reply.info.elapsed * 1000)
 end
 
+local function account(client)
+  local balances, err = client:balances()
+  if err then return describe(err), true end
+  return ("answers with %d records"):format(#balances)
+end
+
 -- What this process has used: no more than this look, where the limiter counts
 -- in this process alone.
 local function windows(client)
@@ -150,6 +156,7 @@ local LOOKS = {
   { "credentials", found_credentials },
   { "server", server },
   { "clock", clock },
+  { "account", account },
   { "limits", windows },
 }
 

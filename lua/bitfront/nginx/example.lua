@@ -15,6 +15,10 @@ include /etc/nginx/modules-enabled/*.conf;
 
 worker_processes auto;
 
+# Where root starts nginx, its workers are another user's, who has to be able to
+# read the rock and BITFRONT_CA_FILE: the sandbox's is for its owner only.
+# user www-data;
+
 # nginx takes all other variables away from its workers.
 env BITFRONT_API_KEY;
 env BITFRONT_API_SECRET;

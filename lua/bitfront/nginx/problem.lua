@@ -51,7 +51,7 @@ end
 ---@param ttl number  after which the exchange is asked again
 ---@return bitfront.nginx.Problem
 function _M.of_error(err, ttl)
-  local told = KINDS[err.kind] or { 500, OUR_FAULT }
+  local told = err.code ~= "ca_file" and KINDS[err.kind] or { 500, OUR_FAULT }
   local problem = _M.of_request(told[1], err.kind, told[2])
   if told[1] == 503 then
     problem.retry_after = math.ceil(math.max(err.retry_after or 0, ttl))

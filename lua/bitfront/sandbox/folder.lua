@@ -11,13 +11,18 @@ local shell = require "bitfront.sandbox.shell"
 local _M = {}
 
 -- In a world-writable /tmp anybody can have made the folder first: it has to
--- be a folder, ours, and nobody else's to write in. $1 is how to make it.
+-- be a folder, ours, and nobody else's to write in. Nothing of the user's is
+-- written over: what has our names has to be marked as ours. $1 is how to make it.
 local USE = [[
   umask 077
   $1 "$2" 2>/dev/null
   [ -d "$2" ] && [ ! -L "$2" ] && [ -O "$2" ] && [ -w "$2" ] || exit 1
   [ -z "$(find "$2" -prune \( -perm -020 -o -perm -002 \))" ] || exit 1
-  cd "$2" && pwd -P
+  cd "$2" || exit 1
+  for name in nginx.conf server.key server.pem ca.key ca.pem accounts.json tmp; do
+    [ -e .bitfront-sandbox ] || [ ! -e "$name" ] || exit 1
+  done
+  : >.bitfront-sandbox && pwd -P
 ]]
 
 local function env(name)
@@ -59,7 +64,8 @@ function _M.open(wanted)
   local dir = use(wanted, "mkdir -p")
   if dir then return dir end
   return nil, wanted .. " cannot be the sandbox's folder: it must be a folder "
-    .. "of yours that you can write in and no other user can"
+    .. "of yours that you can write in and no other user can, without an "
+    .. "nginx.conf or other files of the sandbox's names that are not its own"
 end
 
 return _M
