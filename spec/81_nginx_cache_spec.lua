@@ -40,7 +40,7 @@ local WANTED = [[
   }
 ]]
 
-describe("bitfront.nginx.cached #once", function()
+describe("bitfront.nginx.cached #once #nginx", function()
   local cjson = require "cjson"
   local exchange, site
 

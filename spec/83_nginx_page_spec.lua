@@ -20,7 +20,7 @@ local function count(text, what)
   end
 end
 
-describe("the page #once", function()
+describe("the page #once #nginx", function()
   local exchange, faults, site
 
   local function location(name, server, more)
@@ -169,7 +169,7 @@ describe("the page #once", function()
   end)
 end)
 
-describe("the site to copy #once", function()
+describe("the site to copy #once #nginx", function()
   local exchange, site
 
   lazy_setup(function() exchange = support.sandbox() end)

@@ -39,7 +39,7 @@ local SERVER = [[
   } }
 ]]
 
-describe("inside nginx #once", function()
+describe("inside nginx #once #nginx", function()
   local faultd, host
   local BODY = support.success '[{"currency":"BTC","balance":1,"availableBalance":1}]'
 

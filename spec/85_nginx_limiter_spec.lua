@@ -59,7 +59,7 @@ local SERVER = [[
   } }
 ]]
 
-describe("inside nginx #once", function()
+describe("inside nginx #once #nginx", function()
   local host, server
 
   setup(function()

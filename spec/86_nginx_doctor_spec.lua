@@ -37,7 +37,7 @@ local SERVER = [[
   } }
 ]]
 
-describe("inside nginx #once", function()
+describe("inside nginx #once #nginx", function()
   local sandbox, faultd, host
 
   setup(function()
