@@ -64,11 +64,15 @@ local function broken(cause)
   }
 end
 
+local NEW = "; a store that is new, or has lost what it knew, counts as full for a "
+  .. "minute"
+
 local function full(gate, wait)
+  local may_be_new = wait > 30 and gate.store ~= process_store
   return {
     kind = "rate_limit", code = "limit", retry_after = wait,
     message = ("%d calls a second and %d a minute leave no room before the "
-      .. "deadline"):format(gate.per_second, gate.per_minute),
+      .. "deadline%s"):format(gate.per_second, gate.per_minute, may_be_new and NEW or ""),
   }
 end
 
