@@ -75,10 +75,10 @@ end
 ---@field waiter bitfront.Waiter
 ---@field started number
 ---@field deadline number  of all of it
+---@field gate? bitfront.Gate  none: no limits are kept
 ---@field attempts integer
 ---@field ready number  when the next attempt could have begun, but for pauses
 ---@field seen table<string, true>|false  see retry.lua
----@field err? bitfront.Error  of the last attempt
 
 local function begin(self, request, waiter, timeout)
   local failure
