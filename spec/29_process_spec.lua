@@ -3,7 +3,7 @@
 local core = require "bitfront.core"
 local support = require "spec.support"
 
-describe("a process", function()
+describe("a process #apart", function()
   it("under 10,000 signals of three kinds gets the same replies, and keeps its handlers #once",
     function()
       local faultd = support.faultd()

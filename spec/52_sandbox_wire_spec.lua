@@ -6,7 +6,7 @@ local shell = require "spec.support.shell"
 
 local BALANCES = "/v1/account/balances"
 
-describe("the sandbox", function()
+describe("the sandbox #apart", function()
   local box, caller
 
   setup(function()

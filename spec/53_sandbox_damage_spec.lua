@@ -73,7 +73,7 @@ local bodies = {
 local others = { "reset", "hang", "hang_in_body", "cut_without_length", "gzip",
                  "gzip_bomb", "status_NNN" }
 
-describe("a damaged reply of the sandbox:", function()
+describe("a damaged reply of the sandbox: #apart", function()
   local box, caller
 
   setup(function()

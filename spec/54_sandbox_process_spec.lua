@@ -36,7 +36,7 @@ local function answers(box)
   return shell.must(callers.of(box):curl(url)):find("responseTime") ~= nil
 end
 
-describe("sandbox.start", function()
+describe("sandbox.start #apart", function()
   local started
 
   before_each(function() started = {} end)
@@ -323,7 +323,7 @@ describe("a folder with files of the user's", function()
   end)
 end)
 
-describe("sandbox.stop", function()
+describe("sandbox.stop #apart", function()
   it("ends what runs in the folder, all of it", function()
     local box = assert(sandbox.start {
       port = 0, background = true, dir = shell.tmpdir() })

@@ -68,7 +68,7 @@ local function arrived(ending, out)
   return sizes
 end
 
-describe("jitterd #once", function()
+describe("jitterd #once #apart", function()
   local faultd, proxies
 
   lazy_setup(function() faultd = support.faultd() end)

@@ -93,7 +93,7 @@ local function shows_balances(command, env)
   assert.truthy(out:find('"balance":1000107794.9999858', 1, true))
 end
 
-describe("the packed rock #once", function()
+describe("the packed rock #once #apart", function()
   for version, interpreters in pairs { ["5.4"] = { "lua5.4" }, ["5.1"] = { "lua5.1", "luajit" } } do
     describe("in a tree for Lua " .. version, function()
       local tree
@@ -129,7 +129,7 @@ describe("the packed rock #once", function()
   end
 end)
 
-describe("make install #once", function()
+describe("make install #once #apart", function()
   local root
 
   lazy_setup(function()

@@ -40,7 +40,7 @@ local WANTED = [[
   }
 ]]
 
-describe("bitfront.nginx.cached #once #nginx", function()
+describe("bitfront.nginx.cached #once #apart", function()
   local cjson = require "cjson"
   local exchange, site
 

@@ -4,7 +4,7 @@ local cjson = require "cjson"
 local nginx = require "spec.support.nginx"
 local support = require "spec.support"
 
-describe("bitfront.nginx.serve #once #nginx", function()
+describe("bitfront.nginx.serve #once #apart", function()
   local exchange, site
 
   local function location(name, options)

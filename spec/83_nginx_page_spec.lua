@@ -20,7 +20,7 @@ local function count(text, what)
   end
 end
 
-describe("the page #once #nginx", function()
+describe("the page #once #apart", function()
   local exchange, faults, site
 
   local function location(name, server, more)
@@ -169,7 +169,7 @@ describe("the page #once #nginx", function()
   end)
 end)
 
-describe("the site to copy #once #nginx", function()
+describe("the site to copy #once #apart", function()
   local exchange, site
 
   lazy_setup(function() exchange = support.sandbox() end)

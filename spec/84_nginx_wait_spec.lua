@@ -39,7 +39,7 @@ local SERVER = [[
   } }
 ]]
 
-describe("inside nginx #once #nginx", function()
+describe("inside nginx #once #apart", function()
   local faultd, host
   local BODY = support.success '[{"currency":"BTC","balance":1,"availableBalance":1}]'
 

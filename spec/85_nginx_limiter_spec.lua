@@ -59,7 +59,7 @@ local SERVER = [[
   } }
 ]]
 
-describe("inside nginx #once #nginx", function()
+describe("inside nginx #once #apart", function()
   local host, server
 
   setup(function()

@@ -37,7 +37,7 @@ local SERVER = [[
   } }
 ]]
 
-describe("inside nginx #once #nginx", function()
+describe("inside nginx #once #apart", function()
   local sandbox, faultd, host
 
   setup(function()
