@@ -304,9 +304,11 @@ static int core_sleep(lua_State *L) {
 
 /* The file that a function comes from as this library is bound; nil where the
  * system does not tell. */
-static void push_file(lua_State *L, const void *function) {
+static void push_file(lua_State *L, void (*function)(void)) {
+    const void *address;
     Dl_info info;
-    lua_pushstring(L, dladdr(function, &info) ? info.dli_fname : NULL);
+    memcpy(&address, &function, sizeof address);
+    lua_pushstring(L, dladdr(address, &info) ? info.dli_fname : NULL);
 }
 
 static void set_version(lua_State *L, const char *library, const char *compiled,
@@ -327,13 +329,13 @@ static int core_versions(lua_State *L) {
     lua_getfield(L, -1, "curl");
     lua_pushstring(L, curl->ssl_version);
     lua_setfield(L, -2, "ssl");
-    push_file(L, (const void *)(uintptr_t)curl_version_info);
+    push_file(L, (void (*)(void))curl_version_info);
     lua_setfield(L, -2, "file");
     lua_pop(L, 1);
     set_version(L, "openssl", OPENSSL_VERSION_TEXT,
                 OpenSSL_version(OPENSSL_VERSION));
     lua_getfield(L, -1, "openssl");
-    push_file(L, (const void *)(uintptr_t)OpenSSL_version);
+    push_file(L, (void (*)(void))OpenSSL_version);
     lua_setfield(L, -2, "file");
     lua_pop(L, 1);
     set_version(L, "lua", LUA_RELEASE, NULL);
