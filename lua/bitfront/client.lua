@@ -46,13 +46,12 @@ local meta = { __index = Client, __name = "bitfront.client" }
 local function gate_of(self)
   local limits = self._limits
   if not limits or self._gate then return self._gate end
-  local key = self._native:key_id()
+  local key, has_key = limiter.key_of(self._native, self._options.base_url)
   local gate = {
     store = limits.store, per_second = limits.per_second,
-    per_minute = limits.per_minute,
-    key = key or limiter.NO_KEY .. self._options.base_url,
+    per_minute = limits.per_minute, key = key,
   }
-  if key and not self._options.credentials then self._gate = gate end
+  if has_key and not self._options.credentials then self._gate = gate end
   return gate
 end
 

@@ -60,10 +60,7 @@ local function adopt(self)
   if not text or text == self.seen then return end
   local offset, half, at = text:match "^(%-?%d+) (%d+) (%d+)$"
   if not offset then return end
-  local sample = {
-    offset = tonumber(offset), middle = tonumber(offset), half = tonumber(half),
-    at = at / 1000,
-  }
+  local sample = { offset = tonumber(offset), half = tonumber(half), at = at / 1000 }
   self.samples, self.best, self.seen = { sample }, sample, text
 end
 

@@ -14,10 +14,19 @@ local _M = {}
 ---@field fill fun(self, key: string, ms: number): any  there is no room for so long
 ---@field peek fun(self, key: string): integer?, any, number  calls that count in the second and in the minute, ms for which it is full whatever they are
 
-_M.NO_KEY = "anonymous:" -- and the exchange: for calls without a key
-
 local SHORTEST = 0.001 -- s between two looks
 local PATIENCE = 1 -- s after which a caller who does not look is gone
+
+--- In whose name a client's calls are counted: its API key's SHA-256, or, where it
+--- has none, the exchange's.
+---@param client userdata  its C side
+---@param base_url string
+---@return string key
+---@return boolean has_key
+function _M.key_of(client, base_url)
+  local id = client:key_id()
+  return id or "anonymous:" .. base_url, id ~= nil
+end
 
 local process_store
 

@@ -126,8 +126,7 @@ local function windows(client)
   local gate = client._limits
   if not gate then return "not kept" end
   local second, minute, full = limiter.peek {
-    store = gate.store,
-    key = client._native:key_id() or limiter.NO_KEY .. client._options.base_url,
+    store = gate.store, key = limiter.key_of(client._native, client._options.base_url),
   }
   if not second then return "the store cannot be asked: " .. tostring(minute), true end
   return ("%d of %d calls in the last second, %d of %d in the last minute%s"):format(second,

@@ -3,25 +3,13 @@
 
 local accounts = require "bitfront.cli.accounts"
 local bitfront = require "bitfront"
-local core = require "bitfront.core"
 local lines = require "bitfront.cli.lines"
 local screen = require "bitfront.cli.screen"
 local selection = require "bitfront.cli.selection"
 local streams = require "bitfront.cli.streams"
+local wait = require "bitfront.wait"
 
 local _M = {}
-
--- A signal is noticed when Lua runs again: one that comes just before a sleep
--- ends none.
-local LONGEST_SLEEP = 0.25
-
-local function sleep(seconds)
-  local left, due = seconds, core.now() + seconds
-  while left > 0 do
-    core.sleep(math.min(left, LONGEST_SLEEP))
-    left = due - core.now()
-  end
-end
 
 -- What a call that cannot be made lacks will not come by waiting.
 local function note_failure(account, err, args, teller)
@@ -75,7 +63,7 @@ function _M.run(args)
     end
     teller:looked(known_records(watched, wanted), pause, failing)
     streams.check_output()
-    sleep(pause)
+    wait.block(pause)
   end
 end
 
