@@ -1,7 +1,8 @@
 # Read by the scripts beside it: runs things and counts what passed.
 #
 # Counts go to the file BITFRONT_TALLY, as lines "passed failed skipped". A
-# script that is called by another one adds to its caller's file.
+# script that is called by another one adds to its caller's file, and answers for
+# the lines of its own.
 set -u
 make=${MAKE:-make}
 
@@ -17,11 +18,17 @@ export BITFRONT_TALLY
 count() { echo "$*" >>"$BITFRONT_TALLY"; }
 lines() { wc -l <"$BITFRONT_TALLY"; }
 headline() { printf '\n== %s\n' "$*"; }
+callers=$(lines)
+
+# The sum of one column.
+sum() {
+  awk -v from="$callers" -v column="$1" 'NR > from { n += $column }
+    END { print n + 0 }' "$BITFRONT_TALLY"
+}
 
 # What was skipped has not passed: with CI=true it is a failure.
 failed() {
-  awk -v ci="${CI:-}" '{ n += $2 + (ci == "true" ? $3 : 0) }
-    END { print n + 0 }' "$BITFRONT_TALLY"
+  if [ "${CI:-}" = true ]; then echo $(($(sum 2) + $(sum 3))); else sum 2; fi
 }
 
 # check NAME COMMAND... : one check, passed when COMMAND succeeds.
@@ -75,8 +82,8 @@ in_tree() (
 
 # Prints the sum, alone on the last line; fails where anything did.
 finish() {
-  passed=$(awk '{ n += $1 } END { print n + 0 }' "$BITFRONT_TALLY")
-  skipped=$(awk '{ n += $3 } END { print n + 0 }' "$BITFRONT_TALLY")
+  passed=$(sum 1)
+  skipped=$(sum 3)
   [ "$skipped" = 0 ] || printf '\nskipped: %s, see above for why\n' "$skipped"
   printf '\n%s passed, %s failed\n' "$passed" "$(failed)"
   [ "$(failed)" = 0 ] && [ "$passed" != 0 ]
