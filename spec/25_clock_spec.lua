@@ -202,6 +202,7 @@ describe("a call by a clock that is wrong", function()
       local client = client_with { clock = row[1] }
       local _, err, info = client:balances()
       assert.equal(row[2], err and err.code)
+      assert.is_not_true(err and err.retryable)
       assert.equal(1, info.attempts)
       client:close()
     end

@@ -145,6 +145,9 @@ local function attempt(run, slot)
     self._options.amounts, offset, monotonic)
   if slot then limiter.release(slot, grace_of(failure, sent, round_trip)) end
   local err = failure and errors.new(failure, run.attempts)
+  if err and err.kind == "clock" and self._clock.is_fixed then
+    err.retryable = false -- it would be refused again
+  end
   local time = info and info.responseTime
   local is_taken = not err or type(err.code) == "number" -- or the reply is not whole
   if time and round_trip and is_taken then
@@ -169,10 +172,7 @@ end
 -- Whether to try again; the pause is over when this returns.
 local function try_again(run, err)
   local self = run.client
-  if run.attempts > self._options.retries
-    or err.kind == "clock" and self._clock.is_fixed then
-    return false
-  end
+  if run.attempts > self._options.retries then return false end
   run.seen = run.seen or {}
   local pause, free = retry.after(err, run.seen, run.attempts - 1, run.gate ~= nil)
   run.ready = native.now()
