@@ -1,5 +1,6 @@
 #include "head.h"
 
+#include <curl/curl.h>
 #include <string.h>
 #include <strings.h>
 
@@ -51,9 +52,12 @@ static bool is_word(const char *text, size_t len, const char *word) {
     return strlen(word) == len && strncasecmp(text, word, len) == 0;
 }
 
-/* Nobody waits for longer than a day, whatever a server says. */
-static int64_t capped(int64_t seconds) {
-    return seconds > DAY ? DAY : seconds;
+/* The one form of a date that is still to be sent (RFC 9110, 5.6.7) is kept as
+ * it came: it is read only where it is asked for. */
+static void keep_date(char date[BF_DATE_SIZE], const char *value, size_t len) {
+    bool fits = len == BF_DATE_SIZE - 1;
+    memcpy(date, value, fits ? len : 0);
+    date[fits ? len : 0] = '\0';
 }
 
 static void note(struct bf_head *head, const char *line, size_t name,
@@ -67,7 +71,10 @@ static void note(struct bf_head *head, const char *line, size_t name,
     } else if (is_word(line, name, "Content-Encoding")) {
         head->encoded = head->encoded || !is_word(value, len, "identity");
     } else if (is_word(line, name, "Retry-After")) {
-        head->retry_after = (long)capped(plain_number(value, len));
+        head->retry_after = plain_number(value, len);
+        keep_date(head->retry_date, value, len);
+    } else if (is_word(line, name, "Date")) {
+        keep_date(head->date, value, len);
     }
 }
 
@@ -127,6 +134,19 @@ void bf_head_line(struct bf_head *head, const char *line, size_t len) {
 
 bool bf_head_final(const struct bf_head *head) {
     return head->ended && (head->status / 100 != 1 || head->status == 101);
+}
+
+/* Unix time in s, or -1. */
+static int64_t date_of(const char date[BF_DATE_SIZE]) {
+    return date[0] && date[3] == ',' ? (int64_t)curl_getdate(date, NULL) : -1;
+}
+
+long bf_head_retry_after(const struct bf_head *head) {
+    int64_t seconds = head->retry_after;
+    int64_t until = date_of(head->retry_date), now = date_of(head->date);
+    if (until >= 0 && now >= 0)
+        seconds = until > now ? until - now : 0;
+    return (long)(seconds > DAY ? DAY : seconds);
 }
 
 bool bf_head_check(const struct bf_head *head, size_t max_body,

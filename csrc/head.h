@@ -1,6 +1,6 @@
 /* The head of one HTTP/1.1 reply, checked line by line as it comes in.
  * libcurl takes a good deal that RFC 9112 forbids, and says CURLE_OK; what it
- * lets through is looked at here. Knows no Lua and no libcurl. */
+ * lets through is looked at here. Knows no Lua. */
 #ifndef BF_HEAD_H
 #define BF_HEAD_H
 
@@ -11,19 +11,23 @@
 
 #define BF_HEAD_MAX 65536 /* bytes of all header lines of one reply */
 
+#define BF_DATE_SIZE (sizeof "Sun, 06 Nov 1994 08:49:37 GMT")
+
 #pragma GCC visibility push(hidden)
 
 struct bf_head {
     size_t bytes;
     int status;
-    bool ended;       /* the empty line has been seen */
-    bool malformed;   /* a line that is no header line */
-    bool encoded;     /* Content-Encoding other than identity */
-    unsigned lengths; /* Content-Length lines, good or bad */
-    unsigned codings; /* Transfer-Encoding lines */
-    bool chunked;     /* the last of them says just "chunked" */
-    int64_t length;   /* of the last Content-Length; -1 if it is no number */
-    long retry_after; /* s; -1: none, or a date */
+    bool ended;          /* the empty line has been seen */
+    bool malformed;      /* a line that is no header line */
+    bool encoded;        /* Content-Encoding other than identity */
+    unsigned lengths;    /* Content-Length lines, good or bad */
+    unsigned codings;    /* Transfer-Encoding lines */
+    bool chunked;        /* the last of them says just "chunked" */
+    int64_t length;      /* of the last Content-Length; -1 if it is no number */
+    int64_t retry_after; /* s; -1: none, or a date */
+    char retry_date[BF_DATE_SIZE]; /* "": none, or seconds */
+    char date[BF_DATE_SIZE];
 };
 
 void bf_head_init(struct bf_head *head);
@@ -34,6 +38,11 @@ void bf_head_line(struct bf_head *head, const char *line, size_t len);
 
 /* Is this the head that counts, and whole? Interim ones (1xx) go before it. */
 bool bf_head_final(const struct bf_head *head);
+
+/* The seconds that the server asks to be left alone for: a day at the most,
+ * whatever it says; -1 where it says none. A date is held against the reply's
+ * own, since this machine's clock may be wrong. */
+long bf_head_retry_after(const struct bf_head *head);
 
 /* Is the finished head framed in exactly one way that can be trusted? Sets
  * `fault` to protocol: truncated, framing or too_large. */

@@ -166,6 +166,7 @@ static bool was_stale(const struct bf_transfer *t) {
 
 static void push_failure(lua_State *L, const struct bf_transfer *t,
                          const struct bf_reply *reply) {
+    long retry_after = bf_head_retry_after(&t->head);
     push_error(L, &t->fault);
     if (t->fault.kind == BF_API)
         add_refusal(L, t, reply);
@@ -173,8 +174,8 @@ static void push_failure(lua_State *L, const struct bf_transfer *t,
         set_integer(L, "http_status", t->head.status);
     if (reply->has_time)
         set_integer(L, "response_time", reply->response_time);
-    if (t->head.retry_after >= 0)
-        set_integer(L, "retry_after", t->head.retry_after);
+    if (retry_after >= 0)
+        set_integer(L, "retry_after", retry_after);
     if (was_stale(t)) {
         lua_pushboolean(L, 1);
         lua_setfield(L, -2, "stale");

@@ -317,13 +317,30 @@ describe("a transfer", function()
         end)
     end
 
-    it("says how long to wait where the server did, in seconds", function()
-      local busy = "429 Too Many Requests"
-      assert.equal(7, is_refused("http", "status",
-        status(busy, PAGE, "Retry-After: 7")).retry_after)
-      assert.is_nil(is_refused("http", "status", status(busy, PAGE,
-        "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT")).retry_after)
-    end)
+    local DATE = "Date: Wed, 21 Oct 2015 07:28:00 GMT"
+    for _, row in ipairs {
+      { 7, "Retry-After: 7" },
+      { 0, "Retry-After: 0", DATE },
+      { 86400, "Retry-After: 999999" },
+      { false, "Retry-After: -1", DATE },
+      { false, "Retry-After: 1.5" },
+      { false, "Retry-After: soon", DATE },
+      { 90, DATE, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT" },
+      { 90, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT", DATE },
+      { 86400, "Retry-After: Fri, 21 Oct 2016 07:28:00 GMT", DATE },
+      { 0, "Retry-After: Wed, 21 Oct 2015 07:27:59 GMT", DATE },
+      -- By which clock that is, nobody can tell.
+      { false, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT" },
+      { false, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT", "Date: yesterday" },
+      { false, "Retry-After: Wed, 99 Foo 2015 07:28:00 GMT", DATE },
+      { false, "Retry-After: 20151021 07:29:30 1234567 GMT", DATE },
+    } do
+      it(("makes %s s of %s"):format(tostring(row[1]), table.concat(row, ", ", 2)), function()
+        local refused = is_refused("http", "status", status("429 Too Many Requests",
+          PAGE, table.concat(row, "\r\n", 2)))
+        assert.equal(row[1] or nil, refused.retry_after)
+      end)
+    end
 
     it("101 does not change the protocol", function()
       is_refused("http", "status", raw({ "HTTP/1.1 101 Switching Protocols",

@@ -11,7 +11,7 @@ local _M = {}
 ---@field code integer|string  the API's statusCode, or a fixed word
 ---@field message string  for people; may change
 ---@field retryable boolean  may the same call succeed later?
----@field retry_after number?  seconds, where the server named them
+---@field retry_after number?  seconds to leave the server alone for, where it said so
 ---@field http_status integer?  where there was a reply
 ---@field response_time integer?  the server's clock, Unix ms
 ---@field attempts integer  requests made for the call; 0: nothing was sent

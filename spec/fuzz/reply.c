@@ -37,6 +37,8 @@ static void read_head(const char *text, size_t len) {
     }
     if (bf_head_check(&head, 1000, &fault) && !head.ended)
         abort();
+    if (bf_head_retry_after(&head) < -1 || bf_head_retry_after(&head) > 86400)
+        abort();
 }
 
 /* However the bytes are cut up, the same comes out. */

@@ -12,6 +12,7 @@ seed() { printf '%b' "$2" >"$folder/corpus/seed-$1"; }
 seed balances '\0{"timezone":"UTC","responseTime":1,"statusCode":1000,"statusMessage":"OK","responseData":[{"currency":"B\\u0054C","balance":1.5e-3,"availableBalance":-0}]}'
 seed public '\1{"timezone":"UTC","responseTime":1525239801363}'
 seed head '\2HTTP/1.1 200 OK\r\nContent-Length: 3\r\nRetry-After: 7\r\n\r\n'
+seed date '\2HTTP/1.1 503 X\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:00 GMT\r\n\r\n'
 seed chunks '\3003;x\r\nabc\r\n0\r\nTrailer: x\r\n\r\n'
 
 sources=$(ls csrc/amount.c csrc/big.c csrc/chunks.c \
@@ -19,6 +20,6 @@ sources=$(ls csrc/amount.c csrc/big.c csrc/chunks.c \
 # shellcheck disable=SC2086
 clang -std=c11 -D_GNU_SOURCE -g -O1 -Icsrc \
   -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-  -o "$folder/reply" spec/fuzz/reply.c $sources -lcrypto
+  -o "$folder/reply" spec/fuzz/reply.c $sources -lcrypto -lcurl
 exec "$folder/reply" -max_total_time="${1:-60}" -max_len=4096 \
   -artifact_prefix="$folder/" -print_final_stats=1 "$folder/corpus"
