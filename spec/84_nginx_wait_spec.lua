@@ -2,6 +2,7 @@
 -- that it cannot, that it keeps nobody waiting, and that nothing of it is left
 -- when a caller or a worker goes away.
 
+local dead_dns = require "spec.support.dead_dns"
 local support = require "spec.support"
 local worker = require "spec.support.worker"
 
@@ -289,23 +290,6 @@ describe("inside nginx #once #apart", function()
     is_quiet()
   end)
 
-  -- In a network of its own, with a name server that never answers.
-  local NETWORK = [[
-    set -e
-    PATH=$PATH:/usr/sbin:/sbin
-    ip link set lo up
-    echo nameserver 127.0.0.1 >resolv
-    mount --bind resolv /etc/resolv.conf
-    mkfifo stdin ports
-    exec 3<>stdin
-    "$TREE/.build/test/faultd" . dead:dns <stdin >ports 3>&- &
-    read -r name port <ports
-    cd "$TREE"
-    %s
-    echo >&3
-    wait
-  ]]
-
   local DEAD = [[
     local worker = require "spec.support.worker"
     local core = require "bitfront.core"
@@ -330,13 +314,11 @@ describe("inside nginx #once #apart", function()
   ]]
 
   it("a name server that never answers keeps nobody waiting", function()
-    local _, why, code = support.run("unshare -rnm true")
-    if code ~= 0 then pending("no network namespace here: " .. why) end
+    local obstacle = dead_dns.obstacle()
+    if obstacle then pending(obstacle) end
     local dir = support.tmpdir()
     support.write(dir .. "/dead.lua", DEAD)
-    local script = NETWORK:format(support.interpreter() .. " " .. dir .. "/dead.lua")
-    local out = support.must("unshare -rnm sh -c " .. support.quote(script),
-      { cwd = dir, env = { TREE = (support.must("pwd"):gsub("\n", "")) } })
+    local out = dead_dns.run(support.interpreter() .. " " .. dir .. "/dead.lua")
     local words, longest, ending = out:match "^([^\n]*)\n([^\n]*)\n([^\n]*)"
     assert.equal(("timeout resolve;"):rep(20), words)
     assert.is_true(tonumber(longest) < 0.3, longest)

@@ -4,6 +4,7 @@
 -- The CPU time of the event loop's thread is the kernel's (schedstat), for each
 -- call, net of the same handler without the call. Medians of interleaved rounds.
 
+local dead_dns = require "spec.support.dead_dns"
 local support = require "spec.support"
 local worker = require "spec.support.worker"
 
@@ -256,23 +257,6 @@ local function outstanding(faultd)
   pipe:close()
 end
 
--- Runs again with "dead" in a network whose name server never answers.
-local NETWORK = [[
-  set -e
-  PATH=$PATH:/usr/sbin:/sbin
-  ip link set lo up
-  echo nameserver 127.0.0.1 >resolv
-  mount --bind resolv /etc/resolv.conf
-  mkfifo stdin ports
-  exec 3<>stdin
-  "$TREE/.build/test/faultd" . dead:dns <stdin >ports 3>&- &
-  read -r name port <ports
-  cd "$TREE"
-  lua5.4 spec/bench/nginx.lua dead
-  echo >&3
-  wait
-]]
-
 local function dead()
   local host = start("https://dead.example", support.certs().ca, {
     main = "master_process off;",
@@ -287,15 +271,9 @@ local function dead()
   host:stop()
 end
 
+-- Runs again with "dead" in a network whose name server never answers.
 local function in_dead_network()
-  local _, why, code = support.run "unshare -rnm true"
-  if code ~= 0 then
-    print("no network namespace here: " .. why)
-    return
-  end
-  io.write((support.must("unshare -rnm sh -c " .. support.quote(NETWORK), {
-    cwd = support.tmpdir(), env = { TREE = tree() },
-  })))
+  io.write(dead_dns.obstacle() or dead_dns.run "lua5.4 spec/bench/nginx.lua dead")
 end
 
 if arg[1] == "dead" then
