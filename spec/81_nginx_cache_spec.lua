@@ -65,7 +65,7 @@ describe("bitfront.nginx.cached #once #apart", function()
   local function start(wanted, more)
     more = more or {}
     site = nginx.start {
-      workers = more.workers, env = environment(more.env),
+      workers = more.workers, spread = true, env = environment(more.env),
       http = WANTED:format(more.size or "1m", wanted) .. (more.http or ""),
       server = TELL .. (more.server or ""),
     }
@@ -439,7 +439,7 @@ describe("bitfront.nginx.cached #once #apart", function()
     start("ttl = 30", { workers = 2 })
     tell()
     local before = table.concat(site:workers(), " ")
-    support.must("kill -HUP " .. site.pid)
+    support.must("kill -HUP " .. site:pid())
     for _ = 1, 100 do
       if table.concat(site:workers(), " ") ~= before and #site:workers() == 2 then break end
       support.sleep(0.05)

@@ -4,7 +4,7 @@
 
 local dead_dns = require "spec.support.dead_dns"
 local support = require "spec.support"
-local worker = require "spec.support.worker"
+local nginx = require "spec.support.nginx"
 
 -- In each worker: clients of the servers there are, and words for what becomes
 -- of a call.
@@ -65,7 +65,7 @@ describe("inside nginx #once #apart", function()
 
   local function start(options)
     options = options or {}
-    host = worker.start {
+    host = nginx.start {
       http = ("init_by_lua_block {\n%s\n%s}\n%s"):format(init_lua(),
         options.init or "", options.http or ""),
       server = SERVER .. (options.server or ""),
@@ -87,7 +87,7 @@ describe("inside nginx #once #apart", function()
   -- No jobs of callers that are gone.
   local function settles()
     return host:await("jobs are left", function()
-      return host:get "/status" == "0 0"
+      return host:body "/status" == "0 0"
     end)
   end
 
@@ -109,7 +109,7 @@ describe("inside nginx #once #apart", function()
     } do
       it("the phase " .. phase, function()
         start { server = "location = /try { " .. server .. " }" }
-        for _ = 1, 3 do assert.equal("BTC", (host:get "/try")) end
+        for _ = 1, 3 do assert.equal("BTC", (host:body "/try")) end
         is_quiet()
       end)
     end
@@ -124,7 +124,7 @@ describe("inside nginx #once #apart", function()
           for i = 1, 3 do assert(select(2, ngx.thread.wait(all[i])) == "BTC") end
           ngx.print(ngx.location.capture("/inner").body)
         } }]] }
-      assert.equal("BTC", (host:get "/try"))
+      assert.equal("BTC", (host:body "/try"))
       host:await("no timer", function() return notes().timer end)
       assert.equal("BTC", notes().timer)
       is_quiet()
@@ -155,7 +155,7 @@ describe("inside nginx #once #apart", function()
       assert.equal(found.ssl_client_hello, "phase ssl_client_hello")
       assert.equal(found.ssl_session_fetch, "phase ssl_session_fetch")
       is_quiet()
-      assert.equal("BTC\n", (host:get "/ok"))
+      assert.equal("BTC\n", (host:body "/ok"))
     end)
 
     for where, code in pairs {
@@ -180,7 +180,7 @@ describe("inside nginx #once #apart", function()
       it(where, function()
         start { server = ("location = /try { content_by_lua_block { %s } }")
           :format("ngx.print((function() " .. code .. " end)())") }
-        assert.equal("BTC", (host:get "/try"))
+        assert.equal("BTC", (host:body "/try"))
         is_quiet()
       end)
     end
@@ -192,8 +192,8 @@ describe("inside nginx #once #apart", function()
     -- One worker, the same before and after, which has seen no signal.
     local function is_unharmed(pids)
       assert.same(pids, host:workers())
-      assert.equal("BTC\n", (host:get "/ok"))
-      assert.equal("0 0", (host:get "/status"))
+      assert.equal("BTC\n", (host:body "/ok"))
+      assert.equal("0 0", (host:body "/status"))
       assert.is_nil(host:log():find("signal 11", 1, true))
       is_quiet()
     end
@@ -222,8 +222,8 @@ describe("inside nginx #once #apart", function()
           location = /balance { proxy_pass http://chosen/ping; }]],
       }
       local pids = host:workers()
-      host:get "/try"
-      assert.equal("pong", (host:get "/balance"))
+      host:body "/try"
+      assert.equal("pong", (host:body "/balance"))
       is_unharmed(pids)
       host:stop "QUIT"
       local found = notes()
@@ -255,7 +255,7 @@ describe("inside nginx #once #apart", function()
         start { server = ("location = /try { content_by_lua_block { %s } }")
           :format("ngx.print((function() " .. code .. " end)())") }
         local pids = host:workers()
-        assert.equal("phase c_call", (host:get "/try"))
+        assert.equal("phase c_call", (host:body "/try"))
         is_unharmed(pids)
       end)
     end
@@ -268,7 +268,7 @@ describe("inside nginx #once #apart", function()
           file:write(err.message, " retryable=", tostring(err.retryable))
           file:close()
         } }]] }
-      host:get "/try"
+      host:body "/try"
       local text = host:await("no message", function()
         return support.read(host.dir .. "/message")
       end)
@@ -291,9 +291,9 @@ describe("inside nginx #once #apart", function()
   end)
 
   local DEAD = [[
-    local worker = require "spec.support.worker"
+    local nginx = require "spec.support.nginx"
     local core = require "bitfront.core"
-    local host = worker.start { main = "master_process off;",
+    local host = nginx.start { main = "master_process off;",
       server = "location = /dead { content_by_lua_block { " ..
         "local client = require 'bitfront'.new { api_key = 'k', api_secret = 's', " ..
         "rate_limit = false, timeout = 0.5, base_url = 'https://dead.example' } " ..
@@ -303,7 +303,7 @@ describe("inside nginx #once #apart", function()
     local longest, till = 0, core.now() + 1
     repeat
       local begun = core.now()
-      assert(host:get "/ping" == "pong")
+      assert(host:body "/ping" == "pong")
       longest = math.max(longest, core.now() - begun)
     until core.now() > till
     print(pipe:read "*a")
@@ -341,7 +341,7 @@ describe("inside nginx #once #apart", function()
       ngx.print(err.kind, " ", took < 0.19, " ", words)
     } }]] }
     assert.equal("timeout true BTC",
-      (host:get("/try?url=" .. faultd:url { listener = "deaf" })))
+      (host:body("/try?url=" .. faultd:url { listener = "deaf" })))
   end)
 
   it("a caller gets its answer also where no socket can be made", function()
@@ -381,11 +381,11 @@ describe("inside nginx #once #apart", function()
           ngx.exit(204)
         } }]] }
       for _ = 1, 3 do
-        assert.equal("killed", (host:get "/kill"))
-        assert.equal(204, select(2, host:get "/exit"))
+        assert.equal("killed", (host:body "/kill"))
+        assert.equal(204, select(2, host:body "/exit"))
       end
       settles()
-      assert.equal("BTC\n", (host:get "/ok"))
+      assert.equal("BTC\n", (host:body "/ok"))
       is_quiet()
     end)
 
@@ -400,7 +400,7 @@ describe("inside nginx #once #apart", function()
         collectgarbage() collectgarbage()
         ngx.exit(204)
       } }]] }
-      host:get("/try?url=" .. faultd:url { listener = "deaf" })
+      host:body("/try?url=" .. faultd:url { listener = "deaf" })
       settles()
       is_quiet()
     end)
@@ -445,7 +445,7 @@ describe("inside nginx #once #apart", function()
       support.sleep(0.7)
       for _, pid in ipairs(reload()) do
         host:await("the old worker stays", function()
-          return not worker.is_running(pid)
+          return not nginx.is_running(pid)
         end, 2)
       end
     end
@@ -461,7 +461,7 @@ describe("inside nginx #once #apart", function()
       local first = outcome "slow"
       ngx.print(first, " ", outcome "slow", " ", tostring(ngx.worker.exiting()))
     } }]] }
-    assert.equal("BTC\n", (host:get "/ok"))
+    assert.equal("BTC\n", (host:body "/ok"))
     local core = require "bitfront.core"
     local pipe = assert(io.popen("curl -s -m 10 " .. host.url .. "/two"))
     support.sleep(0.1)
@@ -477,7 +477,7 @@ describe("inside nginx #once #apart", function()
     local core = require "bitfront.core"
     for _, way in ipairs { { "QUIT" }, { "TERM", "/deaf" }, { "TERM", "/slow" } } do
       start()
-      assert.equal("BTC\n", (host:get "/ok"))
+      assert.equal("BTC\n", (host:body "/ok"))
       local pipe = way[2] and io.popen("curl -sm 5 " .. host.url .. way[2])
       support.sleep(0.1)
       local begun = core.now()
@@ -491,7 +491,7 @@ describe("inside nginx #once #apart", function()
 
   it("a worker that is killed harms no other", function()
     start()
-    assert.equal("BTC\n", (host:get "/ok"))
+    assert.equal("BTC\n", (host:body "/ok"))
     local pipe = io.popen("curl -sm 5 " .. host.url .. "/deaf")
     support.sleep(0.1)
     local pids = host:workers()
@@ -501,7 +501,7 @@ describe("inside nginx #once #apart", function()
       local now = host:workers()
       return now[1] and now[1] ~= pids[1]
     end)
-    assert.equal("BTC\n", (host:get "/ok"))
+    assert.equal("BTC\n", (host:body "/ok"))
     assert.equal(20, count(host:many("/slow", 20), "BTC"))
   end)
 
@@ -521,7 +521,7 @@ describe("inside nginx #once #apart", function()
     end
     local before = left()
     start()
-    assert.equal("BTC\n", (host:get "/ok"))
+    assert.equal("BTC\n", (host:body "/ok"))
     assert.equal(before, left())
     host:stop "KILL"
     assert.equal(before, left())
@@ -529,7 +529,7 @@ describe("inside nginx #once #apart", function()
 
   it("lua_code_cache off works", function()
     start { http = "lua_code_cache off;" }
-    for _ = 1, 5 do assert.equal("BTC\n", (host:get "/ok")) end
+    for _ = 1, 5 do assert.equal("BTC\n", (host:body "/ok")) end
     assert.equal(30, count(host:many("/slow", 30), "BTC"))
     for _ = 1, 2 do host:many("/slow", 10, "-m 0.1") end
     settles()

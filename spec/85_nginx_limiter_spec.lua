@@ -4,7 +4,7 @@
 local redis = require "spec.support.redis"
 local rows = require "spec.support.limiter_rows"
 local support = require "spec.support"
-local worker = require "spec.support.worker"
+local nginx = require "spec.support.nginx"
 
 local HTTP = [[
   lua_shared_dict limits 1m;
@@ -66,7 +66,7 @@ describe("inside nginx #once #apart", function()
     server = redis.start()
     server:store():peek "k"
     server:connect():hset("bitfront:limiter", "since", 1)
-    host = worker.start {
+    host = nginx.start {
       workers = 4, server = SERVER,
       http = HTTP:format(support.must("pwd"):gsub("\n", "")
         .. "/spec/support/limiter_rows.lua", server.port),
@@ -81,7 +81,7 @@ describe("inside nginx #once #apart", function()
     describe("the store " .. store, function()
       for i, row in ipairs(rows) do
         it(row[1], function()
-          assert.equal("ok", (host:get(("/row?store=%s&row=%d"):format(store, i))))
+          assert.equal("ok", (host:body(("/row?store=%s&row=%d"):format(store, i))))
         end)
       end
     end)
@@ -94,13 +94,13 @@ describe("inside nginx #once #apart", function()
   end)
 
   it("the shared dict fails closed when it is full", function()
-    local answer = host:get "/full"
+    local answer = host:body "/full"
     assert.truthy(answer:find "^rate_limit store 0 .*no memory", answer)
   end)
 
   it("the shared dict outlives a worker that was killed with its lock", function()
-    assert.equal("taken true", (host:get "/stale?age=0.6"))
-    assert.equal("its lock is not to be had true", (host:get "/stale?age=0"))
+    assert.equal("taken true", (host:body "/stale?age=0.6"))
+    assert.equal("its lock is not to be had true", (host:body "/stale?age=0"))
   end)
 
   it("nothing of this is in the error log", function()

@@ -1,7 +1,7 @@
 -- What a worker can tell of itself, and many accounts at once in it.
 
 local support = require "spec.support"
-local worker = require "spec.support.worker"
+local nginx = require "spec.support.nginx"
 
 local SERVER = [[
   location = /doctor { content_by_lua_block {
@@ -42,7 +42,7 @@ describe("inside nginx #once #apart", function()
 
   setup(function()
     sandbox, faultd = support.sandbox(), support.faultd()
-    host = worker.start { server = SERVER:format(sandbox.key, sandbox.secret,
+    host = nginx.start { server = SERVER:format(sandbox.key, sandbox.secret,
       sandbox.base_url, sandbox.ca_file, support.KEY, support.SECRET,
       support.certs().ca, faultd:url_body(support.success(), { delay = 200 })) }
   end)
@@ -53,7 +53,7 @@ describe("inside nginx #once #apart", function()
   end)
 
   it("the doctor tells which libraries the worker has loaded", function()
-    local report = host:get "/doctor"
+    local report = host:body "/doctor"
     assert.truthy(report:find "ok +libraries +/%S+libcurl%S+, /%S+libcrypto", report)
     assert.truthy(report:find "ok +Lua +LuaJIT", report)
     assert.truthy(report:find "ok +server +answers in", report)
@@ -61,11 +61,11 @@ describe("inside nginx #once #apart", function()
   end)
 
   it("many accounts are asked at once, and one that fails harms no other", function()
-    assert.equal("++++++network+++++++++++++ 20 true", (host:get "/many"))
+    assert.equal("++++++network+++++++++++++ 20 true", (host:body "/many"))
   end)
 
   it("many accounts where none can wait are that many errors of kind phase", function()
-    assert.equal("phase c_call", (host:get "/nowhere"))
+    assert.equal("phase c_call", (host:body "/nowhere"))
     assert.equal("", host:trouble())
   end)
 end)

@@ -132,6 +132,15 @@ local function grace_of(failure, sent, round_trip)
   return lost and LATE or 0
 end
 
+-- By a clock that learns nothing a call would be refused again.
+local function error_of(run, failure)
+  local err = errors.new(failure, run.attempts)
+  if err.kind == "clock" and run.client._clock.is_fixed then
+    err.retryable = false
+  end
+  return err
+end
+
 -- Signs and sends, once. The slot is not given back where this raises: then it
 -- counts until the deadline.
 local function attempt(run, slot)
@@ -144,10 +153,7 @@ local function attempt(run, slot)
     slot and slot.over or math.min(run.deadline, began + LONGEST_ATTEMPT),
     self._options.amounts, offset, monotonic)
   if slot then limiter.release(slot, grace_of(failure, sent, round_trip)) end
-  local err = failure and errors.new(failure, run.attempts)
-  if err and err.kind == "clock" and self._clock.is_fixed then
-    err.retryable = false -- it would be refused again
-  end
+  local err = failure and error_of(run, failure)
   local time = info and info.responseTime
   local is_taken = not err or type(err.code) == "number" -- or the reply is not whole
   if time and round_trip and is_taken then

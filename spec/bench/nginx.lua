@@ -6,7 +6,7 @@
 
 local dead_dns = require "spec.support.dead_dns"
 local support = require "spec.support"
-local worker = require "spec.support.worker"
+local nginx = require "spec.support.nginx"
 
 local SECONDS, ROUNDS = tonumber(arg[1]) or 2, tonumber(arg[2]) or 3
 local CALLERS = { 1, 32, 256 }
@@ -122,7 +122,7 @@ local THEIRS = [[
 
 local function start(base_url, ca_file, more)
   more = more or {}
-  return worker.start {
+  return nginx.start {
     http = INIT:format(ca_file, support.KEY, support.SECRET, base_url, ca_file, more.init or "")
       .. (more.http or ""),
     server = OURS .. (more.server or ""),
@@ -155,7 +155,7 @@ end
 local function side_by_side(host, callers, with)
   local rounds, rows = {}, {}
   for _, way in ipairs(WAYS) do
-    host:get(way[2])
+    host:body(way[2])
     rounds[way] = {}
   end
   for round = 1, ROUNDS do
@@ -244,7 +244,7 @@ end
 local function outstanding(faultd)
   local host = start(faultd:url { listener = "plain", reply = "x", delay = 9000 },
     faultd.ca_file)
-  host:get "/ping"
+  host:body "/ping"
   local pipe = io.popen("curl -sm 8 " .. host.url .. "/bitfront")
   support.sleep(0.5)
   local pid = host:workers()[1]

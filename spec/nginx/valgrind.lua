@@ -3,7 +3,7 @@
 -- appears; what is nginx's and LuaJIT's own is only counted.
 
 local support = require "spec.support"
-local worker = require "spec.support.worker"
+local nginx = require "spec.support.nginx"
 
 local UNDER = "valgrind --leak-check=full --show-leak-kinds=definite "
   .. "--errors-for-leak-kinds=definite --keep-debuginfo=yes --num-callers=40 "
@@ -89,9 +89,9 @@ local function ask(host)
   end
   host:many("/call/slow", 50)
   host:many("/call/slow", 20, "-m 0.2")
-  host:get "/log"
-  host:get "/kill"
-  host:await("jobs are left", function() return host:get "/status" == "0 0" end, 20)
+  host:body "/log"
+  host:body "/kill"
+  host:await("jobs are left", function() return host:body "/status" == "0 0" end, 20)
 end
 
 local function main()
@@ -104,7 +104,7 @@ local function main()
   } do
     urls[#urls + 1] = ("%s = %q"):format(name, url)
   end
-  local host = worker.start {
+  local host = nginx.start {
     main = "master_process off;", under = UNDER, server = SERVER,
     http = INIT:format(table.concat(urls, ", "), faultd.ca_file),
   }

@@ -7,7 +7,7 @@
 local core = require "bitfront.core"
 local setting = require "spec.soak.setting"
 local shell = require "spec.support.shell"
-local worker = require "spec.support.worker"
+local nginx = require "spec.support.nginx"
 
 local SECONDS, with_faults = tonumber(arg[1]), arg[2] == "faults"
 
@@ -39,7 +39,7 @@ local HTTP = [[
 
 local sandbox, proxy = setting.start()
 local keys = setting.KEYS
-local host = worker.start {
+local host = nginx.start {
   workers = 4, http = HTTP:format(proxy.base_url, sandbox.ca_file, SECONDS,
     keys[1][1], keys[1][2], keys[2][1], keys[2][2]),
 }

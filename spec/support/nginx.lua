@@ -1,4 +1,5 @@
--- A running site: nginx with ngx_lua and this tree's modules, for specs.
+-- An nginx with ngx_lua and this tree's modules in it, for specs about what they do
+-- inside. It ends when its handle does, or the process that holds it.
 
 local found = require "bitfront.sandbox.nginx"
 local ports = require "bitfront.sandbox.ports"
@@ -8,15 +9,17 @@ local _M = {}
 local methods = {}
 local meta = { __index = methods }
 
--- What nginx loads is built for LuaJIT, whichever Lua runs the specs.
+-- Where root runs the specs, the workers stay root, so that they can read the
+-- tree; elsewhere the directive does nothing but complain.
 local CONFIG = [[
 $(modules)
-user root;
+$(user)
 worker_processes $(workers);
 pid nginx.pid;
 error_log error.log info;
 $(main)
 events { worker_connections 4096; }
+$(stream)
 http {
   access_log off;
   client_body_temp_path tmp;
@@ -24,91 +27,141 @@ http {
   fastcgi_temp_path tmp;
   uwsgi_temp_path tmp;
   scgi_temp_path tmp;
-  keepalive_requests 1000000;
-  lua_package_path "$(root)/lua/?.lua;$(root)/lua/?/init.lua;;";
-  lua_package_cpath "$(root)/.build/5.1/?.so;;";
+  keepalive_requests 100000000;
+  lua_package_path "$(lua_path)";
+  lua_package_cpath "$(lua_cpath)";
   $(http)
   server {
-    listen 127.0.0.1:$(port) reuseport;
+    listen 127.0.0.1:$(port)$(spread);
     listen unix:$(dir)/socket;
+    location = /ping { return 200 "pong"; }
     $(server)
   }
 }
 ]]
 
+-- Ends nginx when standard input does. An empty environment: LUA_CPATH names
+-- modules for the Lua of the specs.
+local RUN = [[
+PATH=$PATH:/usr/sbin:/usr/local/sbin:/usr/local/openresty/nginx/sbin
+cd "$1" && mkdir -p tmp && rm -f ended || exit
+exec 3<&0
+env -i PATH="$PATH" $(env) $(under) $(nginx) -g "daemon off;" -p "$1/" \
+  -c nginx.conf </dev/null 3<&- >out 2>&1 &
+nginx=$!
+{ cat; kill -TERM $nginx; } <&3 >/dev/null 2>&1 &
+exec 3<&-
+wait $nginx
+echo $? >ended
+]]
+
+-- The folders where this tree's files for LuaJIT are.
+local function paths()
+  local text = shell.must([[
+eval "$(${MAKE:-make} -s --no-print-directory env LUA=luajit)"
+printf "%s\n" "$LUA_PATH" "$LUA_CPATH"]])
+  return text:match "^([^\n]*)\n([^\n]*)\n"
+end
+
+-- The tree's module for LuaJIT, built once.
+local built
+local function build()
+  if built then return end
+  shell.must "${MAKE:-make} -s --no-print-directory LUA=luajit all"
+  built = true
+end
+
+-- Each may be in a stream{} of the configuration too.
+local function load_modules()
+  local nginx = assert(found.find())
+  local stream = "/usr/lib/nginx/modules/ngx_stream_module.so"
+  return nginx.load_modules
+    .. (shell.read(stream) and "\nload_module " .. stream .. ";" or ""), nginx.command
+end
+
 local function fill(template, values)
-  return (template:gsub("%$%((%w+)%)", values))
+  return (template:gsub("%$%(([%w_]+)%)", values))
 end
 
-local function env_lines(env)
-  local names = {}
-  for name in pairs(env) do
-    names[#names + 1] = "env " .. name .. ";"
-  end
-  return table.concat(names, "\n")
-end
-
--- Where root runs the specs, the workers stay root, so that they can read the
--- tree; elsewhere the directive does nothing but complain.
-local function configuration(options, nginx, dir, port)
-  local config = fill(CONFIG, {
-    modules = nginx.load_modules, workers = tostring(options.workers or 1),
-    main = env_lines(options.env or {}) .. (options.main or ""),
-    root = shell.must("pwd -P"):gsub("\n$", ""), http = options.http or "",
-    server = options.server or "", port = tostring(port), dir = dir,
-  })
-  return shell.must("id -u") == "0\n" and config
-    or config:gsub("user root;\n", "")
-end
-
-local function try(options, nginx, dir, port)
-  shell.write(dir .. "/nginx.conf", options.whole
-    and fill(options.whole, { port = tostring(port), dir = dir })
-    or configuration(options, nginx, dir, port))
-  local words = {}
-  for name, value in pairs(options.env or {}) do
+-- As words for env, and as directives that let the workers have them.
+local function environment(env)
+  local words, directives = {}, {}
+  for name, value in pairs(env or {}) do
     words[#words + 1] = name .. "=" .. shell.quote(value)
+    directives[#directives + 1] = "env " .. name .. ";\n"
   end
-  -- An empty environment: LUA_CPATH names modules for the Lua of the specs.
-  local command = ("mkdir -p tmp && exec env -i PATH=$PATH:/usr/sbin %s %s -p %s/ "
-    .. "-c nginx.conf"):format(table.concat(words, " "), nginx.command, dir)
-  return shell.run(command, { cwd = dir })
+  return table.concat(words, " "), table.concat(directives)
 end
 
-local function wait_for(path)
-  for _ = 1, 100 do
-    if (shell.read(path) or "") ~= "" then return shell.read(path) end
-    shell.sleep(0.02)
-  end
-  error("nginx has no pid file")
+local function write_files(options, dir, port)
+  local modules, nginx = load_modules()
+  local lua_path, lua_cpath = paths()
+  local env, directives = environment(options.env)
+  local values = {
+    modules = modules, user = shell.must "id -u" == "0\n" and "user root;" or "",
+    workers = tostring(options.workers or 1), port = tostring(port), dir = dir,
+    spread = options.spread and " reuseport" or "",
+    lua_path = lua_path, lua_cpath = lua_cpath,
+    main = directives .. (options.main or ""), http = options.http or "",
+    server = options.server or "", stream = options.stream or "",
+  }
+  shell.write(dir .. "/nginx.conf", fill(options.whole or CONFIG, values))
+  shell.write(dir .. "/run.sh", fill(RUN, {
+    env = env, under = options.under or "", nginx = nginx,
+  }))
 end
 
----@class Site
----@field url string
----@field port integer
----@field dir string
----@field pid integer of the master
+-- Nil and what nginx says, where it does not come up.
+local function try(options, dir, port)
+  write_files(options, dir, port)
+  local self = setmetatable({
+    dir = dir, port = port, url = "http://127.0.0.1:" .. port,
+    stdin = assert(io.popen(("exec sh %s/run.sh %s 2>/dev/null"):format(dir, dir), "w")),
+  }, meta)
+  self:await("it does not start", function()
+    return self:has_ended()
+      or self:pid() and (options.whole or self:body "/ping" == "pong")
+  end, options.under and 30 or 5)
+  if not self:has_ended() then return self end
+  self.stdin:close()
+  return nil, shell.read(dir .. "/out")
+end
 
----Starts nginx on a free port, in a folder of its own. The text of `whole` is a
----whole nginx.conf, with $(port) and $(dir) in it, instead of the others.
----@param options { http: string?, server: string?, main: string?, whole: string?, workers: integer?, env: table<string, string>? }
----@return Site
+---@class NginxOptions
+---@field main? string  configuration at the top
+---@field http? string  in http{}
+---@field server? string  in the one server{}
+---@field stream? string  a whole stream{}
+---@field whole? string  a whole nginx.conf, with $(port) and $(dir) in it, instead of those
+---@field env? table<string, string>  which the workers have
+---@field workers? integer  1 where not given
+---@field spread? boolean  share connections evenly among them
+---@field under? string  the command that runs nginx, such as valgrind
+
+---Starts it, on a free port and in a folder of its own; it answers when this
+---returns.
+---@param options NginxOptions
 function _M.start(options)
-  local nginx, dir = assert(found.find()), shell.tmpdir()
-  local trouble
+  build()
+  local dir, trouble = shell.tmpdir(), nil
   for _, port in ipairs(assert(ports.to_try(0))) do
-    local out, err, code = try(options, nginx, dir, port)
-    if code == 0 then
-      local pid = tonumber(wait_for(dir .. "/nginx.pid"))
-      return setmetatable({
-        url = "http://127.0.0.1:" .. port, port = port, dir = dir, pid = pid,
-        guard = found.guard(dir, pid), -- it ends with this process
-      }, meta)
-    end
-    trouble = out .. err
+    local self
+    self, trouble = try(options, dir, port)
+    if self then return self end
     if not trouble:find "in use" then break end
   end
   error("nginx did not start: " .. trouble, 2)
+end
+
+---Waits for something to come true.
+function methods:await(what, condition, seconds)
+  for _ = 1, (seconds or 5) * 50 do
+    local value = condition()
+    if value then return value end
+    shell.sleep(0.02)
+  end
+  error(("%s\n%s\n%s"):format(what, shell.read(self.dir .. "/out") or "",
+    self:log()), 2)
 end
 
 local function header_words(headers)
@@ -159,26 +212,80 @@ function methods:burst(path, count)
     .. "'%%{http_code}\\n' -o /dev/null %s"):format(count, math.min(count, 64), url))
 end
 
----Pids of the workers, ascending.
-function methods:workers()
-  local out = shell.must(("ps -o pid=,args= --ppid %d"):format(self.pid))
-  local pids = {}
-  for pid, args in out:gmatch("(%d+)([^\n]*)") do
-    if args:find "worker process" and not args:find "shutting" then
-      pids[#pids + 1] = tonumber(pid)
+---@return string body
+---@return integer status  0: there was no reply
+function methods:body(path, more)
+  local out = shell.run(("curl -s -m 30 -w '\\n%%{http_code}' %s %s"):format(
+    more or "", shell.quote(self.url .. path)))
+  local body, status = out:match "^(.*)\n(%d+)$"
+  return body, tonumber(status)
+end
+
+---So many requests at once; their bodies, one after the other.
+function methods:many(path, count, more)
+  return (shell.run(("curl -sZ --no-progress-meter --parallel-immediate "
+    .. "--parallel-max %d -m 60 %s %s"):format(count, more or "",
+    shell.quote(("%s%s?[1-%d]"):format(self.url, path, count)))))
+end
+
+---What nginx has logged.
+function methods:log()
+  return shell.read(self.dir .. "/error.log") or ""
+end
+
+---The lines of the log that tell of trouble.
+function methods:trouble()
+  local lines = {}
+  for line in self:log():gmatch "[^\n]+" do
+    if line:find "%[warn%]" or line:find "%[error%]" or line:find "%[crit%]"
+      or line:find "%[alert%]" or line:find "%[emerg%]" or line:find "exited on signal" then
+      lines[#lines + 1] = line
     end
   end
+  return table.concat(lines, "\n")
+end
+
+---The master's, or that of the only process.
+function methods:pid()
+  return tonumber((shell.read(self.dir .. "/nginx.pid") or ""):match "%d+")
+end
+
+---Of the workers that there are.
+function methods:workers()
+  local pids = {}
+  for pid in shell.run("pgrep -P " .. self:pid()):gmatch "%d+" do
+    pids[#pids + 1] = tonumber(pid)
+  end
+  table.sort(pids)
   return pids
 end
 
-function methods:log()
-  return shell.read(self.dir .. "/error.log")
+function methods:signal(name)
+  shell.must(("kill -%s %d"):format(name, self:pid()))
 end
 
----Ends it: by its pid, and waits until it is gone.
-function methods:stop()
-  shell.run(("kill %d; for i in $(seq 100); do [ -e %s/nginx.pid ] || break; "
-    .. "sleep 0.05; done"):format(self.pid, self.dir))
+function _M.is_running(pid)
+  local _, _, code = shell.run("kill -0 " .. pid)
+  return code == 0
+end
+
+function methods:has_ended()
+  return shell.read(self.dir .. "/ended") ~= nil
+end
+
+---Ends it, in the way of a signal; returns its exit code.
+function methods:stop(name)
+  if self.stdin then
+    if not self:has_ended() and self:pid() then
+      local left = name == "KILL" and self:workers() or {} -- by their master
+      shell.run(("kill -%s %d"):format(name or "TERM", self:pid()))
+      for _, pid in ipairs(left) do shell.run("kill -KILL " .. pid) end
+      self:await("it does not end", function() return self:has_ended() end, 20)
+    end
+    self.stdin:close()
+    self.stdin = nil
+  end
+  return tonumber(shell.read(self.dir .. "/ended"))
 end
 
 return _M
