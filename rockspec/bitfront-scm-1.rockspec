@@ -107,6 +107,7 @@ build = {
     bitfront = "lua/bitfront/init.lua",
     ["bitfront.limiter"] = "lua/bitfront/limiter.lua",
     ["bitfront.limiter.memory"] = "lua/bitfront/limiter/memory.lua",
+    ["bitfront.limiter.new_id"] = "lua/bitfront/limiter/new_id.lua",
     ["bitfront.limiter.redis"] = "lua/bitfront/limiter/redis.lua",
     ["bitfront.limiter.shared_dict"] = "lua/bitfront/limiter/shared_dict.lua",
     ["bitfront.limiter.window"] = "lua/bitfront/limiter/window.lua",

@@ -385,6 +385,12 @@ describe("the store in Redis", function()
       ["no route"] = function() error "no route" end,
       ["no luck"] = function() return nil, "no luck" end,
       ["gave nothing"] = function() end,
+      ["gave no client .*, but a number"] = function()
+        return 1
+      end,
+      ["gave no client .*, but a table"] = function()
+        return {}
+      end,
     } do
       store = require "bitfront".redis_limiter { connect = connect }
       fails_closed(what)

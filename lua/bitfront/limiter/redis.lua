@@ -5,9 +5,9 @@
 -- as it does in a Redis that has never been used for this.
 
 local native = require "bitfront.native"
+local new_id = require "bitfront.limiter.new_id"
 local window = require "bitfront.limiter.window"
 
-local ID_RANGE = 2 ^ 53
 local TIMEOUT = 0.1 -- s for each answer of the server
 
 -- In a Redis before 5 a script that asks for the time may write only after
@@ -71,6 +71,10 @@ Store.__index = Store
 
 -- ---- the client: redis-lua raises, lua-resty-redis returns nil and a message
 
+local function is_client(value)
+  return type(value) == "table" and type(value.evalsha) == "function"
+end
+
 local function set_timeout(client)
   if client.set_timeout then
     client:set_timeout(TIMEOUT * 1000)
@@ -93,6 +97,8 @@ local function take_client(self)
   local done, made, message = pcall(self.connect)
   if not done or not made then
     return nil, tostring(not done and made or message or "connect gave nothing")
+  elseif not is_client(made) then
+    return nil, "connect gave no client of redis-lua or lua-resty-redis, but a " .. type(made)
   end
   set_timeout(made)
   return made, made.get_reused_times and (made:get_reused_times() or 0) > 0
@@ -174,9 +180,8 @@ local function number(reply, message)
 end
 
 function Store:acquire(key, lease, per_second, per_minute)
-  local drawn = native.random()
-  if not drawn then return nil, "there are no random numbers" end
-  local id = whole(drawn * ID_RANGE)
+  local id, none = new_id()
+  if not id then return nil, none end
   local wait, trouble = number(run(self, "acquire", key, id,
     whole(math.ceil(lease)), whole(per_second), whole(per_minute)))
   return wait, wait and id or trouble

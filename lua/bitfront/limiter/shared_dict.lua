@@ -5,6 +5,7 @@
 -- nothing here relies on it.
 
 local native = require "bitfront.native"
+local new_id = require "bitfront.limiter.new_id"
 local window = require "bitfront.limiter.window"
 
 local PREFIX = "bitfront:limiter:"
@@ -13,7 +14,6 @@ local PATIENCE = 0.1 -- s to wait for the lock
 local STALE = 0.5 -- s after which its holder is taken for dead
 local LOCKED = 1 -- s until the dict forgets a lock that nobody asked for since
 local LIFE = 30 * 86400 -- s until the dict forgets a key that is not used
-local ID_RANGE = 2 ^ 53
 
 local Store = {}
 Store.__index = Store
@@ -79,14 +79,9 @@ local function fill(state, now, ms)
   return 0
 end
 
-local function new_id()
-  local drawn = native.random()
-  return drawn and ("%.0f"):format(drawn * ID_RANGE)
-end
-
 function Store:acquire(key, lease, per_second, per_minute)
-  local id = new_id()
-  if not id then return nil, "there are no random numbers" end
+  local id, none = new_id()
+  if not id then return nil, none end
   local wait, trouble = change(self, key, window.acquire, id, lease, per_second,
     per_minute)
   return wait, wait and id or trouble
