@@ -40,6 +40,10 @@ error:
 bool bf_client_credentials(struct bf_client *client, struct bf_span key,
                            struct bf_span secret, struct bf_fault *fault) {
     struct bf_credentials *pair;
+    if (client->closed) { /* while somebody looked for them */
+        bf_fault_set(fault, BF_CLOSED, "closed", "the client is closed");
+        return false;
+    }
     if (client->credentials &&
         bf_credentials_are(client->credentials, key, secret))
         return true;

@@ -18,11 +18,15 @@ struct bf_call {
 
 /* Reads what a call asks for. Arguments: client, want ("balances", "data",
  * "public"), path, query or nil, deadline (on core.now's clock), amounts
- * ("number", "string", "decimal"), clock offset in ms, and true where that is
- * to be added to core.now's clock and not to the wall's. Leaves eight values on
- * the stack. Raises for arguments of a wrong type; false with `fault` set where
+ * ("number", "string", "decimal"), clock offset in ms, true where that is to
+ * be added to core.now's clock and not to the wall's, and the credentials to
+ * use (see client:pair()), nil for the client's. Leaves nine values on the
+ * stack. Raises for arguments of a wrong type; false with `fault` set where
  * the client is closed or has no credentials. */
 bool bf_check_call(lua_State *L, struct bf_call *call, struct bf_fault *fault);
+
+/* The fault of a call that a finalizer makes while its Lua state is closed. */
+void bf_fault_closing(struct bf_fault *fault);
 
 /* The fault of what was begun before a fork, in another process. */
 void bf_fault_fork(struct bf_fault *fault);

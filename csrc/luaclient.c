@@ -8,9 +8,14 @@
 #include <string.h>
 
 #define CLIENT "bitfront.client"
+#define PAIR "bitfront.pair"
 
 struct client_box {
     struct bf_client *client; /* NULL where it could not be made */
+};
+
+struct pair_box {
+    struct bf_credentials *credentials; /* NULL: none, or dropped */
 };
 
 static struct client_box *to_box(lua_State *L) {
@@ -137,15 +142,49 @@ static int client_has_credentials(lua_State *L) {
     return 1;
 }
 
-/* client:key_id(): the hex SHA-256 of the API key; nil where there is none. */
-static int client_key_id(lua_State *L) {
-    struct bf_client *client = bf_check_client(L);
+static int push_key_id(lua_State *L, const struct bf_credentials *credentials) {
     char hex[BF_SIGNATURE_LEN + 1];
-    if (client->credentials && bf_credentials_id(client->credentials, hex))
+    if (credentials && bf_credentials_id(credentials, hex))
         lua_pushlstring(L, hex, BF_SIGNATURE_LEN);
     else
         lua_pushnil(L);
     return 1;
+}
+
+/* client:key_id(): the hex SHA-256 of the API key; nil where there is none. */
+static int client_key_id(lua_State *L) {
+    return push_key_id(L, bf_check_client(L)->credentials);
+}
+
+/* client:pair(): the credentials it has now, for a call that is to keep to them
+ * whatever others give the client meanwhile. */
+static int client_pair(lua_State *L) {
+    struct bf_client *client = bf_check_client(L);
+    struct pair_box *box = bf_newuserdata(L, sizeof *box);
+    box->credentials = NULL;
+    bf_settype(L, PAIR);
+    if (client->credentials)
+        box->credentials = bf_credentials_ref(client->credentials);
+    return 1;
+}
+
+/* pair:drop(), and its end as garbage. */
+static int pair_drop(lua_State *L) {
+    struct pair_box *box = luaL_checkudata(L, 1, PAIR);
+    bf_credentials_unref(box->credentials);
+    box->credentials = NULL;
+    return 0;
+}
+
+/* pair:key_id(), as client:key_id(). */
+static int pair_key_id(lua_State *L) {
+    struct pair_box *box = luaL_checkudata(L, 1, PAIR);
+    return push_key_id(L, box->credentials);
+}
+
+struct bf_credentials *bf_check_pair(lua_State *L, int arg) {
+    struct pair_box *box = luaL_checkudata(L, arg, PAIR);
+    return box->credentials;
 }
 
 /* client:is_closed() */
@@ -185,6 +224,7 @@ static const luaL_Reg client_methods[] = {
     {"use_profile",     client_use_profile    },
     {"has_credentials", client_has_credentials},
     {"key_id",          client_key_id         },
+    {"pair",            client_pair           },
     {"is_closed",       client_is_closed      },
     {"close",           client_close          },
     {NULL,              NULL                  },
@@ -197,6 +237,18 @@ static const luaL_Reg client_metamethods[] = {
     {NULL,         NULL           },
 };
 
+static const luaL_Reg pair_methods[] = {
+    {"key_id", pair_key_id},
+    {"drop",   pair_drop  },
+    {NULL,     NULL       },
+};
+
+static const luaL_Reg pair_metamethods[] = {
+    {"__gc", pair_drop},
+    {NULL,   NULL     },
+};
+
 void bf_register_client(lua_State *L) {
+    bf_newtype(L, PAIR, pair_methods, pair_metamethods);
     bf_newtype(L, CLIENT, client_methods, client_metamethods);
 }

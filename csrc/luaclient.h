@@ -18,6 +18,10 @@ int bf_profiles(lua_State *L);
 /* Argument 1, open or closed; raises where it is no client. */
 struct bf_client *bf_check_client(lua_State *L);
 
+/* What client:pair() gave; NULL where that is none or was dropped; raises where
+ * it is something else. */
+struct bf_credentials *bf_check_pair(lua_State *L, int arg);
+
 #pragma GCC visibility pop
 
 #endif

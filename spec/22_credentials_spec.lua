@@ -181,10 +181,99 @@ describe("credentials", function()
       client:close()
     end)
 
+    it("of a client that is closed meanwhile are not kept", function()
+      local client
+      client = client_of(function()
+        client:close()
+        return "key", "secret"
+      end)
+      local _, err = client:balances()
+      assert.equal("closed", err.kind)
+      assert.is_false(client._native:has_credentials())
+      assert.equal(0, #faultd:requests())
+    end)
+
     it("raise what the function raises", function()
       local client = client_of(function() error("vault is sealed", 0) end)
       assert.has_error(function() client:balances() end, "vault is sealed")
       client:close()
+    end)
+
+    describe("stay one call's own", function()
+      local core = require "bitfront.core"
+      local SECRETS = { tenant1 = "secret-1", tenant2 = "secret-2" }
+      local sandbox, key
+
+      setup(function()
+        sandbox = support.sandbox()
+        local accounts = {}
+        for name, secret in pairs(SECRETS) do
+          accounts[#accounts + 1] = { api_key = name, api_secret = secret,
+            balances = { { currency = name == "tenant1" and "AAA" or "BBB", balance = 1,
+              availableBalance = 1 } } }
+        end
+        sandbox:accounts(accounts)
+      end)
+      teardown(function() sandbox:stop() end)
+      before_each(function() sandbox:control("DELETE", "log") end)
+
+      local function tenant_client(options)
+        local all = { base_url = sandbox.base_url, ca_file = sandbox.ca_file,
+          credentials = function() return key, SECRETS[key] end }
+        for name, value in pairs(options) do all[name] = value end
+        return require "bitfront".new(all)
+      end
+
+      local function keys_seen()
+        local keys = {}
+        for i, arrival in ipairs(sandbox:log()) do keys[i] = arrival.key end
+        return table.concat(keys, " ")
+      end
+
+      it("while it waits for its turn", function()
+        local client = tenant_client {
+          rate_limit = { store = require "bitfront.limiter.memory".new() },
+          sleep = function(seconds)
+            local due = core.now() + seconds
+            repeat coroutine.yield() until core.now() >= due
+          end,
+        }
+        local waiting = coroutine.create(function()
+          for i = 1, 4 do
+            key = "tenant1"
+            local records, err = client:balances()
+            assert.equal("AAA", (records or error(err))[1].currency, i)
+          end
+        end)
+        repeat
+          assert(coroutine.resume(waiting))
+        until #sandbox:log() == 3
+        local other = coroutine.create(function()
+          key = "tenant2"
+          assert.equal("BBB", assert(client:balances())[1].currency)
+        end)
+        while coroutine.status(other) ~= "dead" do assert(coroutine.resume(other)) end
+        while coroutine.status(waiting) ~= "dead" do assert(coroutine.resume(waiting)) end
+        assert.equal("tenant1 tenant1 tenant1 tenant2 tenant1", keys_seen())
+        client:close()
+      end)
+
+      it("when it is tried again", function()
+        local store = require "bitfront.limiter.memory".new()
+        local client
+        client = tenant_client { rate_limit = { store = store }, on_attempt = function(event)
+          if event.kind and key == "tenant1" then
+            key = "tenant2"
+            assert(client:balances())
+          end
+        end }
+        key = "tenant1"
+        sandbox:script { statusCode = 5000 }
+        assert.equal("AAA", assert(client:balances())[1].currency)
+        assert.equal("tenant1 tenant2 tenant1", keys_seen())
+        assert.equal(1, select(2, store:peek(client._native:key_id()))) -- tenant2's
+        client:close()
+      end)
     end)
   end)
 end)

@@ -43,10 +43,10 @@ local meta = { __index = Client, __name = "bitfront.client" }
 
 -- What the limiter goes by. Asked for with each call where a function may give
 -- another key with each.
-local function gate_of(self)
+local function gate_of(self, pair)
   local limits = self._limits
   if not limits or self._gate then return self._gate end
-  local key, has_key = limiter.key_of(self._native, self._options.base_url)
+  local key, has_key = limiter.key_of(pair or self._native, self._options.base_url)
   local gate = {
     store = limits.store, per_second = limits.per_second,
     per_minute = limits.per_minute, key = key,
@@ -55,15 +55,16 @@ local function gate_of(self)
   return gate
 end
 
--- What keeps a call from being made at all.
+-- What keeps a call from being made at all; else the credentials that are its
+-- own, if there are.
 local function obstacle(self, request)
   if self._fault then
     return self._fault()
   elseif self._native:is_closed() then
     return { kind = "closed", code = "closed", message = "the client is closed" }
   elseif request.want ~= "public" then
-    local ready, err = credentials.load(self._native, self._options)
-    return not ready and err or nil
+    local ready, err, pair = credentials.load(self._native, self._options)
+    return not ready and err or nil, pair
   end
 end
 
@@ -78,19 +79,23 @@ end
 ---@field attempts integer
 ---@field ready number  when the next attempt could have begun, but for pauses
 ---@field seen table<string, true>|false  see retry.lua
+---@field pair? userdata  credentials of this call alone
 
 local function begin(self, request, waiter, timeout)
-  local failure
+  local failure, pair
   local started = native.now()
   if not waiter then
     waiter, failure = wait.choose(self._waiter)
   end
-  failure = failure or obstacle(self, request)
+  if not failure then
+    failure, pair = obstacle(self, request)
+  end
   if failure then return nil, errors.new(failure, 0) end
   return {
     client = self, request = request, waiter = waiter, started = started,
     deadline = started + (timeout or self._options.timeout),
-    gate = gate_of(self), attempts = 0, ready = started, seen = false,
+    gate = gate_of(self, pair), attempts = 0, ready = started, seen = false,
+    pair = pair,
   }
 end
 
@@ -151,7 +156,7 @@ local function attempt(run, slot)
   local value, failure, info, sent, round_trip = run.waiter.read(self._native,
     request.want, request.path, request.query,
     slot and slot.over or math.min(run.deadline, began + LONGEST_ATTEMPT),
-    self._options.amounts, offset, monotonic)
+    self._options.amounts, offset, monotonic, run.pair)
   if slot then limiter.release(slot, grace_of(failure, sent, round_trip)) end
   local err = failure and error_of(run, failure)
   local time = info and info.responseTime
@@ -190,7 +195,8 @@ local function try_again(run, err)
   return true
 end
 
-local function finish_info(run, info)
+local function finish(run, info)
+  if run.pair then run.pair:drop() end
   if info then
     info.attempts = run.attempts
     info.elapsed = native.now() - run.started
@@ -217,12 +223,12 @@ local function call(self, request, waiter, timeout)
     value, err, info = attempt(run, slot)
     if not err then
       retry.refund(self._quota, run.attempts - 1)
-      return value, nil, finish_info(run, info)
+      return value, nil, finish(run, info)
     end
     heed_refusal(run, err)
   until not try_again(run, err)
   err.stale = nil
-  return nil, err, finish_info(run, info)
+  return nil, err, finish(run, info)
 end
 
 -- ---- what a user calls ----

@@ -57,7 +57,7 @@ local function use_function(native, credentials)
       type(key), type(secret))
   end
   local used, err = native:set_credentials(key, secret)
-  return used, err and errors.new(err, 0)
+  return used, err and errors.new(err, 0), used and native:pair()
 end
 
 local function use_environment(native)
@@ -66,11 +66,13 @@ local function use_environment(native)
 end
 
 --- Sees to it that the client can sign. A function is asked each time, so that
---- a changed secret takes effect at once; everything else is read once.
+--- a changed secret takes effect at once; everything else is read once. What the
+--- function gave is this call's, whatever it gives another one meanwhile.
 ---@param native userdata  the client's C side
 ---@param options bitfront.Options
 ---@return true? ready
 ---@return bitfront.Error?
+---@return userdata? pair  of a function: the credentials to use
 function _M.load(native, options)
   local used, err
   if options.credentials then

@@ -19,7 +19,7 @@ local PATIENCE = 1 -- s after which a caller who does not look is gone
 
 --- In whose name a client's calls are counted: its API key's SHA-256, or, where it
 --- has none, the exchange's.
----@param client userdata  its C side
+---@param client userdata  its C side, or the credentials of one call
 ---@param base_url string
 ---@return string key
 ---@return boolean has_key

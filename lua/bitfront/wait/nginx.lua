@@ -191,10 +191,8 @@ end
 local LATE = "the thread that makes requests has not come to this one in time"
 
 -- As core.read, while the worker goes on.
-local function read(client, want, path, query, deadline, amounts, clock_offset,
-    monotonic)
-  local job, failure = core.thread_start(client, want, path, query, deadline,
-    amounts, clock_offset, monotonic)
+local function read(client, want, path, query, deadline, ...)
+  local job, failure = core.thread_start(client, want, path, query, deadline, ...)
   if not job then
     return nil, failure
   end
