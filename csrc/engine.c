@@ -326,13 +326,29 @@ static void free_list(struct bf_engine *engine, struct bf_transfer *list) {
     }
 }
 
+static bool is_resolving(const struct bf_engine *engine) {
+    for (struct bf_transfer *t = engine->active; t; t = t->next)
+        if (bf_transfer_resolving(t))
+            return true;
+    return false;
+}
+
+/* What libcurl cannot let go of stays, but without the secrets. */
+static void leave_behind(struct bf_engine *engine) {
+    for (struct bf_transfer *t = engine->active; t; t = t->next) {
+        t->state = BF_ABANDONED;
+        bf_transfer_disown(t);
+    }
+}
+
 void bf_engine_free(struct bf_engine *engine) {
     struct pipe_guard guard;
     if (!engine || bf_engine_is_foreign(engine))
         return;
-    for (struct bf_transfer *t = engine->active; t; t = t->next)
-        if (bf_transfer_resolving(t))
-            return;
+    if (is_resolving(engine)) {
+        leave_behind(engine);
+        return;
+    }
     engine->settled = false; /* its thread has ended */
     hold_sigpipe(engine, &guard);
     free_list(engine, engine->active);

@@ -94,6 +94,23 @@ static int on_close(void *userdata, curl_socket_t fd) {
     return bf_sockets_close(userdata, fd);
 }
 
+/* What libcurl has not read yet, although it came together with the body's end,
+ * would be taken for the beginning of the next reply on this connection: maybe
+ * another account's. In OpenSSL's buffer no look at the socket finds it. */
+static bool has_leavings(struct bf_transfer *t) {
+    const struct curl_tlssessioninfo *tls = NULL;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &tls);
+    if (!t->client->plain)
+        return tls && tls->internals && SSL_pending(tls->internals) > 0;
+    return t->fd >= 0 && bf_sockets_has_data(t->fd);
+}
+
+/* libcurl does not look for a body then: on_body will not be called. */
+static bool has_no_body(const struct bf_head *head) {
+    return head->status == 204 || head->status == 304 ||
+           (head->lengths && head->length == 0);
+}
+
 /* The head of the final reply is there: is its body worth reading? An error's
  * is if it has an end, for the envelope that may be in it. */
 static bool wants_body(struct bf_transfer *t) {
@@ -101,6 +118,11 @@ static bool wants_body(struct bf_transfer *t) {
     if (!bf_head_final(&t->head))
         return true; /* another head follows */
     (void)curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 1L); /* see on_debug */
+    t->excess = has_no_body(&t->head) && has_leavings(t);
+    if (t->excess && t->head.status != 200)
+        bf_verdict_status(t->head.status, &t->fault);
+    if (t->excess)
+        return false; /* libcurl closes a connection on which it is to stop */
     if (t->head.status == 200 || t->head.malformed)
         return bf_head_check(&t->head, t->client->max_body, &t->fault);
     if (bf_head_check(&t->head, t->client->max_body, &unused))
@@ -132,17 +154,6 @@ static int on_debug(CURL *easy, curl_infotype type, char *text, size_t len,
         memcmp(text, excess, sizeof excess - 1) == 0)
         t->excess = true;
     return 0;
-}
-
-/* What libcurl has not read yet, although it came together with the body's end,
- * would be taken for the beginning of the next reply on this connection: maybe
- * another account's. In OpenSSL's buffer no look at the socket finds it. */
-static bool has_leavings(struct bf_transfer *t) {
-    const struct curl_tlssessioninfo *tls = NULL;
-    (void)curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &tls);
-    if (!t->client->plain)
-        return tls && tls->internals && SSL_pending(tls->internals) > 0;
-    return t->fd >= 0 && bf_sockets_has_data(t->fd);
 }
 
 static bool is_complete(const struct bf_transfer *t) {
@@ -212,7 +223,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *userdata) {
     if (!is_complete(t) || !has_leavings(t))
         return len;
     t->excess = true;
-    return 0; /* libcurl closes a connection on which it was told to stop */
+    return 0; /* see wants_body */
 }
 
 /* ---- the beginning ---- */
@@ -387,12 +398,16 @@ struct bf_transfer *bf_transfer_new(struct bf_sockets *sockets,
     return t;
 }
 
-void bf_transfer_reset(struct bf_transfer *t) {
+void bf_transfer_disown(struct bf_transfer *t) {
     bf_credentials_unref(t->credentials);
     t->credentials = NULL;
     bf_client_unref(t->client);
     t->client = NULL;
     bf_request_wipe(t);
+}
+
+void bf_transfer_reset(struct bf_transfer *t) {
+    bf_transfer_disown(t);
     if (t->body_cap > BODY_KEPT) {
         free(t->body);
         t->body = NULL;

@@ -86,6 +86,10 @@ bool bf_transfer_resolving(struct bf_transfer *transfer);
 /* When bf_transfer_expire is due if nothing comes of it before. */
 double bf_transfer_due(struct bf_transfer *transfer);
 
+/* Drops the client and the credentials, wipes the signature: nothing more may
+ * be sent. */
+void bf_transfer_disown(struct bf_transfer *transfer);
+
 /* Back to idle: drops the client, wipes the signature, forgets the reply. */
 void bf_transfer_reset(struct bf_transfer *transfer);
 

@@ -427,6 +427,25 @@ describe("a transfer", function()
             options) end
         end)
 
+      -- libcurl's own buffer ends where the head does.
+      for _, row in ipairs {
+        { "200 OK", "Content-Length: 0", "protocol", "framing" },
+        { "503 X", "Content-Length: 0", "http", "status" },
+        { "204 No Content", "X-Length: 0", "http", "status" },
+        { "304 Not Modified", "X-Length: 0", "http", "redirect" },
+      } do
+        it(("leaves none of it to others behind a %s without a body, %s")
+          :format(row[1], listener), function()
+            local pad = 4096 - #raw({ "HTTP/1.1 " .. row[1], row[2], "X-Pad: " })
+            local reply = raw({ "HTTP/1.1 " .. row[1], row[2],
+              "X-Pad: " .. ("x"):rep(pad) }, FORGED)
+            assert.equal(4096 + #FORGED, #reply)
+            for _ = 1, 3 do
+              is_refused(row[3], row[4], reply, { listener = listener, close = "keep" })
+            end
+          end)
+      end
+
       it("is refused where the connection was to end anyway, " .. listener,
         function()
           is_refused("protocol", "framing",

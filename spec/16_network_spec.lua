@@ -229,6 +229,16 @@ describe("the network", function()
         end
       end)
 
+    -- Its own TLS may hold what nobody sees.
+    it("but none through the TLS of a proxy", function()
+      local tunnel = require "spec.support.tunnel".start()
+      local client = support.client { base_url = faultd:url_body(BODY), proxy = tunnel.url }
+      for _ = 1, 3 do assert(client:balances()) end
+      client:close()
+      tunnel:stop()
+      assert.same({ 3, 3 }, { connections() })
+    end)
+
     it("but not one on which a call failed", function()
       local client = support.client {
         base_url = faultd:url { reply = support.reply(BODY), cut = 150,

@@ -1,0 +1,27 @@
+-- A running https:// proxy; see tunneld.lua.
+
+local certs = require "spec.support.certs"
+local shell = require "spec.support.shell"
+
+local _M = {}
+local methods = {}
+local meta = { __index = methods }
+
+---Starts one.
+---@return table # with `url`, and a method `stop`
+function _M.start()
+  local fifo = shell.tmpdir() .. "/port"
+  shell.must("mkfifo " .. fifo)
+  local stdin = assert(io.popen(("lua5.4 spec/support/tunneld.lua %s >%s"):format(
+    shell.quote(certs.paths().good), fifo), "w"))
+  local file = assert(io.open(fifo))
+  local port = file:read "*l"
+  file:close()
+  return setmetatable({ stdin = stdin, url = "https://127.0.0.1:" .. port }, meta)
+end
+
+function methods:stop()
+  self.stdin:close()
+end
+
+return _M
