@@ -29,6 +29,13 @@ static void close_fd(int *fd) {
     *fd = -1;
 }
 
+/* The other end is to see it even where a forked child still has it open. */
+static void hang_up(int *fd) {
+    if (*fd >= 0)
+        (void)shutdown(*fd, SHUT_RDWR);
+    close_fd(fd);
+}
+
 static void set_flags(int fd) {
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -107,6 +114,6 @@ void bf_channel_ring(struct bf_channel *channel) {
 
 void bf_channel_close(struct bf_channel *channel) {
     close_fd(&channel->listener);
-    close_fd(&channel->fd);
+    hang_up(&channel->fd);
     remove_file(channel);
 }

@@ -37,6 +37,7 @@
 
 struct engine_box {
     struct bf_engine *engine;
+    bool closed; /* the Lua state is being closed: nothing would free another */
 };
 
 /* A string: LuaJIT on some systems cannot hold the address of a static. */
@@ -46,6 +47,7 @@ static int engine_gc(lua_State *L) {
     struct engine_box *box = luaL_checkudata(L, 1, ENGINE);
     struct bf_engine *engine = box->engine;
     box->engine = NULL;
+    box->closed = true;
     bf_engine_free(engine);
     return 0;
 }
@@ -61,6 +63,7 @@ static struct engine_box *engine_box(lua_State *L) {
         return box;
     box = bf_newuserdata(L, sizeof *box);
     box->engine = NULL;
+    box->closed = false;
     bf_settype(L, ENGINE);
     lua_setfield(L, LUA_REGISTRYINDEX, ENGINE_KEY);
     return box;
@@ -70,7 +73,9 @@ static struct engine_box *engine_box(lua_State *L) {
  * a fork is the parent's, and is left alone. */
 static struct bf_engine *get_engine(lua_State *L, struct bf_fault *fault) {
     struct engine_box *box = engine_box(L);
-    if (!box->engine || bf_engine_is_foreign(box->engine))
+    if (box->closed)
+        bf_fault_closing(fault);
+    else if (!box->engine || bf_engine_is_foreign(box->engine))
         box->engine = bf_engine_new(fault);
     return box->engine;
 }

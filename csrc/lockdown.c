@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DAY_MS (24L * 60 * 60 * 1000)
@@ -150,8 +151,16 @@ bool bf_lockdown_ca(CURL *easy, const char *ca_file) {
            !curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
 }
 
-bool bf_lockdown_init(struct bf_fault *fault) {
+/* We look into what it makes: it must be of the OpenSSL that we are bound to.
+ */
+static bool has_our_openssl(const char *version) {
     static const char wanted[] = "OpenSSL/";
+    return version && strncmp(version, wanted, sizeof wanted - 1) == 0 &&
+           strtoul(version + sizeof wanted - 1, NULL, 10) ==
+               OPENSSL_version_major();
+}
+
+bool bf_lockdown_init(struct bf_fault *fault) {
     const curl_version_info_data *info;
     if (!OSSL_LIB_CTX_get0_global_default() || /* see bf_sign_key */
         curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
@@ -159,12 +168,12 @@ bool bf_lockdown_init(struct bf_fault *fault) {
         return false;
     }
     info = curl_version_info(CURLVERSION_NOW);
-    if (!info->ssl_version ||
-        strncmp(info->ssl_version, wanted, sizeof wanted - 1) != 0) {
+    if (!has_our_openssl(info->ssl_version)) {
         bf_fault_set(fault, BF_CONFIG, "libcurl",
                      "this libcurl uses %s; bitfront needs one that uses "
-                     "OpenSSL",
-                     info->ssl_version ? info->ssl_version : "no TLS");
+                     "OpenSSL %u",
+                     info->ssl_version ? info->ssl_version : "no TLS",
+                     OPENSSL_version_major());
         return false;
     }
 #ifdef BF_HAVE_PREREQ

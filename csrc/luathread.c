@@ -29,12 +29,14 @@ extern int lua_isyieldable(lua_State *L) __attribute__((weak));
 struct outbox_box {
     struct bf_thread *thread;
     struct bf_outbox *outbox; /* NULL where it could not be made */
+    bool closed; /* the Lua state is being closed: nothing would free another */
 };
 
 static int outbox_gc(lua_State *L) {
     struct outbox_box *box = luaL_checkudata(L, 1, OUTBOX);
     struct bf_outbox *outbox = box->outbox;
     box->outbox = NULL;
+    box->closed = true;
     if (outbox && !bf_thread_is_foreign(box->thread))
         bf_outbox_free(box->thread, outbox);
     return 0;
@@ -51,6 +53,7 @@ static struct outbox_box *outbox_box(lua_State *L) {
     box = bf_newuserdata(L, sizeof *box);
     box->thread = NULL;
     box->outbox = NULL;
+    box->closed = false;
     bf_settype(L, OUTBOX);
     lua_setfield(L, LUA_REGISTRYINDEX, OUTBOX " box");
     return box;
@@ -68,6 +71,10 @@ static struct outbox_box *get_outbox(lua_State *L, struct bf_fault *fault) {
     if (box)
         return box;
     box = outbox_box(L);
+    if (box->closed) {
+        bf_fault_closing(fault);
+        return NULL;
+    }
     box->outbox = NULL; /* one from before a fork is the parent's */
     box->thread = bf_thread_get(fault);
     if (box->thread)

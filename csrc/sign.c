@@ -112,6 +112,7 @@ bool bf_random(double *out) {
  * fork both sides remember the same pairs, but the child's random numbers are
  * its own. */
 #define REMEMBERED 64
+#define MOST_LOOKS 200000L /* some ms */
 static _Thread_local struct {
     size_t oldest;
     struct used {
@@ -129,11 +130,15 @@ static bool is_used(int64_t timestamp, unsigned nonce) {
 }
 
 /* A pair is forgotten only when its millisecond is over, for then its time will
- * not be used again. More of them in one than are remembered must wait. */
+ * not be used again. More of them in one than are remembered must wait; but not
+ * for a clock that stands still, as a debugger's may. */
 static int64_t wait_for_room(void) {
     int64_t now = bf_wall_ms();
-    while (used.pairs[used.oldest].when == now)
+    for (long looks = 0; looks < MOST_LOOKS; looks++) {
+        if (used.pairs[used.oldest].when != now)
+            break;
         now = bf_wall_ms();
+    }
     return now;
 }
 
@@ -159,7 +164,10 @@ int64_t bf_wall_ms(void) {
 
 double bf_now(void) {
     struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+#ifdef CLOCK_BOOTTIME /* it goes on while the machine sleeps */
+    if (clock_gettime(CLOCK_BOOTTIME, &now) != 0)
+#endif
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 

@@ -86,15 +86,15 @@ static const char *network_code(CURL *easy, const struct row *row) {
     return error == ECONNRESET ? "reset" : row->code;
 }
 
+#define TOO_LARGE 100 /* CURLE_TOO_LARGE, which older headers do not have */
+
 /* libcurl has a limit of its own for a single header line, and in versions
  * before 8.6 says that it is out of memory. */
 static bool is_header_flood(CURL *easy, CURLcode result,
                             const struct bf_head *head) {
     curl_off_t begun = 0;
-#if LIBCURL_VERSION_NUM >= 0x080600
-    if (result == CURLE_TOO_LARGE)
+    if ((int)result == TOO_LARGE)
         return true;
-#endif
     (void)curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &begun);
     return result == CURLE_OUT_OF_MEMORY && begun > 0 && !head->ended;
 }
