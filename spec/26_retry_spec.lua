@@ -271,6 +271,17 @@ describe("a failed call", function()
     end
   end)
 
+  it("is not harmed by whatever on_attempt raises", function()
+    for _, raised in ipairs {
+      "text", 1, false, {},
+      setmetatable({}, { __tostring = function() error "no words for it" end }),
+    } do
+      local client = client_with { on_attempt = function() error(raised) end }
+      assert(client:balances())
+      client:close()
+    end
+  end)
+
   it("costs no slot where nothing was sent", function()
     local store = require "bitfront.limiter.memory".new()
     local client = support.client {

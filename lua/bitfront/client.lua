@@ -118,7 +118,9 @@ local function tell_observer(run, began, err, info, round_trip)
     began = native.wall() - math.floor((now - began) * 1000 + 0.5),
     waited = began - run.ready, elapsed = now - began, round_trip = round_trip,
   })
-  if not told and tostring(message):find "interrupted!$" then error(message, 0) end
+  if not told and type(message) == "string" and message:find "interrupted!$" then
+    error(message, 0)
+  end
 end
 
 -- No attempt takes longer: so long a slot is taken at the most, should its

@@ -89,7 +89,7 @@ function _M.balances(clients, options, is_client, ask, level)
     note(i, ask(clients[i], waiter, checked.timeout))
   end
   local function raised(i, message)
-    note(i, nil, raised_error(message))
+    if not results[i] then note(i, nil, raised_error(message)) end
   end
   if wait.is_nginx() then
     local failure = run_in_nginx(count, checked.concurrency, job, raised)
