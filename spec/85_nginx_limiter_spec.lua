@@ -9,6 +9,7 @@ local nginx = require "spec.support.nginx"
 local HTTP = [[
   lua_shared_dict limits 1m;
   lua_shared_dict tiny 32k;
+  lua_shared_dict idle 32k;
   init_by_lua_block {
     rows = dofile(%q)
     bitfront = require "bitfront"
@@ -48,6 +49,16 @@ local SERVER = [[
       base_url = "http://127.0.0.1:1", rate_limit = { store = store } }
     local _, err = client:balances()
     ngx.print(err.kind, " ", err.code, " ", err.attempts, " ", err.message)
+  } }
+  location = /idle { content_by_lua_block {
+    local dict = ngx.shared.idle
+    local store = bitfront.shared_dict_limiter "idle"
+    assert(store:acquire("busy", 1000, 3, 60) == 0)
+    local i = 0
+    repeat i = i + 1 until not dict:safe_set("bitfront:limiter:" .. i, ("0 1000"):rep(20, " "))
+    local wait = store:acquire("new", 1000, 3, 60)
+    ngx.print(wait, " ", dict:ttl "bitfront:limiter:new", " ",
+      store:peek "busy", " ", #dict:get_keys(0))
   } }
   location = /stale { content_by_lua_block {
     local store, core = stores.dict(), require "bitfront.core"
@@ -96,6 +107,10 @@ describe("inside nginx #once #apart", function()
   it("the shared dict fails closed when it is full", function()
     local answer = host:body "/full"
     assert.truthy(answer:find "^rate_limit store 0 .*no memory", answer)
+  end)
+
+  it("the shared dict forgets idle keys where it is full, and no other ever", function()
+    assert.equal("0 0 1 2", (host:body "/idle"))
   end)
 
   it("the shared dict outlives a worker that was killed with its lock", function()

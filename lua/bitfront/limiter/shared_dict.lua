@@ -2,7 +2,7 @@
 -- workers take turns by a lock in the dict, each holding it for some
 -- microseconds. Times are the monotonic clock's, which is one for all processes
 -- of a machine; the dict's own expiry goes by a clock that somebody may set, so
--- nothing here relies on it.
+-- what was counted has none.
 
 local native = require "bitfront.native"
 local new_id = require "bitfront.limiter.new_id"
@@ -13,7 +13,7 @@ local LOCK_PREFIX = "bitfront:limiter-lock:"
 local PATIENCE = 0.1 -- s to wait for the lock
 local STALE = 0.5 -- s after which its holder is taken for dead
 local LOCKED = 1 -- s until the dict forgets a lock that nobody asked for since
-local LIFE = 30 * 86400 -- s until the dict forgets a key that is not used
+local SWEEPS = 60 -- s between two
 
 local Store = {}
 Store.__index = Store
@@ -45,10 +45,36 @@ local function read(dict, key)
   return text and window.unpack(text) or window.new()
 end
 
+local function unlock(dict, name, mine)
+  if dict:get(name) == mine then dict:delete(name) end
+end
+
+-- Forgets a key that has not been used for a minute, if nobody is at it.
+local function forget_idle(dict, key)
+  local name, now = LOCK_PREFIX .. key, native.now()
+  if not dict:safe_add(name, now, LOCKED) then return end
+  if window.is_idle(read(dict, key), now * 1000) then
+    dict:delete(PREFIX .. key)
+  end
+  unlock(dict, name, now)
+end
+
+-- Where there is no room left; the key's own lock is held.
+local swept = -SWEEPS
+local function sweep(dict)
+  local now = native.now()
+  if now - swept < SWEEPS then return end
+  swept = now
+  for _, name in ipairs(dict:get_keys(0)) do
+    if name:sub(1, #PREFIX) == PREFIX then forget_idle(dict, name:sub(#PREFIX + 1)) end
+  end
+end
+
 -- A dict that is full might drop what others need, or what we do.
 local function write(dict, key, state)
+  if dict:free_space() == 0 then sweep(dict) end
   if dict:free_space() == 0 then return nil, "no memory" end
-  return dict:safe_set(PREFIX .. key, window.pack(state), LIFE)
+  return dict:safe_set(PREFIX .. key, window.pack(state))
 end
 
 -- Changes the key's state under the lock by `operation(state, now, ...)`, whose
@@ -65,7 +91,7 @@ local function change(self, key, operation, ...)
   elseif result == 0 then
     written, trouble = write(dict, key, state)
   end
-  if dict:get(name) == mine then dict:delete(name) end
+  unlock(dict, name, mine)
   return written and result, trouble
 end
 
