@@ -37,6 +37,7 @@ local WANTED = [[
   lua_shared_dict bitfront %s;
   init_by_lua_block {
     package.loaded.wanted = { %s }
+    %s
   }
 ]]
 
@@ -66,7 +67,7 @@ describe("bitfront.nginx.cached #once #apart", function()
     more = more or {}
     site = nginx.start {
       workers = more.workers, spread = true, env = environment(more.env),
-      http = WANTED:format(more.size or "1m", wanted) .. (more.http or ""),
+      http = WANTED:format(more.size or "1m", wanted, more.init or "") .. (more.http or ""),
       server = TELL .. (more.server or ""),
     }
     return site
@@ -283,7 +284,8 @@ describe("bitfront.nginx.cached #once #apart", function()
       assert.equal("true", run [[
         local store = require "bitfront.nginx.store"
         local now = store.now()
-        return ngx.shared.bitfront:set("bitfront:default:lock",
+        local cache = require("bitfront.nginx").cached(require "wanted")
+        return ngx.shared.bitfront:set(cache.store.lock_key,
           ("dead-1 %d"):format(now - 1.1e6), 3601)]])
       assert.equal("fresh", tell().info.freshness)
     end)
@@ -292,9 +294,9 @@ describe("bitfront.nginx.cached #once #apart", function()
       start("ttl = 5, options = { timeout = 3 }", { workers = 2 })
       assert.equal("nil", run [[
         local store = require "bitfront.nginx.store"
-        local one = store.new(ngx.shared.bitfront, "default")
+        local one = require("bitfront.nginx").cached(require "wanted").store
         local token = one:take_off(store.now(), 5)
-        ngx.shared.bitfront:delete("bitfront:default:lock")
+        ngx.shared.bitfront:delete(one.lock_key)
         return token and one:take_off(store.now(), 5)]])
     end)
 
@@ -365,6 +367,29 @@ describe("bitfront.nginx.cached #once #apart", function()
       return tostring(theirs) .. " " .. err.kind .. " " .. #mine]])
   end)
 
+  it("nor does one account see what another left behind at a reload", function()
+    exchange:accounts {
+      { api_key = "tenant1", api_secret = "secret1",
+        balances = { { currency = "AAA", balance = 1, availableBalance = 1 } } },
+      { api_key = "tenant2", api_secret = "secret2",
+        balances = { { currency = "B", balance = 1, availableBalance = 1 },
+                     { currency = "C", balance = 1, availableBalance = 1 } } },
+    }
+    start 'ttl = 60, options = { api_key = "tenant1", api_secret = "secret1" }'
+    assert.equal(1, tell().count)
+    local config = site.dir .. "/nginx.conf"
+    support.write(config, (support.read(config):gsub("tenant1", "tenant2")
+      :gsub("secret1", "secret2")))
+    local before = site:workers()[1]
+    site:signal "HUP"
+    site:await("the old worker stays", function()
+      return site:workers()[1] ~= before and not nginx.is_running(before)
+    end)
+    local told = tell()
+    assert.equal(2, told.count)
+    assert.equal("fresh", told.info.freshness)
+  end)
+
   it("gives what there is where nothing can wait", function()
     start("ttl = 5", { server = [[
       location = /log {
@@ -381,6 +406,52 @@ describe("bitfront.nginx.cached #once #apart", function()
       support.sleep(0.05)
     end
     assert.equal("5", site:get("/log").headers["x-said"])
+  end)
+
+  it("says so where not even a timer can be had", function()
+    start("ttl = 60", { init = [[
+      local cache = require("bitfront.nginx").cached(require "wanted")
+      local done, records, err = pcall(cache.balances, cache)
+      package.loaded.said = { done, records, err and err.kind .. " " .. err.code }
+    ]], http = "lua_max_pending_timers 1;", server = [[
+      location = /full {
+        header_filter_by_lua_block {
+          local timer = assert(ngx.timer.at(0.5, function() end))
+          local cache = require("bitfront.nginx").cached(require "wanted")
+          local done, records, err = pcall(cache.balances, cache)
+          ngx.header["X-Said"] = tostring(done) .. " " .. tostring(records) .. " "
+            .. (err and err.kind .. " " .. err.code or tostring(err))
+        }
+        return 200;
+      }]] })
+    assert.equal("true nil phase init", run [[
+      local said = require "said"
+      return tostring(said[1]) .. " " .. tostring(said[2]) .. " " .. said[3] ]])
+    assert.equal("true nil phase header_filter", site:get("/full").headers["x-said"])
+    support.sleep(0.6)
+    assert.equal("fresh", tell().info.freshness) -- nothing is in its way
+  end)
+
+  it("a client of another kind may fail in its own words", function()
+    start "ttl = 1"
+    assert.equal("config client no luck today", run [[
+      local _, err = require("bitfront.nginx").cached { name = "own",
+        client = { balances = function() return nil, "no luck today" end } }:balances()
+      return err.kind .. " " .. err.code .. " " .. err.message]])
+  end)
+
+  it("a failure's pause runs down", function()
+    start "ttl = 1"
+    assert.equal("true true", run [[
+      local cache = require("bitfront.nginx").cached { name = "paused", ttl = 0.1,
+        client = { balances = function()
+          return nil, { kind = "rate_limit", code = 6004, message = "m", retry_after = 30 }
+        end } }
+      local _, first = cache:balances()
+      ngx.sleep(0.5)
+      local _, second = cache:balances()
+      return tostring(first.retry_after > 29.5 and first.retry_after <= 30) .. " "
+        .. tostring(second.retry_after < 29.6 and second.retry_after > 20)]])
   end)
 
   it("does not wait below a C function", function()

@@ -9,7 +9,8 @@ local nginx = require "spec.support.nginx"
 local support = require "spec.support"
 
 local tools, screenshots = arg[1], arg[2]
-local CHECK = "node spec/nginx/page_check.js %s %s/balances %s/hostile %s/empty %s"
+local CHECK = "node spec/nginx/page_check.js %s %s/balances %s/hostile %s/empty "
+  .. "%s/only %s"
 
 local HOSTILE = [=[[
   {"currency":"<img src=x onerror=alert(1)>","balance":1.5,"availableBalance":1.25},
@@ -46,11 +47,12 @@ local site = nginx.start {
   server = location("balances", exchange, [[
       prices = { BTC = "65000.123456789", ETH = "3000.5" }, unit = "USD",]])
     .. location("hostile", fault(HOSTILE), "title = [[<b>\"Mine\" & yours]],")
-    .. location("empty", fault("[]")),
+    .. location("empty", fault("[]"))
+    .. location("only", exchange, 'format = "html", amounts = "number",'),
 }
 
 local status = os.execute(CHECK:format(support.quote(tools), site.url, site.url,
-  site.url, support.quote(screenshots)))
+  site.url, site.url, support.quote(screenshots)))
 site:stop()
 exchange:stop()
 faults:stop()

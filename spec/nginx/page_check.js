@@ -1,4 +1,4 @@
-// usage: node page_check.js TOOLS URL HOSTILE_URL EMPTY_URL SCREENSHOTS
+// usage: node page_check.js TOOLS URL HOSTILE_URL EMPTY_URL ONLY_URL SCREENSHOTS
 //
 // The page in Chromium: nothing for axe to find in either colour scheme and at
 // either width, nothing on the console, what is hostile stays text, the keyboard
@@ -7,7 +7,7 @@
 "use strict";
 const assert = require("node:assert/strict");
 const path = require("node:path");
-const [tools, url, hostileUrl, emptyUrl, screenshots] = process.argv.slice(2);
+const [tools, url, hostileUrl, emptyUrl, onlyUrl, screenshots] = process.argv.slice(2);
 const { chromium } = require(path.join(tools, "node_modules/playwright-core"));
 const axe = path.join(tools, "node_modules/axe-core/axe.min.js");
 
@@ -263,6 +263,15 @@ const checkUpdates = async (browser) => {
     await page.waitForFunction(() => document.getElementById("state").textContent !== "");
     assert.match(await page.locator("#state").textContent(), /^There is no answer/);
     assert.equal((await currencies(page)).length, 5);
+    await page.context().close();
+  });
+  await check("it is kept fresh where HTML is all there is, and amounts are numbers", async () => {
+    const page = await open(browser, onlyUrl);
+    await updated(page);
+    await updated(page);
+    assert.equal(await page.locator("#state").textContent(), "");
+    assert.equal((await currencies(page)).length, 5);
+    assert.deepEqual(page.complaints, []);
     await page.context().close();
   });
   await check("it pauses when told to", async () => {

@@ -2,6 +2,7 @@
 -- ttl, whatever the number of workers and requests. What the workers share is
 -- store.lua's; a worker decodes once what another has fetched.
 
+local credentials = require "bitfront.credentials"
 local errors = require "bitfront.error"
 local format = require "bitfront.format"
 local native = require "bitfront.native"
@@ -74,9 +75,10 @@ end
 -- the client is made, and no flight is to be lost for it.
 function Cache:_ask()
   local called, json, err = pcall(self._fetch, self)
-  if called and (json or err) then return json, err end
+  local is_ours = type(err) == "table" and err.kind
+  if called and (json or is_ours) then return json, err end
   return nil, errors.new({ kind = "config", code = "client",
-    message = tostring(json) }, 0)
+    message = tostring(not called and json or err) }, 0)
 end
 
 -- ---- a flight ----
@@ -136,13 +138,17 @@ local function fly(self, token)
 end
 
 -- In a timer, so that no client's leaving ends it; where no timer can be had,
--- as in a worker that is about to exit, here.
+-- as in a worker that is about to exit, here. Returns why it can be nowhere.
 function Cache:_launch(token)
   local function start(premature)
-    if premature then return self.store:release(token) end
+    if premature then return self.store:call_off(token) end
     fly(self, token)
   end
-  if not ngx.timer.at(0, start) then fly(self, token) end
+  if ngx.timer.at(0, start) then return end
+  local waiter, failure = waits.waiter()
+  if waiter then return fly(self, token) end
+  self.store:call_off(token)
+  return errors.new(failure, 0)
 end
 
 -- ---- what there is ----
@@ -171,23 +177,27 @@ function Cache:_look()
   return nil, state, now
 end
 
-local function error_of(fields)
+-- The last call's failure, and for how long now the exchange is still left alone.
+local function error_of(state, now)
   local copy = {}
-  for name, value in pairs(fields) do
+  for name, value in pairs(state.failure) do
     copy[name] = value
   end
-  local err = errors.new(copy, fields.attempts or 0)
-  err.retryable = fields.retryable
+  local err = errors.new(copy, copy.attempts or 0)
+  err.retryable = state.failure.retryable
+  if copy.retry_after then
+    err.retry_after = math.max(0, state.next_at - now) / 1e6
+  end
   return err
 end
 
 -- What is answered without a new call. An answer is the copy, whether it is
 -- fresh, and why not.
-local function what_there_is(copy, state)
+local function what_there_is(copy, state, now)
   if copy then
-    return copy, "stale", state.failure and error_of(state.failure)
+    return copy, "stale", state.failure and error_of(state, now)
   elseif state.failure then
-    return nil, nil, error_of(state.failure)
+    return nil, nil, error_of(state, now)
   end
 end
 
@@ -207,11 +217,10 @@ end
 -- Begins a call if no other does. Returns whether it did, and why none can.
 function Cache:_try(now)
   local token, err = self.store:take_off(now, self.ttl)
-  if token then
-    self.unkept = nil
-    self:_launch(token)
-  end
-  return token ~= nil, err
+  if not token then return false, err end
+  self.unkept = nil
+  err = self:_launch(token)
+  return err == nil, err
 end
 
 -- A visit to the cache is what began when fresh balances were not found. The
@@ -225,7 +234,7 @@ function Cache:_landed(visit, copy, state, now)
   elseif visit.launched and self.unkept then
     return true, nil, nil, self.unkept
   elseif now < state.next_at and (copy or state.failure) then
-    return true, what_there_is(copy, state)
+    return true, what_there_is(copy, state, now)
   end
 end
 
@@ -234,7 +243,7 @@ function Cache:_meanwhile(visit, copy, state, now)
   local patient = visit.launched and visit.may_wait
     and now - visit.came < micro(PATIENCE)
   if copy and not patient then
-    return true, what_there_is(copy, state)
+    return true, what_there_is(copy, state, now)
   elseif not visit.may_wait then
     return true, nil, nil, errors.new(visit.failure, 0)
   elseif now - visit.came > micro(self.timeout + 1) then
@@ -258,6 +267,9 @@ end
 function Cache:_visit()
   local visit = { came = stores.now() }
   visit.may_wait, visit.failure = can_wait()
+  if ngx.get_phase() == "init" then -- the master's: it has no timers
+    return nil, nil, errors.new(visit.failure, 0)
+  end
   local pause = FIRST_PAUSE
   while true do
     local done, copy, freshness, err = self:_step(visit)
@@ -400,6 +412,19 @@ local function client_options(options, level)
   return own
 end
 
+-- Tells accounts apart: the dict outlives a reload, whose nginx.conf may name
+-- another one. Not by a profile's content, which is not known yet.
+local function account_of(told)
+  local url, profile = told.base_url, told.profile
+  local key = told.api_key
+  if not (key or profile or told.credentials) then
+    key = os.getenv(credentials.KEY_VARIABLE)
+    profile = os.getenv(credentials.PROFILE_VARIABLE)
+  end
+  return ngx.md5(("%s %s %s"):format(url or os.getenv "BITFRONT_BASE_URL" or "",
+    key or "", profile or "")):sub(1, 16)
+end
+
 --- See bitfront.nginx.cached. Raises at `level`.
 ---@param options bitfront.nginx.CacheOptions
 ---@param level integer
@@ -410,7 +435,7 @@ function _M.new(options, level)
   local told = client_options(options, level + 1)
   return setmetatable({
     store = stores.new(dict_of(dict_name, level + 1),
-      options.name or "default"),
+      (options.name or "default") .. ":" .. account_of(told)),
     dict_name = dict_name,
     ttl = options.ttl or 2, stale = options.stale or 60,
     client = options.client, options = told,

@@ -54,7 +54,7 @@ function _M.of_error(err, ttl)
   local told = err.code ~= "ca_file" and KINDS[err.kind] or { 500, OUR_FAULT }
   local problem = _M.of_request(told[1], err.kind, told[2])
   if told[1] == 503 then
-    problem.retry_after = math.ceil(math.max(err.retry_after or 0, ttl))
+    problem.retry_after = math.max(1, math.ceil(err.retry_after or ttl))
   end
   return problem
 end

@@ -18,6 +18,7 @@ local FLAGS = {
 ---@field filter bitfront.Filter
 ---@field sort bitfront.SortKey?
 ---@field direction "asc"|"desc"?
+---@field of_page true?  the page's own script asks
 
 -- Each puts its value into the query, or returns what is wrong with it.
 local readers = {}
@@ -73,6 +74,12 @@ function readers.desc(value, query)
     return "desc must be 1 or 0."
   end
   query.descending = FLAGS[value]
+end
+
+-- The page's script says so.
+readers["for"] = function(value, query)
+  if value ~= "page" then return "for must be page." end
+  query.of_page = true
 end
 
 -- In a form, "+" is a space; what is no escape stands for itself.

@@ -58,13 +58,15 @@ local function freshness_text(freshness, err)
   return err and freshness .. "; error=" .. err.kind or freshness
 end
 
--- nginx leaves the body and what describes it out of a 304.
+-- nginx leaves the body and what describes it out of a 304. Who keeps an answer
+-- takes its age off max-age (RFC 9111, 4.2).
 local function send_answer(self, answer, age, freshness, err)
-  local header, left = send_head(answer.format), self.cache.ttl - age
+  local header = send_head(answer.format)
   header["Vary"] = "Accept"
   header["ETag"] = answer.etag
   header["Age"] = math.floor(age)
-  header["Cache-Control"] = "private, max-age=" .. math.floor(left > 0 and left or 0)
+  header["Cache-Control"] = "private, max-age="
+    .. (freshness == "fresh" and math.floor(self.cache.ttl) or 0)
   if freshness ~= "fresh" then
     header["Bitfront-Freshness"] = freshness_text(freshness, err)
     header["Warning"] = '110 - "Response is Stale"'
@@ -85,9 +87,15 @@ end
 local NOT_TAKEN = "This is there as application/json, text/csv, text/html and "
   .. "text/plain; version=0.0.4."
 
+-- A page asks for what is to be in it as JSON.
+local function has_format(self, query)
+  local wanted = query.of_page and query.format == "json" and "html" or query.format
+  return not (self.format and wanted) or wanted == self.format
+end
+
 local function make_plan(self, args, accept)
   local query, wrong = queries.parse(args, self.prices ~= nil)
-  if query and self.format and query.format and query.format ~= self.format then
+  if query and not has_format(self, query) then
     query, wrong = nil, "Here is one format only."
   end
   if not query then
@@ -120,8 +128,8 @@ end
 
 local render = {}
 
-function render.json(self, view)
-  return views.json(view, self.amounts, self.unit)
+function render.json(self, view, plan)
+  return views.json(view, plan.of_page and "string" or self.amounts, self.unit)
 end
 
 function render.csv(_, view)

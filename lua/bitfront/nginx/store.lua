@@ -171,6 +171,15 @@ function Store:release(token)
   end
 end
 
+--- As if it had never begun: nothing was asked.
+function Store:call_off(token)
+  local began = self.prefix .. "began"
+  if (self.dict:get(began) or ""):match " (%S+)$" == token then
+    self.dict:delete(began)
+  end
+  self:release(token)
+end
+
 -- ---- what a flight brought ----
 
 ---@class bitfront.nginx.State  how the last call went
@@ -244,7 +253,7 @@ function Store:crash(failure, next_at)
 end
 
 ---@param dict table  of ngx.shared
----@param name string
+---@param name string  of the cache, and what tells its account from others
 ---@return bitfront.nginx.Store
 function _M.new(dict, name)
   local prefix = ("bitfront:%s:"):format(name)

@@ -12,7 +12,7 @@ local AMOUNTS = { "balance", "availableBalance", "locked" }
 ---@field locked string
 ---@field price string?
 ---@field value string?
----@field share integer?  how much is available, in thousandths; nil where there is nothing
+---@field share integer?  how much is available, in thousandths; nil where there is nothing, or more than a double holds
 
 ---@class bitfront.nginx.View
 ---@field rows bitfront.nginx.Row[]
@@ -23,7 +23,7 @@ local AMOUNTS = { "balance", "availableBalance", "locked" }
 -- is exact.
 local function share_of(record, locked)
   local all, free = tonumber(record.balance), tonumber(record.availableBalance)
-  if all <= 0 then return nil end
+  if all <= 0 or all == math.huge then return nil end
   local share = math.max(0, math.min(1000, math.floor(1000 * free / all)))
   return share == 1000 and locked:find "[1-9]" and 999 or share
 end
