@@ -266,6 +266,17 @@ static void echo_headers(struct bytes *reply, const char *head) {
     *reply = out;
 }
 
+/* What is sent from here on goes out with the connection's end. Else a client
+ * may send its next request between the two, and its test depends on luck. */
+static void hold_back(struct connection *c) {
+#ifdef TCP_CORK
+    const int on = 1;
+    setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+#else
+    (void)c;
+#endif
+}
+
 static bool send_reply(struct connection *c, const struct plan *plan,
                        struct bytes reply) {
     size_t end = reply.n, step;
@@ -278,6 +289,8 @@ static bool send_reply(struct connection *c, const struct plan *plan,
             step = (size_t)plan->chunk;
         if (at > 0)
             pause_ms(plan->gap);
+        if (at + step == end && (plan->close == FIN || plan->close == NOTLS))
+            hold_back(c);
         if (!send_all(c, reply.p + at, step))
             return false;
     }
