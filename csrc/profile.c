@@ -72,8 +72,25 @@ static bool is(struct bf_span span, const char *text) {
     return span.len == strlen(text) && memcmp(span.text, text, span.len) == 0;
 }
 
-/* Takes the next line off the front of `rest`, trimmed. */
-static bool next_line(struct bf_span *rest, struct bf_span *line) {
+/* A text that is read line by line. */
+struct reader {
+    const char *path;
+    struct bf_span rest;
+    unsigned line; /* counts from 1 */
+};
+
+static void begin(struct reader *reader, const char *path,
+                  struct bf_span text) {
+    static const char mark[] = "\xEF\xBB\xBF"; /* some editors begin with it */
+    const size_t len = sizeof mark - 1;
+    if (text.len >= len && memcmp(text.text, mark, len) == 0)
+        text.text += len, text.len -= len;
+    *reader = (struct reader){path, text, 0};
+}
+
+/* Takes the next line off the front, trimmed. */
+static bool next_line(struct reader *reader, struct bf_span *line) {
+    struct bf_span *rest = &reader->rest;
     const char *end;
     size_t len;
     if (rest->len == 0)
@@ -84,55 +101,131 @@ static bool next_line(struct bf_span *rest, struct bf_span *line) {
     len += end ? 1 : 0;
     rest->text += len;
     rest->len -= len;
+    reader->line++;
     return true;
 }
 
-static bool is_section(struct bf_span line, struct bf_span *name) {
-    if (line.len < 2 || line.text[0] != '[' || line.text[line.len - 1] != ']')
+static bool is_comment(struct bf_span line) {
+    return line.len == 0 || *line.text == '#' || *line.text == ';';
+}
+
+struct entry {
+    enum { SECTION, SETTING, STRANGE } kind;
+    struct bf_span name, value;
+};
+
+/* The two parts of a line before and behind its first `mark`. */
+static bool split(struct bf_span line, char mark, struct bf_span *left,
+                  struct bf_span *right) {
+    const char *at = memchr(line.text, mark, line.len);
+    if (!at)
         return false;
-    *name = trim((struct bf_span){line.text + 1, line.len - 2});
+    left->text = line.text;
+    left->len = (size_t)(at - line.text);
+    right->text = at + 1;
+    right->len = line.len - left->len - 1;
+    *left = trim(*left);
+    *right = trim(*right);
     return true;
+}
+
+static struct entry read_entry(struct bf_span line) {
+    struct entry entry = {
+        STRANGE, {NULL, 0},
+         {NULL, 0}
+    };
+    if (*line.text == '[') {
+        line.text++, line.len--;
+        if (split(line, ']', &entry.name, &entry.value) &&
+            is_comment(entry.value))
+            entry.kind = SECTION;
+    } else if (split(line, '=', &entry.name, &entry.value)) {
+        entry.kind = SETTING;
+    }
+    return entry;
+}
+
+/* The next line that says something. */
+static bool next_entry(struct reader *reader, struct entry *entry) {
+    struct bf_span line;
+    while (next_line(reader, &line)) {
+        if (is_comment(line))
+            continue;
+        *entry = read_entry(line);
+        return true;
+    }
+    return false;
+}
+
+static bool refuse_line(const struct reader *reader, const char *what,
+                        struct bf_fault *fault) {
+    bf_fault_set(fault, BF_CONFIG, "profile", "%s: line %u %s", reader->path,
+                 reader->line, what);
+    return false;
 }
 
 struct pair {
     struct bf_span key, secret;
 };
 
-static void read_setting(struct bf_span line, struct pair *pair) {
-    const char *equals = memchr(line.text, '=', line.len);
-    if (!equals || *line.text == '#' || *line.text == ';')
-        return;
-    size_t left = (size_t)(equals - line.text);
-    struct bf_span name = trim((struct bf_span){line.text, left});
-    struct bf_span value =
-        trim((struct bf_span){equals + 1, line.len - left - 1});
-    if (is(name, "api_key"))
-        pair->key = value;
-    else if (is(name, "api_secret"))
-        pair->secret = value;
+static bool is_quoted(struct bf_span value) {
+    return value.len >= 2 && (*value.text == '"' || *value.text == '\'') &&
+           value.text[value.len - 1] == *value.text;
 }
 
-static bool find_section(struct bf_span text, const char *wanted,
-                         struct pair *pair) {
-    struct bf_span line, name;
-    bool inside = false, found = false;
-    while (next_line(&text, &line)) {
-        if (is_section(line, &name))
-            found |= inside = is(name, wanted);
-        else if (inside && line.len > 0)
-            read_setting(line, pair);
+static bool read_setting(const struct reader *reader, const struct entry *entry,
+                         struct pair *pair, struct bf_fault *fault) {
+    struct bf_span *value = is(entry->name, "api_key")      ? &pair->key
+                            : is(entry->name, "api_secret") ? &pair->secret
+                                                            : NULL;
+    if (!value)
+        return true;
+    if (value->text)
+        return refuse_line(reader, "says it a second time", fault);
+    if (is_quoted(entry->value))
+        return refuse_line(reader, "has quotes, which would be part of it",
+                           fault);
+    *value = entry->value;
+    return true;
+}
+
+/* Finds the section's pair. False with `fault` set where the file makes no
+ * sense: a line that is passed over is one that its writer relies on. */
+static bool find_section(struct reader *reader, const char *wanted,
+                         struct pair *pair, bool *found,
+                         struct bf_fault *fault) {
+    struct entry entry;
+    bool inside = false;
+    *found = false;
+    while (next_entry(reader, &entry)) {
+        if (entry.kind == STRANGE)
+            return refuse_line(reader, "is neither [section] nor name = value",
+                               fault);
+        if (entry.kind == SECTION) {
+            inside = is(entry.name, wanted);
+            if (inside && *found)
+                return refuse_line(reader, "begins a section again", fault);
+            *found |= inside;
+        } else if (inside && !read_setting(reader, &entry, pair, fault)) {
+            return false;
+        }
     }
-    return found;
+    return true;
 }
 
 static enum bf_profile use_section(struct bf_client *client,
                                    struct bf_span text, const char *path,
                                    const char *name, struct bf_fault *fault) {
+    struct reader reader;
+    bool found;
     struct pair pair = {
         {NULL, 0},
         {NULL, 0}
     };
-    if (!find_section(text, name, &pair))
+    begin(&reader, path, text);
+    if (!find_section(&reader, name, &pair, &found, fault))
+        return BF_PROFILE_FAULT;
+    if (!found)
         return BF_PROFILE_NO_SECTION;
     if (pair.key.len == 0 || pair.secret.len == 0) {
         bf_fault_set(fault, BF_CONFIG, "profile", "%s: section [%s] has no %s",
@@ -183,16 +276,18 @@ enum bf_profile bf_profile_use(struct bf_client *client, const char *path,
 enum bf_profile bf_profile_names(const char *path,
                                  char names[BF_PROFILE_NAMES_MAX], size_t *len,
                                  struct bf_fault *fault) {
-    struct bf_span text = {NULL, 0}, rest, line, name;
+    struct bf_span text = {NULL, 0};
+    struct reader reader;
+    struct entry entry;
     enum bf_profile result = read_file(path, &text, fault);
     *len = 0;
     if (result != BF_PROFILE_USED)
         return result;
-    rest = text;
-    while (next_line(&rest, &line)) {
-        if (is_section(line, &name)) { /* shorter than its line */
-            memcpy(names + *len, name.text, name.len);
-            *len += name.len;
+    begin(&reader, path, text);
+    while (next_entry(&reader, &entry)) {
+        if (entry.kind == SECTION) { /* shorter than its line */
+            memcpy(names + *len, entry.name.text, entry.name.len);
+            *len += entry.name.len;
             names[(*len)++] = '\n';
         }
     }

@@ -109,6 +109,30 @@ describe("credentials", function()
       .. "[half] has no api_secret", (outcome({}, 'profile = "half"', FILE)))
   end)
 
+  it("may begin with a byte order mark and have comments", function()
+    for _, before in ipairs { "\239\187\191", "# x\n", "\n ; y\r\n" } do
+      assert.equal("ok", (outcome({}, "", before .. "[default] # mine\n"
+        .. "#api_key = no\napi_key = k\nregion = x\napi_secret = s")))
+    end
+  end)
+
+  for text, trouble in pairs {
+    ["[default\napi_key = k\napi_secret = s\n"] = "line 1 is neither",
+    ["[default] x\napi_key = k\napi_secret = s\n"] = "line 1 is neither",
+    ["[default]\n\napi_key: k\napi_secret = s\n"] = "line 3 is neither",
+    ["[default]\napi_key = k\napi_secret = s\n[other]\napi_key\n"] = "line 5 is neither",
+    ["[default]\napi_key = k\napi_key = l\n"] = "line 3 says it a second time",
+    ["[default]\napi_key = \"k\"\napi_secret = s\n"] = "line 2 has quotes",
+    ["[default]\napi_key = k\napi_secret = 's'\n"] = "line 3 has quotes",
+    ["[default]\napi_key = k\napi_secret = s\n[default]\n"] = "line 4 begins a section again",
+  } do
+    it(("of %q are refused with the line"):format(text), function()
+      local message, requests = outcome({}, "", text)
+      assert.truthy(message:find("^config profile .*credentials: " .. trouble), message)
+      assert.equal(0, #requests)
+    end)
+  end
+
   for _, mode in ipairs { "640", "604", "620", "777" } do
     it("in a file with mode " .. mode .. " are refused, the mode named",
       function()
