@@ -76,7 +76,10 @@ end
 
 local function run(argv)
   local args, message = load("bitfront.cli.arguments").parse(argv)
-  if not args then stop(MISUSED, message .. " (see bitfront --help)") end
+  if not args then
+    local command = commands[argv[1]] and argv[1] .. " " or ""
+    stop(MISUSED, ("%s (see bitfront %s--help)"):format(message, command))
+  end
   if args.version then
     write("bitfront " .. require "bitfront.version" .. "\n")
     return 0

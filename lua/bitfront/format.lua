@@ -212,7 +212,7 @@ end
 local function wants_color(options)
   local refused = os.getenv "NO_COLOR"
   return options.color and (refused == nil or refused == "")
-    and native.is_terminal()
+    and os.getenv "TERM" ~= "dumb" and native.is_terminal()
 end
 
 -- Names bold, zeros dim.

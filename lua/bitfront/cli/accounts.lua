@@ -12,8 +12,8 @@ local CLOSED = "; the public exchange has closed: name a server with --base-url 
 local function advice(err, args)
   if err.code == "missing_credentials" then return PAIR_TO_TRY end
   local unreachable = err.kind == "network" or err.kind == "timeout"
-  local named = args.base_url or os.getenv("BITFRONT_BASE_URL")
-  return unreachable and not named and CLOSED or ""
+  local named = args.base_url or os.getenv("BITFRONT_BASE_URL") or ""
+  return unreachable and named == "" and CLOSED or ""
 end
 
 ---@param err bitfront.Error
@@ -117,7 +117,8 @@ end
 function _M.ask_all(accounts, args)
   local clients, lists, failures = {}, {}, {}
   for i, account in ipairs(accounts) do clients[i] = account.client end
-  local shown = #clients > 1 and streams.load("bitfront.core").is_terminal(2)
+  local shown = #clients > 1 and os.getenv "TERM" ~= "dumb"
+    and streams.load("bitfront.core").is_terminal(2)
   local outcomes = streams.load("bitfront").balances_many(clients,
     { on_progress = shown and show_progress or nil })
   for i, outcome in ipairs(outcomes) do

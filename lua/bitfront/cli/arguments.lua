@@ -55,6 +55,11 @@ local function interval(text)
   return nil, ("an interval is 1 to 86400 seconds, not '%s'"):format(text)
 end
 
+local function not_empty(text)
+  if text ~= "" then return text end
+  return nil, "a name that is empty names nothing"
+end
+
 -- ---- options ----
 
 local function add_command(parser, name, description)
@@ -71,7 +76,7 @@ end
 local PROFILE = "Section of the credentials file; else BITFRONT_PROFILE."
 
 local function add_profile(command)
-  command:option("--profile", PROFILE):argname("<name>")
+  command:option("--profile", PROFILE):argname("<name>"):overwrite(false)
   return add_server_options(command)
 end
 
@@ -83,18 +88,20 @@ end
 local FORMATS = { "table", "json", "csv", "jsonl", "markdown", "prometheus" }
 
 local function add_format(command)
-  command:option("--format", "How to print the records."):choices(FORMATS)
+  command:option("--format", "One of " .. table.concat(FORMATS, ", ") .. "."):choices(FORMATS)
     :default("table"):argname("<format>")
 end
 
+local SORT_KEYS = { "currency", "balance", "availableBalance", "locked", "value" }
+
 local function add_selection(command)
   command:option("--currency", "Only these coins, as BTC,ETH."):convert(list_of(coin_code))
-    :argname("<codes>")
+    :argname("<codes>"):overwrite(false)
   command:flag("--nonzero", "Only coins whose balance is not 0.")
   command:option("--min", "Only coins of which there is that much."):argname("<amount>")
   command:flag("--locked", "Only coins of which some is locked in orders, and how much.")
-  command:option("--sort", "Order by this column."):argname("<key>")
-    :choices({ "currency", "balance", "availableBalance", "locked", "value" })
+  command:option("--sort", "Order by one of " .. table.concat(SORT_KEYS, ", ") .. ".")
+    :choices(SORT_KEYS):argname("<key>")
   command:flag("--desc", "The greatest first.")
   command:option("--columns", "What to show, as currency,locked."):convert(list_of(column))
     :argname("<names>")
@@ -105,8 +112,10 @@ end
 local function add_sandbox_options(command)
   command:option("--port", "Port on 127.0.0.1; 0 is any free one."):convert(port_number)
     :argname("<number>")
-  command:option("--accounts", "JSON file of the accounts it answers for."):argname("<file>")
-  command:option("--dir", "Folder for its certificates and state."):argname("<folder>")
+  command:option("--accounts", "JSON file of the accounts it answers for."):convert(not_empty)
+    :argname("<file>")
+  command:option("--dir", "Folder for its certificates and state."):convert(not_empty)
+    :argname("<folder>")
   command:mutex(
     command:flag("--background", "Keep it running after this command."),
     command:flag("--stop", "Stop the one that runs in the background."),
@@ -185,6 +194,9 @@ local CONFLICTS = {
     return args.format == "prometheus" and (args.columns or args.value)
   end },
   { "a profile is named twice", repeated_profile },
+  { "--port and --accounts are for starting it", function(args)
+    return (args.stop or args.check_limits) and (args.port or args.accounts)
+  end },
   { "--profile is one of --all-profiles", function(args)
     return args.all_profiles and args.profile[1]
   end },
@@ -201,7 +213,7 @@ end
 ---@return string? message  what is wrong with them, in one line
 function _M.parse(argv)
   local ok, result = new_parser():pparse(argv)
-  if not ok then return nil, result end
+  if not ok then return nil, (result:gsub("\n", "; ")) end
   if not (result.command or result.version) then return nil, "a command is required" end
   local conflict = conflict_in(result)
   if conflict then return nil, conflict end

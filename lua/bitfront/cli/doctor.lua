@@ -129,17 +129,22 @@ local function windows(client)
     store = gate.store, key = limiter.key_of(client._native, client._options.base_url),
   }
   if not second then return "the store cannot be asked: " .. tostring(minute), true end
-  return ("%d of %d calls in the last second, %d of %d in the last minute%s"):format(second,
-    gate.per_second, minute, gate.per_minute, full > 0 and "; the exchange says it is full" or "")
+  return ("%d of %d calls in the last second, %d of %d in the last minute, as %s knows%s")
+    :format(second, gate.per_second, minute, gate.per_minute,
+      gate.store == limiter.process_store() and "this process" or "the store",
+      full > 0 and "; the exchange says it is full" or "")
 end
 
 local function clock(_, reply)
   local offset = reply.info and reply.info.clock_offset
   if not offset then return "not compared, since the server did not tell its time" end
-  local size = math.abs(offset)
-  return ("this machine's is %.0f ms %s the server's")
-    :format(size, offset > 0 and "behind" or "ahead of"),
-    size >= CLOCK_LIMIT
+  local size, doubt = math.abs(offset), reply.info.elapsed * 500
+  if size <= doubt then
+    return ("this machine's and the server's are less than %.0f ms apart"):format(doubt + 1)
+  end
+  return ("this machine's is %.0f ms %s the server's, give or take %.0f")
+    :format(size, offset > 0 and "behind" or "ahead of", doubt),
+    size - doubt >= CLOCK_LIMIT
 end
 
 -- Each returns what it saw, and true where that is trouble.

@@ -14,9 +14,9 @@ local _M = {}
 -- What a call that cannot be made lacks will not come by waiting.
 local function note_failure(account, err, args, teller)
   if err.kind == "config" then accounts.result_of(args, account.name, nil, err) end
-  local message = accounts.describe(err, account.name)
-  if account.failure ~= message then teller:note(message) end
-  account.failure = message
+  local failure = err.kind .. " " .. err.code -- texts tell of ms that passed
+  if account.failure ~= failure then teller:note(accounts.describe(err, account.name)) end
+  account.failure = failure
 end
 
 local function note_records(account, records, teller)

@@ -98,9 +98,9 @@ end
 
 -- The error log hears of a failure when it begins and when it has passed.
 function Cache:_log(err)
-  local said = err and tostring(err)
+  local said = err and err.kind .. " " .. err.code -- texts tell of ms that passed
   if said and said ~= self.logged then
-    ngx.log(ngx.ERR, said)
+    ngx.log(ngx.ERR, tostring(err))
   elseif self.logged and not said then
     ngx.log(ngx.WARN, "bitfront: the exchange answers again")
   end

@@ -33,7 +33,7 @@ end
 function readers.currency(value, query)
   local codes = {}
   for code in (value .. ","):gmatch("([^,]*),") do
-    if #code > 64 or code == "" or code:find "%c" then
+    if #code > 20 or not code:find "^[A-Z0-9]+$" then
       return "currency must be coin codes such as BTC,ETH."
     end
     codes[#codes + 1] = code
@@ -94,7 +94,7 @@ local function read_each(args, query)
     name = decode(name)
     local read = readers[name]
     if not read then
-      return "There is no such parameter."
+      return "Parameters are format, currency, nonzero, locked, min, sort and desc."
     elseif seen[name] then
       return name .. " is there twice."
     end
@@ -107,6 +107,8 @@ end
 local function conflict(query, has_prices)
   if query.descending ~= nil and not query.sort then
     return "desc needs sort."
+  elseif query.descending ~= nil and query.direction then
+    return "desc and a minus before the key say the same: give one."
   elseif query.sort == "value" and not has_prices then
     return "Values are not known here."
   end
@@ -121,8 +123,7 @@ function _M.parse(args, has_prices)
   local wrong = read_each(args or "", query) or conflict(query, has_prices)
   if wrong then return nil, wrong end
   if query.sort then
-    local down = query.direction == "desc"
-    if query.descending then down = not down end
+    local down = query.descending or query.direction == "desc"
     query.direction = down and "desc" or "asc"
   end
   return query
