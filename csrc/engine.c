@@ -186,6 +186,7 @@ static void expire(struct bf_engine *engine) {
     for (struct bf_transfer *t = engine->active, *next; t; t = next) {
         next = t->next;
         t->begun = true; /* libcurl has just been through all of them */
+        t->looks = 0;
         if (t->state == BF_RUNNING && now >= bf_transfer_due(t)) {
             bf_transfer_expire(t);
             give_up(engine, t);

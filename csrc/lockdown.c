@@ -30,7 +30,7 @@ static const struct {
     {CURLOPT_HTTP_CONTENT_DECODING,    0                      },
     {CURLOPT_HTTP_TRANSFER_DECODING,   0                      }, /* chunks.c is stricter */
     {CURLOPT_PATH_AS_IS,               1                      }, /* what is signed is what is sent */
-    {CURLOPT_NOPROGRESS,               1                      },
+    {CURLOPT_NOPROGRESS,               0                      }, /* see on_progress */
     {CURLOPT_BUFFERSIZE,               4096                   }, /* of many calls at once */
     {CURLOPT_UPLOAD_BUFFERSIZE,        16384                  }, /* the least; not 64 KiB */
     {CURLOPT_NOSIGNAL,                 1                      },
@@ -112,6 +112,9 @@ static bool set_callbacks(CURL *easy, const struct bf_callbacks *with) {
            !curl_easy_setopt(easy, CURLOPT_HEADERDATA, userdata) &&
            !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, with->on_body) &&
            !curl_easy_setopt(easy, CURLOPT_WRITEDATA, userdata) &&
+           !curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION,
+                             with->on_progress) &&
+           !curl_easy_setopt(easy, CURLOPT_XFERINFODATA, userdata) &&
            !curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, with->on_debug) &&
            !curl_easy_setopt(easy, CURLOPT_DEBUGDATA, userdata) &&
            !curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION,

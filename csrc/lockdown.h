@@ -23,6 +23,7 @@ struct bf_callbacks {
     curl_write_callback on_body;
     curl_opensocket_callback on_socket;
     curl_closesocket_callback on_close;
+    curl_xferinfo_callback on_progress;
     curl_debug_callback on_debug;
     void *sockets; /* what on_close gets, for as long as there are handles */
 #ifdef BF_HAVE_PREREQ

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #define BODY_FIRST 4096 /* room for some 25 balances before growing */
+#define MOST_LOOKS 1000 /* in one step, before the connection stands */
 #define BODY_KEPT 65536 /* a larger buffer is not kept for the next reply */
 
 static bool no_memory(struct bf_transfer *transfer) {
@@ -143,6 +144,22 @@ static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
     return ended || !t->head.ended || wants_body(t) ? len : 0;
 }
 
+/* libcurl reads what a proxy says without end as long as it comes, within one
+ * of its steps, and asks nobody but this. */
+static int on_progress(void *userdata, curl_off_t down_total, curl_off_t down,
+                       curl_off_t up_total, curl_off_t up) {
+    struct bf_transfer *t = userdata;
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    if (t->state != BF_RUNNING || t->ready || bf_transfer_resolving(t))
+        return 0;
+    if (++t->looks > MOST_LOOKS)
+        bf_fault_set(&t->fault, BF_NETWORK, "proxy",
+                     "what the proxy says has no end");
+    else if (t->begun && bf_now() >= bf_transfer_due(t))
+        bf_transfer_expire(t);
+    return t->fault.kind != BF_OK;
+}
+
 /* libcurl drops what it has read past an announced body, and only says so to
  * those who want to hear everything. Nothing of it is shown to anybody. */
 static int on_debug(CURL *easy, curl_infotype type, char *text, size_t len,
@@ -237,6 +254,7 @@ static bool lock_down(struct bf_transfer *t, struct bf_fault *fault) {
         .on_socket = on_socket,
         .on_close = on_close,
         .on_debug = on_debug,
+        .on_progress = on_progress,
         .sockets = t->sockets,
 #ifdef BF_HAVE_PREREQ
         .on_ready = on_ready,
@@ -415,6 +433,7 @@ void bf_transfer_reset(struct bf_transfer *t) {
     }
     t->body_len = 0;
     bf_reply_reset(&t->reply);
+    t->looks = 0;
     t->begun = t->ready = t->stale = t->dropped = t->excess = false;
     t->sent = t->replied = 0;
     t->curl_text[0] = '\0';

@@ -1,8 +1,10 @@
 #include "verdict.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/x509_vfy.h>
 #include <string.h>
+#include <unistd.h>
 
 struct row {
     CURLcode result;
@@ -99,6 +101,17 @@ static bool is_header_flood(CURL *easy, CURLcode result,
     return result == CURLE_OUT_OF_MEMORY && begun > 0 && !head->ended;
 }
 
+/* The file of certificates was not to be opened: for want of a descriptor? */
+static bool lacks_descriptors(CURLcode result) {
+    int fd;
+    if (result != CURLE_SSL_CACERT_BADFILE)
+        return false;
+    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)close(fd);
+    return fd < 0 && (errno == EMFILE || errno == ENFILE);
+}
+
 /* TLS failed because the connection under it did. The rest of libcurl's text is
  * the system's error in the language of the locale. */
 static bool is_broken_handshake(CURLcode result, const char *text) {
@@ -114,6 +127,9 @@ void bf_verdict(CURL *easy, CURLcode result, const char *text,
     if (is_header_flood(easy, result, head))
         bf_fault_set(fault, BF_PROTOCOL, "too_large",
                      "the reply has a header line too long to take");
+    else if (lacks_descriptors(result))
+        bf_fault_set(fault, BF_NETWORK, "descriptors",
+                     "there is no file descriptor left for the certificates");
     else if (is_broken_handshake(result, text))
         bf_fault_set(fault, BF_NETWORK, "reset", "%s", what);
     else if (row->kind == BF_TLS)

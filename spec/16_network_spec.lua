@@ -166,6 +166,34 @@ describe("the network", function()
     assert(support.balances(faultd:url_body(BODY, { host = "localhost" })))
   end)
 
+  it("is not blamed on certificates where descriptors are lacking", function()
+    for count, expected in pairs { [6] = "network descriptors true", [64] = "ok" } do
+      local out = support.must(("ulimit -n %d; exec %s -e %s"):format(count,
+        support.interpreter(), support.quote(([[
+          local client = require "bitfront".new { api_key = "key", api_secret = "secret",
+            base_url = %q, ca_file = %q, retries = 0, rate_limit = false }
+          local balances, err = client:balances()
+          io.write(balances and "ok"
+            or err.kind .. " " .. err.code .. " " .. tostring(err.retryable))
+        ]]):format(faultd:url_body(BODY), faultd.ca_file))))
+      assert.equal(expected, out)
+    end
+  end)
+
+  it("does not read what a proxy says without end", function()
+    local tunnel = require "spec.support.tunnel".start "endless"
+    local client = support.client { base_url = faultd:url_body(BODY), proxy = tunnel.url,
+                                    timeout = 2 }
+    local begun = now()
+    local balances, err = client:balances()
+    assert.is_nil(balances)
+    assert.equal("network", err.kind)
+    assert.equal("proxy", err.code)
+    assert.is_true(now() - begun < 1)
+    client:close()
+    tunnel:stop()
+  end)
+
   describe("keeps a connection", function()
     local function connections()
       local seen, count = {}, 0

@@ -8,12 +8,13 @@ local methods = {}
 local meta = { __index = methods }
 
 ---Starts one.
+---@param more? string its second argument
 ---@return table # with `url`, and a method `stop`
-function _M.start()
+function _M.start(more)
   local fifo = shell.tmpdir() .. "/port"
   shell.must("mkfifo " .. fifo)
-  local stdin = assert(io.popen(("lua5.4 spec/support/tunneld.lua %s >%s"):format(
-    shell.quote(certs.paths().good), fifo), "w"))
+  local stdin = assert(io.popen(("lua5.4 spec/support/tunneld.lua %s %s >%s"):format(
+    shell.quote(certs.paths().good), more or "", fifo), "w"))
   local file = assert(io.open(fifo))
   local port = file:read "*l"
   file:close()

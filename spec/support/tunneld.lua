@@ -1,9 +1,9 @@
 -- An https:// proxy that knows CONNECT and no more.
 --
---     lua5.4 tunneld.lua CERTIFICATE
+--     lua5.4 tunneld.lua CERTIFICATE [endless]
 --
 -- prints its port, and ends with its standard input. The certificate's file has its
--- key too.
+-- key too. With "endless" it refuses, in so many words that they never end.
 
 local cqueues = require "cqueues"
 local pkey = require "openssl.pkey"
@@ -29,11 +29,18 @@ local function pass(from, to)
   to:shutdown "w"
 end
 
+local function refuse_for_ever(client)
+  client:write("HTTP/1.1 407 X\r\nProxy-Authenticate: Basic realm=x\r\n"
+    .. "Content-Length: 99999999999\r\n\r\n")
+  while client:write(("x"):rep(65536)) do client:flush() end
+end
+
 local function serve(client, context, queue)
   client:setmode("bn", "bn")
   client:starttls(context)
   local host, port = client:read "*l":match "^CONNECT (%S+):(%d+) "
   repeat until client:read "*l":match "^\r?$"
+  if arg[2] == "endless" then return refuse_for_ever(client) end
   local server = socket.connect(host, tonumber(port))
   server:setmode("bn", "bn")
   client:write "HTTP/1.1 200 OK\r\n\r\n"
