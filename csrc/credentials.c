@@ -154,14 +154,38 @@ static size_t strike_out(char *text, size_t len, const char *needle,
     return out;
 }
 
-size_t bf_credentials_redact(const struct bf_credentials *pair,
-                             const char *signature, char *text, size_t len) {
+static size_t hex_run(const char *text, size_t len) {
+    size_t run = 0;
+    while (run < len && ((text[run] >= '0' && text[run] <= '9') ||
+                         (text[run] >= 'a' && text[run] <= 'f') ||
+                         (text[run] >= 'A' && text[run] <= 'F')))
+        run++;
+    return run;
+}
+
+/* This call's signature, and those of calls before it. */
+static size_t strike_out_signatures(char *text, size_t len) {
+    size_t out = 0, in = 0;
+    while (in < len) {
+        size_t run = hex_run(text + in, len - in), step = run ? run : 1;
+        if (run >= BF_SIGNATURE_LEN) {
+            memset(text + out, '*', 3);
+            out += 3;
+        } else {
+            memmove(text + out, text + in, step);
+            out += step;
+        }
+        in += step;
+    }
+    return out;
+}
+
+size_t bf_credentials_redact(const struct bf_credentials *pair, char *text,
+                             size_t len) {
     if (pair->secret)
         len = strike_out(text, len, pair->secret, pair->secret_len);
     len = strike_out(text, len, pair->key, strlen(pair->key));
-    if (signature)
-        len = strike_out(text, len, signature, strlen(signature));
-    return len;
+    return strike_out_signatures(text, len);
 }
 
 bool bf_credentials_id(const struct bf_credentials *pair,

@@ -48,11 +48,10 @@ enum bf_signed bf_credentials_sign(struct bf_credentials *credentials,
 struct bf_credentials *bf_credentials_ref(struct bf_credentials *credentials);
 void bf_credentials_unref(struct bf_credentials *credentials); /* or NULL */
 
-/* Replaces the key, the secret and `signature` (hex digits in either case, or
- * NULL) wherever they stand in `text`; returns the new length. The text never
- * grows. */
+/* Replaces the key, the secret and whatever may be a signature wherever they
+ * stand in `text`; returns the new length. The text never grows. */
 size_t bf_credentials_redact(const struct bf_credentials *credentials,
-                             const char *signature, char *text, size_t len);
+                             char *text, size_t len);
 
 /* Writes the hex SHA-256 of the key: what it is called where others may see
  * it. False: no memory. */

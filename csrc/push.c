@@ -49,8 +49,7 @@ static void push_text(lua_State *L, const struct bf_transfer *t,
     char *text = bf_newuserdata(L, string->len + 1);
     size_t len = bf_string_decode(string, text);
     if (t->credentials)
-        len = bf_credentials_redact(t->credentials, bf_request_signature(t),
-                                    text, len);
+        len = bf_credentials_redact(t->credentials, text, len);
     lua_pushlstring(L, text, cut(text, len));
     lua_remove(L, -2); /* the scratch */
 }

@@ -350,6 +350,18 @@ describe("a whole reply", function()
       assert.falsy(text:find(signature:sub(-8), 1, true))
     end)
 
+    it("an earlier signature too", function()
+      local signature = ("0123456789abcdefABCDEF0123456789"):rep(2)
+      assert.equal(64, #signature)
+      for before, after in pairs { [""] = "", ["a "] = " b", ["x"] = "-", ["ff"] = "00" } do
+        local text = echo("saw " .. before .. signature .. after .. " before")
+        assert.falsy(text:find("0123456789", 1, true), text)
+        assert.truthy(text:find("before", 1, true), text)
+      end
+      local digest = signature:sub(1, 63) -- is none
+      assert.truthy(echo("saw " .. digest .. " before"):find(digest, 1, true))
+    end)
+
     it("the key has it struck out", function()
       local text = echo("key {X-API-KEY}, key {X-API-KEY}!")
       assert.falsy(text:find(support.KEY:sub(-6), 1, true))
