@@ -318,6 +318,41 @@ describe("a failed call", function()
 end)
 
 describe("limits kept on our side", function()
+  it("count a call whose process dies for as long as the server may read it late", function()
+    local faultd, leases = support.faultd(), {}
+    local client = support.client {
+      base_url = faultd:url { listener = "deaf" }, timeout = 0.3,
+      rate_limit = { store = {
+        acquire = function(_, _, lease) leases[#leases + 1] = lease return 0, 1 end,
+        release = function() return true end,
+        fill = function() return true end,
+        peek = function() return 0, 0, 0 end,
+      } },
+    }
+    assert.equal("timeout", select(2, client:balances()).kind)
+    assert.equal(1, #leases)
+    assert.is_true(leases[1] > 5000 and leases[1] <= 5300, leases[1])
+    client:close()
+    faultd:stop()
+  end)
+
+  it("refuse at once those whose turn is a minute away", function()
+    local faultd, store = support.faultd(), require "bitfront.limiter.memory".new()
+    local clients, begun, soon = {}, core.now(), 0
+    for i = 1, 15 do
+      clients[i] = support.client {
+        base_url = faultd:url_body(support.success(), { delay = 1000 }), timeout = 5,
+        rate_limit = { store = store, per_second = 3, per_minute = 6 },
+      }
+    end
+    require "bitfront".balances_many(clients, { concurrency = 15, on_progress = function()
+      if core.now() - begun < 0.7 then soon = soon + 1 end
+    end })
+    assert.equal(6, soon) -- three are under way, and six wait for their turn
+    for _, client in ipairs(clients) do client:close() end
+    faultd:stop()
+  end)
+
   it("let ten calls in a row take 3 s, and the exchange refuse none", function()
     local sandbox = support.sandbox()
     local client = support.client {

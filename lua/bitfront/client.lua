@@ -127,25 +127,23 @@ end
 -- process die.
 local LONGEST_ATTEMPT = 60 -- s
 
--- What was sent and not answered in time may be read by the server when we have
--- given up. On a connection that it has closed it reads nothing any more.
-local LATE = 5000 -- ms
-
 -- For how long the attempt may still be seen by the server, in ms; nil where it
 -- never was.
 local function grace_of(failure, sent, round_trip)
   if not sent then return nil end
   local lost = failure and failure.kind ~= "network" and not round_trip
-  return lost and LATE or 0
+  return lost and limiter.LATE or 0
 end
 
--- By a clock that learns nothing a call would be refused again.
-local function error_of(run, failure)
-  local err = errors.new(failure, run.attempts)
-  if err.kind == "clock" and run.client._clock.is_fixed then
-    err.retryable = false
+-- What a reply tells of the exchange's clock; one that is not whole, nothing.
+local function teach_clock(clock, err, info, sent, round_trip)
+  local time = info and info.responseTime
+  if time and round_trip and (not err or type(err.code) == "number") then
+    clock:learn(time, sent, round_trip, err and err.kind == "clock")
+    info.clock_offset = wall_offset(time, sent, round_trip)
+  elseif err and err.kind == "clock" then
+    clock:forget()
   end
-  return err
 end
 
 -- Signs and sends, once. The slot is not given back where this raises: then it
@@ -160,13 +158,8 @@ local function attempt(run, slot)
     slot and slot.over or math.min(run.deadline, began + LONGEST_ATTEMPT),
     self._options.amounts, offset, monotonic, run.pair)
   if slot then limiter.release(slot, grace_of(failure, sent, round_trip)) end
-  local err = failure and error_of(run, failure)
-  local time = info and info.responseTime
-  local is_taken = not err or type(err.code) == "number" -- or the reply is not whole
-  if time and round_trip and is_taken then
-    self._clock:learn(time, sent, round_trip, err and err.kind == "clock")
-    info.clock_offset = wall_offset(time, sent, round_trip)
-  end
+  local err = failure and errors.new(failure, run.attempts)
+  teach_clock(self._clock, err, info, sent, round_trip)
   tell_observer(run, began, err, info, round_trip)
   return value, err, info
 end
@@ -185,7 +178,10 @@ end
 -- Whether to try again; the pause is over when this returns.
 local function try_again(run, err)
   local self = run.client
-  if run.attempts > self._options.retries then return false end
+  if run.attempts > self._options.retries
+    or err.kind == "clock" and self._clock.is_fixed then
+    return false
+  end
   run.seen = run.seen or {}
   local pause, free = retry.after(err, run.seen, run.attempts - 1, run.gate ~= nil)
   run.ready = native.now()

@@ -104,7 +104,10 @@ end
 ---@param round_trip number  s
 ---@param refused boolean?  for its time: then what is known is wrong
 function Clock:learn(response_time, sent, round_trip, refused)
-  if response_time <= 0 or response_time > LATEST then return end
+  if response_time <= 0 or response_time > LATEST then
+    if refused then self:forget() end
+    return
+  end
   local now, before = native.now(), self.best
   local sample = sample_of(response_time, sent, round_trip)
   if refused then
@@ -116,6 +119,16 @@ function Clock:learn(response_time, sent, round_trip, refused)
   end
   if not refused then self.refusals = 0 end
   if self.dict and self.best ~= before then publish(self) end
+end
+
+--- A call was refused for its time by a reply that does not tell a better one:
+--- what is known is forgotten, and the next one goes by this machine's clock.
+function Clock:forget()
+  self.samples, self.best, self.refusals = {}, nil, 0
+  if self.dict then
+    self.dict:delete(self.name)
+    self.seen = nil
+  end
 end
 
 --- What to add to which clock so that a request bears the server's time at the
@@ -153,6 +166,7 @@ local Fixed = { is_fixed = true }
 Fixed.__index = Fixed
 
 function Fixed.learn() end
+function Fixed.forget() end
 function Fixed.share() end
 
 function Fixed:aim()

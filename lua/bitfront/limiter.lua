@@ -14,6 +14,10 @@ local _M = {}
 ---@field fill fun(self, key: string, ms: number): any  there is no room for so long
 ---@field peek fun(self, key: string): integer?, any, number  calls that count in the second and in the minute, ms for which it is full whatever they are
 
+-- What was sent and not answered may be read by the server when nobody waits for
+-- it any more. On a connection that it has closed it reads nothing.
+_M.LATE = 5000 -- ms
+
 local SHORTEST = 0.001 -- s between two looks
 local PATIENCE = 1 -- s after which a caller who does not look is gone
 
@@ -93,12 +97,13 @@ local function ask(store, operation, ...)
 end
 
 -- A slot; nil and the failure; or nil, nil, and seconds until the next try. A
--- slot that took so long to get that the deadline is over is given back.
+-- slot that took so long to get that the deadline is over is given back. One whose
+-- process dies counts as if its call had been given up at the last moment.
 local function try(gate, deadline, longest)
   local begun = native.now()
   local lease = math.min(deadline - begun, longest)
   if lease <= 0 then return nil, full(gate, 0) end
-  local wait, more = ask(gate.store, "acquire", gate.key, lease * 1000,
+  local wait, more = ask(gate.store, "acquire", gate.key, lease * 1000 + _M.LATE,
     gate.per_second, gate.per_minute)
   local late = native.now() >= deadline
   if type(wait) ~= "number" or wait ~= wait then
@@ -153,7 +158,8 @@ local function look(gate, queue, ticket, deadline, longest)
     return slot, failure, wait
   end
   local now = native.now()
-  local due = math.max(queue.due, now) + math.floor((place - 1) / gate.per_second)
+  local due = math.max(queue.due, now) + math.max(math.floor((place - 1) / gate.per_second),
+    60 * math.floor((place - 1) / gate.per_minute))
   if due >= deadline then return nil, full(gate, due - now) end
   return nil, nil, queue.due - now
 end
@@ -192,7 +198,7 @@ function _M.acquire(gate, waiter, deadline, longest)
 end
 
 --- The slot's call has ended: it counts until a second (a minute) after. Where
---- the store cannot be told, it counts as if it had lasted until its deadline.
+--- the store cannot be told, it counts as one whose process died.
 ---@param slot bitfront.Slot
 ---@param grace number?  ms by which the server may see the call later than now; nil: it will not, nothing was sent
 function _M.release(slot, grace)
