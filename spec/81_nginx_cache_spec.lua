@@ -440,6 +440,32 @@ describe("bitfront.nginx.cached #once #apart", function()
       return err.kind .. " " .. err.code .. " " .. err.message]])
   end)
 
+  it("an amount that nobody reckons with is the exchange's fault", function()
+    start "ttl = 60"
+    exchange:script { body = support.success(('[{"currency":"A","balance":1.%s,'
+      .. '"availableBalance":1}]'):format(("1"):rep(2000))) }
+    assert.same({ "protocol", "schema" }, { tell().kind, tell().code })
+  end)
+
+  it("a failure is told once, though its text tells how long it took", function()
+    start "ttl = 1"
+    run [[
+      local n = 0
+      local cache = require("bitfront.nginx").cached { name = "slow", ttl = 0.1,
+        client = { balances = function()
+          n = n + 1
+          return nil, require("bitfront.error").new({ kind = "timeout", code = "response",
+            message = "after " .. n .. " ms" }, 1)
+        end } }
+      for _ = 1, 4 do
+        cache:balances()
+        ngx.sleep(0.15)
+      end
+      return n]]
+    assert.truthy(site:log():find "after 1 ms")
+    assert.is_nil(site:log():find "after 2 ms")
+  end)
+
   it("a failure's pause runs down", function()
     start "ttl = 1"
     assert.equal("true true", run [[

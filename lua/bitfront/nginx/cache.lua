@@ -65,10 +65,14 @@ function Cache:_client()
   return self.client
 end
 
--- The balances as the dict keeps them: JSON with every digit.
+-- The balances as the dict keeps them: JSON with every digit. What the exchange
+-- has said may have more of those than are taken here.
 function Cache:_fetch()
   local records, err = self:_client():balances()
-  return records and format.format(records, "json", { amounts = "string" }), err
+  if not records then return nil, err end
+  local done, json = pcall(format.format, records, "json", { amounts = "string" })
+  if done then return json end
+  return nil, errors.new({ kind = "protocol", code = "schema", message = tostring(json) }, 1)
 end
 
 -- The same where something raises: what is wrong with the options shows when
