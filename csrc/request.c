@@ -99,12 +99,6 @@ void bf_request_make(struct bf_transfer *t, const struct bf_request *request) {
     link_headers(t);
 }
 
-const char *bf_request_signature(const struct bf_transfer *t) {
-    return t->credentials && t->sign_header[0]
-               ? t->sign_header + strlen(SIGN_NAME)
-               : NULL;
-}
-
 void bf_request_wipe(struct bf_transfer *t) {
     OPENSSL_cleanse(t->sign_header, sizeof t->sign_header);
 }

@@ -18,9 +18,6 @@ void bf_request_make(struct bf_transfer *transfer,
  * transfer, its fault set. */
 bool bf_request_stamp(struct bf_transfer *transfer);
 
-/* The signature that went out, or NULL. */
-const char *bf_request_signature(const struct bf_transfer *transfer);
-
 /* Wipes the signature. */
 void bf_request_wipe(struct bf_transfer *transfer);
 

@@ -60,11 +60,11 @@ local function forget_idle(dict, key)
 end
 
 -- Where there is no room left; the key's own lock is held.
-local swept = -SWEEPS
+local swept = {} -- when, by dict
 local function sweep(dict)
   local now = native.now()
-  if now - swept < SWEEPS then return end
-  swept = now
+  if now - (swept[dict] or -SWEEPS) < SWEEPS then return end
+  swept[dict] = now
   for _, name in ipairs(dict:get_keys(0)) do
     if name:sub(1, #PREFIX) == PREFIX then forget_idle(dict, name:sub(#PREFIX + 1)) end
   end
