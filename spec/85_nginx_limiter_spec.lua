@@ -50,6 +50,19 @@ local SERVER = [[
     local _, err = client:balances()
     ngx.print(err.kind, " ", err.code, " ", err.attempts, " ", err.message)
   } }
+  location = /hang {
+    lua_check_client_abort on;
+    content_by_lua_block {
+      bitfront.new { api_key = "hung up", api_secret = "s", base_url = "%s", timeout = 50,
+        connect_timeout = 50, rate_limit = { store = stores.dict() } }:balances()
+    }
+  }
+  location = /next { content_by_lua_block {
+    local _, err = bitfront.new { api_key = "hung up", api_secret = "s", retries = 0,
+      base_url = "http://127.0.0.1:1", timeout = 12, rate_limit = { store = stores.dict() },
+    }:balances()
+    ngx.print(err.kind, " ", err.code)
+  } }
   location = /idle { content_by_lua_block {
     local dict = ngx.shared.idle
     local store = bitfront.shared_dict_limiter "idle"
@@ -71,14 +84,15 @@ local SERVER = [[
 ]]
 
 describe("inside nginx #once #apart", function()
-  local host, server
+  local host, server, faultd
 
   setup(function()
+    faultd = support.faultd()
     server = redis.start()
     server:store():peek "k"
     server:connect():hset("bitfront:limiter", "since", 1)
     host = nginx.start {
-      workers = 4, server = SERVER,
+      workers = 4, server = SERVER:format(faultd:url { listener = "deaf" }),
       http = HTTP:format(support.must("pwd"):gsub("\n", "")
         .. "/spec/support/limiter_rows.lua", server.port),
     }
@@ -86,6 +100,7 @@ describe("inside nginx #once #apart", function()
   teardown(function()
     host:stop()
     server:stop()
+    faultd:stop()
   end)
 
   for _, store in ipairs { "dict", "redis" } do
@@ -107,6 +122,11 @@ describe("inside nginx #once #apart", function()
   it("the shared dict fails closed when it is full", function()
     local answer = host:body "/full"
     assert.truthy(answer:find "^rate_limit store 0 .*no memory", answer)
+  end)
+
+  it("callers who hang up leave their turns to others", function()
+    host:many("/hang", 3, "-m 0.3")
+    assert.equal("network refused", (host:body "/next"))
   end)
 
   it("the shared dict forgets idle keys where it is full, and no other ever", function()

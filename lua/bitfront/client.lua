@@ -156,7 +156,7 @@ local function attempt(run, slot)
   local value, failure, info, sent, round_trip = run.waiter.read(self._native,
     request.want, request.path, request.query,
     slot and slot.over or math.min(run.deadline, began + LONGEST_ATTEMPT),
-    self._options.amounts, offset, monotonic, run.pair)
+    self._options.amounts, offset, monotonic, run.pair, slot)
   if slot then limiter.release(slot, grace_of(failure, sent, round_trip)) end
   local err = failure and errors.new(failure, run.attempts)
   teach_clock(self._clock, err, info, sent, round_trip)

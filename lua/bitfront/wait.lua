@@ -8,7 +8,7 @@ local _M = {}
 --- How a call waits.
 ---@class bitfront.Waiter
 ---@field sleep fun(seconds: number)
----@field read fun(client: userdata, want: string, path: string, query: string?, deadline: number, amounts: string?, clock_offset: integer, monotonic: boolean, pair: userdata?): any, table?, table?, number?, number?  one attempt: core.read's arguments and results
+---@field read fun(client: userdata, want: string, path: string, query: string?, deadline: number, amounts: string?, clock_offset: integer, monotonic: boolean, pair: userdata?, slot: bitfront.Slot?): any, table?, table?, number?, number?  one attempt: core.read's arguments and results; and the slot, to be released where only the waiter knows that the caller is gone
 
 -- A signal is noticed when Lua runs again: one that comes just before a sleep
 -- ends none.

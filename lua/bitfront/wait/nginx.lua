@@ -7,6 +7,7 @@
 --- millisecond.
 
 local core = require "bitfront.native"
+local limiter = require "bitfront.limiter"
 
 local ngx = ngx
 local has_semaphore, semaphore = pcall(require, "ngx.semaphore")
@@ -19,6 +20,7 @@ local FOREVER = 2 ^ 31 - 1 -- ms; more than that no socket takes
 local RETRY = 60 -- s
 local RENEW = 20 * 24 * 3600 -- s; before a socket has waited for ever
 local POOL = 256 -- sleepers kept
+local ROUND = 1 -- s between two looks for callers who are gone
 
 local YIELDING = {
   rewrite = true, server_rewrite = true, access = true, content = true,
@@ -33,11 +35,8 @@ local PATCHES = {
   ssl_session_fetch = "SSL_magic_pending_session_ptr",
 }
 
-local WEAK = { __mode = "v" }
-
--- Who sleeps on which job: { sem =, job = }. Weak: of a caller that was killed
--- nothing else is left.
-local waiting = setmetatable({}, WEAK)
+-- Who sleeps on which job: { sem =, job =, slot = }.
+local waiting = {}
 local pool, pooled = {}, 0 -- of such tables, without a job
 local listening = false -- is the bell heard?
 local next_try = has_semaphore and 0 or math.huge -- to hang one up
@@ -51,28 +50,73 @@ local function wake_all()
   end
 end
 
--- Who was woken the last time, and with which job. nginx has let them run before
--- the bell is heard again: who still has that job was killed, and its outcome
--- need not wait for the garbage collector.
-local woken, their_jobs = setmetatable({}, WEAK), setmetatable({}, WEAK)
-local woken_count = 0
+-- ---- callers who are gone ----
 
-local function drop_left_over()
+-- What a caller left behind ends now, and not with its deadline: its transfer, and
+-- its turn, which counts for as long as the server may read its request.
+local function clean_up(gone, grace)
+  for _, sleeper in ipairs(gone) do
+    local job, slot = sleeper.job, sleeper.slot
+    sleeper.job, sleeper.slot = false, false
+    job:drop()
+    if slot then limiter.release(slot, grace) end
+  end
+end
+
+-- Who was woken the last time, and with which job; and how often that was. nginx
+-- has let them run before the bell is heard again: who still has that job was
+-- killed.
+local woken, their_jobs, woken_count = {}, {}, 0
+local rings = 0
+
+local function take_left_over()
+  local gone
   for i = 1, woken_count do
     local sleeper, job = woken[i], their_jobs[i]
     woken[i], their_jobs[i] = nil, nil
-    if sleeper and job and sleeper.job == job then
-      sleeper.job = false
-      job:drop()
+    if sleeper.job == job then
+      gone = gone or {}
+      gone[#gone + 1] = sleeper
     end
   end
   woken_count = 0
+  return gone
+end
+
+-- Of a caller that was killed, or whose client has hung up, while it waited only
+-- this is left: nobody waits on its semaphore any more.
+local function take_gone()
+  local gone, others = {}, false
+  for id, sleeper in pairs(waiting) do
+    if sleeper.sem:count() >= 0 then
+      gone[#gone + 1] = sleeper
+      waiting[id] = nil
+    else
+      others = true
+    end
+  end
+  return gone, others
+end
+
+local watching, rings_seen = false, 0
+
+-- Makes rounds as long as anybody waits, or was woken since the last one.
+local function watch(premature)
+  watching = false
+  if premature then return end
+  local left = rings == rings_seen and take_left_over() or {}
+  local gone, others = take_gone()
+  rings_seen = rings
+  watching = (others or woken_count > 0) and ngx.timer.at(ROUND, watch) ~= nil
+  clean_up(left, 0)
+  clean_up(gone, limiter.LATE)
 end
 
 local done = {}
 
 local function wake_done()
-  drop_left_over()
+  local left = take_left_over()
+  rings = rings + 1
   for i = 1, core.thread_take(done) do
     local id = done[i]
     local sleeper = waiting[id]
@@ -83,6 +127,7 @@ local function wake_done()
       sleeper.sem:post(1)
     end
   end
+  if left then clean_up(left, 0) end
 end
 
 -- Nothing but this pending timer tells a worker's light threads that it is
@@ -115,7 +160,6 @@ local function listen(premature, path)
   end
   listening = false
   core.thread_hang_up()
-  woken_count = 0
   wake_all()
 end
 
@@ -137,7 +181,7 @@ local function take_sleeper()
   local sleeper = pool[pooled]
   if not sleeper then
     local sem = semaphore.new(0)
-    return sem and { sem = sem, job = false }
+    return sem and { sem = sem, job = false, slot = false }
   end
   pool[pooled] = nil
   pooled = pooled - 1
@@ -145,15 +189,16 @@ local function take_sleeper()
 end
 
 -- Waits to be woken.
-local function sleep_until_rung(job, seconds)
+local function sleep_until_rung(job, seconds, slot)
   local id, sleeper = job:id(), take_sleeper()
   if not sleeper then
     return ngx.sleep(0.001) -- there is no memory now
   end
-  sleeper.job = job
+  sleeper.job, sleeper.slot = job, slot or false
   waiting[id] = sleeper
+  watching = watching or ngx.timer.at(ROUND, watch) ~= nil
   local rung = sleeper.sem:wait(seconds)
-  sleeper.job = false
+  sleeper.job, sleeper.slot = false, false
   if rung and pooled < POOL then -- nothing can be posted to it any more
     pooled = pooled + 1
     pool[pooled] = sleeper
@@ -171,7 +216,7 @@ local function look(job, last)
   end
 end
 
-local function wait_for(job, last)
+local function wait_for(job, last, slot)
   local now = core.now()
   if not listening then
     try_to_listen()
@@ -179,7 +224,7 @@ local function wait_for(job, last)
   -- What is done already may have been rung for before anybody waited.
   while not job:done() and now < last do
     if listening then
-      sleep_until_rung(job, last - now)
+      sleep_until_rung(job, last - now, slot)
     else
       look(job, last)
     end
@@ -191,12 +236,14 @@ end
 local LATE = "the thread that makes requests has not come to this one in time"
 
 -- As core.read, while the worker goes on.
-local function read(client, want, path, query, deadline, ...)
-  local job, failure = core.thread_start(client, want, path, query, deadline, ...)
+local function read(client, want, path, query, deadline, amounts, clock_offset,
+    monotonic, pair, slot)
+  local job, failure = core.thread_start(client, want, path, query, deadline,
+    amounts, clock_offset, monotonic, pair)
   if not job then
     return nil, failure
   end
-  if not wait_for(job, deadline + MARGIN) then
+  if not wait_for(job, deadline + MARGIN, slot) then
     job:drop()
     return nil, { kind = "timeout", code = "busy", message = LATE }, nil,
       deadline -- it may have been sent until then
