@@ -33,7 +33,7 @@ end
 function readers.currency(value, query)
   local codes = {}
   for code in (value .. ","):gmatch("([^,]*),") do
-    if #code > 20 or not code:find "^[A-Z0-9]+$" then
+    if #code > 64 or code == "" or code:find "%c" then
       return "currency must be coin codes such as BTC,ETH."
     end
     codes[#codes + 1] = code
