@@ -116,6 +116,7 @@ build = {
     ["bitfront.nginx"] = "lua/bitfront/nginx.lua",
     ["bitfront.nginx.access"] = "lua/bitfront/nginx/access.lua",
     ["bitfront.nginx.cache"] = "lua/bitfront/nginx/cache.lua",
+    ["bitfront.nginx.cache_options"] = "lua/bitfront/nginx/cache_options.lua",
     ["bitfront.nginx.example"] = "lua/bitfront/nginx/example.lua",
     ["bitfront.nginx.metrics"] = "lua/bitfront/nginx/metrics.lua",
     ["bitfront.nginx.negotiate"] = "lua/bitfront/nginx/negotiate.lua",

@@ -212,7 +212,8 @@ describe("bitfront.nginx.serve #once #apart", function()
 
   it("says 400 to parameters that will not do", function()
     for _, query in ipairs {
-      "curency=BTC", "currency=", "currency=A,,B", "sort=-balance&desc", "sort=-balance&desc=0", "min=", "min=1e999", "min=abc",
+      "curency=BTC", "currency=", "currency=A,,B", "min=", "min=1e999", "min=abc",
+      "sort=-balance&desc", "sort=-balance&desc=0",
       "nonzero=yes", "sort=name", "sort=", "desc", "sort=currency&desc=maybe",
       "format=xml", "format=json&format=csv", "currency=%00", "%ff=1",
     } do

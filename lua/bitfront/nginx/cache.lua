@@ -2,11 +2,10 @@
 -- ttl, whatever the number of workers and requests. What the workers share is
 -- store.lua's; a worker decodes once what another has fetched.
 
-local credentials = require "bitfront.credentials"
 local errors = require "bitfront.error"
 local format = require "bitfront.format"
 local native = require "bitfront.native"
-local options_of = require "bitfront.options"
+local options_of = require "bitfront.nginx.cache_options"
 local shared_dict = require "bitfront.limiter.shared_dict"
 local stores = require "bitfront.nginx.store"
 local waits = require "bitfront.wait.nginx"
@@ -339,107 +338,17 @@ end
 
 -- ---- making one ----
 
-local checks = {}
-
-local function fail(level, ...)
-  error("bitfront.nginx.cached: " .. (...):format(select(2, ...)), level + 1)
-end
-
-local function is_word(value)
-  return type(value) == "string" and value:find "^[A-Za-z0-9_.-]+$" ~= nil
-end
-
-function checks.dict(value)
-  return is_word(value), "the name of a lua_shared_dict"
-end
-
-function checks.name(value)
-  return is_word(value), "a name of letters, digits and _ . -"
-end
-
-function checks.ttl(value)
-  return type(value) == "number" and value >= 0.1 and value <= 86400,
-    "a number of seconds from 0.1 to 86400"
-end
-
-function checks.stale(value)
-  return type(value) == "number" and value >= 0 and value <= 86400,
-    "a number of seconds from 0 to 86400"
-end
-
-function checks.client(value)
-  local kind = type(value)
-  return (kind == "table" or kind == "userdata")
-    and type(value.balances) == "function", "a client"
-end
-
-function checks.options(value)
-  return type(value) == "table", "a table of options for bitfront.new"
-end
-
-_M.checks = checks
-
-local function check(options, level)
-  for name, value in pairs(options) do
-    if not checks[name] then
-      fail(level + 1, 'unknown option "%s"%s', tostring(name),
-        options_of.did_you_mean(name, checks))
-    end
-    local good, wanted = checks[name](value)
-    if not good then fail(level + 1, "%s must be %s", name, wanted) end
-  end
-  if options.client and options.options then
-    fail(level + 1, "give either client or options, not both")
-  end
-end
-
-local function dict_of(name, level)
-  local dict = ngx.shared[name]
-  if not dict then
-    fail(level + 1, "nginx.conf has no lua_shared_dict %s", name)
-  end
-  return dict
-end
-
--- What the cache's own client is to be told. A client that is given tells its
--- own, if it is one of ours.
-local function client_options(options, level)
-  if options.client then
-    local known = options.client._options
-    return type(known) == "table" and known or {}
-  end
-  local checked = options_of.check(options.options, level + 1)
-  local own = {}
-  for name in pairs(options.options or {}) do
-    own[name] = checked[name]
-  end
-  return own
-end
-
--- Tells accounts apart: the dict outlives a reload, whose nginx.conf may name
--- another one. Not by a profile's content, which is not known yet.
-local function account_of(told)
-  local url, profile = told.base_url, told.profile
-  local key = told.api_key
-  if not (key or profile or told.credentials) then
-    key = os.getenv(credentials.KEY_VARIABLE)
-    profile = os.getenv(credentials.PROFILE_VARIABLE)
-  end
-  return ngx.md5(("%s %s %s"):format(url or os.getenv "BITFRONT_BASE_URL" or "",
-    key or "", profile or "")):sub(1, 16)
-end
-
 --- See bitfront.nginx.cached. Raises at `level`.
 ---@param options bitfront.nginx.CacheOptions
 ---@param level integer
 ---@return bitfront.nginx.Cache
 function _M.new(options, level)
-  check(options, level + 1)
+  options_of.check(options, level + 1)
   local dict_name = options.dict or "bitfront"
-  local told = client_options(options, level + 1)
+  local told = options_of.for_client(options, level + 1)
   return setmetatable({
-    store = stores.new(dict_of(dict_name, level + 1),
-      (options.name or "default") .. ":" .. account_of(told)),
+    store = stores.new(options_of.dict(dict_name, level + 1),
+      (options.name or "default") .. ":" .. options_of.account(told)),
     dict_name = dict_name,
     ttl = options.ttl or 2, stale = options.stale or 60,
     client = options.client, options = told,

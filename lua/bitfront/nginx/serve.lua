@@ -1,7 +1,7 @@
 --- The content handler: one request for balances, answered from a cache.
 
 local access = require "bitfront.nginx.access"
-local caches = require "bitfront.nginx.cache"
+local cache_options = require "bitfront.nginx.cache_options"
 local metrics = require "bitfront.nginx.metrics"
 local negotiate = require "bitfront.nginx.negotiate"
 local options_of = require "bitfront.options"
@@ -281,9 +281,9 @@ local function split(options, level)
   local own, of_cache = {}, {}
   local known = setmetatable({}, { __index = checks })
   for name in pairs(checks) do known[name] = true end
-  for name in pairs(caches.checks) do known[name] = true end
+  for name in pairs(cache_options.checks) do known[name] = true end
   for name, value in pairs(options) do
-    if caches.checks[name] then
+    if cache_options.checks[name] then
       of_cache[name] = value
     elseif not checks[name] then
       fail(level + 1, 'unknown option "%s"%s', tostring(name),
