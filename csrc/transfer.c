@@ -1,5 +1,6 @@
 #include "transfer.h"
 
+#include "body.h"
 #include "lockdown.h"
 #include "request.h"
 #include "url.h"
@@ -11,9 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define BODY_FIRST 4096 /* room for some 25 balances before growing */
 #define MOST_LOOKS 1000 /* in one step, before the connection stands */
-#define BODY_KEPT 65536 /* a larger buffer is not kept for the next reply */
 
 static bool no_memory(struct bf_transfer *transfer) {
     bf_fault_set(&transfer->fault, BF_MEMORY, "memory", "not enough memory");
@@ -173,71 +172,14 @@ static int on_debug(CURL *easy, curl_infotype type, char *text, size_t len,
     return 0;
 }
 
-static bool is_complete(const struct bf_transfer *t) {
-    return t->head.lengths ? (uint64_t)t->head.length == t->body_len
-                           : t->chunks.state == BF_CHUNK_END;
-}
-
-static bool grow(struct bf_transfer *t, size_t need) {
-    size_t cap = t->body_cap ? t->body_cap : BODY_FIRST;
-    while (cap < need)
-        cap *= 2;
-    if (cap == t->body_cap)
-        return true;
-    char *body = realloc(t->body, cap);
-    if (!body)
-        return no_memory(t);
-    t->body = body;
-    t->body_cap = cap;
-    return true;
-}
-
-static bool too_large(struct bf_transfer *t) {
-    if (t->head.status == 200)
-        bf_fault_set(&t->fault, BF_PROTOCOL, "too_large",
-                     "the reply's body exceeds max_body (%lu bytes)",
-                     (unsigned long)t->client->max_body);
-    return false;
-}
-
-/* False where the chunks make no sense. A reply that tells of an error already
- * is not made another one by that. */
-static bool is_chunked_well(struct bf_transfer *t) {
-    bool flood = t->chunks.state == BF_CHUNK_FLOOD;
-    if (!flood && t->chunks.state != BF_CHUNK_BAD)
-        return true;
-    if (t->head.status == 200)
-        bf_fault_set(&t->fault, BF_PROTOCOL, flood ? "too_large" : "framing",
-                     "the reply's chunks %s",
-                     flood ? "have too much around them" : "make no sense");
-    return false;
-}
-
-static bool append(struct bf_transfer *t, const char *data, size_t len) {
-    if (!grow(t, t->body_len + len + 1))
-        return false;
-    char *end = t->body + t->body_len;
-    if (t->head.chunked)
-        len = bf_chunks_decode(&t->chunks, data, len, end);
-    else
-        memcpy(end, data, len);
-    end[len] = '\0';
-    t->body_len += len;
-    return !t->head.chunked || is_chunked_well(t);
-}
-
 /* A chunk's coding is not taken off yet here (see lockdown.c), so that its
  * last bytes are seen too. */
 static size_t on_body(char *data, size_t size, size_t count, void *userdata) {
     struct bf_transfer *t = userdata;
     size_t len = size * count;
-    if (!t->head.chunked && len > t->client->max_body - t->body_len)
-        return too_large(t);
-    if (!append(t, data, len))
+    if (!bf_body_take(t, data, len))
         return 0;
-    if (t->body_len > t->client->max_body)
-        return too_large(t);
-    if (!is_complete(t) || !has_leavings(t))
+    if (!bf_body_complete(t) || !has_leavings(t))
         return len;
     t->excess = true;
     return 0; /* see wants_body */
@@ -318,7 +260,7 @@ bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
 static bool is_whole(struct bf_transfer *t, struct bf_fault *fault) {
     if (!bf_head_check(&t->head, t->client->max_body, fault))
         return false;
-    if (!is_complete(t))
+    if (!bf_body_complete(t))
         bf_fault_set(fault, BF_PROTOCOL, "truncated",
                      "the reply's body ends before its end");
     return fault->kind == BF_OK;
@@ -426,12 +368,7 @@ void bf_transfer_disown(struct bf_transfer *t) {
 
 void bf_transfer_reset(struct bf_transfer *t) {
     bf_transfer_disown(t);
-    if (t->body_cap > BODY_KEPT) {
-        free(t->body);
-        t->body = NULL;
-        t->body_cap = 0;
-    }
-    t->body_len = 0;
+    bf_body_reset(t);
     bf_reply_reset(&t->reply);
     t->looks = 0;
     t->begun = t->ready = t->stale = t->dropped = t->excess = false;

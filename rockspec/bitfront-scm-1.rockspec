@@ -50,6 +50,7 @@ build = {
         "csrc/aim.c",
         "csrc/amount.c",
         "csrc/big.c",
+        "csrc/body.c",
         "csrc/channel.c",
         "csrc/chunks.c",
         "csrc/client.c",
