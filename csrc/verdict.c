@@ -101,15 +101,21 @@ static bool is_header_flood(CURL *easy, CURLcode result,
     return result == CURLE_OUT_OF_MEMORY && begun > 0 && !head->ended;
 }
 
-/* The file of certificates was not to be opened: for want of a descriptor? */
+/* The file of certificates was not to be opened: for want of a descriptor? It
+ * takes one beside the connection's, which may be closed by now. */
 static bool lacks_descriptors(CURLcode result) {
-    int fd;
+    int fds[2], error = 0;
     if (result != CURLE_SSL_CACERT_BADFILE)
         return false;
-    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0)
-        (void)close(fd);
-    return fd < 0 && (errno == EMFILE || errno == ENFILE);
+    for (size_t i = 0; i < 2; i++) {
+        fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (fds[i] < 0)
+            error = errno;
+    }
+    for (size_t i = 0; i < 2; i++)
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+    return error == EMFILE || error == ENFILE;
 }
 
 /* TLS failed because the connection under it did. The rest of libcurl's text is
@@ -117,7 +123,8 @@ static bool lacks_descriptors(CURLcode result) {
 static bool is_broken_handshake(CURLcode result, const char *text) {
     return result == CURLE_SSL_CONNECT_ERROR &&
            (strstr(text, "Recv failure: ") || strstr(text, "Send failure: ") ||
-            strstr(text, "SSL_connect: "));
+            strstr(text, "SSL_connect: ") ||
+            strstr(text, "getpeername() failed")); /* it had ended by then */
 }
 
 void bf_verdict(CURL *easy, CURLcode result, const char *text,

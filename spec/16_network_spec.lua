@@ -166,17 +166,39 @@ describe("the network", function()
     assert(support.balances(faultd:url_body(BODY, { host = "localhost" })))
   end)
 
+  -- What becomes of a call in a process that the words before begin.
+  local function outcome_in(before, url)
+    local program = support.tmpdir() .. "/call.lua"
+    support.write(program, ([[
+      local client = require "bitfront".new { api_key = "key", api_secret = "secret",
+        base_url = %q, ca_file = %q, retries = 0, rate_limit = false }
+      local balances, err = client:balances()
+      io.write(balances and "ok"
+        or err.kind .. " " .. err.code .. " " .. tostring(err.retryable))
+    ]]):format(url, faultd.ca_file))
+    return (support.must(before .. " " .. support.interpreter() .. " " .. program))
+  end
+
+  -- libcurl asks for the peer's address once more before TLS begins.
+  it("is not blamed on TLS where the connection ended before that #once", function()
+    local dir = support.tmpdir()
+    support.write(dir .. "/gone.c", [[
+      #include <errno.h>
+      #include <sys/socket.h>
+      int getpeername(int fd, struct sockaddr *name, socklen_t *len) {
+          (void)fd, (void)name, (void)len;
+          errno = ENOTCONN;
+          return -1;
+      }]])
+    support.must(("${CC:-cc} -shared -fPIC -o %s/gone.so %s/gone.c"):format(dir, dir))
+    assert.equal("network reset true", outcome_in(("LD_PRELOAD=%s/gone.so exec"):format(dir),
+      faultd:url_body(BODY)))
+  end)
+
   it("is not blamed on certificates where descriptors are lacking", function()
     for count, expected in pairs { [6] = "network descriptors true", [64] = "ok" } do
-      local out = support.must(("ulimit -n %d; exec %s -e %s"):format(count,
-        support.interpreter(), support.quote(([[
-          local client = require "bitfront".new { api_key = "key", api_secret = "secret",
-            base_url = %q, ca_file = %q, retries = 0, rate_limit = false }
-          local balances, err = client:balances()
-          io.write(balances and "ok"
-            or err.kind .. " " .. err.code .. " " .. tostring(err.retryable))
-        ]]):format(faultd:url_body(BODY), faultd.ca_file))))
-      assert.equal(expected, out)
+      assert.equal(expected, outcome_in("ulimit -n " .. count .. "; exec",
+        faultd:url_body(BODY)))
     end
   end)
 
