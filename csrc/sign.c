@@ -134,11 +134,9 @@ static bool is_used(int64_t timestamp, unsigned nonce) {
  * for a clock that stands still, as a debugger's may. */
 static int64_t wait_for_room(void) {
     int64_t now = bf_wall_ms();
-    for (long looks = 0; looks < MOST_LOOKS; looks++) {
-        if (used.pairs[used.oldest].when != now)
-            break;
+    for (long looks = 0;
+         used.pairs[used.oldest].when == now && looks < MOST_LOOKS; looks++)
         now = bf_wall_ms();
-    }
     return now;
 }
 

@@ -182,17 +182,15 @@ describe("the network", function()
   -- libcurl asks for the peer's address before TLS begins, and keeps what it was
   -- told first.
   it("is not blamed on TLS where the connection ended before that #once", function()
-    local dir = support.tmpdir()
-    support.write(dir .. "/gone.c", [[
+    local gone = support.preload [[
       #include <errno.h>
       #include <sys/socket.h>
       int getpeername(int fd, struct sockaddr *name, socklen_t *len) {
           (void)fd, (void)name, (void)len;
           errno = ENOTCONN;
           return -1;
-      }]])
-    support.must(("${CC:-cc} -shared -fPIC -o %s/gone.so %s/gone.c"):format(dir, dir))
-    assert.equal("network reset true", outcome_in(("LD_PRELOAD=%s/gone.so exec"):format(dir),
+      }]]
+    assert.equal("network reset true", outcome_in("LD_PRELOAD=" .. gone .. " exec",
       faultd:url { listener = "reset", scheme = "https" }))
   end)
 

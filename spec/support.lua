@@ -5,7 +5,7 @@ local shell = require "spec.support.shell"
 local _M = {
   tmpdir = shell.tmpdir, run = shell.run, must = shell.must, lua = shell.lua,
   read = shell.read, write = shell.write, quote = shell.quote,
-  sleep = shell.sleep, interpreter = shell.interpreter,
+  sleep = shell.sleep, interpreter = shell.interpreter, preload = shell.preload,
 }
 
 -- The pair of the API's own documentation.

@@ -44,7 +44,7 @@ http {
 -- modules for the Lua of the specs.
 local RUN = [[
 PATH=$PATH:/usr/sbin:/usr/local/sbin:/usr/local/openresty/nginx/sbin
-cd "$1" && mkdir -p tmp && rm -f ended || exit
+cd "$1" && mkdir -p tmp || exit
 exec 3<&0
 env -i PATH="$PATH" $(env) $(under) $(nginx) -g "daemon off;" -p "$1/" \
   -c nginx.conf </dev/null 3<&- >out 2>&1 &
@@ -113,6 +113,7 @@ end
 
 -- Nil and what nginx says, where it does not come up.
 local function try(options, dir, port)
+  os.remove(dir .. "/ended") -- of a port before this one
   write_files(options, dir, port)
   local self = setmetatable({
     dir = dir, port = port, url = "http://127.0.0.1:" .. port,

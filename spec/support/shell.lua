@@ -58,6 +58,16 @@ function _M.tmpdir()
   return path
 end
 
+---A library, of this C text, for LD_PRELOAD.
+---@param text string
+---@return string path
+function _M.preload(text)
+  local dir = _M.tmpdir()
+  _M.write(dir .. "/preload.c", text)
+  _M.must(("cd %s && ${CC:-cc} -shared -fPIC -o preload.so preload.c"):format(dir))
+  return dir .. "/preload.so"
+end
+
 ---`env` words that set, and with false unset, the variables.
 ---@param env? table<string, string|false>
 function _M.env_words(env)
