@@ -34,7 +34,7 @@ LUA_CFLAGS ?= $(if $(LUA_INCDIR),-I"$(LUA_INCDIR)",$(if $(LUA_PC),\
 
 DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags libcurl openssl 2>/dev/null)
 DEP_LIBS   := $(or $(shell $(PKG_CONFIG) --libs libcurl openssl 2>/dev/null),\
-  -lcurl -lssl -lcrypto) -ldl -pthread
+  -lcurl -lssl -lcrypto) -ldl -lm -pthread
 
 # ---- flags: ours first, so that the user's have the last word
 WARNINGS  = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -pedantic

@@ -82,7 +82,7 @@ build = {
         "csrc/verdict.c",
       },
       defines = { "_GNU_SOURCE" },
-      libraries = { "curl", "ssl", "crypto", "pthread", "dl" },
+      libraries = { "curl", "ssl", "crypto", "pthread", "dl", "m" },
       incdirs = { "$(CURL_INCDIR)", "$(OPENSSL_INCDIR)" },
       libdirs = { "$(CURL_LIBDIR)", "$(OPENSSL_LIBDIR)" },
     },

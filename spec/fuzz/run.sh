@@ -20,6 +20,6 @@ sources=$(ls csrc/amount.c csrc/big.c csrc/chunks.c \
 # shellcheck disable=SC2086
 clang -std=c11 -D_GNU_SOURCE -g -O1 -Icsrc \
   -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-  -o "$folder/reply" spec/fuzz/reply.c $sources -lcrypto -lcurl
+  -o "$folder/reply" spec/fuzz/reply.c $sources -lcrypto -lcurl -lm
 exec "$folder/reply" -max_total_time="${1:-60}" -max_len=4096 \
   -artifact_prefix="$folder/" -print_final_stats=1 "$folder/corpus"
