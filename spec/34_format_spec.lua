@@ -137,11 +137,14 @@ describe("the format", function()
     end
 
     it("is there on a terminal", function()
-      assert.matches("\27[1m", shown_on_terminal { NO_COLOR = false }, 1, true)
+      assert.matches("\27[1m", shown_on_terminal { TERM = "xterm", NO_COLOR = false }, 1, true)
     end)
 
-    it("is not there with NO_COLOR", function()
-      assert.not_matches("\27", shown_on_terminal { NO_COLOR = "1" }, 1, true)
+    it("is not there with NO_COLOR, nor on a dumb terminal", function()
+      for _, env in ipairs { { TERM = "xterm", NO_COLOR = "1" },
+                             { TERM = "dumb", NO_COLOR = false } } do
+        assert.not_matches("\27", shown_on_terminal(env), 1, true)
+      end
     end)
 
     it("is not there in a pipe", function()

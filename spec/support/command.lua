@@ -19,6 +19,7 @@ function _M.environment(more)
     BITFRONT_BASE_URL = false, BITFRONT_CA_FILE = false,
     BITFRONT_PROFILE = false, XDG_CONFIG_HOME = false,
     BITFRONT_SANDBOX_DIR = false, HOME = "/nonexistent",
+    TERM = "xterm", NO_COLOR = false,
   }
   for name, value in pairs(more or {}) do env[name] = value end
   return env
