@@ -3,6 +3,7 @@
 #   make [LUA=lua5.4]   build the module for one Lua into .build/
 #   make run            show the balances of the sandbox exchange
 #   make run-nginx      the same as a page
+#   make check          the specs that need no server, on one Lua
 #   make test           every spec on every Lua
 #   make help           the other targets
 #
@@ -145,6 +146,16 @@ test:
 	@.ci/deps run test
 	@$(AGAIN) all-luas helpers
 	@.ci/test
+check:
+	@.ci/deps run test
+	@$(AGAIN) all helpers
+	@.ci/test check $(LUA)
+spec:
+	@.ci/deps run test
+	@$(AGAIN) all helpers
+	@.ci/test $(LUA) $(SPEC:%=spec/%_spec.lua)
+fresh:
+	@.ci/fresh
 lint:
 	@.ci/deps run test lint
 	@$(AGAIN) -k lint-found
@@ -225,6 +236,9 @@ help:
 	@echo 'run-nginx       a page of the sandbox exchange'"'"'s balances, until Ctrl-C'
 	@echo 'page            looks at the page in Chromium: accessibility, policy'
 	@echo 'test            every spec; ends with "N passed, N failed"'
+	@echo 'check           the specs that need no server, on LUA=$(LUA)'
+	@echo 'spec            one of them: SPEC=25_clock'
+	@echo 'fresh           run and test on a bare Debian: SUITE=bookworm'
 	@echo 'lint            clang-format, clang-tidy, cppcheck, luacheck'
 	@echo 'format          has clang-format rewrite the C files'
 	@echo 'asan valgrind   specs with memory checking'
@@ -239,6 +253,6 @@ help:
 
 FORCE:
 .DELETE_ON_ERROR:
-.PHONY: all all-luas env helpers deps run run-nginx page test lint lint-found \
-  check-format warnings tidy cppcheck luacheck format asan valgrind torture \
+.PHONY: all all-luas env helpers deps run run-nginx page test check spec fresh \
+  lint lint-found check-format warnings tidy cppcheck luacheck format asan valgrind torture \
   soak bench install uninstall clean help FORCE

@@ -6,14 +6,41 @@
 set -u
 make=${MAKE:-make}
 
+own_tally=
 if [ -z "${BITFRONT_TALLY:-}" ]; then
   mkdir -p .build
-  BITFRONT_TALLY=$PWD/.build/tally.$$
+  own_tally=$PWD/.build/tally.$$
+  BITFRONT_TALLY=$own_tally
   : >"$BITFRONT_TALLY"
-  trap 'rm -f "$BITFRONT_TALLY"' EXIT
-  trap 'exit 130' HUP INT TERM
 fi
 export BITFRONT_TALLY
+
+# However a script ends, so does what it attends to, and its files are removed.
+session=
+folder=
+at_exit() {
+  [ -z "$session" ] || { pkill -TERM -s "$session"; wait "$session"; }
+  [ -z "$folder" ] || rm -rf "$folder"
+  [ -z "$own_tally" ] || rm -f "$own_tally"
+}
+trap at_exit EXIT
+trap 'exit 130' HUP INT TERM
+
+# attended COMMAND...: in a session of its own. Ctrl-C at the terminal reaches one
+# group of processes only, and each `timeout` makes another.
+attended() {
+  setsid "$@" &
+  session=$!
+  if wait "$session"; then status=0; else status=$?; fi
+  session=
+  return $status
+}
+
+# A folder of this script's own, removed when it ends: $folder.
+make_folder() {
+  mkdir -p .build
+  folder=$(mktemp -d "$PWD/.build/$1.XXXXXX") || exit 1
+}
 
 count() { echo "$*" >>"$BITFRONT_TALLY"; }
 lines() { wc -l <"$BITFRONT_TALLY"; }
@@ -51,12 +78,15 @@ suite() {
   fi
 }
 
-# A locale with a decimal comma, for the specs alone.
+# A locale with a decimal comma, for the specs alone. Renamed when it is whole: an
+# interrupted run leaves no half of it.
 make_locale() {
   export LOCPATH="$PWD/.build/locale"
   [ -d "$LOCPATH/de_DE.UTF-8" ] && return
-  mkdir -p "$LOCPATH"
-  localedef -i de_DE -f UTF-8 "$LOCPATH/de_DE.UTF-8"
+  mkdir -p "$LOCPATH" "$LOCPATH.$$"
+  localedef -i de_DE -f UTF-8 "$LOCPATH.$$/de_DE.UTF-8"
+  mv -T "$LOCPATH.$$/de_DE.UTF-8" "$LOCPATH/de_DE.UTF-8" 2>/dev/null
+  rm -rf "$LOCPATH.$$"
 }
 
 # specs LUA [BUSTED ARGUMENTS]: in the environment of this tree's build; with
@@ -67,23 +97,55 @@ specs() {
   lua=$1
   shift
   suite in_tree "$lua" timeout -k 10 1200 ${under:-} "${host:-$lua}" \
-    .ci/busted.lua -o .ci/tally.lua "$@"
+    .ci/busted.lua -o .ci/tally.lua "$@" </dev/null
 }
+
+# side_by_side: each line of $folder/jobs is the arguments of a .ci/test. Most of
+# their time is waiting, so there are more at once than processors. One that passed
+# is a line; of others all that they said is shown, when they have ended.
+side_by_side() {
+  make_locale
+  attended sh -c 'xargs -P "$1" -L 1 sh -c "$2" "$0" <"$0/jobs"' "$folder" \
+    "${JOBS:-$(($(nproc) * 3))}" '
+    log=$0/$$
+    : >"$log.tally"
+    BITFRONT_TALLY=$log.tally .ci/test "$@" >"$log" 2>&1 </dev/null
+    [ -s "$log.tally" ] || echo 0 1 0 >"$log.tally"
+    if awk "\$2 + \$3 { exit 1 }" "$log.tally"; then
+      account=$(tail -n 1 "$log")
+      printf "%s: %s\n" "$*" "$account" >"$log"
+    fi
+    flock "$0" cat "$log"' || count 0 1 0
+  cat "$folder"/*.tally >>"$BITFRONT_TALLY"
+}
+
+# What the machine or its user has set is not what specs depend on: they run with
+# these variables of the caller, those of this tree's build, and fixed others.
+own="PATH MAKE BUILD CC CFLAGS CPPFLAGS LDFLAGS PKG_CONFIG PKG_CONFIG_PATH
+  LD_LIBRARY_PATH CI BITFRONT_TALLY LOCPATH ASAN_OPTIONS LSAN_OPTIONS
+  UBSAN_OPTIONS"
 
 # in_tree LUA COMMAND...: BUILD says which build (.build, .build/asan).
 in_tree() (
   environment=$("$make" -s --no-print-directory env LUA="$1") || exit 1
   eval "$environment"
   LUA=$1
-  export LUA
   shift
-  exec "$@"
+  for name in $own LUA LUA_PATH LUA_CPATH; do
+    eval "[ -z \"\${$name+set}\" ] || set -- $name=\"\$$name\" \"\$@\""
+  done
+  umask 022
+  exec env -i HOME=/nonexistent LANG=C.UTF-8 TERM=xterm TZ=UTC "$@"
 )
+
+# remark TEXT: what a reader of the sum has to know.
+remark() { count 0 0 0 "$*"; }
 
 # Prints the sum, alone on the last line; fails where anything did.
 finish() {
   passed=$(sum 1)
   skipped=$(sum 3)
+  sed "1,${callers}d; s/^0 0 0 \(..*\)/\n\1/p; d" "$BITFRONT_TALLY"
   [ "$skipped" = 0 ] || printf '\nskipped: %s, see above for why\n' "$skipped"
   printf '\n%s passed, %s failed\n' "$passed" "$(failed)"
   [ "$(failed)" = 0 ] && [ "$passed" != 0 ]
