@@ -38,7 +38,9 @@ error:
 }
 
 bool bf_client_credentials(struct bf_client *client, struct bf_span key,
-                           struct bf_span secret, struct bf_fault *fault) {
+                           struct bf_span secret,
+                           const struct bf_pair_names *names,
+                           struct bf_fault *fault) {
     struct bf_credentials *pair;
     if (client->closed) { /* while somebody looked for them */
         bf_fault_set(fault, BF_CLOSED, "closed", "the client is closed");
@@ -47,7 +49,7 @@ bool bf_client_credentials(struct bf_client *client, struct bf_span key,
     if (client->credentials &&
         bf_credentials_are(client->credentials, key, secret))
         return true;
-    pair = bf_credentials_new(key, secret, fault);
+    pair = bf_credentials_new(key, secret, names, fault);
     if (!pair)
         return false;
     bf_credentials_unref(client->credentials);

@@ -38,7 +38,9 @@ struct bf_client *bf_client_new(const struct bf_client_options *options,
 /* Copies the pair. A pair that the client already has costs no new key
  * schedule. False as bf_credentials_new, or where the client is closed. */
 bool bf_client_credentials(struct bf_client *client, struct bf_span key,
-                           struct bf_span secret, struct bf_fault *fault);
+                           struct bf_span secret,
+                           const struct bf_pair_names *names,
+                           struct bf_fault *fault);
 
 /* Wipes the credentials, at once; twice is harmless. What is not signed yet
  * will not be. */

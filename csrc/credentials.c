@@ -31,7 +31,25 @@ static bool is_clean(struct bf_span value) {
     for (size_t i = 0; i < value.len; i++)
         if (value.text[i] < ' ' || value.text[i] > '~')
             return false;
-    return value.len > 0;
+    return true;
+}
+
+static bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+const char *bf_credentials_complaint(struct bf_span value) {
+    char first, last;
+    if (value.len == 0)
+        return "must not be empty";
+    first = value.text[0];
+    last = value.text[value.len - 1];
+    if (is_space(first) || is_space(last))
+        return "has a blank at its beginning or end, which would be part of it";
+    if (first == last && (first == '"' || first == '\''))
+        return "has quotes around it, which would be part of it";
+    return is_clean(value) ? NULL
+                           : "must be a string of printable ASCII characters";
 }
 
 static struct bf_credentials *copy(struct bf_span key, struct bf_span secret) {
@@ -54,12 +72,14 @@ static struct bf_credentials *copy(struct bf_span key, struct bf_span secret) {
 
 struct bf_credentials *bf_credentials_new(struct bf_span key,
                                           struct bf_span secret,
+                                          const struct bf_pair_names *names,
                                           struct bf_fault *fault) {
     struct bf_credentials *pair;
-    if (!is_clean(key) || !is_clean(secret)) {
-        bf_fault_set(fault, BF_CONFIG, "credentials",
-                     "%s must be a string of printable ASCII characters",
-                     is_clean(key) ? "api_secret" : "api_key");
+    const char *in_key = bf_credentials_complaint(key);
+    const char *what = in_key ? in_key : bf_credentials_complaint(secret);
+    if (what) {
+        bf_fault_set(fault, BF_CONFIG, "credentials", "%s %s",
+                     in_key ? names->key : names->secret, what);
         return NULL;
     }
     pair = copy(key, secret);

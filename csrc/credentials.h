@@ -22,11 +22,23 @@ struct bf_credentials {
     atomic_bool wiped;
 };
 
+/* What is wrong with a key or a secret, in words that follow its name; NULL
+ * where nothing is. A control character could smuggle a header in. A blank at
+ * an end is lost on the way: the exchange counts the calls of "K" and of "K "
+ * as one key's, we would count them as two. Quotes come from a file that some
+ * other program reads without them. */
+const char *bf_credentials_complaint(struct bf_span value);
+
+/* What the two are called where they come from, for messages. */
+struct bf_pair_names {
+    const char *key, *secret;
+};
+
 /* A copy of the pair with one reference, or NULL with `fault` set: config for
- * an empty value or one with a control character (a header could be smuggled
- * in), memory. */
+ * a value with a complaint, memory. */
 struct bf_credentials *bf_credentials_new(struct bf_span key,
                                           struct bf_span secret,
+                                          const struct bf_pair_names *names,
                                           struct bf_fault *fault);
 
 /* Is it this pair? Takes the same time whatever the secret is. */

@@ -65,15 +65,18 @@ static int push_done(lua_State *L, bool ok, const struct bf_fault *fault) {
     return 1;
 }
 
-/* client:set_credentials(key, secret): true, or nil and an error. */
+/* client:set_credentials(key, secret, key_name, secret_name): true, or nil and
+ * an error that names the one it is about. */
 static int client_set_credentials(lua_State *L) {
     struct bf_fault fault = {.kind = BF_OK};
     struct bf_client *client = bf_check_client(L);
     struct bf_span key, secret;
+    struct bf_pair_names names = {luaL_optstring(L, 4, "api_key"),
+                                  luaL_optstring(L, 5, "api_secret")};
     key.text = luaL_checklstring(L, 2, &key.len);
     secret.text = luaL_checklstring(L, 3, &secret.len);
-    return push_done(L, bf_client_credentials(client, key, secret, &fault),
-                     &fault);
+    return push_done(
+        L, bf_client_credentials(client, key, secret, &names, &fault), &fault);
 }
 
 /* An empty variable is as good as none. */
@@ -87,21 +90,22 @@ static const char *variable(const char *name) {
 static int client_use_environment(lua_State *L) {
     struct bf_fault fault = {.kind = BF_OK};
     struct bf_client *client = bf_check_client(L);
-    const char *names[] = {luaL_checkstring(L, 2), luaL_checkstring(L, 3)};
-    const char *key = variable(names[0]), *secret = variable(names[1]);
+    struct bf_pair_names names = {luaL_checkstring(L, 2),
+                                  luaL_checkstring(L, 3)};
+    const char *key = variable(names.key), *secret = variable(names.secret);
     if (!key && !secret) {
         lua_pushboolean(L, 0);
         return 1;
     }
     if (!key || !secret) {
         bf_fault_set(&fault, BF_CONFIG, "missing_credentials",
-                     "%s is set, but %s is not", key ? names[0] : names[1],
-                     key ? names[1] : names[0]);
+                     "%s is set, but %s is not", key ? names.key : names.secret,
+                     key ? names.secret : names.key);
         return bf_push_fault(L, &fault);
     }
     return push_done(L,
                      bf_client_credentials(client, bf_span_of(key),
-                                           bf_span_of(secret), &fault),
+                                           bf_span_of(secret), &names, &fault),
                      &fault);
 }
 

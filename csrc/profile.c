@@ -168,23 +168,19 @@ struct pair {
     struct bf_span key, secret;
 };
 
-static bool is_quoted(struct bf_span value) {
-    return value.len >= 2 && (*value.text == '"' || *value.text == '\'') &&
-           value.text[value.len - 1] == *value.text;
-}
-
 static bool read_setting(const struct reader *reader, const struct entry *entry,
                          struct pair *pair, struct bf_fault *fault) {
     struct bf_span *value = is(entry->name, "api_key")      ? &pair->key
                             : is(entry->name, "api_secret") ? &pair->secret
                                                             : NULL;
+    const char *what;
     if (!value)
         return true;
     if (value->text)
         return refuse_line(reader, "says it a second time", fault);
-    if (is_quoted(entry->value))
-        return refuse_line(reader, "has quotes, which would be part of it",
-                           fault);
+    what = bf_credentials_complaint(entry->value);
+    if (what)
+        return refuse_line(reader, what, fault);
     *value = entry->value;
     return true;
 }
@@ -217,6 +213,7 @@ static enum bf_profile use_section(struct bf_client *client,
                                    struct bf_span text, const char *path,
                                    const char *name, struct bf_fault *fault) {
     struct reader reader;
+    static const struct bf_pair_names names = {"api_key", "api_secret"};
     bool found;
     struct pair pair = {
         {NULL, 0},
@@ -232,7 +229,7 @@ static enum bf_profile use_section(struct bf_client *client,
                      path, name, pair.key.len ? "api_secret" : "api_key");
         return BF_PROFILE_FAULT;
     }
-    return bf_client_credentials(client, pair.key, pair.secret, fault)
+    return bf_client_credentials(client, pair.key, pair.secret, &names, fault)
                ? BF_PROFILE_USED
                : BF_PROFILE_FAULT;
 }

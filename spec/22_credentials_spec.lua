@@ -65,9 +65,74 @@ describe("credentials", function()
       local message, requests = outcome {
         BITFRONT_API_KEY = "key\nX-Other: header", BITFRONT_API_SECRET = "s",
       }
-      assert.truthy(message:find("^config credentials api_key must be"), message)
+      assert.truthy(message:find("^config credentials BITFRONT_API_KEY must be"), message)
       assert.equal(0, #requests)
     end)
+
+  -- The exchange counts the calls of "K" and of "K " as one key's.
+  describe("with a blank or quotes around them are refused, not sent, naming", function()
+    local BLANK = " has a blank at its beginning or end, which would be part of it"
+    local QUOTES = " has quotes around it, which would be part of it"
+    local ROWS = {
+      { "k ", BLANK }, { " k", BLANK }, { "\tk", BLANK }, { "k\t", BLANK },
+      { "k\n", BLANK }, { "k\r", BLANK }, { "\vk", BLANK }, { "k\f", BLANK },
+      { " ", BLANK }, { '"k"', QUOTES }, { "'k'", QUOTES }, { '""', QUOTES },
+      { '"', QUOTES }, { "'", QUOTES }, { '" k "', QUOTES },
+    }
+
+    it("the variable", function()
+      for _, row in ipairs(ROWS) do
+        local message, requests = outcome { BITFRONT_API_KEY = row[1],
+          BITFRONT_API_SECRET = "s" }
+        assert.equal("config credentials BITFRONT_API_KEY" .. row[2], message)
+        message = outcome { BITFRONT_API_KEY = "k", BITFRONT_API_SECRET = row[1] }
+        assert.equal("config credentials BITFRONT_API_SECRET" .. row[2], message)
+        assert.equal(0, #requests)
+      end
+    end)
+
+    it("the option, at the caller's line", function()
+      local bitfront = require "bitfront"
+      for _, name in ipairs { "api_key", "api_secret" } do
+        for _, row in ipairs(ROWS) do
+          local options = { api_key = "k", api_secret = "s" }
+          options[name] = row[1]
+          local ok, message = pcall(function() bitfront.new(options) end)
+          assert.is_false(ok)
+          assert.truthy(message:find("^[^\n]*22_credentials_spec%.lua:%d+: bitfront%.new: "
+            .. name .. " [mh]"), message)
+        end
+      end
+    end)
+
+    it("what the function gave", function()
+      for _, row in ipairs(ROWS) do
+        local message = outcome({}, ("credentials = function() return %q, 's' end"):format(row[1]))
+        assert.equal("config credentials the key of the credentials function" .. row[2], message)
+        message = outcome({}, ("credentials = function() return 'k', %q end"):format(row[1]))
+        assert.equal("config credentials the secret of the credentials function" .. row[2],
+          message)
+      end
+    end)
+
+    it("the line", function()
+      for value, what in pairs { ['"k"'] = QUOTES, ["'k'"] = QUOTES, ['"'] = QUOTES,
+        ["\vk"] = BLANK, ["k\f"] = BLANK, [""] = " must not be empty",
+        ["k\1"] = " must be a string of printable ASCII characters" } do
+        local message, requests = outcome({}, "",
+          ("[default]\napi_key = k\napi_secret = %s\n"):format(value))
+        assert.equal("config profile HOME/.config/bitfront/credentials: line 3" .. what, message)
+        assert.equal(0, #requests)
+      end
+    end)
+  end)
+
+  it("may have blanks and quotes in them", function()
+    local message, requests = outcome { BITFRONT_API_KEY = "a \"b' c\"",
+      BITFRONT_API_SECRET = "\"s" }
+    assert.equal("ok", message)
+    signed_with(requests, "a \"b' c\"")
+  end)
 
   local FILE = "# accounts\n[default]\napi_key = file-key\n"
     .. "api_secret = file-secret\r\n\n[other]\n  api_key=other-key\n"

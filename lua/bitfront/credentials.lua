@@ -56,7 +56,8 @@ local function use_function(native, credentials)
       "the credentials function returned %s and %s, not two strings",
       type(key), type(secret))
   end
-  local used, err = native:set_credentials(key, secret)
+  local used, err = native:set_credentials(key, secret,
+    "the key of the credentials function", "the secret of the credentials function")
   return used, err and errors.new(err, 0), used and native:pair()
 end
 

@@ -90,6 +90,18 @@ local function check_record(record, place)
   }
 end
 
+-- What a client would refuse to sign with; see csrc/credentials.c, which is not
+-- there inside the sandbox's nginx.
+local function check_secret(value, place)
+  check_string(value, place)
+  if value:find("[^ -~]") or value:find("^ ") or value:find(" $")
+    or value:find("^([\"']).*%1$") or value:find("^[\"']$") then
+    error({ message = place .. ": it must be printable ASCII, without blanks or "
+      .. "quotes around it" }) -- a secret is not repeated
+  end
+  return value
+end
+
 local function check_account(account, place)
   if type(account) ~= "table" then refuse(place, "an object", account) end
   local key = check_string(account.api_key, place .. ".api_key")
@@ -101,7 +113,7 @@ local function check_account(account, place)
   for i, record in ipairs(listed) do
     balances[i] = check_record(record, ("%s.balances[%d]"):format(place, i - 1))
   end
-  local secret = check_string(account.api_secret, place .. ".api_secret")
+  local secret = check_secret(account.api_secret, place .. ".api_secret")
   return key, { api_secret = secret, balances = balances }
 end
 
