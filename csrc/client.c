@@ -37,24 +37,31 @@ error:
     return NULL;
 }
 
+bool bf_client_use(struct bf_client *client, struct bf_credentials *pair,
+                   struct bf_fault *fault) {
+    if (client->closed) { /* while somebody looked for them */
+        bf_fault_set(fault, BF_CLOSED, "closed", "the client is closed");
+        return false;
+    }
+    (void)bf_credentials_ref(pair);
+    bf_credentials_unref(client->credentials);
+    client->credentials = pair;
+    return true;
+}
+
 bool bf_client_credentials(struct bf_client *client, struct bf_span key,
                            struct bf_span secret,
                            const struct bf_pair_names *names,
                            struct bf_fault *fault) {
     struct bf_credentials *pair;
-    if (client->closed) { /* while somebody looked for them */
-        bf_fault_set(fault, BF_CLOSED, "closed", "the client is closed");
-        return false;
-    }
+    bool used;
     if (client->credentials &&
         bf_credentials_are(client->credentials, key, secret))
         return true;
     pair = bf_credentials_new(key, secret, names, fault);
-    if (!pair)
-        return false;
-    bf_credentials_unref(client->credentials);
-    client->credentials = pair;
-    return true;
+    used = pair && bf_client_use(client, pair, fault);
+    bf_credentials_unref(pair);
+    return used;
 }
 
 void bf_client_close(struct bf_client *client) {

@@ -42,6 +42,11 @@ bool bf_client_credentials(struct bf_client *client, struct bf_span key,
                            const struct bf_pair_names *names,
                            struct bf_fault *fault);
 
+/* Has the client use this pair, of which it takes a reference of its own. False
+ * where it is closed. */
+bool bf_client_use(struct bf_client *client, struct bf_credentials *pair,
+                   struct bf_fault *fault);
+
 /* Wipes the credentials, at once; twice is harmless. What is not signed yet
  * will not be. */
 void bf_client_close(struct bf_client *client);

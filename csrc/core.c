@@ -354,21 +354,23 @@ static int core_versions(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"new",      bf_new_client},
-    {"profiles", bf_profiles  },
-    {"balances", core_balances},
-    {"read",     core_read    },
-    {"start",    core_start   },
-    {"step",     core_step    },
-    {"sign",     core_sign    },
-    {"sha1",     core_sha1    },
-    {"now",      core_now     },
-    {"wall",     core_wall    },
-    {"random",   core_random  },
-    {"pid",      core_pid     },
-    {"sleep",    core_sleep   },
-    {"versions", core_versions},
-    {NULL,       NULL         },
+    {"new",         bf_new_client },
+    {"environment", bf_environment},
+    {"profile",     bf_profile    },
+    {"profiles",    bf_profiles   },
+    {"balances",    core_balances },
+    {"read",        core_read     },
+    {"start",       core_start    },
+    {"step",        core_step     },
+    {"sign",        core_sign     },
+    {"sha1",        core_sha1     },
+    {"now",         core_now      },
+    {"wall",        core_wall     },
+    {"random",      core_random   },
+    {"pid",         core_pid      },
+    {"sleep",       core_sleep    },
+    {"versions",    core_versions },
+    {NULL,          NULL          },
 };
 
 static const luaL_Reg transfer_methods[] = {

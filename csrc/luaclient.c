@@ -85,39 +85,60 @@ static const char *variable(const char *name) {
     return value && *value ? value : NULL;
 }
 
-/* client:use_environment(key_name, secret_name): true; false where neither
- * variable is set; nil and an error where one is, or a value is bad. */
-static int client_use_environment(lua_State *L) {
+/* An empty box for credentials, at the top of the stack. */
+static struct pair_box *prep_pair(lua_State *L) {
+    struct pair_box *box = bf_newuserdata(L, sizeof *box);
+    box->credentials = NULL;
+    bf_settype(L, PAIR);
+    return box;
+}
+
+/* core.environment(key_name, secret_name): the pair of these variables; false
+ * where neither is set; nil and an error where one is, or a value is bad. */
+int bf_environment(lua_State *L) {
     struct bf_fault fault = {.kind = BF_OK};
-    struct bf_client *client = bf_check_client(L);
-    struct bf_pair_names names = {luaL_checkstring(L, 2),
-                                  luaL_checkstring(L, 3)};
+    struct bf_pair_names names = {luaL_checkstring(L, 1),
+                                  luaL_checkstring(L, 2)};
     const char *key = variable(names.key), *secret = variable(names.secret);
+    struct pair_box *box = prep_pair(L);
     if (!key && !secret) {
         lua_pushboolean(L, 0);
         return 1;
     }
-    if (!key || !secret) {
+    if (key && secret)
+        box->credentials = bf_credentials_new(
+            bf_span_of(key), bf_span_of(secret), &names, &fault);
+    else
         bf_fault_set(&fault, BF_CONFIG, "missing_credentials",
                      "%s is set, but %s is not", key ? names.key : names.secret,
                      key ? names.secret : names.key);
-        return bf_push_fault(L, &fault);
-    }
-    return push_done(L,
-                     bf_client_credentials(client, bf_span_of(key),
-                                           bf_span_of(secret), &names, &fault),
-                     &fault);
+    return box->credentials ? 1 : bf_push_fault(L, &fault);
 }
 
-/* client:use_profile(path, name): true; false and "file" or "section" where
- * there is none; nil and an error. */
-static int client_use_profile(lua_State *L) {
+static void push_setting(lua_State *L, const char *value) {
+    if (*value)
+        lua_pushstring(L, value);
+    else
+        lua_pushnil(L);
+}
+
+/* core.profile(path, name): the section's pair, base_url and ca_file, nil where
+ * it does not say; false and "file" or "section" where there is none; nil and
+ * an error. */
+int bf_profile(lua_State *L) {
     struct bf_fault fault = {.kind = BF_OK};
-    struct bf_client *client = bf_check_client(L);
-    enum bf_profile result = bf_profile_use(client, luaL_checkstring(L, 2),
-                                            luaL_checkstring(L, 3), &fault);
-    if (result == BF_PROFILE_FAULT || result == BF_PROFILE_USED)
-        return push_done(L, result == BF_PROFILE_USED, &fault);
+    const char *path = luaL_checkstring(L, 1), *name = luaL_checkstring(L, 2);
+    struct bf_account *account = bf_newuserdata(L, sizeof *account);
+    struct pair_box *box = prep_pair(L);
+    enum bf_profile result = bf_profile_read(path, name, account, &fault);
+    if (result == BF_PROFILE_READ) {
+        box->credentials = account->credentials;
+        push_setting(L, account->base_url);
+        push_setting(L, account->ca_file);
+        return 3;
+    }
+    if (result == BF_PROFILE_FAULT)
+        return bf_push_fault(L, &fault);
     lua_pushboolean(L, 0);
     lua_pushstring(L, result == BF_PROFILE_NO_FILE ? "file" : "section");
     return 2;
@@ -133,11 +154,20 @@ int bf_profiles(lua_State *L) {
     enum bf_profile result = bf_profile_names(path, names, &len, &fault);
     if (result == BF_PROFILE_FAULT)
         return bf_push_fault(L, &fault);
-    if (result == BF_PROFILE_USED)
+    if (result == BF_PROFILE_READ)
         lua_pushlstring(L, names, len);
     else
         lua_pushboolean(L, 0);
     return 1;
+}
+
+/* client:use(pair): true, or nil and an error. */
+static int client_use(lua_State *L) {
+    struct bf_fault fault = {.kind = BF_OK};
+    struct bf_client *client = bf_check_client(L);
+    struct bf_credentials *pair = bf_check_pair(L, 2);
+    luaL_argcheck(L, pair, 2, "credentials that were not dropped");
+    return push_done(L, bf_client_use(client, pair, &fault), &fault);
 }
 
 /* client:has_credentials() */
@@ -164,9 +194,7 @@ static int client_key_id(lua_State *L) {
  * whatever others give the client meanwhile. */
 static int client_pair(lua_State *L) {
     struct bf_client *client = bf_check_client(L);
-    struct pair_box *box = bf_newuserdata(L, sizeof *box);
-    box->credentials = NULL;
-    bf_settype(L, PAIR);
+    struct pair_box *box = prep_pair(L);
     if (client->credentials)
         box->credentials = bf_credentials_ref(client->credentials);
     return 1;
@@ -224,8 +252,7 @@ static int client_tostring(lua_State *L) {
 
 static const luaL_Reg client_methods[] = {
     {"set_credentials", client_set_credentials},
-    {"use_environment", client_use_environment},
-    {"use_profile",     client_use_profile    },
+    {"use",             client_use            },
     {"has_credentials", client_has_credentials},
     {"key_id",          client_key_id         },
     {"pair",            client_pair           },

@@ -13,6 +13,9 @@ void bf_register_client(lua_State *L);
 /* core.new(options): a client without credentials; or nil and an error. */
 int bf_new_client(lua_State *L);
 
+/* Where credentials come from: see each. */
+int bf_environment(lua_State *L);
+int bf_profile(lua_State *L);
 int bf_profiles(lua_State *L);
 
 /* Argument 1, open or closed; raises where it is no client. */

@@ -1,5 +1,7 @@
 #include "profile.h"
 
+#include "url.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -16,7 +18,28 @@ static enum bf_profile refuse(struct bf_fault *fault, const char *code,
     return BF_PROFILE_FAULT;
 }
 
+/* What the system refused to do, and why. */
+static enum bf_profile refuse_access(struct bf_fault *fault, const char *path,
+                                     const char *what, int reason) {
+    bf_fault_set(fault, reason == ENOMEM ? BF_MEMORY : BF_CONFIG,
+                 reason == ENOMEM ? "memory" : "profile", "%s cannot be %s: %s",
+                 path, what, strerror(reason));
+    return BF_PROFILE_FAULT;
+}
+
 /* ---- the file ---- */
+
+/* Is the file the user's, or root's, who can write what he likes? */
+static bool is_ours(const struct stat *status, const char *path,
+                    struct bf_fault *fault) {
+    unsigned owner = (unsigned)status->st_uid, self = (unsigned)geteuid();
+    if (owner == self || owner == 0)
+        return true;
+    bf_fault_set(fault, BF_CONFIG, "permissions",
+                 "%s belongs to user %u, but this process is user %u's", path,
+                 owner, self);
+    return false;
+}
 
 static bool is_private(int fd, const char *path, struct bf_fault *fault) {
     struct stat status;
@@ -31,10 +54,10 @@ static bool is_private(int fd, const char *path, struct bf_fault *fault) {
                      path, (unsigned)(status.st_mode & 07777));
         return false;
     }
-    return true;
+    return is_ours(&status, path, fault);
 }
 
-/* Reads all of the file; the caller wipes and frees. */
+/* Reads all of the file; the caller wipes and frees. NULL with errno set. */
 static char *read_all(int fd, size_t *len) {
     char *text = malloc(FILE_MAX + 1);
     ssize_t got = 1;
@@ -47,8 +70,10 @@ static char *read_all(int fd, size_t *len) {
             *len += (size_t)got;
     }
     if (text && (got < 0 || *len == FILE_MAX)) {
+        int reason = got < 0 ? errno : EFBIG;
         OPENSSL_cleanse(text, *len);
         free(text);
+        errno = reason;
         return NULL;
     }
     return text;
@@ -164,78 +189,136 @@ static bool refuse_line(const struct reader *reader, const char *what,
     return false;
 }
 
-struct pair {
-    struct bf_span key, secret;
+enum setting { API_KEY, API_SECRET, BASE_URL, CA_FILE, SETTINGS };
+
+/* What one section says; a value's text is NULL where it says nothing. */
+struct section {
+    struct bf_span values[SETTINGS];
 };
 
-static bool read_setting(const struct reader *reader, const struct entry *entry,
-                         struct pair *pair, struct bf_fault *fault) {
-    struct bf_span *value = is(entry->name, "api_key")      ? &pair->key
-                            : is(entry->name, "api_secret") ? &pair->secret
-                                                            : NULL;
-    const char *what;
-    if (!value)
-        return true;
-    if (value->text)
-        return refuse_line(reader, "says it a second time", fault);
-    what = bf_credentials_complaint(entry->value);
-    if (what)
-        return refuse_line(reader, what, fault);
-    *value = entry->value;
-    return true;
+static enum setting setting_of(struct bf_span name) {
+    static const char *const names[] = {"api_key", "api_secret", "base_url",
+                                        "ca_file"};
+    enum setting setting = API_KEY;
+    while (setting < SETTINGS && !is(name, names[setting]))
+        setting++;
+    return setting;
 }
 
-/* Finds the section's pair. False with `fault` set where the file makes no
- * sense: a line that is passed over is one that its writer relies on. */
+/* The value as a string in `text`, which is as long as the longest. */
+static void copy_value(struct bf_span value, char *text) {
+    if (value.len > 0)
+        memcpy(text, value.text, value.len);
+    text[value.len] = '\0';
+}
+
+/* What is wrong with the value of base_url or ca_file, or NULL. */
+static const char *place_complaint(enum setting setting, struct bf_span value) {
+    if (value.len == 0)
+        return "must not be empty";
+    if (value.len > BF_SETTING_MAX)
+        return "is too long";
+    for (size_t i = 0; i < value.len; i++)
+        if ((unsigned char)value.text[i] < ' ' || value.text[i] == '\x7f')
+            return "has a control character";
+    if (setting == CA_FILE && *value.text != '/')
+        return "must be an absolute path: ~ is not expanded";
+    return NULL;
+}
+
+static bool check_url(const struct reader *reader, struct bf_span value,
+                      struct bf_fault *fault) {
+    struct bf_fault own = {.kind = BF_OK};
+    char url[BF_SETTING_MAX + 1];
+    bool plain;
+    char *checked;
+    copy_value(value, url);
+    checked = bf_url_check(url, &plain, &own);
+    free(checked);
+    if (!checked)
+        bf_fault_set(fault, own.kind, own.code, "%s: line %u: %s", reader->path,
+                     reader->line, own.text);
+    return checked != NULL;
+}
+
+static bool read_setting(const struct reader *reader, const struct entry *entry,
+                         struct section *section, struct bf_fault *fault) {
+    enum setting setting = setting_of(entry->name);
+    const char *what;
+    if (setting == SETTINGS) /* which may be a secret: it is not repeated */
+        return refuse_line(reader,
+                           "sets what is none of api_key, api_secret, base_url "
+                           "and ca_file",
+                           fault);
+    if (section->values[setting].text)
+        return refuse_line(reader, "says it a second time", fault);
+    what = setting < BASE_URL ? bf_credentials_complaint(entry->value)
+                              : place_complaint(setting, entry->value);
+    if (what)
+        return refuse_line(reader, what, fault);
+    section->values[setting] = entry->value;
+    return setting != BASE_URL || check_url(reader, entry->value, fault);
+}
+
+/* Reads all of the file, and into `section` the section that is wanted (NULL:
+ * none). False with `fault` set where any line makes no sense: one that is
+ * passed over is one that its writer relies on. */
 static bool find_section(struct reader *reader, const char *wanted,
-                         struct pair *pair, bool *found,
+                         struct section *section, bool *found,
                          struct bf_fault *fault) {
+    static const struct section nothing;
     struct entry entry;
-    bool inside = false;
+    struct section other, *current = NULL;
     *found = false;
+    *section = nothing;
     while (next_entry(reader, &entry)) {
         if (entry.kind == STRANGE)
             return refuse_line(reader, "is neither [section] nor name = value",
                                fault);
         if (entry.kind == SECTION) {
-            inside = is(entry.name, wanted);
+            bool inside = wanted && is(entry.name, wanted);
             if (inside && *found)
                 return refuse_line(reader, "begins a section again", fault);
             *found |= inside;
-        } else if (inside && !read_setting(reader, &entry, pair, fault)) {
+            other = nothing;
+            current = inside ? section : &other;
+        } else if (!current) {
+            return refuse_line(reader, "stands before any [section]", fault);
+        } else if (!read_setting(reader, &entry, current, fault)) {
             return false;
         }
     }
     return true;
 }
 
-static enum bf_profile use_section(struct bf_client *client,
+static enum bf_profile use_section(struct bf_account *account,
                                    struct bf_span text, const char *path,
                                    const char *name, struct bf_fault *fault) {
-    struct reader reader;
     static const struct bf_pair_names names = {"api_key", "api_secret"};
+    struct reader reader;
+    struct section section;
+    const struct bf_span *values = section.values;
     bool found;
-    struct pair pair = {
-        {NULL, 0},
-        {NULL, 0}
-    };
     begin(&reader, path, text);
-    if (!find_section(&reader, name, &pair, &found, fault))
+    if (!find_section(&reader, name, &section, &found, fault))
         return BF_PROFILE_FAULT;
     if (!found)
         return BF_PROFILE_NO_SECTION;
-    if (pair.key.len == 0 || pair.secret.len == 0) {
+    if (!values[API_KEY].text || !values[API_SECRET].text) {
         bf_fault_set(fault, BF_CONFIG, "profile", "%s: section [%s] has no %s",
-                     path, name, pair.key.len ? "api_secret" : "api_key");
+                     path, name,
+                     values[API_KEY].text ? "api_secret" : "api_key");
         return BF_PROFILE_FAULT;
     }
-    return bf_client_credentials(client, pair.key, pair.secret, &names, fault)
-               ? BF_PROFILE_USED
-               : BF_PROFILE_FAULT;
+    copy_value(values[BASE_URL], account->base_url);
+    copy_value(values[CA_FILE], account->ca_file);
+    account->credentials =
+        bf_credentials_new(values[API_KEY], values[API_SECRET], &names, fault);
+    return account->credentials ? BF_PROFILE_READ : BF_PROFILE_FAULT;
 }
 
 /* Opens the file, which must be private, and reads it: the text is the caller's
- * to wipe and free. BF_PROFILE_USED where it was read. */
+ * to wipe and free. BF_PROFILE_READ where it was read. */
 static enum bf_profile read_file(const char *path, struct bf_span *text,
                                  struct bf_fault *fault) {
     /* Not waiting for a writer, should it be a FIFO. */
@@ -244,11 +327,11 @@ static enum bf_profile read_file(const char *path, struct bf_span *text,
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR
                    ? BF_PROFILE_NO_FILE
-                   : refuse(fault, "profile", path, "cannot be opened");
+                   : refuse_access(fault, path, "opened", errno);
     if (is_private(fd, path, fault)) {
         text->text = read_all(fd, &text->len);
-        result = text->text ? BF_PROFILE_USED
-                            : refuse(fault, "profile", path, "cannot be read");
+        result = text->text ? BF_PROFILE_READ
+                            : refuse_access(fault, path, "read", errno);
     }
     (void)close(fd);
     return result;
@@ -259,12 +342,13 @@ static void wipe_text(struct bf_span text) {
     free((char *)text.text);
 }
 
-enum bf_profile bf_profile_use(struct bf_client *client, const char *path,
-                               const char *name, struct bf_fault *fault) {
+enum bf_profile bf_profile_read(const char *path, const char *name,
+                                struct bf_account *account,
+                                struct bf_fault *fault) {
     struct bf_span text = {NULL, 0};
     enum bf_profile result = read_file(path, &text, fault);
-    if (result == BF_PROFILE_USED) {
-        result = use_section(client, text, path, name, fault);
+    if (result == BF_PROFILE_READ) {
+        result = use_section(account, text, path, name, fault);
         wipe_text(text);
     }
     return result;
@@ -275,13 +359,18 @@ enum bf_profile bf_profile_names(const char *path,
                                  struct bf_fault *fault) {
     struct bf_span text = {NULL, 0};
     struct reader reader;
+    struct section none;
     struct entry entry;
+    bool found;
     enum bf_profile result = read_file(path, &text, fault);
     *len = 0;
-    if (result != BF_PROFILE_USED)
+    if (result != BF_PROFILE_READ)
         return result;
     begin(&reader, path, text);
-    while (next_entry(&reader, &entry)) {
+    if (!find_section(&reader, NULL, &none, &found, fault))
+        result = BF_PROFILE_FAULT;
+    begin(&reader, path, text);
+    while (result == BF_PROFILE_READ && next_entry(&reader, &entry)) {
         if (entry.kind == SECTION) { /* shorter than its line */
             memcpy(names + *len, entry.name.text, entry.name.len);
             *len += entry.name.len;

@@ -177,7 +177,7 @@ describe("credentials", function()
   it("may begin with a byte order mark and have comments", function()
     for _, before in ipairs { "\239\187\191", "# x\n", "\n ; y\r\n" } do
       assert.equal("ok", (outcome({}, "", before .. "[default] # mine\n"
-        .. "#api_key = no\napi_key = k\nregion = x\napi_secret = s")))
+        .. "#api_key = no\napi_key = k\n;region = x\napi_secret = s")))
     end
   end)
 
@@ -186,12 +186,25 @@ describe("credentials", function()
     ["[default] x\napi_key = k\napi_secret = s\n"] = "line 1 is neither",
     ["[default]\n\napi_key: k\napi_secret = s\n"] = "line 3 is neither",
     ["[default]\napi_key = k\napi_secret = s\n[other]\napi_key\n"] = "line 5 is neither",
+    ["[default]\napi_key = k\nnonsense = 1\napi_secret = s\n"] = "line 3 sets what is none of "
+      .. "api_key, api_secret, base_url and ca_file$",
+    ["[default]\napi_key = k\napi_secret = s\n[other]\nBASE_URL = https://x\n"] = "line 5 sets",
+    ["api_key = k\n[default]\napi_secret = s\n"] = "line 1 stands before any %[section%]$",
+    ["[default]\napi_key =\napi_secret = s\n"] = "line 2 must not be empty",
+    ["[default]\napi_key = k\napi_secret = s\nbase_url =\n"] = "line 4 must not be empty",
+    ["[default]\napi_key = k\napi_secret = s\nca_file = ~/ca.pem\n"] =
+      "line 4 must be an absolute path: ~ is not expanded",
+    ["[default]\napi_key = k\napi_secret = s\nca_file = ca.pem\n"] = "line 4 must be an absolute",
+    ["[default]\napi_key = k\napi_secret = s\nca_file = \"/ca.pem\"\n"] = "line 4 must be an abs",
+    ["[default]\napi_key = k\napi_secret = s\nca_file = /\0\n"] = "line 4 has a control",
+    ["[default]\nca_file = /" .. ("x"):rep(4096)] = "line 2 is too long",
+    ["[default]\nca_file = /a\nca_file = /b\n"] = "line 3 says it a second time",
     ["[default]\napi_key = k\napi_key = l\n"] = "line 3 says it a second time",
     ["[default]\napi_key = \"k\"\napi_secret = s\n"] = "line 2 has quotes",
     ["[default]\napi_key = k\napi_secret = 's'\n"] = "line 3 has quotes",
     ["[default]\napi_key = k\napi_secret = s\n[default]\n"] = "line 4 begins a section again",
   } do
-    it(("of %q are refused with the line"):format(text), function()
+    it(("of %q are refused with the line"):format(text:sub(1, 80)), function()
       local message, requests = outcome({}, "", text)
       assert.truthy(message:find("^config profile .*credentials: " .. trouble), message)
       assert.equal(0, #requests)
@@ -221,8 +234,203 @@ describe("credentials", function()
     assert.truthy(message:find("^config profile .* cannot be read"), message)
   end)
 
-  it("without a home folder are missing", function()
-    assert.truthy(outcome({ HOME = false }):find "^config missing_credentials")
+  it("in a file that cannot be opened are refused, with the system's reason", function()
+    local home = support.tmpdir()
+    support.must("mkdir bitfront; ln -s credentials bitfront/credentials", { cwd = home })
+    assert.equal("config profile " .. home .. "/bitfront/credentials cannot be opened: "
+      .. "Too many levels of symbolic links", (outcome { XDG_CONFIG_HOME = home }))
+  end)
+
+  -- Root may do everything, but for what it has given up.
+  it("in a file that the user may not read are refused, with the system's reason", function()
+    local home = support.tmpdir()
+    support.must("mkdir bitfront; touch bitfront/credentials; chmod 0 bitfront/credentials",
+      { cwd = home })
+    support.write(home .. "/program.lua",
+      [[print(select(2, require "bitfront".new { profile = "x" }:balances()))]])
+    local out, err = support.run(("%s %s %s/program.lua"):format(
+      support.must "id -u" == "0\n" and "setpriv --bounding-set -all" or "",
+      support.interpreter(), home), { env = { XDG_CONFIG_HOME = home } })
+    assert.equal(("bitfront: config (profile): %s/bitfront/credentials cannot be opened: "
+      .. "Permission denied\n"):format(home), out, err)
+  end)
+
+  if support.must "id -u" == "0\n" then -- nobody else can give a file away, or read it then
+    it("in a file of another user are refused", function()
+      local home = support.tmpdir()
+      support.must("mkdir -m 755 bitfront; touch bitfront/credentials;"
+        .. "chmod 600 bitfront/credentials; chown 65534 bitfront/credentials", { cwd = home })
+      assert.equal("config permissions " .. home .. "/bitfront/credentials belongs to user 65534, "
+        .. "but this process is user 0's", (outcome { XDG_CONFIG_HOME = home }))
+    end)
+  end
+
+  it("without a home folder are missing, the variables named", function()
+    for env, reason in pairs {
+      [{ HOME = false }] = "HOME is not set, and XDG_CONFIG_HOME is not set",
+      [{ HOME = "" }] = "HOME is not set, and XDG_CONFIG_HOME is not set",
+      [{ HOME = "home", XDG_CONFIG_HOME = "config" }] =
+        "HOME is no absolute path, and XDG_CONFIG_HOME is no absolute path",
+    } do
+      local message = outcome(env)
+      assert.truthy(message:find "^config missing_credentials no credentials: set ", message)
+      assert.truthy(message:find("[default] of the credentials file (" .. reason .. ")", 1, true),
+        message)
+      -- Not the ones that there are: they are another account's.
+      env.BITFRONT_API_KEY, env.BITFRONT_API_SECRET = "env-key", "env-secret"
+      local requests
+      message, requests = outcome(env, 'profile = "two"')
+      assert.equal("config profile section [two] of the credentials file cannot be found: "
+        .. reason, message)
+      assert.equal(0, #requests)
+    end
+    assert.truthy(outcome({ HOME = false, BITFRONT_PROFILE = "two" })
+      :find("config profile section [two] of the credentials file cannot be found: HOME", 1, true))
+  end)
+
+  describe("with an exchange of their own", function()
+    -- Two exchanges: what was asked is told by the listener.
+    local function section(name, more)
+      return ("[%s]\napi_key = %s-key\napi_secret = s\nbase_url = %s\n%s\n"):format(name, name,
+        faultd:url_body(BODY, { listener = "plain" }), more or "")
+    end
+
+    local function asked(listener, requests, key)
+      assert.equal(1, #requests)
+      assert.equal(listener, requests[1].listener)
+      assert.equal(key, requests[1].headers["x-api-key"])
+    end
+
+    local function path_of(options)
+      local home = support.tmpdir()
+      support.must("umask 077; mkdir bitfront", { cwd = home })
+      support.write(home .. "/bitfront/credentials", options)
+      support.must("chmod 600 bitfront/credentials", { cwd = home })
+      return home
+    end
+
+    it("ask there, whatever the environment says", function()
+      local message, requests = outcome({}, "", section "default")
+      assert.equal("ok", message)
+      asked("plain", requests, "default-key")
+      faultd:forget()
+      message, requests = outcome({ BITFRONT_BASE_URL = "http://example.com" }, "",
+        section "default")
+      assert.equal("ok", message)
+      asked("plain", requests, "default-key")
+      faultd:forget()
+      message, requests = outcome({}, 'profile = "two"', section "default" .. section "two")
+      assert.equal("ok", message)
+      asked("plain", requests, "two-key")
+    end)
+
+    it("ask elsewhere only where an option says so", function()
+      local message, requests = outcome({},
+        ("base_url = %q"):format(faultd:url_body(BODY)), section "default")
+      assert.equal("ok", message)
+      asked("good", requests, "default-key")
+    end)
+
+    it("that are not the account's change nothing", function()
+      local message, requests = outcome({ BITFRONT_API_KEY = "env-key",
+        BITFRONT_API_SECRET = "s" }, "", section "default")
+      assert.equal("ok", message)
+      asked("good", requests, "env-key")
+      faultd:forget()
+      message, requests = outcome({}, 'api_key = "k", api_secret = "s"', section "default")
+      assert.equal("ok", message)
+      asked("good", requests, "k")
+      faultd:forget()
+      message, requests = outcome({}, 'credentials = function() return "f", "s" end',
+        section "default")
+      assert.equal("ok", message)
+      asked("good", requests, "f")
+    end)
+
+    it("trust whom their section names, but for an option", function()
+      local text = ("[default]\napi_key = k\napi_secret = s\nca_file = %s\n")
+      local right, wrong = faultd.ca_file, "/nonexistent/ca.pem"
+      local function with(section_ca, option_ca, variable)
+        return (outcome({ BITFRONT_CA_FILE = variable },
+          option_ca and ("ca_file = %q"):format(option_ca), text:format(section_ca)))
+      end
+      assert.equal("ok", with(right, nil, wrong))
+      assert.truthy(with(wrong, nil, right):find "^tls ca_file ")
+      assert.equal("ok", with(wrong, right, wrong))
+    end)
+
+    it("ask there for the time too, before and after a signed call", function()
+      local home = path_of(section "default")
+      local out, err = support.lua([[
+        local client = require "bitfront".new()
+        print((client:server_time()), #client:balances(), (client:server_time()))
+      ]], { env = { XDG_CONFIG_HOME = home, BITFRONT_API_KEY = false,
+        BITFRONT_API_SECRET = false, BITFRONT_PROFILE = false,
+        BITFRONT_BASE_URL = faultd:url_body(BODY) } })
+      assert.equal("1525239801363\t1\t1525239801363\n", out, err)
+      for i, request in ipairs(faultd:requests()) do
+        assert.equal("plain", request.listener, i)
+      end
+      assert.equal(3, #faultd:requests())
+    end)
+
+    it("are not guessed where their section cannot be read", function()
+      for options, text in pairs {
+        ["profile = 'two'"] = section "default",
+        [""] = section "default" .. "nonsense = 1\n",
+      } do
+        local home = path_of(text)
+        local out = support.lua(([[
+          local client = require "bitfront".new { %s }
+          print(select(2, client:server_time()).code)
+        ]]):format(options), { env = { XDG_CONFIG_HOME = home, BITFRONT_API_KEY = false,
+          BITFRONT_API_SECRET = false, BITFRONT_PROFILE = false,
+          BITFRONT_CA_FILE = faultd.ca_file, BITFRONT_BASE_URL = faultd:url_body(BODY) } })
+        assert.equal("profile\n", out)
+        assert.equal(0, #faultd:requests())
+      end
+    end)
+
+    it("work with a client that was there before they were right", function()
+      local home = path_of("[default]\napi_key = k\napi_secret = s\nbase_url = ftp://x\n")
+      local out, err = support.lua(([[
+        local client = require "bitfront".new()
+        print(select(2, client:balances()).message)
+        print(select(2, client:server_time()).code)
+        os.remove(%q)
+        print((client:server_time())) -- there is no section: the environment's
+        os.rename(%q, %q)
+        print(#client:balances(), (client:server_time()))
+        client:close()
+        print(select(2, client:server_time()).kind)
+      ]]):format(home .. "/bitfront/credentials", path_of(section "default")
+        .. "/bitfront/credentials", home .. "/bitfront/credentials"),
+        { env = { XDG_CONFIG_HOME = home, BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
+          BITFRONT_PROFILE = false, BITFRONT_CA_FILE = faultd.ca_file,
+          BITFRONT_BASE_URL = faultd:url_body(BODY) } })
+      assert.equal(home .. "/bitfront/credentials: line 4: base_url must begin with https://\n"
+        .. "base_url\n1525239801363\n1\t1525239801363\nclosed\n", out, err)
+      local listeners = {}
+      for i, request in ipairs(faultd:requests()) do listeners[i] = request.listener end
+      assert.same({ "good", "plain", "plain" }, listeners)
+    end)
+
+    for url, what in pairs {
+      ["http://example.com"] = "base_url may be http:// only for a loopback address; use https://",
+      ["https://u:p@127.0.0.1"] = "base_url must not hold a user or password",
+      ['"https://127.0.0.1"'] = "base_url ", ["https://127.0.0.1/ x"] = "base_url ",
+    } do
+      it("that base_url " .. url .. " would not do for are refused with the line", function()
+        for _, name in ipairs { "default", "other" } do
+          local message, requests = outcome({}, "", "[default]\napi_key = k\napi_secret = s\n"
+            .. (name == "other" and "[other]\n" or "") .. "base_url = " .. url)
+          local wanted = ("config base_url HOME/.config/bitfront/credentials: line %d: %s")
+            :format(name == "default" and 4 or 5, what)
+          assert.truthy(message:find(wanted, 1, true), message)
+          assert.equal(0, #requests)
+        end
+      end)
+    end
   end)
 
   describe("from a function", function()

@@ -84,6 +84,18 @@ describe("the command, without credentials,", function()
   it("says that a profile is not there", function()
     fails("balances --profile other", environment(), "config %(profile%)")
   end)
+
+  it("says what a profile is looked for with that is not there", function()
+    local lost = { HOME = false, BITFRONT_API_KEY = "k", BITFRONT_API_SECRET = "s" }
+    for _, arguments in ipairs { "balances --profile two", "balance BTC --profile two",
+      "time --profile two", "balances --profile one --profile two" } do
+      local out, err, code = bitfront(arguments, environment(lost))
+      assert.truthy(err:find("config (profile): section [two] of the credentials file cannot be "
+        .. "found: HOME is not set, and XDG_CONFIG_HOME is not set\n", 1, true), err)
+      assert.same({ "", 1 }, { out, code })
+    end
+    fails("balances --all-profiles", environment(lost), "there are no profiles: HOME is not set")
+  end)
 end)
 
 describe("the command, with a server that fails,", function()
@@ -217,6 +229,37 @@ describe("the command, with the sandbox exchange,", function()
     assert.same({ EXAMPLE, "" }, { out, err })
   end)
 
+  it("asks each profile's own exchange, whatever the environment says", function()
+    local faultd = support.faultd()
+    local function body(code)
+      return support.success(('[{"currency":"%s","balance":1,"availableBalance":1}]'):format(code))
+    end
+    local alone = with_credentials({}, { BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
+      BITFRONT_BASE_URL = "https://127.0.0.1:1",
+      HOME = command.home {
+        one = { "key-of-one", "secret1", base_url = faultd:url_body(body "ONE"),
+          ca_file = faultd.ca_file },
+        two = { "key-of-two", "secret2",
+          base_url = faultd:url_body(body "TWO", { listener = "plain" }) },
+      } })
+    local out, err = bitfront("balances --all-profiles --columns account,currency --format csv",
+      alone)
+    local lines = {}
+    for line in out:gmatch "[^\r\n]+" do lines[#lines + 1] = line end
+    table.sort(lines)
+    assert.same({ "account,currency", "one,ONE", "two,TWO" }, lines, err)
+    assert.truthy(bitfront("time --profile two", alone):find "^1525239801363 ")
+    out = bitfront("balances --profile two --columns currency --format csv --base-url "
+      .. support.quote(faultd:url_body(body "ONE", { listener = "plain" })), alone)
+    assert.equal("currency\r\nONE\r\n", out)
+    out = bitfront("doctor --profile two", alone)
+    for _, text in ipairs { "base URL +http://127%.0%.0%.1:%d+/%S+, from section %[two%] of /",
+      "credentials +found in section %[two%] of /", "account +answers with 1 rec" } do
+      assert.truthy(out:find("\nok +" .. text), out)
+    end
+    faultd:stop()
+  end)
+
   it("ends with 1 when its output cannot be written", function()
     local _, err, code = bitfront("balances >/dev/full", env)
     assert.truthy(err:find("the output cannot be written", 1, true), err)
@@ -251,7 +294,9 @@ describe("bitfront doctor", function()
     for _, name in ipairs { "bitfront", "Lua", "libcurl", "OpenSSL", "lua%-cjson" } do
       assert.truthy(("\n" .. out):find("\nok +" .. name .. " +%S"), name)
     end
-    for _, text in ipairs { sandbox.base_url, sandbox.ca_file, "BITFRONT_API_KEY" } do
+    for _, text in ipairs { sandbox.base_url .. ", from BITFRONT_BASE_URL\n",
+      sandbox.ca_file .. ", from BITFRONT_CA_FILE\n",
+      "found in BITFRONT_API_KEY and BITFRONT_API_SECRET\n" } do
       assert.truthy(out:find(text, 1, true), text)
     end
     assert.same({ "", 0 }, { err, code })

@@ -1,5 +1,6 @@
 -- What a worker can tell of itself, and many accounts at once in it.
 
+local command = require "spec.support.command"
 local support = require "spec.support"
 local nginx = require "spec.support.nginx"
 
@@ -67,5 +68,53 @@ describe("inside nginx #once #apart", function()
   it("many accounts where none can wait are that many errors of kind phase", function()
     assert.equal("phase c_call", (host:body "/nowhere"))
     assert.equal("", host:trouble())
+  end)
+
+  describe("a profile", function()
+    local PROFILE = [[
+      location = /profile { content_by_lua_block {
+        local balances, err = require("bitfront").new { profile = "two" }:balances()
+        ngx.print(balances and balances[1].currency or tostring(err))
+      } }
+      location = /nobody { content_by_lua_block {
+        ngx.print(tostring(select(2, require("bitfront").balances())))
+      } }
+      location = /doctor { content_by_lua_block {
+        ngx.print((require("bitfront.nginx").doctor { profile = "two" }))
+      } }
+    ]]
+
+    local function with(env, check)
+      local site = nginx.start { server = PROFILE, env = env }
+      local ok, message = pcall(check, site)
+      site:stop()
+      assert(ok, message)
+    end
+
+    it("that no worker can find is told with the directive that is missing", function()
+      local WAY_OUT = "HOME is not set, and XDG_CONFIG_HOME is not set; nginx takes variables "
+        .. "away: write 'env HOME;' at the top of nginx.conf"
+      with({ BITFRONT_API_KEY = "k", BITFRONT_API_SECRET = "s" }, function(site)
+        assert.equal("bitfront: config (profile): section [two] of the credentials file cannot "
+          .. "be found: " .. WAY_OUT, (site:body "/profile"))
+      end)
+      with(nil, function(site)
+        local message = site:body "/nobody"
+        assert.truthy(message:find("config (missing_credentials)", 1, true), message)
+        assert.truthy(message:find(WAY_OUT, 1, true), message)
+      end)
+    end)
+
+    it("that a worker can find asks its own exchange", function()
+      local home = command.home { two = { "key-of-two", "secret2",
+        base_url = faultd:url_body(support.success(
+          '[{"currency":"TWO","balance":1,"availableBalance":1}]'), { listener = "plain" }) } }
+      with({ HOME = home, BITFRONT_BASE_URL = "https://127.0.0.1:1" }, function(site)
+        assert.equal("TWO", (site:body "/profile"))
+        local report = site:body "/doctor"
+        assert.truthy(report:find("ok +base URL +http://127%.0%.0%.1:%S+, from section %[two%]"),
+          report)
+      end)
+    end)
   end)
 end)

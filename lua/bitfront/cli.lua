@@ -27,7 +27,7 @@ end
 
 function commands.time(args)
   local client = accounts.open(args, args.profile)
-  local ms = accounts.result_of(args, nil, client:server_time())
+  local ms = accounts.result_of(client, nil, client:server_time())
   client:close()
   write(("%s  %s\n"):format(times.milliseconds(ms), times.utc(ms)))
 end

@@ -1,8 +1,7 @@
 -- A client: one account at one exchange. Everything that is policy is here;
 -- the bytes are C's.
 
-local clocks = require "bitfront.clock"
-local credentials = require "bitfront.credentials"
+local accounts = require "bitfront.account"
 local errors = require "bitfront.error"
 local limiter = require "bitfront.limiter"
 local many = require "bitfront.many"
@@ -10,12 +9,10 @@ local native = require "bitfront.native"
 local options_of = require "bitfront.options"
 local retry = require "bitfront.retry"
 local target = require "bitfront.target"
-local version = require "bitfront.version"
 local wait = require "bitfront.wait"
 
 local _M = {}
 
-local BASE_URL = "https://openapi.bitfront.me"
 local BALANCES = "/v1/account/balances"
 local BALANCES_REQUEST = { want = "balances", path = BALANCES }
 local TIME_REQUEST = { want = "public", path = "/v1/public/time" }
@@ -46,26 +43,13 @@ local meta = { __index = Client, __name = "bitfront.client" }
 local function gate_of(self, pair)
   local limits = self._limits
   if not limits or self._gate then return self._gate end
-  local key, has_key = limiter.key_of(pair or self._native, self._options.base_url)
+  local key, has_key = limiter.key_of(pair or self._native, self._endpoint.base_url)
   local gate = {
     store = limits.store, per_second = limits.per_second,
     per_minute = limits.per_minute, key = key,
   }
   if has_key and not self._options.credentials then self._gate = gate end
   return gate
-end
-
--- What keeps a call from being made at all; else the credentials that are its
--- own, if there are.
-local function obstacle(self, request)
-  if self._fault then
-    return self._fault()
-  elseif self._native:is_closed() then
-    return { kind = "closed", code = "closed", message = "the client is closed" }
-  elseif request.want ~= "public" then
-    local ready, err, pair = credentials.load(self._native, self._options)
-    return not ready and err or nil, pair
-  end
 end
 
 --- A call under way.
@@ -88,7 +72,7 @@ local function begin(self, request, waiter, timeout)
     waiter, failure = wait.choose(self._waiter)
   end
   if not failure then
-    failure, pair = obstacle(self, request)
+    failure, pair = accounts.prepare(self, request.want ~= "public")
   end
   if failure then return nil, errors.new(failure, 0) end
   return {
@@ -152,14 +136,15 @@ local function attempt(run, slot)
   local self, request = run.client, run.request
   local began = native.now()
   run.attempts = run.attempts + 1
-  local offset, monotonic = self._clock:aim()
+  local clock = self._clock -- that of the exchange that is asked
+  local offset, monotonic = clock:aim()
   local value, failure, info, sent, round_trip = run.waiter.read(self._native,
     request.want, request.path, request.query,
     slot and slot.over or math.min(run.deadline, began + LONGEST_ATTEMPT),
     self._options.amounts, offset, monotonic, run.pair, slot)
   if slot then limiter.release(slot, grace_of(failure, sent, round_trip)) end
   local err = failure and errors.new(failure, run.attempts)
-  teach_clock(self._clock, err, info, sent, round_trip)
+  teach_clock(clock, err, info, sent, round_trip)
   tell_observer(run, began, err, info, round_trip)
   return value, err, info
 end
@@ -353,53 +338,19 @@ function meta:__tostring()
   return tostring(self._native)
 end
 
+--- From now on the client knows of its exchange's clock what the other workers
+--- of this nginx know.
+---@param dict table  a lua_shared_dict
+function Client:_share_clock(dict)
+  self._clock_dict = dict
+  self._clock:share(dict)
+end
+
 local function ask(self, waiter, timeout)
   return call(self, BALANCES_REQUEST, waiter, timeout)
 end
 
 -- ---- making one ----
-
-local function native_options(checked)
-  return {
-    base_url = checked.base_url,
-    ca_file = checked.ca_file,
-    proxy = checked.proxy,
-    user_agent = checked.user_agent or "bitfront-lua/" .. version,
-    connect_timeout = checked.connect_timeout or 3,
-    max_body = checked.max_body or 1048576,
-  }
-end
-
--- An empty variable is as good as none.
-local function variable(name)
-  local value = os.getenv(name)
-  return value ~= "" and value or nil
-end
-
-local function new(native_client, checked, fault)
-  local limits = checked.rate_limit
-  return setmetatable({
-    _native = native_client, _options = checked, _fault = fault,
-    _limits = limits and {
-      per_second = limits.per_second, per_minute = limits.per_minute,
-      store = limits.store or limiter.process_store(),
-    },
-    _clock = checked.clock == "auto" and clocks.of(checked.base_url)
-      or clocks.fixed(tonumber(checked.clock) or 0),
-    _quota = retry.quota(), _waiter = wait.by(checked.sleep),
-  }, meta)
-end
-
--- What the environment says may be wrong without a fault of the caller's: then
--- there is a client, but each of its calls returns why it cannot work.
-local function misconfigured(options, name, err)
-  local function fault()
-    return { kind = "config", code = err.code,
-      message = ("%s: %s"):format(name, err.message) }
-  end
-  options.base_url = BASE_URL
-  return new(assert(native.new(native_options(options))), options, fault)
-end
 
 --- See bitfront.new. Raises at `level`.
 ---@param options bitfront.Options?
@@ -407,24 +358,17 @@ end
 ---@return bitfront.Client
 function _M.new(options, level)
   local checked = options_of.check(options, level + 1)
-  local own_url = checked.base_url
-  checked.base_url = own_url or variable "BITFRONT_BASE_URL" or BASE_URL
-  checked.ca_file = checked.ca_file or variable "BITFRONT_CA_FILE"
-  local client, err = native.new(native_options(checked))
-  if not client and err.kind == "config" and not own_url then
-    return misconfigured(checked, "BITFRONT_BASE_URL", err)
-  elseif not client then
-    error("bitfront.new: " .. err.message, level + 1)
-  end
-  if checked.api_key then
-    local kept, trouble =
-      client:set_credentials(checked.api_key, checked.api_secret)
-    if not kept then
-      error("bitfront.new: " .. trouble.message, level + 1)
-    end
-    checked.api_key, checked.api_secret = nil, nil -- in C from here on
-  end
-  return new(client, checked)
+  local limits = checked.rate_limit
+  local self = setmetatable({
+    _options = checked, _quota = retry.quota(), _waiter = wait.by(checked.sleep),
+    _limits = limits and {
+      per_second = limits.per_second, per_minute = limits.per_minute,
+      store = limits.store or limiter.process_store(),
+    },
+  }, meta)
+  local begun, err = accounts.begin(self)
+  if not begun then error("bitfront.new: " .. err.message, level + 1) end
+  return self
 end
 
 --- See bitfront.balances_many. Raises at `level`.

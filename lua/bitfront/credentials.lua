@@ -1,7 +1,8 @@
 -- Where a client's key and secret come from. From the environment and from the
--- profile file they go straight into C memory: a Lua string cannot be wiped.
+-- credentials file they go straight into C memory: a Lua string cannot be wiped.
 
 local errors = require "bitfront.error"
+local native = require "bitfront.native"
 
 local _M = {}
 
@@ -9,88 +10,110 @@ _M.KEY_VARIABLE = "BITFRONT_API_KEY"
 _M.SECRET_VARIABLE = "BITFRONT_API_SECRET"
 _M.PROFILE_VARIABLE = "BITFRONT_PROFILE"
 
---- The path of the credentials file, or nil where there is no home folder.
----@return string?
-function _M.profile_path()
-  local config, home = os.getenv "XDG_CONFIG_HOME", os.getenv "HOME"
-  if config and config:sub(1, 1) == "/" then
-    return config .. "/bitfront/credentials"
-  end
-  return home and home ~= "" and home .. "/.config/bitfront/credentials" or nil
-end
-
 local function config_error(code, message, ...)
   return errors.new({
     kind = "config", code = code, message = message:format(...),
   }, 0)
 end
 
-local function missing()
+-- What is wrong with a variable that should be a folder; nil where it will do.
+local function folder_complaint(name)
+  local value = os.getenv(name)
+  if not value or value == "" then return name .. " is not set" end
+  return value:sub(1, 1) ~= "/" and name .. " is no absolute path" or nil
+end
+
+--- The path of the credentials file; nil and the reason where no variable tells it.
+---@return string? path
+---@return string? message
+function _M.profile_path()
+  local no_config, no_home = folder_complaint "XDG_CONFIG_HOME", folder_complaint "HOME"
+  if not no_config then
+    return os.getenv "XDG_CONFIG_HOME" .. "/bitfront/credentials"
+  elseif not no_home then
+    return os.getenv "HOME" .. "/.config/bitfront/credentials"
+  end
+  return nil, ("%s, and %s%s"):format(no_home, no_config, rawget(_G, "ngx")
+    and "; nginx takes variables away: write 'env HOME;' at the top of nginx.conf" or "")
+end
+
+--- There are none, and nobody said where they would be.
+---@return bitfront.Error
+function _M.missing()
+  local path, message = _M.profile_path()
   return config_error("missing_credentials",
     "no credentials: set %s and %s, or write api_key and api_secret into "
       .. "section [default] of %s", _M.KEY_VARIABLE, _M.SECRET_VARIABLE,
-    _M.profile_path() or "~/.config/bitfront/credentials")
+    path or "the credentials file (" .. message .. ")")
 end
 
--- true, false (there is none), or nil and the error.
-local function use_profile(native, name, asked_for)
-  local path = _M.profile_path()
+--- What a client's calls are made with, as far as the environment and the
+--- credentials file say.
+---@class bitfront.Account
+---@field pair userdata  key and secret, in C
+---@field origin string  where they were found, for people
+---@field base_url? string  of the section
+---@field ca_file? string  of the section
+
+-- The section's account; nil and an error; or nil where there is none, which is
+-- no error unless somebody asked for it.
+local function from_file(name, asked_for)
+  local path, message = _M.profile_path()
   if not path then
-    return false
+    return nil, asked_for and config_error("profile",
+      "section [%s] of the credentials file cannot be found: %s", name, message) or nil
   end
-  local used, what = native:use_profile(path, name)
-  if used == nil then
-    return nil, errors.new(what, 0)
-  elseif used or not asked_for then
-    return used
-  elseif what == "file" then
+  local pair, base_url, ca_file = native.profile(path, name)
+  if pair then
+    return { pair = pair, base_url = base_url, ca_file = ca_file,
+      origin = ("section [%s] of %s"):format(name, path) }
+  elseif pair == nil then
+    return nil, errors.new(base_url, 0)
+  elseif not asked_for then
+    return nil
+  elseif base_url == "file" then
     return nil, config_error("profile", "there is no file %s", path)
   end
   return nil, config_error("profile", "%s has no section [%s]", path, name)
 end
 
-local function use_function(native, credentials)
+--- The account of a client that was given neither a pair nor a function: the
+--- section that was asked for, else what the environment says, else the section
+--- that the environment names, else [default].
+---@param profile string?  the option
+---@param signed boolean  false: for a call that needs no pair, only where its exchange is
+---@return bitfront.Account?
+---@return bitfront.Error? err  none: there is no account
+function _M.find(profile, signed)
+  if profile then return from_file(profile, true) end
+  local pair, failure = native.environment(_M.KEY_VARIABLE, _M.SECRET_VARIABLE)
+  if pair == false then
+    local name = os.getenv(_M.PROFILE_VARIABLE)
+    name = name ~= "" and name or nil
+    return from_file(name or "default", name ~= nil)
+  elseif not pair then
+    return nil, signed and errors.new(failure, 0) or nil
+  end
+  return { pair = pair, origin = ("%s and %s"):format(_M.KEY_VARIABLE, _M.SECRET_VARIABLE) }
+end
+
+--- Asks the function of the option `credentials`. What it gives is this call's,
+--- whatever it gives another one meanwhile.
+---@param client userdata  the client's C side
+---@param credentials fun(): string, string
+---@return userdata? pair
+---@return bitfront.Error?
+function _M.ask(client, credentials)
   local key, secret = credentials()
   if type(key) ~= "string" or type(secret) ~= "string" then
     return nil, config_error("missing_credentials",
       "the credentials function returned %s and %s, not two strings",
       type(key), type(secret))
   end
-  local used, err = native:set_credentials(key, secret,
+  local used, err = client:set_credentials(key, secret,
     "the key of the credentials function", "the secret of the credentials function")
-  return used, err and errors.new(err, 0), used and native:pair()
-end
-
-local function use_environment(native)
-  local used, err = native:use_environment(_M.KEY_VARIABLE, _M.SECRET_VARIABLE)
-  return used, err and errors.new(err, 0)
-end
-
---- Sees to it that the client can sign. A function is asked each time, so that
---- a changed secret takes effect at once; everything else is read once. What the
---- function gave is this call's, whatever it gives another one meanwhile.
----@param native userdata  the client's C side
----@param options bitfront.Options
----@return true? ready
----@return bitfront.Error?
----@return userdata? pair  of a function: the credentials to use
-function _M.load(native, options)
-  local used, err
-  if options.credentials then
-    return use_function(native, options.credentials)
-  elseif native:has_credentials() then
-    return true
-  elseif options.profile then
-    used, err = use_profile(native, options.profile, true)
-  else
-    used, err = use_environment(native)
-    if used == false then
-      local name = os.getenv(_M.PROFILE_VARIABLE)
-      name = name ~= "" and name or nil
-      used, err = use_profile(native, name or "default", name ~= nil)
-    end
-  end
-  return used or nil, err or not used and missing() or nil
+  if not used then return nil, errors.new(err, 0) end
+  return client:pair()
 end
 
 return _M

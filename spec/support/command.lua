@@ -35,12 +35,17 @@ function _M.with_credentials(server, more)
 end
 
 ---A home folder with this credentials file, which its owner alone can read.
----@param profiles table<string, string[]> names and pairs of key and secret
+---@param profiles table<string, table> names and pairs of key and secret; more settings by name
 function _M.home(profiles)
   local home, sections = support.tmpdir(), {}
   for name, pair in pairs(profiles) do
     sections[#sections + 1] = ("[%s]\napi_key = %s\napi_secret = %s\n")
       :format(name, pair[1], pair[2])
+    for setting, value in pairs(pair) do
+      if type(setting) == "string" then
+        sections[#sections + 1] = ("%s = %s\n"):format(setting, value)
+      end
+    end
   end
   support.must("umask 077; mkdir -p .config/bitfront", { cwd = home })
   support.write(home .. "/.config/bitfront/credentials", table.concat(sections))

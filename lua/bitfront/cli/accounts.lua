@@ -9,11 +9,10 @@ local PAIR_TO_TRY = "; 'bitfront sandbox' prints a key and a secret to try it wi
 local CLOSED = "; the public exchange has closed: name a server with --base-url or "
   .. "BITFRONT_BASE_URL, or start one with 'bitfront sandbox'"
 
-local function advice(err, args)
+local function advice(err, client)
   if err.code == "missing_credentials" then return PAIR_TO_TRY end
   local unreachable = err.kind == "network" or err.kind == "timeout"
-  local named = args.base_url or os.getenv("BITFRONT_BASE_URL") or ""
-  return unreachable and named == "" and CLOSED or ""
+  return unreachable and not client._endpoint.base_url_from and CLOSED or ""
 end
 
 ---@param err bitfront.Error
@@ -24,10 +23,10 @@ function _M.describe(err, account)
     err.code, err.message)
 end
 
----The result of a call, or the end of the command.
-function _M.result_of(args, account, result, err)
+---The result of a client's call, or the end of the command.
+function _M.result_of(client, account, result, err)
   if result ~= nil then return result end
-  streams.stop(streams.FAILED, _M.describe(err, account) .. advice(err, args))
+  streams.stop(streams.FAILED, _M.describe(err, account) .. advice(err, client))
 end
 
 ---@param args table  of the command line
@@ -52,9 +51,9 @@ end
 ---@param args table
 function _M.name_all(args)
   if not args.all_profiles then return end
-  local path = require "bitfront.credentials".profile_path()
-  local names, err = false, nil
-  if path then names, err = streams.load("bitfront.core").profiles(path) end
+  local path, no_folder = require "bitfront.credentials".profile_path()
+  if not path then streams.stop(streams.FAILED, "there are no profiles: " .. no_folder) end
+  local names, err = streams.load("bitfront.core").profiles(path)
   if err then streams.stop(streams.FAILED, _M.describe(err)) end
   for name in (names or ""):gmatch("[^\n]+") do
     if not args.profile[name] then
@@ -63,7 +62,7 @@ function _M.name_all(args)
     end
   end
   if not args.profile[1] then
-    streams.stop(streams.FAILED, ("there are no profiles in %s"):format(path or "no home folder"))
+    streams.stop(streams.FAILED, "there are no profiles in " .. path)
   end
 end
 
@@ -80,8 +79,8 @@ end
 
 -- Where no profile was named, the account is the one that goes without saying.
 local function unnamed()
-  local credentials = require "bitfront.credentials"
-  return os.getenv(credentials.PROFILE_VARIABLE) or "default"
+  local name = os.getenv(require "bitfront.credentials".PROFILE_VARIABLE)
+  return name ~= "" and name or "default"
 end
 
 -- The records say whose they are if that is asked for: by several profiles, or by
@@ -124,7 +123,7 @@ function _M.ask_all(accounts, args)
   for i, outcome in ipairs(outcomes) do
     local err = outcome.err
     lists[i] = mark(accounts[i], args, outcome.balances)
-    failures[#failures + 1] = err and _M.describe(err, accounts[i].name) .. advice(err, args)
+    failures[#failures + 1] = err and _M.describe(err, accounts[i].name) .. advice(err, clients[i])
   end
   local last = table.remove(failures)
   for _, failure in ipairs(failures) do streams.say(failure) end

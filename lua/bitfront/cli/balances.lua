@@ -56,7 +56,7 @@ end
 
 function _M.one(args)
   local client = accounts.open(args, args.profile)
-  local record = accounts.result_of(args, nil, client:balance(args.code))
+  local record = accounts.result_of(client, nil, client:balance(args.code))
   client:close()
   streams.write(format({ record }, args))
 end

@@ -1,8 +1,8 @@
 --- `bitfront doctor`: what a call needs, looked at piece by piece. It says where
 -- credentials were found and never what they are.
 
+local accounts = require "bitfront.account"
 local core = require "bitfront.core"
-local credentials = require "bitfront.credentials"
 local limiter = require "bitfront.limiter"
 local text = require "bitfront.text"
 
@@ -80,31 +80,24 @@ local function cjson_rock()
 end
 
 local function ca_file(client)
-  local path = client._options.ca_file or core.versions().ca_file
+  local endpoint = client._endpoint
+  local path = endpoint.ca_file or core.versions().ca_file
   if not path then return "libcurl's own choice" end
   local file, reason = io.open(path)
   if not file then return "cannot be read: " .. reason, true end
   file:close()
-  return path
+  return path .. (endpoint.ca_file and ", from " .. endpoint.ca_file_from or "")
 end
 
 local function base_url(client)
-  return client._options.base_url
+  local endpoint = client._endpoint
+  local from = endpoint.base_url_from
+  return endpoint.base_url .. (from and ", from " .. from or ", the default")
 end
 
--- Where the client, which has found some, took its credentials from.
-local function origin(profile)
-  if not profile and os.getenv(credentials.KEY_VARIABLE) then
-    return ("%s and %s"):format(credentials.KEY_VARIABLE, credentials.SECRET_VARIABLE)
-  end
-  profile = profile or os.getenv(credentials.PROFILE_VARIABLE) or "default"
-  return ("section [%s] of %s"):format(profile, credentials.profile_path())
-end
-
-local function found_credentials(client)
-  local ready, err = credentials.load(client._native, client._options)
-  if not ready then return describe(err), true end
-  return "found in " .. origin(client._options.profile)
+local function found_credentials(client, reply)
+  if reply.failure then return describe(reply.failure), true end
+  return "found in " .. (client._origin or "the credentials function")
 end
 
 local function server(client, reply)
@@ -126,7 +119,7 @@ local function windows(client)
   local gate = client._limits
   if not gate then return "not kept" end
   local second, minute, full = limiter.peek {
-    store = gate.store, key = limiter.key_of(client._native, client._options.base_url),
+    store = gate.store, key = limiter.key_of(client._native, client._endpoint.base_url),
   }
   if not second then return "the store cannot be asked: " .. tostring(minute), true end
   return ("%d of %d calls in the last second, %d of %d in the last minute, as %s knows%s")
@@ -168,7 +161,11 @@ local LOOKS = {
 ---@return string report  a line for each look
 ---@return boolean healthy  no trouble was seen
 function _M.examine(client)
-  local lines, healthy, reply = {}, true, {}
+  local lines, healthy = {}, true
+  -- first: the account's section may say where its exchange is
+  local failure, pair = accounts.prepare(client, true)
+  if pair then pair:drop() end
+  local reply = { failure = failure }
   for i, look in ipairs(LOOKS) do
     local seen, trouble = look[2](client, reply)
     healthy = healthy and not trouble

@@ -12,8 +12,8 @@ local wait = require "bitfront.wait"
 local _M = {}
 
 -- What a call that cannot be made lacks will not come by waiting.
-local function note_failure(account, err, args, teller)
-  if err.kind == "config" then accounts.result_of(args, account.name, nil, err) end
+local function note_failure(account, err, teller)
+  if err.kind == "config" then accounts.result_of(account.client, account.name, nil, err) end
   local failure = err.kind .. " " .. err.code -- texts tell of ms that passed
   if account.failure ~= failure then teller:note(accounts.describe(err, account.name)) end
   account.failure = failure
@@ -36,7 +36,7 @@ local function look(account, args, wanted, teller)
   if records then
     note_records(account, selection.pick(records, wanted), teller)
   else
-    note_failure(account, err, args, teller)
+    note_failure(account, err, teller)
   end
   return err and err.retry_after or 0
 end

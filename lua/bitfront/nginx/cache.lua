@@ -51,7 +51,7 @@ local function own_client(options, dict)
     wanted.rate_limit = limits
   end
   local client = require "bitfront".new(wanted)
-  client._clock:share(ngx.shared[dict])
+  client:_share_clock(ngx.shared[dict])
   return client
 end
 

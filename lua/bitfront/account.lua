@@ -1,0 +1,132 @@
+-- What a client's calls are made with: key and secret, where they go, and whom
+-- they trust. A key is its exchange's: what its section of the credentials file
+-- says goes before the environment, so that no variable sends it to another one.
+
+local clocks = require "bitfront.clock"
+local credentials = require "bitfront.credentials"
+local native = require "bitfront.native"
+local version = require "bitfront.version"
+
+local _M = {}
+
+---@class bitfront.Endpoint
+---@field base_url string
+---@field base_url_from? string  who says so, for people; nil: nobody, it is the default
+---@field ca_file? string  none: libcurl's own
+---@field ca_file_from? string
+
+local DEFAULT = { base_url = "https://openapi.bitfront.me" }
+local VARIABLES = { base_url = "BITFRONT_BASE_URL", ca_file = "BITFRONT_CA_FILE" }
+
+-- An empty variable is as good as none.
+local function variable(name)
+  local value = os.getenv(name)
+  return value ~= "" and value or nil
+end
+
+-- Each of the two by itself: the option, else the account's section, else the
+-- variable, else the default.
+local function endpoint_of(options, account)
+  local endpoint = { base_url = DEFAULT.base_url }
+  for name, from in pairs(VARIABLES) do
+    local of_section = account and account[name]
+    local value = options[name] or of_section or variable(from)
+    if value then
+      endpoint[name] = value
+      endpoint[name .. "_from"] = options[name] and "the option " .. name
+        or of_section and account.origin or from
+    end
+  end
+  return endpoint
+end
+
+-- Has the client ask there. Calls that are under way keep to the C side that
+-- they were begun with.
+local function connect(client, endpoint)
+  local options = client._options
+  local made, err = native.new {
+    base_url = endpoint.base_url, ca_file = endpoint.ca_file, proxy = options.proxy,
+    user_agent = options.user_agent or "bitfront-lua/" .. version,
+    connect_timeout = options.connect_timeout or 3,
+    max_body = options.max_body or 1048576,
+  }
+  if not made then return nil, err end
+  client._native, client._endpoint = made, endpoint
+  client._clock = options.clock == "auto" and clocks.of(endpoint.base_url)
+    or clocks.fixed(tonumber(options.clock) or 0)
+  if client._clock_dict then client._clock:share(client._clock_dict) end
+  return true
+end
+
+-- What the environment says may be wrong without a fault of the caller's: then
+-- there is a client, but each of its calls returns why it cannot work.
+local function connect_first(client)
+  local endpoint = endpoint_of(client._options)
+  local connected, err = connect(client, endpoint)
+  if connected or err.kind ~= "config" or client._options.base_url then
+    return connected, err
+  end
+  client._fault = function()
+    return { kind = "config", code = err.code,
+      message = ("%s: %s"):format(endpoint.base_url_from, err.message) }
+  end
+  return connect(client, DEFAULT)
+end
+
+--- Gives a new client its C side, and that the key and the secret of the options,
+--- which are nowhere else from then on.
+---@param client bitfront.Client
+---@return true?
+---@return table? failure
+function _M.begin(client)
+  local options = client._options
+  local done, err = connect_first(client)
+  if done and options.api_key then
+    done, err = client._native:set_credentials(options.api_key, options.api_secret)
+    options.api_key, options.api_secret = nil, nil
+    client._origin = "the options api_key and api_secret"
+  end
+  return done, err
+end
+
+-- Looks for the account, with each call until there is one. Its section of the
+-- credentials file may say where its exchange is, for unsigned calls too. The
+-- pair comes last: no C side that asks elsewhere ever has it.
+local function open(client, signed)
+  local account, err = credentials.find(client._options.profile, signed)
+  if not account then return err end
+  if account.base_url or account.ca_file then
+    local connected, failure = connect(client, endpoint_of(client._options, account))
+    if not connected then return failure end
+    client._fault = account.base_url == nil and client._fault or nil
+  end
+  client._origin = account.origin
+  local used, failure = client._native:use(account.pair)
+  account.pair:drop()
+  return not used and failure or nil
+end
+
+--- Sees to it that the client has all that a call needs. A function is asked each
+--- time, so that a changed secret takes effect at once; everything else is read
+--- once.
+---@param client bitfront.Client
+---@param signed boolean
+---@return table? failure  what keeps the call from being made at all
+---@return userdata? pair  of a function: the credentials of this call alone
+function _M.prepare(client, signed)
+  local ask, err, pair = client._options.credentials, nil, nil
+  if client._native:is_closed() then
+    return { kind = "closed", code = "closed", message = "the client is closed" }
+  elseif not ask and not client._native:has_credentials() then
+    err = open(client, signed)
+  end
+  if client._fault then return client._fault() end
+  if not err and signed and ask then
+    pair, err = credentials.ask(client._native, ask)
+  elseif not err and signed and not client._native:has_credentials() then
+    err = credentials.missing()
+  end
+  return err, pair
+end
+
+return _M
