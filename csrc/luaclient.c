@@ -176,6 +176,18 @@ static int client_has_credentials(lua_State *L) {
     return 1;
 }
 
+/* client:holds(key, secret): are these its credentials? */
+static int client_holds(lua_State *L) {
+    const struct bf_client *client = bf_check_client(L);
+    struct bf_span key, secret;
+    key.text = luaL_checklstring(L, 2, &key.len);
+    secret.text = luaL_checklstring(L, 3, &secret.len);
+    lua_pushboolean(L,
+                    client->credentials &&
+                        bf_credentials_are(client->credentials, key, secret));
+    return 1;
+}
+
 static int push_key_id(lua_State *L, const struct bf_credentials *credentials) {
     char hex[BF_SIGNATURE_LEN + 1];
     if (credentials && bf_credentials_id(credentials, hex))
@@ -254,6 +266,7 @@ static const luaL_Reg client_methods[] = {
     {"set_credentials", client_set_credentials},
     {"use",             client_use            },
     {"has_credentials", client_has_credentials},
+    {"holds",           client_holds          },
     {"key_id",          client_key_id         },
     {"pair",            client_pair           },
     {"is_closed",       client_is_closed      },

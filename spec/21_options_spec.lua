@@ -1,5 +1,7 @@
 local support = require "spec.support"
 
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+
 describe("bitfront.new", function()
   local bitfront = require "bitfront"
 
@@ -85,8 +87,43 @@ describe("bitfront.new", function()
       it(row[1], function()
         local message = complaint(row[2])
         assert.truthy(message:find(row[3], 1, true), message)
-        assert.truthy(message:find("^[^\n]*21_options_spec%.lua:%d+: "), message)
+        assert.truthy(message:find("^[^\n]*21_options_spec%.lua:%d+: bitfront%.new: "), message)
       end)
+
+      it(row[1] .. ", in bitfront.balances", function()
+        local ok, message = pcall(function() bitfront.balances(row[2]) end)
+        assert.is_false(ok)
+        assert.truthy(message:find(row[3], 1, true), message)
+        assert.truthy(message:find "^[^\n]*21_options_spec%.lua:%d+: bitfront%.balances: ", message)
+      end)
+    end
+  end)
+
+  it("is not alone in raising for an argument too many", function()
+    local records, client = {}, bitfront.new { api_key = "k", api_secret = "s" }
+    client:close() -- so that what takes them does no harm
+    local CALLS = {
+      new = { {} }, balances = { {} }, balances_many = { {}, {} },
+      redis_limiter = { { connect = print } }, shared_dict_limiter = { "x" },
+      sign = { "s", 1, 1, "GET", "/", "", "" }, decimal = { "1.25" },
+      filter = { records, {} }, nonzero = { records }, find = { records, "A" },
+      by_currency = { records }, sort = { records, "balance", "desc" },
+      locked = { { balance = 1, availableBalance = 1 } }, total = { { records } },
+      value = { records, {} }, diff = { records, records }, format = { records, "csv", {} },
+      ["client:balances"] = { client, {} }, ["client:balance"] = { client, "BTC", {} },
+      ["client:server_time"] = { client, {} }, ["client:get"] = { client, "/v1/a", "", {} },
+      ["client:close"] = { client },
+    }
+    for name in pairs(bitfront) do assert.is_truthy(CALLS[name] or name == "_VERSION", name) end
+    for name, arguments in pairs(CALLS) do
+      local method = name:match "^client:(.*)"
+      local called = method and client[method] or bitfront[name]
+      arguments[#arguments + 1] = "x"
+      local ok, message = pcall(function() called(unpack(arguments)) end)
+      assert.is_false(ok, name)
+      assert.truthy(message:find "^[^\n]*21_options_spec%.lua:%d+: ", message)
+      assert.truthy(message:find((method and name or "bitfront." .. name)
+        .. ": too many arguments$"), message)
     end
   end)
 

@@ -1,5 +1,7 @@
 local support = require "spec.support"
 
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+
 describe("a client", function()
   local faultd
 
@@ -47,6 +49,40 @@ describe("a client", function()
         assert.is_false(ok)
         assert.truthy(message:find(row[4], 1, true), message)
         assert.truthy(message:find "^[^\n]*23_client_spec%.lua:%d+: ", message)
+      end)
+    end
+
+    for _, name in ipairs { "balances", "balance", "server_time", "get" } do
+      it("options of client:" .. name .. " that a call does not take", function()
+        local FIRST = { balance = { "BTC" }, get = { "/v1/a", { a = 1 } } }
+        local OPTIONS = {
+          { { timeout = 0 }, "timeout must be a number of seconds" },
+          { { timeout = "1" }, "timeout must be" }, { { timeout = 1 / 0 }, "timeout must be" },
+          { { retries = -1 }, "retries must be a whole number" },
+          { { retries = 11 }, "retries must be" }, { { retries = true }, "retries must be" },
+          { { retires = 1 }, 'unknown option "retires"; did you mean "retries"?' },
+          { { "BTC" }, 'unknown option "1"' }, { { colour = 1 }, 'unknown option "colour"' },
+          { { amounts = "string" },
+            "amounts is an option of bitfront.new; a call takes timeout and retries" },
+          { { api_key = "k", api_secret = "s" }, "is an option of bitfront.new" },
+          { "BTC", "options must be a table, not a string" },
+          { 5, "options must be a table, not a number" },
+          { false, "options must be a table, not a boolean" },
+        }
+        for _, row in ipairs(OPTIONS) do
+          local arguments = { client }
+          for _, argument in ipairs(FIRST[name] or {}) do
+            arguments[#arguments + 1] = argument
+          end
+          arguments[#arguments + 1] = row[1]
+          local ok, message = pcall(function()
+            client[name](unpack(arguments))
+          end)
+          assert.is_false(ok)
+          assert.truthy(message:find("client:" .. name .. ": ", 1, true), message)
+          assert.truthy(message:find(row[2], 1, true), message)
+          assert.truthy(message:find "^[^\n]*23_client_spec%.lua:%d+: ", message)
+        end
       end)
     end
 
@@ -170,6 +206,152 @@ describe("a client", function()
       assert.equal("closed", select(2, inner:balances()).kind)
     end)
   end
+end)
+
+describe("for one call", function()
+  local faultd
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+
+  local CALLS = {
+    balances = {}, balance = { "BTC" }, server_time = {}, get = { "/v1/a", "a=b" },
+  }
+
+  local function call(client, name, options)
+    local arguments = {}
+    for i, argument in ipairs(CALLS[name]) do arguments[i] = argument end
+    arguments[#arguments + 1] = options
+    return client[name](client, unpack(arguments))
+  end
+
+  it("timeout and retries are what it says, and the client's own for the next", function()
+    local refused = support.client { retries = 1, base_url = faultd:url {
+      reply = "HTTP/1.1 503 X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n" } }
+    local slow = support.client { timeout = 60,
+      base_url = faultd:url_body(support.success(), { delay = 20000 }) }
+    for name in pairs(CALLS) do
+      for _, row in ipairs { { 0, 1 }, { 1, 2 } } do
+        local _, err = call(refused, name, { retries = row[1] })
+        assert.equal(row[2], err.attempts, name)
+      end
+      assert.equal(2, select(2, call(refused, name)).attempts, name)
+      assert.equal(2, select(2, call(refused, name, {})).attempts, name)
+      assert.equal("timeout", select(2, call(slow, name, { timeout = 0.05 })).kind, name)
+      refused._quota.left = 10 -- four calls would have used it up
+    end
+    refused:close()
+    slow:close()
+  end)
+
+  it("a longer timeout than the client's own counts too", function()
+    local client = support.client { timeout = 0.05,
+      base_url = faultd:url_body(support.success(), { delay = 300 }) }
+    assert.equal("timeout", select(2, client:balances()).kind)
+    assert.same({}, client:balances { timeout = 10 })
+    assert.equal("timeout", select(2, client:balances()).kind)
+    client:close()
+  end)
+end)
+
+describe("bitfront.balances", function()
+  local bitfront = require "bitfront"
+  local BODY = support.success()
+  local faultd
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+  before_each(function() faultd:forget() end)
+
+  local function options(more)
+    local all = { api_key = "key-one", api_secret = "secret-one", ca_file = faultd.ca_file,
+      base_url = faultd:url_body(BODY), rate_limit = { per_second = 1000, per_minute = 10000 } }
+    for name, value in pairs(more or {}) do all[name] = value end
+    return all
+  end
+
+  it("asks with the options it is given, for that account", function()
+    assert.same({}, bitfront.balances(options()))
+    assert.same({}, bitfront.balances(options { api_key = "key-two" }))
+    assert.same({}, bitfront.balances(options { api_secret = "secret-two" }))
+    local SECRETS = { "secret-one", "secret-one", "secret-two" }
+    for i, request in ipairs(faultd:requests()) do
+      local head = request.headers
+      assert.equal(i == 2 and "key-two" or "key-one", head["x-api-key"])
+      assert.equal(bitfront.sign(SECRETS[i], head["x-api-nonce"], head["x-api-timestamp"], "GET",
+        "/v1/account/balances"), head["x-api-sign"])
+    end
+    assert.equal(3, #faultd:requests())
+  end)
+
+  it("keeps a client for options that are alike, and only for those", function()
+    local home = support.tmpdir()
+    support.must("umask 077; mkdir bitfront", { cwd = home })
+    local out, err = support.lua(([[
+      local bitfront = require "bitfront"
+      local function profile(key)
+        local file = assert(io.open(%q, "w"))
+        file:write("[default]\napi_key = ", key, "\napi_secret = s\n")
+        file:write("[two]\napi_key = two-", key, "\napi_secret = s\n")
+        file:close()
+      end
+      os.execute "umask 077; : >$XDG_CONFIG_HOME/bitfront/credentials"
+      local function limits(n) return { rate_limit = { per_second = n } } end
+      profile "first"
+      assert(bitfront.balances())
+      assert(bitfront.balances(limits(50)))
+      profile "later" -- what was read once is not read again
+      assert(bitfront.balances {})
+      assert(bitfront.balances(limits(50)))
+      assert(bitfront.balances(limits(51)))
+      local mine = { profile = "two" }
+      assert(bitfront.balances(mine))
+      mine.profile = nil -- what it is compared with is no table of ours
+      mine.rate_limit = { per_second = 50 }
+      assert(bitfront.balances(mine))
+      assert(bitfront.balances { profile = "two" })
+    ]]):format(home .. "/bitfront/credentials"), { env = { XDG_CONFIG_HOME = home,
+      BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false, BITFRONT_PROFILE = false,
+      BITFRONT_BASE_URL = faultd:url_body(BODY), BITFRONT_CA_FILE = faultd.ca_file } })
+    assert.same({ "", "" }, { out, err })
+    local keys = {}
+    for i, request in ipairs(faultd:requests()) do keys[i] = request.headers["x-api-key"] end
+    assert.same({ "first", "first", "first", "first", "later", "two-later", "first",
+      "two-later" }, keys)
+  end)
+
+  it("keeps no secret where Lua could find it", function()
+    assert.same({}, bitfront.balances(options { api_secret = "kept-secret" }))
+    local seen = {}
+    local function look(value)
+      assert.are_not.equal("kept-secret", value)
+      if seen[value] then return end
+      if type(value) == "table" then
+        seen[value] = true
+        for name, inner in pairs(value) do look(name) look(inner) end
+      elseif type(value) == "function" then
+        seen[value] = true
+        for i = 1, 255 do
+          local name, inner = debug.getupvalue(value, i)
+          if not name then break end
+          if name ~= "_ENV" then look(inner) end
+        end
+      end
+    end
+    look(bitfront.balances)
+  end)
+
+  it("keeps no more than so many, whatever it is given", function()
+    local functions = setmetatable({}, { __mode = "k" })
+    for i = 1, 100 do
+      local function observe() return i end
+      functions[observe] = true
+      assert.same({}, bitfront.balances(options { on_attempt = observe }))
+    end
+    collectgarbage()
+    collectgarbage()
+    local alive = 0
+    for _ in pairs(functions) do alive = alive + 1 end
+    assert.is_true(alive <= 33, alive .. " clients are kept")
+  end)
 end)
 
 describe("an error", function()

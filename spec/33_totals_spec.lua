@@ -129,6 +129,8 @@ describe("adding up records", function()
     local CALLS = {
       { "total: lists: table expected, got nil", function() bitfront.total() end },
       { "total: lists[2]: table expected", function() bitfront.total { good, 1 } end },
+      { "total: lists: an array expected, got a table with the key main",
+        function() bitfront.total { good, main = good } end },
       { 'total: lists[2][1].balance: not a number: "x"',
         function() bitfront.total { good, bad } end },
       { "total: lists[1][1].availableBalance",

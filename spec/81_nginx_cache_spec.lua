@@ -504,6 +504,27 @@ describe("bitfront.nginx.cached #once #apart", function()
     assert.matches("has a cache bitfront:default with other options", run [[
       local nginx = require "bitfront.nginx"
       return select(2, pcall(nginx.cached, { ttl = 6 }))]])
+    assert.equal("true", run [[
+      local nginx = require "bitfront.nginx"
+      local function cached(calls)
+        return nginx.cached { name = "a", options = { rate_limit = { per_second = calls } } }
+      end
+      return cached(2) == cached(2) and not pcall(cached, 3)]])
+    -- The table may be the caller's to write into.
+    assert.matches("has a cache bitfront:b with other options", run [[
+      local nginx, options = require "bitfront.nginx", { name = "b", options = { timeout = 5 } }
+      nginx.cached(options)
+      options.options.timeout = 6
+      return select(2, pcall(nginx.cached, options))]])
+  end)
+
+  it("raises for an argument too many", function()
+    start "ttl = 5"
+    for _, call in ipairs { "cached({ ttl = 5 }, 1)", "serve({ ttl = 5 }, 1)", "doctor({}, 1)",
+      "cached { ttl = 5 }:balances { ttl = 1 }" } do
+      assert.matches("%]:1: .*: too many arguments$", run(
+        "return select(2, pcall(function() require('bitfront.nginx')." .. call .. " end))"))
+    end
   end)
 
   it("raises at the caller's line for what will not do", function()

@@ -27,6 +27,23 @@ local SERVER = [[
     end
     ngx.print(" ", steps, " ", ngx.now() - begun < 1.5)
   } }
+  location = /kept { content_by_lua_block {
+    local bitfront = require "bitfront"
+    local function options(timeout)
+      return { api_key = "kept-key", api_secret = "kept-secret", timeout = timeout,
+        base_url = ngx.var.arg_url, rate_limit = { per_second = 1000 } }
+    end
+    local threads = {}
+    for i = 1, 10 do
+      threads[i] = ngx.thread.spawn(bitfront.balances, options(i > 5 and 5 or 6))
+    end
+    for i = 1, 10 do
+      local _, balances, err = ngx.thread.wait(threads[i])
+      ngx.print(balances and "+" or tostring(err))
+    end
+    local ok, message = pcall(function() bitfront.balances { nonsense = 1 } end)
+    ngx.print(" ", message)
+  } }
   location = /nowhere { content_by_lua_block {
     local bitfront = require "bitfront"
     local client, outcomes = bitfront.new { api_key = "k", api_secret = "s" }, nil
@@ -59,6 +76,14 @@ describe("inside nginx #once #apart", function()
     assert.truthy(report:find "ok +Lua +LuaJIT", report)
     assert.truthy(report:find "ok +server +answers in", report)
     assert.truthy(report:find "healthy$", report)
+  end)
+
+  it("bitfront.balances takes the options of a client", function()
+    local url = ("http://127.0.0.1:%d/%s"):format(faultd.ports.plain,
+      faultd:url_body(support.success()):match "[^/]*$")
+    local told = host:body("/kept?url=" .. url)
+    assert.truthy(told:find "^%+%+%+%+%+%+%+%+%+%+ .*: bitfront%.balances: unknown option "
+      and told:find('"nonsense"', 1, true), told)
   end)
 
   it("many accounts are asked at once, and one that fails harms no other", function()

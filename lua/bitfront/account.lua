@@ -84,9 +84,21 @@ function _M.begin(client)
   if done and options.api_key then
     done, err = client._native:set_credentials(options.api_key, options.api_secret)
     options.api_key, options.api_secret = nil, nil
-    client._origin = "the options api_key and api_secret"
+    client._has_own_pair, client._origin = true, "the options api_key and api_secret"
   end
   return done, err
+end
+
+--- Whether these are the options api_key and api_secret of the client, which are
+--- compared in C.
+---@param client bitfront.Client
+---@param key any
+---@param secret any
+---@return boolean
+function _M.is_given(client, key, secret)
+  if not client._has_own_pair then return key == nil and secret == nil end
+  return type(key) == "string" and type(secret) == "string"
+    and client._native:holds(key, secret)
 end
 
 -- Looks for the account, with each call until there is one. Its section of the

@@ -59,13 +59,14 @@ end
 ---@field waiter bitfront.Waiter
 ---@field started number
 ---@field deadline number  of all of it
+---@field retries integer  further attempts that may be made
 ---@field gate? bitfront.Gate  none: no limits are kept
 ---@field attempts integer
 ---@field ready number  when the next attempt could have begun, but for pauses
 ---@field seen table<string, true>|false  see retry.lua
 ---@field pair? userdata  credentials of this call alone
 
-local function begin(self, request, waiter, timeout)
+local function begin(self, request, options, waiter)
   local failure, pair
   local started = native.now()
   if not waiter then
@@ -77,9 +78,9 @@ local function begin(self, request, waiter, timeout)
   if failure then return nil, errors.new(failure, 0) end
   return {
     client = self, request = request, waiter = waiter, started = started,
-    deadline = started + (timeout or self._options.timeout),
-    gate = gate_of(self, pair), attempts = 0, ready = started, seen = false,
-    pair = pair,
+    deadline = started + (options.timeout or self._options.timeout),
+    retries = options.retries or self._options.retries, gate = gate_of(self, pair),
+    attempts = 0, ready = started, seen = false, pair = pair,
   }
 end
 
@@ -163,7 +164,7 @@ end
 -- Whether to try again; the pause is over when this returns.
 local function try_again(run, err)
   local self = run.client
-  if run.attempts > self._options.retries
+  if run.attempts > run.retries
     or err.kind == "clock" and self._clock.is_fixed then
     return false
   end
@@ -187,10 +188,12 @@ local function finish(run, info)
   return info
 end
 
+local NO_OPTIONS = {}
+
 -- One call, one deadline over all of it: wait for a slot, sign and send, learn
 -- the clock, decide, pause, again.
-local function call(self, request, waiter, timeout)
-  local run, obstructed = begin(self, request, waiter, timeout)
+local function call(self, request, options, waiter)
+  local run, obstructed = begin(self, request, options or NO_OPTIONS, waiter)
   if not run then return nil, obstructed end
   local value, err, info
   repeat
@@ -227,12 +230,14 @@ local function check_self(self, name)
 end
 
 --- The account's balances, in the server's order.
+---@param options? bitfront.CallOptions
 ---@return bitfront.Record[]? records  empty for an empty account
 ---@return bitfront.Error? err
 ---@return bitfront.Info? info
-function Client:balances()
+function Client:balances(options, ...)
   check_self(self, "balances")
-  return call(self, BALANCES_REQUEST)
+  options = options_of.check_call("client:balances", 2, options, ...)
+  return call(self, BALANCES_REQUEST, options)
 end
 
 -- The one record of the coin that was asked for. Two would be a question which
@@ -252,16 +257,18 @@ end
 
 --- The balance of one coin.
 ---@param code string  coin code such as "BTC": 1 to 20 of A-Z and 0-9
+---@param options? bitfront.CallOptions
 ---@return bitfront.Record? record
 ---@return bitfront.Error? err
 ---@return bitfront.Info? info
-function Client:balance(code)
+function Client:balance(code, options, ...)
   check_self(self, "balance")
   if type(code) ~= "string" or #code > 20 or not code:find "^[A-Z0-9]+$" then
     error("client:balance: code must be 1 to 20 of A-Z and 0-9", 2)
   end
+  options = options_of.check_call("client:balance", 2, options, ...)
   local path = BALANCES .. "/" .. code
-  local records, err, info = call(self, { want = "balances", path = path })
+  local records, err, info = call(self, { want = "balances", path = path }, options)
   if not records then
     return nil, err, info
   end
@@ -273,12 +280,14 @@ function Client:balance(code)
 end
 
 --- The server's clock. Needs no credentials.
+---@param options? bitfront.CallOptions
 ---@return integer? milliseconds  Unix time
 ---@return bitfront.Error? err
 ---@return bitfront.Info? info
-function Client:server_time()
+function Client:server_time(options, ...)
   check_self(self, "server_time")
-  local reply, err, info = call(self, TIME_REQUEST)
+  options = options_of.check_call("client:server_time", 2, options, ...)
+  local reply, err, info = call(self, TIME_REQUEST, options)
   if reply and not (info and info.responseTime) then
     err = errors.new({
       kind = "protocol", code = "schema",
@@ -308,16 +317,18 @@ end
 --- Any other read of the API. Everything under /public/ is asked for unsigned.
 ---@param path string  such as "/v1/trade/openOrders"
 ---@param query? string|table<string, string|integer|boolean>  a query string as it stands in a URL, or names and values
+---@param options? bitfront.CallOptions
 ---@return any? data  responseData decoded by lua-cjson (amounts are doubles, null is cjson.null); the whole reply where it has none
 ---@return bitfront.Error? err
 ---@return bitfront.Info? info
-function Client:get(path, query)
+function Client:get(path, query, options, ...)
   check_self(self, "get")
   path, query = target.check_path(path, 2), target.check_query(query, 2)
+  options = options_of.check_call("client:get", 2, options, ...)
   local public = path:find "^/v%d+/public/" or path:find "^/v%d+/market/public/"
   local text, err, info = call(self, {
     want = public and "public" or "data", path = path, query = query,
-  })
+  }, options)
   if not text then
     return nil, err, info
   end
@@ -327,12 +338,15 @@ end
 
 --- Wipes the credentials. Calls after it return an error of kind "closed";
 --- closing again does nothing.
-function Client:close()
+function Client:close(...)
   check_self(self, "close")
+  options_of.no_more("client:close", 2, ...)
   self._native:close()
 end
 
-meta.__close = Client.close
+function meta:__close()
+  self._native:close()
+end
 
 function meta:__tostring()
   return tostring(self._native)
@@ -347,7 +361,7 @@ function Client:_share_clock(dict)
 end
 
 local function ask(self, waiter, timeout)
-  return call(self, BALANCES_REQUEST, waiter, timeout)
+  return call(self, BALANCES_REQUEST, { timeout = timeout }, waiter)
 end
 
 -- ---- making one ----
@@ -355,9 +369,11 @@ end
 --- See bitfront.new. Raises at `level`.
 ---@param options bitfront.Options?
 ---@param level integer
+---@param name? string  of the function that is called; default bitfront.new
 ---@return bitfront.Client
-function _M.new(options, level)
-  local checked = options_of.check(options, level + 1)
+function _M.new(options, level, name)
+  name = name or "bitfront.new"
+  local checked = options_of.check(options, level + 1, name)
   local limits = checked.rate_limit
   local self = setmetatable({
     _options = checked, _quota = retry.quota(), _waiter = wait.by(checked.sleep),
@@ -367,7 +383,7 @@ function _M.new(options, level)
     },
   }, meta)
   local begun, err = accounts.begin(self)
-  if not begun then error("bitfront.new: " .. err.message, level + 1) end
+  if not begun then error(("%s: %s"):format(name, err.message), level + 1) end
   return self
 end
 

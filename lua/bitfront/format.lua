@@ -397,7 +397,8 @@ local ACCEPTED = {
 ---@param kind "table"|"csv"|"json"|"jsonl"|"markdown"|"prometheus"
 ---@param options? bitfront.FormatOptions
 ---@return string
-function _M.format(records, kind, options)
+function _M.format(records, kind, options, ...)
+  options_of.no_more("bitfront.format", 2, ...)
   if not formats[kind] then
     unknown("unknown format", kind, formats, 2)
   end

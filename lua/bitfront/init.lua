@@ -7,8 +7,10 @@
 ---       print(record.currency, record.balance, record.availableBalance)
 ---     end
 
+local accounts = require "bitfront.account"
 local client = require "bitfront.client"
 local format = require "bitfront.format"
+local memo = require "bitfront.memo"
 local native = require "bitfront.native"
 local options_of = require "bitfront.options"
 local records = require "bitfront.records"
@@ -34,7 +36,8 @@ _M.format = format.format
 ---@param value string|number|bitfront.Decimal  a string in JSON's number grammar; a number stands for its shortest text
 ---@return bitfront.Decimal?
 ---@return string? message  for what is not a number, or has more than 1,000 digits or an exponent beyond 400
-function _M.decimal(value)
+function _M.decimal(value, ...)
+  options_of.no_more("bitfront.decimal", 2, ...)
   return native.decimal(value)
 end
 
@@ -42,22 +45,46 @@ end
 --- or a value that will not do.
 ---@param options? bitfront.Options
 ---@return bitfront.Client
-function _M.new(options)
+function _M.new(options, ...)
+  options_of.no_more("bitfront.new", 2, ...)
   local made = client.new(options, 2) -- no tail call: it would hide the level
   return made
 end
 
-local default
+-- Clients of bitfront.balances. One that is forgotten is the collector's: a call
+-- of it may be under way.
+local kept = memo.new(32, 2)
 
---- The balances of the account that the environment names: BITFRONT_API_KEY and
---- BITFRONT_API_SECRET, or the profile file; BITFRONT_BASE_URL, BITFRONT_CA_FILE.
---- The same as new():balances() with one client kept for all such calls.
+-- The client that was made from options like these, or a new one. Key and secret
+-- are kept in C alone, and compared there.
+local function kept_client(options, level)
+  options = options == nil and {} or options
+  local is_table, others = type(options) == "table", {}
+  for name, value in pairs(is_table and options or {}) do
+    if name ~= "api_key" and name ~= "api_secret" then others[name] = value end
+  end
+  local found = is_table and kept:find(others, function(made)
+    return accounts.is_given(made, options.api_key, options.api_secret)
+  end)
+  if not found then
+    found = client.new(options, level + 1, "bitfront.balances")
+    kept:add(others, found)
+  end
+  return found
+end
+
+--- The balances of one account; without options, of the one that the environment
+--- names: BITFRONT_API_KEY and BITFRONT_API_SECRET, or the credentials file;
+--- BITFRONT_BASE_URL, BITFRONT_CA_FILE. The same as new(options):balances() with
+--- one client kept for all calls with options that are alike.
+---@param options? bitfront.Options
 ---@return bitfront.Record[]? records
 ---@return bitfront.Error? err
 ---@return bitfront.Info? info
-function _M.balances()
-  default = default or client.new(nil, 2)
-  return default:balances()
+function _M.balances(options, ...)
+  options_of.no_more("bitfront.balances", 2, ...)
+  local found = kept_client(options, 2)
+  return found:balances()
 end
 
 --- The balances of many accounts, several at a time; shared connections, each
@@ -68,7 +95,8 @@ end
 ---@param clients bitfront.Client[]
 ---@param options? bitfront.ManyOptions
 ---@return bitfront.Outcome[] outcomes  in the order of the clients
-function _M.balances_many(clients, options)
+function _M.balances_many(clients, options, ...)
+  options_of.no_more("bitfront.balances_many", 2, ...)
   local outcomes = client.balances_many(clients, options, 2)
   return outcomes
 end
@@ -77,7 +105,8 @@ end
 --- be asked, calls fail with kind rate_limit and code store: nothing is sent.
 ---@param options bitfront.RedisOptions
 ---@return bitfront.Store
-function _M.redis_limiter(options)
+function _M.redis_limiter(options, ...)
+  options_of.no_more("bitfront.redis_limiter", 2, ...)
   local checked = options_of.check_redis(options, 2)
   local store, message = require "bitfront.limiter.redis".new(checked)
   return store or error("bitfront.redis_limiter: " .. message, 2)
@@ -87,7 +116,8 @@ end
 --- dict may be evicted: use one of its own, or nothing but safe_set and safe_add.
 ---@param name string  of a lua_shared_dict
 ---@return bitfront.Store
-function _M.shared_dict_limiter(name)
+function _M.shared_dict_limiter(name, ...)
+  options_of.no_more("bitfront.shared_dict_limiter", 2, ...)
   local store, message = require "bitfront.limiter.shared_dict".new(name)
   return store or error("bitfront.shared_dict_limiter: " .. message, 2)
 end
@@ -111,7 +141,8 @@ end
 ---@param query? string  without "?"
 ---@param body? string
 ---@return string hex  64 digits
-function _M.sign(secret, nonce, timestamp, method, path, query, body)
+function _M.sign(secret, nonce, timestamp, method, path, query, body, ...)
+  options_of.no_more("bitfront.sign", 2, ...)
   if type(secret) ~= "string" or secret == "" then
     error("bitfront.sign: secret must be a string that is not empty", 2)
   end

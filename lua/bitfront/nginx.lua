@@ -6,6 +6,9 @@
 --       content_by_lua_block { require("bitfront.nginx").serve { ttl = 2 }() }
 --     }
 
+local memo = require "bitfront.memo"
+local options_of = require "bitfront.options"
+
 local _M = {}
 
 ---@class bitfront.nginx.CacheOptions
@@ -29,28 +32,7 @@ local _M = {}
 
 -- Handlers stand in the blocks of nginx.conf, which run with each request: the
 -- same options then give what they gave before.
-local REMEMBERED = 32
-
-local function is_like(a, b, deep)
-  if type(a) ~= "table" or type(b) ~= "table" or not deep then
-    return a == b
-  end
-  for name, value in pairs(a) do
-    if not is_like(value, b[name], deep - 1 > 0 and deep - 1) then return false end
-  end
-  for name in pairs(b) do
-    if a[name] == nil then return false end
-  end
-  return true
-end
-
-local function copy_of(options)
-  local copy = {}
-  for name, value in pairs(options) do
-    copy[name] = value
-  end
-  return copy
-end
+local REMEMBERED, DEPTH = 32, 3 -- options of serve hold those of bitfront.new
 
 local function check_place(options, call, level)
   if type(options) ~= "table" then
@@ -70,7 +52,7 @@ local function cached(options, level)
   local key = ("%s:%s"):format(tostring(options.dict or "bitfront"),
     tostring(options.name or "default"))
   local made = made_caches[key]
-  if made and is_like(options, made.options, 2) then
+  if made and memo.is_like(options, made.options, DEPTH) then
     return made.cache
   end
   local cache = require "bitfront.nginx.cache".new(options, level + 1)
@@ -78,14 +60,15 @@ local function cached(options, level)
     error(("bitfront.nginx.cached: the dict has a cache %s with other options; "
       .. "make it once, or give this one a name"):format(key), level + 1)
   end
-  made_caches[key] = { options = copy_of(options), cache = cache }
+  made_caches[key] = { options = memo.copy_of(options, DEPTH), cache = cache }
   return cache
 end
 
 --- A cache of one account's balances for all workers.
 ---@param options? bitfront.nginx.CacheOptions
 ---@return bitfront.nginx.Cache
-function _M.cached(options)
+function _M.cached(options, ...)
+  options_of.no_more("bitfront.nginx.cached", 2, ...)
   options = options or {}
   check_place(options, "cached", 2)
   local cache = cached(options, 2)
@@ -97,7 +80,8 @@ end
 ---@param options? bitfront.Options  of the client to look with
 ---@return string report  a line for each look
 ---@return boolean healthy  no trouble was seen
-function _M.doctor(options)
+function _M.doctor(options, ...)
+  options_of.no_more("bitfront.nginx.doctor", 2, ...)
   check_place(options or {}, "doctor", 2)
   local client = require "bitfront".new(options)
   local report, healthy = require "bitfront.cli.doctor".examine(client)
@@ -105,21 +89,21 @@ function _M.doctor(options)
   return report, healthy
 end
 
-local made_handlers, last_made = {}, 0
+local handlers = memo.new(REMEMBERED, DEPTH)
 
 --- A content handler for a location: JSON, CSV, Prometheus' text or a page, by
 --- Accept or ?format=.
 ---@param options? bitfront.nginx.ServeOptions
 ---@return fun() handler  answers the request it is called in
-function _M.serve(options)
+function _M.serve(options, ...)
+  options_of.no_more("bitfront.nginx.serve", 2, ...)
   options = options or {}
   check_place(options, "serve", 2)
-  for _, made in ipairs(made_handlers) do
-    if is_like(options, made.options, 2) then return made.handler end
+  local handler = handlers:find(options)
+  if not handler then
+    handler = require "bitfront.nginx.serve".new(options, cached, 2)
+    handlers:add(options, handler)
   end
-  local handler = require "bitfront.nginx.serve".new(options, cached, 2)
-  last_made = last_made % REMEMBERED + 1
-  made_handlers[last_made] = { options = copy_of(options), handler = handler }
   return handler
 end
 

@@ -197,7 +197,18 @@ end
 
 -- Raises in the name of the function whose options they are.
 local function fail(call, level, message, ...)
-  error(("bitfront.%s: %s"):format(call, message:format(...)), level + 1)
+  error(("%s: %s"):format(call, message:format(...)), level + 1)
+end
+
+--- Raises where there is an argument that the function does not have: it would
+--- be passed over, and its writer relies on it.
+---@param call string  the function's name
+---@param level integer
+---@param ... any  what stands behind its last argument
+function _M.no_more(call, level, ...)
+  for i = 1, select("#", ...) do
+    if select(i, ...) ~= nil then fail(call, level + 1, "too many arguments") end
+  end
 end
 
 local function check_each(call, options, known, level)
@@ -217,17 +228,17 @@ local function check_each(call, options, known, level)
   end
 end
 
-local function check_credentials(options, level)
+local function check_credentials(call, options, level)
   local given = {}
   if (options.api_key == nil) ~= (options.api_secret == nil) then
-    fail("new", level + 1, "%s is missing: api_key and api_secret go together",
+    fail(call, level + 1, "%s is missing: api_key and api_secret go together",
       options.api_key and "api_secret" or "api_key")
   end
   for _, name in ipairs { "api_key", "credentials", "profile" } do
     given[#given + 1] = options[name] and name or nil
   end
   if #given > 1 then
-    fail("new", level + 1, "give either %s or %s, not both", given[1], given[2])
+    fail(call, level + 1, "give either %s or %s, not both", given[1], given[2])
   end
 end
 
@@ -245,16 +256,42 @@ end
 --- not do and for a name that does not exist.
 ---@param options bitfront.Options?
 ---@param level integer  as for error(): 1 is the caller of this function
+---@param call? string  whose options they are; default bitfront.new
 ---@return bitfront.Options
-function _M.check(options, level)
-  options = options == nil and {} or options
-  check_each("new", options, checks, level + 1)
+function _M.check(options, level, call)
+  options, call = options == nil and {} or options, call or "bitfront.new"
+  check_each(call, options, checks, level + 1)
   local copy = with_defaults(options, DEFAULTS)
-  check_credentials(copy, level + 1)
+  check_credentials(call, copy, level + 1)
   if copy.rate_limit ~= false then
     copy.rate_limit = with_defaults(copy.rate_limit or {}, DEFAULT_LIMITS)
   end
   return copy
+end
+
+---@class bitfront.CallOptions
+---@field timeout? number  seconds for this call, with all waiting and retries; default the client's own
+---@field retries? integer  further attempts of this call; default the client's own
+
+local of_call = { timeout = seconds, retries = retries }
+
+--- The same for one call of a client, whose options are not copied.
+---@param call string  the method's name
+---@param level integer
+---@param options bitfront.CallOptions?
+---@param ... any  what stands behind them
+---@return bitfront.CallOptions?
+function _M.check_call(call, level, options, ...)
+  _M.no_more(call, level + 1, ...)
+  if options == nil then return nil end
+  for name in pairs(type(options) == "table" and options or {}) do
+    if checks[name] and not of_call[name] then
+      fail(call, level + 1, "%s is an option of bitfront.new; a call takes timeout and retries",
+        name)
+    end
+  end
+  check_each(call, options, of_call, level + 1)
+  return options
 end
 
 local function concurrency(value)
@@ -274,7 +311,7 @@ local many = {
 ---@return bitfront.ManyOptions
 function _M.check_many(options, level)
   options = options == nil and {} or options
-  check_each("balances_many", options, many, level + 1)
+  check_each("bitfront.balances_many", options, many, level + 1)
   return with_defaults(options, { concurrency = 8 })
 end
 
@@ -287,9 +324,9 @@ local redis = {
 ---@param options bitfront.RedisOptions
 ---@param level integer
 function _M.check_redis(options, level)
-  check_each("redis_limiter", options, redis, level + 1)
+  check_each("bitfront.redis_limiter", options, redis, level + 1)
   if not options.connect then
-    fail("redis_limiter", level + 1, "connect is missing")
+    fail("bitfront.redis_limiter", level + 1, "connect is missing")
   end
   return with_defaults(options, {})
 end

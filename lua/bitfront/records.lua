@@ -20,7 +20,8 @@ local _M = {
 --- string or a decimal, as the record has them; a decimal for a mixture.
 ---@param record bitfront.Record
 ---@return bitfront.Amount
-function _M.locked(record)
+function _M.locked(record, ...)
+  options.no_more("bitfront.locked", 2, ...)
   local place = { call = "locked", list = "record" }
   check_type(record, "table", place, 2)
   local locked = fields.locked_of(record, place, 2)
@@ -140,7 +141,8 @@ end
 ---@param records bitfront.Record[]
 ---@param filter bitfront.Filter
 ---@return bitfront.Record[]
-function _M.filter(records, filter)
+function _M.filter(records, filter, ...)
+  options.no_more("bitfront.filter", 2, ...)
   local kept, list = {}, conditions_of(filter, 2)
   local place = { call = "filter", list = "records" }
   for _, record in each(records, place, 2) do
@@ -154,7 +156,8 @@ end
 --- The records whose balance is not 0.
 ---@param records bitfront.Record[]
 ---@return bitfront.Record[]
-function _M.nonzero(records)
+function _M.nonzero(records, ...)
+  options.no_more("bitfront.nonzero", 2, ...)
   local kept, place = {}, { call = "nonzero", list = "records" }
   for _, record in each(records, place, 2) do
     if is_nonzero(record, place, 2) then
@@ -168,7 +171,8 @@ end
 ---@param records bitfront.Record[]
 ---@param code string
 ---@return bitfront.Record?
-function _M.find(records, code)
+function _M.find(records, code, ...)
+  options.no_more("bitfront.find", 2, ...)
   local place = { call = "find", list = "records" }
   check_type(code, "string", { call = "find", list = "code" }, 2)
   for _, record in each(records, place, 2) do
@@ -298,7 +302,8 @@ end
 ---@param key bitfront.SortKey|fun(record: bitfront.Record): bitfront.Amount
 ---@param direction? "asc"|"desc"  default "asc"
 ---@return bitfront.Record[]
-function _M.sort(records, key, direction)
+function _M.sort(records, key, direction, ...)
+  options.no_more("bitfront.sort", 2, ...)
   check_key(key, 2)
   check_direction(direction, 2)
   local sorted = {}

@@ -2,6 +2,7 @@
 
 local fields = require "bitfront.fields"
 local native = require "bitfront.native"
+local no_more = require "bitfront.options".no_more
 
 local check_type, code_of, each = fields.check_type, fields.code_of, fields.each
 
@@ -96,7 +97,8 @@ end
 --- The records by their coin codes. Records of the same coin are added up.
 ---@param records bitfront.Record[]
 ---@return table<string, bitfront.Record>
-function _M.by_currency(records)
+function _M.by_currency(records, ...)
+  no_more("bitfront.by_currency", 2, ...)
   local place = { call = "by_currency", list = "records" }
   local _, by_code = group_by_code(records, place, 2)
   return by_code
@@ -107,9 +109,16 @@ end
 --- they had, decimals where types were mixed.
 ---@param lists bitfront.Record[][]  one list for each account
 ---@return bitfront.Record[]
-function _M.total(lists)
+function _M.total(lists, ...)
+  no_more("bitfront.total", 2, ...)
   local groups, place = { of = {} }, { call = "total", list = "lists" }
   check_type(lists, "table", place, 2)
+  for name in pairs(lists) do
+    if type(name) ~= "number" then -- would be passed over, with all it is worth
+      fields.fail(place, nil, ("an array expected, got a table with the key %s")
+        :format(tostring(name)), 2)
+    end
+  end
   for i = 1, #lists do
     place.list = ("lists[%d]"):format(i)
     if type(lists[i]) == "table" and lists[i].currency ~= nil then
@@ -162,7 +171,8 @@ end
 ---@param records bitfront.Record[]
 ---@param prices table<string, bitfront.Amount>  by coin code, all in one currency
 ---@return bitfront.Value
-function _M.value(records, prices)
+function _M.value(records, prices, ...)
+  no_more("bitfront.value", 2, ...)
   local price_of = check_prices(prices, 2)
   local worth = { records = {}, missing = {} }
   local sum, named = native.sum(), {}
@@ -214,7 +224,8 @@ end
 ---@param before bitfront.Record[]
 ---@param after bitfront.Record[]
 ---@return bitfront.Diff
-function _M.diff(before, after)
+function _M.diff(before, after, ...)
+  no_more("bitfront.diff", 2, ...)
   local result = { added = {}, removed = {}, changed = {} }
   local at_before = { call = "diff", list = "before" }
   local at_after = { call = "diff", list = "after" }

@@ -5,6 +5,7 @@
 local errors = require "bitfront.error"
 local format = require "bitfront.format"
 local native = require "bitfront.native"
+local no_more = require "bitfront.options".no_more
 local options_of = require "bitfront.nginx.cache_options"
 local shared_dict = require "bitfront.limiter.shared_dict"
 local stores = require "bitfront.nginx.store"
@@ -326,10 +327,11 @@ end
 ---@return bitfront.Record[]? records  amounts as the client's option `amounts` says
 ---@return bitfront.Error? err
 ---@return bitfront.nginx.Info? info
-function Cache:balances()
+function Cache:balances(...)
   if getmetatable(self) ~= meta then
     error("call it with a colon: cache:balances()", 2)
   end
+  no_more("cache:balances", 2, ...)
   local copy, freshness, err, age = self:_get()
   if not copy then return nil, err end
   return hand_out(copy.records, self.amounts), nil,
