@@ -110,8 +110,9 @@ local function open(client, signed)
   if account.base_url or account.ca_file then
     local connected, failure = connect(client, endpoint_of(client._options, account))
     if not connected then return failure end
-    client._fault = account.base_url == nil and client._fault or nil
+    if account.base_url then client._fault = nil end
   end
+  if client._fault then return end
   client._origin = account.origin
   local used, failure = client._native:use(account.pair)
   account.pair:drop()

@@ -55,13 +55,15 @@ local function urls(faultd)
   }
 end
 
--- A profile in a folder that only the owner can read.
-local function write_profile()
+-- Profiles in a folder that only the owner can read.
+local function write_profile(faultd)
   local dir = support.tmpdir()
   support.must("umask 077; mkdir " .. dir .. "/bitfront")
   support.write(dir .. "/bitfront/credentials",
-    ("[torture]\napi_key = %s\napi_secret = %s\n")
-      :format(support.KEY, support.SECRET))
+    ("[torture]\napi_key = %s\napi_secret = %s\n[elsewhere]\napi_key = %s\n"
+      .. "api_secret = %s\nbase_url = %s\nca_file = %s\n")
+      :format(support.KEY, support.SECRET, support.KEY, support.SECRET,
+        urls(faultd).OK, faultd.ca_file))
   support.must("chmod 600 " .. dir .. "/bitfront/credentials")
   return dir
 end
@@ -76,7 +78,7 @@ end
 
 local function environment(faultd)
   local variables = {
-    XDG_CONFIG_HOME = write_profile(),
+    XDG_CONFIG_HOME = write_profile(faultd),
     BITFRONT_API_KEY = support.KEY,
     BITFRONT_API_SECRET = support.SECRET,
   }

@@ -211,9 +211,14 @@ local function finds_credentials()
     { credentials = function() return key, secret end },
     { profile = "torture" },
     {},
+    { api_key = key, api_secret = secret },
   }
   for _, way in ipairs(ways) do
-    way.base_url, way.ca_file, way.rate_limit = url "OK", url "CA", false
+    way.base_url, way.ca_file = url "OK", url "CA"
+  end
+  ways[#ways + 1] = { profile = "elsewhere" }
+  for _, way in ipairs(ways) do
+    way.rate_limit = false
     local balances, err = require("bitfront").new(way):balances()
     if not balances then
       return nil, err
