@@ -99,6 +99,17 @@ describe("bitfront.new", function()
     end
   end)
 
+  it("raises for a colon in the place of the dot, as bitfront.balances does", function()
+    for name, call in pairs {
+      new = function() bitfront:new() end, balances = function() bitfront:balances() end,
+    } do
+      local ok, message = pcall(call)
+      assert.is_false(ok)
+      assert.truthy(message:find("^[^\n]*21_options_spec%.lua:%d+: call it with a dot: bitfront%."
+        .. name .. "%(%.%.%.%)$"), message)
+    end
+  end)
+
   it("is not alone in raising for an argument too many", function()
     local records, client = {}, bitfront.new { api_key = "k", api_secret = "s" }
     client:close() -- so that what takes them does no harm

@@ -41,11 +41,19 @@ function _M.decimal(value, ...)
   return native.decimal(value)
 end
 
+-- Of what takes options first: bitfront:new() would give it all of this as options.
+local function check_dot(options, name)
+  if options == _M then
+    error(("call it with a dot: bitfront.%s(...)"):format(name), 3)
+  end
+end
+
 --- A client for one account. Raises at the caller's line for an unknown option
 --- or a value that will not do.
 ---@param options? bitfront.Options
 ---@return bitfront.Client
 function _M.new(options, ...)
+  check_dot(options, "new")
   options_of.no_more("bitfront.new", 2, ...)
   local made = client.new(options, 2) -- no tail call: it would hide the level
   return made
@@ -82,6 +90,7 @@ end
 ---@return bitfront.Error? err
 ---@return bitfront.Info? info
 function _M.balances(options, ...)
+  check_dot(options, "balances")
   options_of.no_more("bitfront.balances", 2, ...)
   local found = kept_client(options, 2)
   return found:balances()

@@ -8,7 +8,7 @@ local _M = {}
 ---@field api_secret? string
 ---@field credentials? fun(): string, string  asked for key and secret before each call
 ---@field profile? string  a section of the credentials file
----@field base_url? string  default BITFRONT_BASE_URL, else https://openapi.bitfront.me
+---@field base_url? string  default that of the account's section of the credentials file, else BITFRONT_BASE_URL, else https://openapi.bitfront.me
 ---@field timeout? number  seconds for the whole call; default 10
 ---@field connect_timeout? number  seconds until the connection stands; default 3
 ---@field retries? integer  further attempts after one that failed and may pass; default 2
@@ -17,7 +17,7 @@ local _M = {}
 ---@field sleep? fun(seconds: number)  of a scheduler, so that its other coroutines run while a call waits
 ---@field on_attempt? fun(event: bitfront.Event)  called after each attempt
 ---@field amounts? "number"|"string"|"decimal"  Lua numbers (default), the digits as they came, or exact decimals
----@field ca_file? string  PEM file of the certificates to trust, instead of the system's; default BITFRONT_CA_FILE
+---@field ca_file? string  PEM file of the certificates to trust, instead of the system's; default that of the account's section, else BITFRONT_CA_FILE
 ---@field proxy? string  http://, https://, socks5h:// or socks4a:// URL; the environment's proxies are not used
 ---@field user_agent? string  default bitfront-lua/VERSION
 ---@field max_body? integer  bytes of the largest reply taken; default 1048576

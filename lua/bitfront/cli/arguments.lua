@@ -67,9 +67,10 @@ local function add_command(parser, name, description)
 end
 
 local function add_server_options(command)
-  command:option("--base-url", "Where the API is; else BITFRONT_BASE_URL."):argname("<url>")
-  command:option("--ca-file", "Certificates to trust; else BITFRONT_CA_FILE, else the system's.")
-    :argname("<file>")
+  command:option("--base-url", "Where the API is; else the profile's, else BITFRONT_BASE_URL.")
+    :argname("<url>")
+  command:option("--ca-file", "Certificates to trust; else the profile's, else BITFRONT_CA_FILE, "
+    .. "else the system's."):argname("<file>")
   return command
 end
 
