@@ -10,6 +10,7 @@
 #include "luacall.h"
 #include "luaclient.h"
 #include "luadecimal.h"
+#include "luatext.h"
 #include "luathread.h"
 #include "outcome.h"
 #include "push.h"
@@ -402,6 +403,7 @@ EXPORT int luaopen_bitfront_core(lua_State *L) {
     bf_setfuncs(L, functions);
     bf_add_decimal(L);
     bf_add_terminal(L);
+    bf_add_text(L);
     bf_add_thread(L);
     return 1;
 }

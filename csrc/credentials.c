@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 static void wipe_free(char *text, size_t len) {
@@ -52,6 +51,61 @@ const char *bf_credentials_complaint(struct bf_span value) {
                            : "must be a string of printable ASCII characters";
 }
 
+/* ---- claims ---- */
+
+/* A lock would stay locked in a child that was forked while another thread of
+ * its parent had it. The claim of another process counts for nothing. */
+static bool claim(atomic_int *claimed) {
+    int user = 0, self = getpid();
+    return atomic_compare_exchange_strong(claimed, &user, self) ||
+           (user != self &&
+            atomic_compare_exchange_strong(claimed, &user, self));
+}
+
+/* What is done under a claim takes some microseconds. */
+static void wait_for(atomic_int *claimed) {
+    while (!claim(claimed))
+        (void)sched_yield();
+}
+
+/* ---- the pairs of this process ---- */
+
+/* Changed by whoever has claimed it, each time by a single store: a child that
+ * was forked in the middle of a change finds a list that can be read. */
+static _Atomic(struct bf_credentials *) list;
+static atomic_int list_user;
+
+static void add(struct bf_credentials *pair) {
+    wait_for(&list_user);
+    atomic_store(&pair->next, atomic_load(&list));
+    atomic_store(&list, pair);
+    atomic_store(&list_user, 0);
+}
+
+/* One that was never added is not found. */
+static void take_out(struct bf_credentials *pair) {
+    _Atomic(struct bf_credentials *) *at = &list;
+    wait_for(&list_user);
+    while (atomic_load(at) && atomic_load(at) != pair)
+        at = &atomic_load(at)->next;
+    if (atomic_load(at))
+        atomic_store(at, atomic_load(&pair->next));
+    atomic_store(&list_user, 0);
+}
+
+void bf_credentials_each(bf_credentials_visit *visit, void *with) {
+    wait_for(&list_user);
+    for (const struct bf_credentials *pair = atomic_load(&list); pair;
+         pair = atomic_load(&pair->next)) {
+        visit(with, bf_span_of(pair->key));
+        if (pair->secret)
+            visit(with, (struct bf_span){pair->secret, pair->secret_len});
+    }
+    atomic_store(&list_user, 0);
+}
+
+/* ---- making one ---- */
+
 static struct bf_credentials *copy(struct bf_span key, struct bf_span secret) {
     struct bf_credentials *pair = calloc(1, sizeof *pair);
     if (!pair)
@@ -67,6 +121,7 @@ static struct bf_credentials *copy(struct bf_span key, struct bf_span secret) {
     pair->key = pair->header + strlen("X-API-KEY: ");
     memcpy(pair->secret, secret.text, secret.len);
     pair->secret_len = secret.len;
+    add(pair);
     return pair;
 }
 
@@ -98,20 +153,11 @@ bool bf_credentials_are(const struct bf_credentials *pair, struct bf_span key,
 
 /* ---- the key schedule, and who uses it ---- */
 
-/* A lock would stay locked in a child that was forked while another thread of
- * its parent signed. The claim of another process counts for nothing. */
-static bool claim(struct bf_credentials *pair) {
-    int user = 0, self = getpid();
-    return atomic_compare_exchange_strong(&pair->user, &user, self) ||
-           (user != self &&
-            atomic_compare_exchange_strong(&pair->user, &user, self));
-}
-
 /* Of the one who wipes and the one who signs, the later one finds what the
  * other has left. */
 static void let_go(struct bf_credentials *pair) {
     atomic_store(&pair->user, 0);
-    if (atomic_load(&pair->wiped) && claim(pair)) {
+    if (atomic_load(&pair->wiped) && claim(&pair->user)) {
         EVP_MAC_CTX_free(pair->mac);
         pair->mac = NULL;
         atomic_store(&pair->user, 0);
@@ -119,11 +165,13 @@ static void let_go(struct bf_credentials *pair) {
 }
 
 void bf_credentials_wipe(struct bf_credentials *pair) {
-    wipe_free(pair->secret, pair->secret_len);
+    char *secret = pair->secret;
+    wait_for(&list_user);
     pair->secret = NULL;
-    pair->secret_len = 0;
+    atomic_store(&list_user, 0);
+    wipe_free(secret, pair->secret_len);
     atomic_store(&pair->wiped, true);
-    if (claim(pair))
+    if (claim(&pair->user))
         let_go(pair);
 }
 
@@ -131,8 +179,7 @@ enum bf_signed bf_credentials_sign(struct bf_credentials *pair,
                                    const struct bf_span *parts, size_t count,
                                    char hex[BF_SIGNATURE_LEN + 1]) {
     enum bf_signed result = BF_SIGN_WIPED;
-    while (!claim(pair))
-        (void)sched_yield(); /* a signature takes some microseconds */
+    wait_for(&pair->user);
     if (!atomic_load(&pair->wiped))
         result =
             bf_sign(pair->mac, parts, count, hex) ? BF_SIGNED : BF_SIGN_FAILED;
@@ -150,62 +197,10 @@ struct bf_credentials *bf_credentials_ref(struct bf_credentials *pair) {
 void bf_credentials_unref(struct bf_credentials *pair) {
     if (!pair || atomic_fetch_sub(&pair->refs, 1) > 1)
         return;
+    take_out(pair);
     bf_credentials_wipe(pair);
     wipe_free(pair->header, pair->header ? strlen(pair->header) : 0);
     free(pair);
-}
-
-/* Writes "***" (or less, for a shorter needle) over each `needle`. Hex digits
- * and header names come back in either case, so case is ignored. */
-static size_t strike_out(char *text, size_t len, const char *needle,
-                         size_t needle_len) {
-    size_t out = 0, in = 0;
-    size_t stars = needle_len < 3 ? needle_len : 3;
-    while (in < len) {
-        if (needle_len > 0 && len - in >= needle_len &&
-            strncasecmp(text + in, needle, needle_len) == 0) {
-            memset(text + out, '*', stars);
-            out += stars;
-            in += needle_len;
-        } else {
-            text[out++] = text[in++];
-        }
-    }
-    return out;
-}
-
-static size_t hex_run(const char *text, size_t len) {
-    size_t run = 0;
-    while (run < len && ((text[run] >= '0' && text[run] <= '9') ||
-                         (text[run] >= 'a' && text[run] <= 'f') ||
-                         (text[run] >= 'A' && text[run] <= 'F')))
-        run++;
-    return run;
-}
-
-/* This call's signature, and those of calls before it. */
-static size_t strike_out_signatures(char *text, size_t len) {
-    size_t out = 0, in = 0;
-    while (in < len) {
-        size_t run = hex_run(text + in, len - in), step = run ? run : 1;
-        if (run >= BF_SIGNATURE_LEN) {
-            memset(text + out, '*', 3);
-            out += 3;
-        } else {
-            memmove(text + out, text + in, step);
-            out += step;
-        }
-        in += step;
-    }
-    return out;
-}
-
-size_t bf_credentials_redact(const struct bf_credentials *pair, char *text,
-                             size_t len) {
-    if (pair->secret)
-        len = strike_out(text, len, pair->secret, pair->secret_len);
-    len = strike_out(text, len, pair->key, strlen(pair->key));
-    return strike_out_signatures(text, len);
 }
 
 bool bf_credentials_id(const struct bf_credentials *pair,
@@ -217,9 +212,4 @@ bool bf_credentials_id(const struct bf_credentials *pair,
         return false;
     bf_to_hex(digest, sizeof digest, hex);
     return true;
-}
-
-bool bf_credentials_exceed(const struct bf_credentials *pair, size_t len) {
-    return len < strlen(pair->key) && len < pair->secret_len &&
-           len < BF_SIGNATURE_LEN;
 }

@@ -15,11 +15,12 @@ struct bf_credentials {
     atomic_uint refs;
     char *header; /* "X-API-KEY: ..." */
     char *key;    /* points into it */
-    char *secret; /* NULL once wiped; Lua's thread alone looks at it */
+    char *secret; /* NULL once wiped */
     size_t secret_len;
     EVP_MAC_CTX *mac; /* the secret's key schedule, for who has claimed it */
     atomic_int user;  /* the process that has claimed it, or 0 */
     atomic_bool wiped;
+    _Atomic(struct bf_credentials *) next; /* in the list of all pairs */
 };
 
 /* What is wrong with a key or a secret, in words that follow its name; NULL
@@ -60,19 +61,16 @@ enum bf_signed bf_credentials_sign(struct bf_credentials *credentials,
 struct bf_credentials *bf_credentials_ref(struct bf_credentials *credentials);
 void bf_credentials_unref(struct bf_credentials *credentials); /* or NULL */
 
-/* Replaces the key, the secret and whatever may be a signature wherever they
- * stand in `text`; returns the new length. The text never grows. */
-size_t bf_credentials_redact(const struct bf_credentials *credentials,
-                             char *text, size_t len);
+/* Calls `visit` for the key of each pair of this process, and for its secret
+ * where that is not wiped yet. No pair comes or goes meanwhile, so it must be
+ * quick and must not call back; from any thread. */
+typedef void bf_credentials_visit(void *with, struct bf_span credential);
+void bf_credentials_each(bf_credentials_visit *visit, void *with);
 
 /* Writes the hex SHA-256 of the key: what it is called where others may see
  * it. False: no memory. */
 bool bf_credentials_id(const struct bf_credentials *credentials,
                        char hex[BF_SIGNATURE_LEN + 1]);
-
-/* Is a text of this length too short to hold any of them? */
-bool bf_credentials_exceed(const struct bf_credentials *credentials,
-                           size_t len);
 
 /* "Name: value" in memory of its own, or NULL. */
 char *bf_header_line(const char *name, struct bf_span value);

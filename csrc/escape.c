@@ -28,6 +28,28 @@ bool bf_is_low(long code) {
     return code >= 0xDC00 && code <= 0xDFFF;
 }
 
+size_t bf_utf8_length(const char *at, const char *end) {
+    const unsigned char *u = (const unsigned char *)at;
+    unsigned more = *u >= 0xF0 ? 3 : *u >= 0xE0 ? 2 : 1;
+    unsigned char low = 0x80, high = 0xBF; /* of the second byte */
+    if (*u < 0xC2 || *u > 0xF4 || end - at <= (ptrdiff_t)more)
+        return 0;
+    if (*u == 0xE0)
+        low = 0xA0;
+    else if (*u == 0xED)
+        high = 0x9F;
+    else if (*u == 0xF0)
+        low = 0x90;
+    else if (*u == 0xF4)
+        high = 0x8F;
+    if (u[1] < low || u[1] > high)
+        return 0;
+    for (unsigned i = 2; i <= more; i++)
+        if (u[i] >> 6 != 2)
+            return 0;
+    return more + 1;
+}
+
 static char *put_utf8(char *out, long code) {
     if (code < 0x80) {
         *out++ = (char)code;

@@ -47,6 +47,10 @@ int bf_hex_digit(char c);
 /* The four hex digits at `at`, or -1. */
 long bf_hex4(const char *at, const char *end);
 
+/* How many bytes the character of two to four bytes at `at` has; 0 where it is
+ * none: no overlong form, no surrogate, nothing above U+10FFFF. */
+size_t bf_utf8_length(const char *at, const char *end);
+
 /* The halves of a surrogate pair. */
 bool bf_is_high(long code);
 bool bf_is_low(long code);

@@ -3,9 +3,8 @@
 #include "amount.h"
 #include "compat.h"
 #include "luadecimal.h"
+#include "luatext.h"
 #include "request.h"
-
-#define MESSAGE_MAX 512 /* bytes of the server's words in an error */
 
 static void set_string(lua_State *L, const char *key, const char *value) {
     if (!value)
@@ -32,38 +31,6 @@ static void push_string(lua_State *L, const struct bf_string *string) {
     lua_remove(L, -2); /* the scratch */
 }
 
-/* At most MESSAGE_MAX bytes, not cut within a character. */
-static size_t cut(const char *text, size_t len) {
-    if (len <= MESSAGE_MAX)
-        return len;
-    len = MESSAGE_MAX;
-    while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
-        len--;
-    return len;
-}
-
-/* A text of the server's, with what it might echo of the credentials struck out
- * before it is cut: a cut could leave half of a secret behind. */
-static void push_text(lua_State *L, const struct bf_transfer *t,
-                      const struct bf_string *string) {
-    char *text = bf_newuserdata(L, string->len + 1);
-    size_t len = bf_string_decode(string, text);
-    if (t->credentials)
-        len = bf_credentials_redact(t->credentials, text, len);
-    lua_pushlstring(L, text, cut(text, len));
-    lua_remove(L, -2); /* the scratch */
-}
-
-/* A coin code as it came; one that is long enough to be an echo is no coin's.
- */
-static void push_currency(lua_State *L, const struct bf_transfer *t,
-                          const struct bf_string *currency) {
-    if (!t->credentials || bf_credentials_exceed(t->credentials, currency->len))
-        push_string(L, currency);
-    else
-        push_text(L, t, currency);
-}
-
 /* ---- a reply ---- */
 
 /* The reader has checked that the amount is in range. */
@@ -82,9 +49,8 @@ static void push_amount(lua_State *L, struct bf_span amount,
 
 /* The three names stay on the stack while the records are made: setting a
  * field by a name that is there already saves looking it up each time. */
-static void push_balances(lua_State *L, const struct bf_transfer *t,
+static void push_balances(lua_State *L, const struct bf_reply *reply,
                           enum bf_amounts amounts) {
-    const struct bf_reply *reply = &t->reply;
     int names = lua_gettop(L) + 1;
     luaL_checkstack(L, 12, "balances");
     lua_pushliteral(L, "currency");
@@ -95,7 +61,7 @@ static void push_balances(lua_State *L, const struct bf_transfer *t,
         const struct bf_balance *balance = &reply->balances[i];
         lua_createtable(L, 0, 3);
         lua_pushvalue(L, names);
-        push_currency(L, t, &balance->currency);
+        push_string(L, &balance->currency);
         lua_rawset(L, -3);
         lua_pushvalue(L, names + 1);
         push_amount(L, balance->balance, amounts);
@@ -117,7 +83,7 @@ static void push_info(lua_State *L, const struct bf_transfer *t,
     }
     lua_createtable(L, 0, 8);
     if (reply->has_zone) {
-        push_text(L, t, &reply->zone);
+        bf_push_clean_string(L, &reply->zone);
         lua_setfield(L, -2, "timezone");
     }
     if (reply->has_time)
@@ -125,7 +91,7 @@ static void push_info(lua_State *L, const struct bf_transfer *t,
     if (reply->has_code)
         set_integer(L, "statusCode", reply->status_code);
     if (reply->has_message) {
-        push_text(L, t, &reply->message);
+        bf_push_clean_string(L, &reply->message);
         lua_setfield(L, -2, "statusMessage");
     }
     set_integer(L, "http_status", t->head.status);
@@ -137,7 +103,8 @@ static void push_error(lua_State *L, const struct bf_fault *fault) {
     lua_createtable(L, 0, 8);
     set_string(L, "kind", bf_kind_name(fault->kind));
     set_string(L, "code", fault->code);
-    set_string(L, "message", fault->text);
+    bf_push_clean(L, fault->text, strlen(fault->text));
+    lua_setfield(L, -2, "message");
 }
 
 int bf_push_fault(lua_State *L, const struct bf_fault *fault) {
@@ -147,12 +114,11 @@ int bf_push_fault(lua_State *L, const struct bf_fault *fault) {
 }
 
 /* The exchange's own words for it. Which kind a code is, is Lua's table. */
-static void add_refusal(lua_State *L, const struct bf_transfer *t,
-                        const struct bf_reply *reply) {
+static void add_refusal(lua_State *L, const struct bf_reply *reply) {
     set_integer(L, "code", reply->status_code);
     if (!reply->has_message)
         return;
-    push_text(L, t, &reply->message);
+    bf_push_clean_string(L, &reply->message);
     lua_setfield(L, -2, "message");
 }
 
@@ -168,7 +134,7 @@ static void push_failure(lua_State *L, const struct bf_transfer *t,
     long retry_after = bf_head_retry_after(&t->head);
     push_error(L, &t->fault);
     if (t->fault.kind == BF_API)
-        add_refusal(L, t, reply);
+        add_refusal(L, reply);
     if (t->head.status)
         set_integer(L, "http_status", t->head.status);
     if (reply->has_time)
@@ -187,7 +153,7 @@ static void push_value(lua_State *L, const struct bf_transfer *t,
                        const struct bf_reply *reply, enum bf_want want,
                        enum bf_amounts amounts) {
     if (want == BF_BALANCES)
-        push_balances(L, t, amounts);
+        push_balances(L, reply, amounts);
     else if (reply->has_data)
         lua_pushlstring(L, reply->data.text, reply->data.len);
     else

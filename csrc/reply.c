@@ -1,7 +1,9 @@
 #include "reply.h"
 
 #include "decimal.h"
+#include "redact.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +64,12 @@ static void complain(struct reader *r, long index, const char *field,
                  place, field ? "." : "", field ? field : "", what);
 }
 
+static bool no_memory(struct reader *r) {
+    r->scan.no_memory = true;
+    r->scan.problem = "not enough memory";
+    return false;
+}
+
 static struct bf_balance *new_balance(struct reader *r) {
     struct bf_reply *reply = r->reply;
     if (reply->count == reply->cap) {
@@ -69,8 +77,7 @@ static struct bf_balance *new_balance(struct reader *r) {
         struct bf_balance *all =
             realloc(reply->balances, cap * sizeof *reply->balances);
         if (!all) {
-            r->scan.no_memory = true;
-            r->scan.problem = "not enough memory";
+            (void)no_memory(r);
             return NULL;
         }
         reply->balances = all;
@@ -80,12 +87,36 @@ static struct bf_balance *new_balance(struct reader *r) {
     return &reply->balances[reply->count++];
 }
 
+static bool has_credential(struct reader *r, const struct bf_string *string) {
+    char *text;
+    bool found;
+    if (!string->escaped)
+        return bf_redact_finds(string->text, string->len);
+    text = malloc(string->len);
+    if (!text)
+        return no_memory(r);
+    found = bf_redact_finds(text, bf_string_decode(string, text));
+    OPENSSL_cleanse(text, string->len);
+    free(text);
+    return found;
+}
+
+/* Data is never altered: what must not be shown is refused. */
+static void check_currency(struct reader *r, long index,
+                           const struct bf_string *currency) {
+    if (currency->len == 0 || bf_string_has_nul(currency))
+        complain(r, index, "currency", "must not be empty or hold a NUL");
+    else if (has_credential(r, currency))
+        complain(r, index, "currency",
+                 "must not hold an API key, a secret or a signature");
+}
+
 static void read_currency(struct reader *r, long index,
                           struct bf_string *currency) {
-    if (!read_string(r, currency))
+    if (read_string(r, currency))
+        check_currency(r, index, currency);
+    else
         complain(r, index, "currency", "must be a string");
-    else if (currency->len == 0 || bf_string_has_nul(currency))
-        complain(r, index, "currency", "must not be empty or hold a NUL");
 }
 
 static void read_amount(struct reader *r, long index, const char *field,
@@ -140,8 +171,13 @@ static void read_balance(struct reader *r, long index) {
         (void)bf_scan_skip(&r->scan);
         return;
     }
-    if (!(into = new_balance(r)) || read_documented(r, into) ||
-        !bf_scan_open(&r->scan, &nest))
+    if (!(into = new_balance(r)))
+        return;
+    if (read_documented(r, into)) {
+        check_currency(r, index, &into->currency);
+        return;
+    }
+    if (!bf_scan_open(&r->scan, &nest))
         return;
     while (bf_scan_member(&r->scan, &nest, &key))
         read_field(r, index, into, &key);

@@ -86,29 +86,10 @@ static bool skip_escape(struct bf_scan *scan) {
     return true;
 }
 
-/* Past one character of two to four bytes: no overlong form, no surrogate,
- * nothing above U+10FFFF. */
 static bool skip_utf8(struct bf_scan *scan) {
-    const unsigned char *u = (const unsigned char *)scan->at;
-    unsigned more = *u >= 0xF0 ? 3 : *u >= 0xE0 ? 2 : 1;
-    unsigned char low = 0x80, high = 0xBF; /* of the second byte */
-    if (*u < 0xC2 || *u > 0xF4 || scan->end - scan->at <= (ptrdiff_t)more)
-        return fail(scan, "invalid UTF-8");
-    if (*u == 0xE0)
-        low = 0xA0;
-    else if (*u == 0xED)
-        high = 0x9F;
-    else if (*u == 0xF0)
-        low = 0x90;
-    else if (*u == 0xF4)
-        high = 0x8F;
-    if (u[1] < low || u[1] > high)
-        return fail(scan, "invalid UTF-8");
-    for (unsigned i = 2; i <= more; i++)
-        if (u[i] >> 6 != 2)
-            return fail(scan, "invalid UTF-8");
-    scan->at += more + 1;
-    return true;
+    size_t len = bf_utf8_length(scan->at, scan->end);
+    scan->at += len;
+    return len > 0 || fail(scan, "invalid UTF-8");
 }
 
 static bool is_plain(unsigned char c) {

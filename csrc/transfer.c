@@ -2,6 +2,7 @@
 
 #include "body.h"
 #include "lockdown.h"
+#include "redact.h"
 #include "request.h"
 #include "url.h"
 #include "verdict.h"
@@ -284,6 +285,15 @@ static void spoil_connection(struct bf_transfer *t) {
         (void)shutdown(fd, SHUT_RDWR);
 }
 
+/* In libcurl's text may be what the peer said. It is cut to fit, so it must be
+ * clean before it becomes a part of another text. */
+static void blame_libcurl(struct bf_transfer *t, CURLcode result) {
+    char marks[sizeof t->curl_text];
+    size_t len = strlen(t->curl_text);
+    t->curl_text[bf_redact(t->curl_text, len, marks)] = '\0';
+    bf_verdict(t->easy, result, t->curl_text, &t->head, &t->fault);
+}
+
 void bf_transfer_done(struct bf_transfer *t, CURLcode result) {
     const struct bf_head *head = &t->head;
     if (result != CURLE_OK)
@@ -298,7 +308,7 @@ void bf_transfer_done(struct bf_transfer *t, CURLcode result) {
     else if (result == CURLE_OK)
         (void)is_whole(t, &t->fault);
     else
-        bf_verdict(t->easy, result, t->curl_text, head, &t->fault);
+        blame_libcurl(t, result);
 }
 
 bool bf_transfer_resolving(struct bf_transfer *t) {

@@ -378,14 +378,31 @@ describe("a whole reply", function()
       assert.falsy(text:find(support.SECRET:sub(-6), 1, true))
     end)
 
-    it("the key anywhere else has it struck out there too", function()
-      local body = support.success(
-        '[{"currency":"{X-API-KEY}","balance":1,"availableBalance":1}]')
-        :gsub("UTC", "{X-API-KEY}", 1)
-      local balances, _, info = support.balances(
+    it("the key in the timezone has it struck out there too", function()
+      local body = support.success():gsub("UTC", "{X-API-KEY}", 1)
+      local _, _, info = support.balances(
         faultd:url { reply = support.reply(body, { echo = 1 }), echo = 1 })
-      assert.equal("***", balances[1].currency)
       assert.equal("***", info.timezone)
+    end)
+
+    for name, spelled in pairs {
+      ["in small letters"] = support.KEY:lower(),
+      ["as in a URL"] = support.KEY:gsub("^6W", "%%36%%57"),
+      ["as in JSON within JSON"] = support.KEY:gsub("^6W", "\\\\u0036\\\\u0057"),
+      ["twice over"] = support.KEY .. support.KEY,
+      ["in its secret's arms"] = support.SECRET .. support.KEY .. support.SECRET,
+    } do
+      it("the key " .. name .. " has it struck out", function()
+        assert.truthy(echo("<" .. spelled .. ">"):find("<***>", 1, true))
+      end)
+    end
+
+    it("what overlaps has all of it struck out", function()
+      local other = support.client { api_key = support.KEY:sub(-9) .. "-tail", api_secret = "s",
+        base_url = "http://127.0.0.1:1" }
+      local text = echo("<" .. support.KEY .. "-tail>")
+      other:close()
+      assert.truthy(text:find("<***>", 1, true), text)
     end)
 
     it("the secret where the message is cut leaves no part of it", function()
@@ -393,6 +410,77 @@ describe("a whole reply", function()
         local text = echo(("."):rep(lead) .. support.SECRET)
         assert.falsy(text:find(".." .. support.SECRET:sub(1, 1), 1, true))
       end
+    end)
+  end)
+
+  describe("has coin codes", function()
+    local signature = ("0123456789abcdefABCDEF0123456789"):rep(2)
+    local escaped = support.KEY:gsub(".", function(c)
+      return ("\\u%04X"):format(c:byte())
+    end)
+
+    it("that are never altered, whatever the credentials are", function()
+      for code, pair in pairs {
+        USDT = { "k1", "s" }, ATC = { "a", "b" }, BTC = { "BTC", "BTC" },
+        AVALANC = { "avalanc", "AVALANC" }, ["a\226\128\174"] = { "k", "s" },
+      } do
+        local balances = ask(support.success("[" .. record('"' .. code .. '"', 1) .. "]"),
+          { api_key = pair[1], api_secret = pair[2] })
+        assert.equal(code, balances[1].currency)
+      end
+    end)
+
+    local ROWS = {
+      { "the API key", support.KEY },
+      { "the API key in small letters", support.KEY:lower() },
+      { "the API key within", "A" .. support.KEY .. "Z" },
+      { "the API key in escapes", escaped },
+      { "the API key half in escapes", escaped:sub(1, 12) .. support.KEY:sub(3) },
+      { "the secret", support.SECRET },
+      { "a signature", signature },
+      { "a signature in escapes", "\\u0030" .. signature:sub(2) },
+    }
+
+    for _, row in ipairs(ROWS) do
+      it("of which none may hold " .. row[1], function()
+        local bad = record('"' .. row[2] .. '"', 1)
+        local odd = bad:gsub("{", '{"x":1,', 1) -- not as the documents spell it
+        local good = record('"BTC"', 1)
+        for place, data in pairs {
+          ["responseData[3].currency"] = "[" .. (good .. ","):rep(3) .. bad .. "]",
+          ["responseData[1].currency"] = "[" .. good .. "," .. odd .. "]",
+          ["responseData.currency"] = bad,
+        } do
+          local client = support.client { base_url = faultd:url_body(support.success(data)) }
+          local records, err
+          if data == bad then
+            records, err = client:balance "BTC"
+          else
+            records, err = client:balances()
+          end
+          client:close()
+          assert.is_nil(records)
+          assert.equal("protocol", err.kind)
+          assert.equal("schema", err.code)
+          assert.equal(place .. " must not hold an API key, a secret or a signature", err.message)
+        end
+      end)
+    end
+
+    it("that may be what a credential begins with", function()
+      local code = support.KEY:sub(1, -2)
+      local records = ask(support.success("[" .. record('"' .. code .. '"', 1) .. "]"))
+      assert.equal(code, records[1].currency)
+    end)
+
+    it("of which none may hold another account's key", function()
+      local other = support.client { api_key = "another-key", api_secret = "s",
+        base_url = "http://127.0.0.1:1" }
+      local body = support.success("[" .. record('"another-key"', 1) .. "]")
+      local _, err = ask(body)
+      assert.equal("schema", err.code)
+      other:close() -- and is known no more
+      assert.equal("another-key", (ask(body))[1].currency)
     end)
   end)
 
@@ -408,6 +496,11 @@ describe("a whole reply", function()
       local data, _, info = get(support.success('{"a":[1,"x",{"b":true}]}'))
       assert.same({ a = { 1, "x", { b = true } } }, data)
       assert.equal(1000, info.statusCode)
+    end)
+
+    it("gives it as it came, even with the key in it", function()
+      assert.same({ key = support.KEY, text = "\27[2J" },
+        (get(support.success('{"key":"' .. support.KEY .. '","text":"\\u001b[2J"}'))))
     end)
 
     it("gives a refusal's kind", function()

@@ -130,6 +130,21 @@ describe("the network", function()
       end)
     end
 
+    it("at a certificate that names credentials, and shows none", function()
+      local dir = support.tmpdir()
+      local subject = ("\27[2J%s %s"):format(support.KEY, support.SECRET)
+      support.must(("openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out only.pem "
+        .. "-days 1000 -subj %s && cat only.pem key.pem >both.pem")
+        :format(support.quote("/CN=" .. subject)), { cwd = dir })
+      local echoing = support.faultd { echoing = dir .. "/both.pem" }
+      local _, err = support.balances(echoing:url_body(BODY, { listener = "echoing" }),
+        { ca_file = dir .. "/only.pem" })
+      echoing:stop()
+      assert.equal("tls", err.kind)
+      assert.equal("hostname", err.code)
+      assert.truthy(err.message:find("'\\x1B[2J*** ***'", 1, true), err.message)
+    end)
+
     it("at the good certificate where another CA is trusted", function()
       local stranger = support.certs().selfsigned
       assert.equal("tls", select(2, support.balances(faultd:url_body(BODY),

@@ -574,3 +574,124 @@ describe("credentials", function()
     end)
   end)
 end)
+
+describe("the credentials of every account of the process", function()
+  local core = require "bitfront.core"
+  local faultd
+
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+
+  local function account(key, secret, options)
+    local all = { api_key = key, api_secret = secret, base_url = "http://127.0.0.1:1" }
+    for name, value in pairs(options or {}) do all[name] = value end
+    return support.client(all)
+  end
+
+  local function refusal(text)
+    return faultd:url_body(support.refusal(5000, '"' .. text .. '"'))
+  end
+
+  local ASKS = {
+    ["balances"] = function(client) return client:balances() end,
+    ["server_time"] = function(client) return client:server_time() end,
+    ["get, signed,"] = function(client) return client:get "/v1/x" end,
+    ["get, unsigned,"] = function(client) return client:get "/v1/public/x" end,
+  }
+
+  local function message_of(text, ask)
+    local client = account("asking-key", "asking-secret", { base_url = refusal(text) })
+    local _, err, info = (ask or ASKS.balances)(client)
+    client:close()
+    assert.equal(err.message, info.statusMessage)
+    return err.message
+  end
+
+  for name, ask in pairs(ASKS) do
+    it("are struck out of what " .. name .. " gives back", function()
+      local other = account("first-account-key", "first-account-secret")
+      assert.equal("<***|***|***|***|***>", message_of("<first-account-key|"
+        .. "FIRST-account-secret|asking-key|asking-secret|" .. ("0a"):rep(32) .. ">", ask))
+      other:close()
+    end)
+  end
+
+  it("are looked for while a client has them", function()
+    local one, two = account("shared-key", "secret-of-one"), account("shared-key", "secret-of-two")
+    one:close()
+    assert.equal("*** secret-of-one ***", message_of "shared-key secret-of-one secret-of-two")
+    two:close()
+    assert.equal("shared-key", message_of "shared-key")
+  end)
+
+  it("are not looked for where they are shorter than 8 characters", function()
+    local other = account("SUCCESS", "server")
+    assert.equal("SUCCESS of a server", message_of "SUCCESS of a server")
+    other:close()
+  end)
+
+  it("may be many", function()
+    local clients = {}
+    for i = 1, 300 do clients[i] = account(("key-number-%d-"):format(i), "secret") end
+    for i = 300, 2, -2 do clients[i]:close() end
+    assert.equal("*** key-number-2- *** key-number-300-",
+      message_of "key-number-1- key-number-2- key-number-299- key-number-300-")
+    for i = 1, 300, 2 do clients[i]:close() end
+  end)
+
+  it("are struck out of what a limiter's store says", function()
+    local function broken() return nil, "bad asking-key\27[2J asking-secret" end
+    local client = account("asking-key", "asking-secret",
+      { rate_limit = { store = { acquire = broken, release = broken, fill = broken } } })
+    local _, err = client:balances()
+    client:close()
+    assert.equal("store", err.code)
+    assert.truthy(err.message:find("bad ***\\x1B[2J ***", 1, true), err.message)
+  end)
+
+  it("are struck out of what comes from the engine's thread", function()
+    local other = account("first-account-key", "first-account-secret")
+    local client = assert(core.new { ca_file = faultd.ca_file, user_agent = "spec",
+      base_url = refusal "of first-account-key", connect_timeout = 3, max_body = 1e6 })
+    local job = assert(core.thread_start(client, "public", "/v1/public/time", nil, core.now() + 5))
+    local last = core.now() + 20
+    while not job:done() do
+      assert(core.now() < last, "the job does not end")
+      core.sleep(0.001)
+    end
+    assert.equal("of ***", select(2, job:finish()).message)
+    client:close()
+    other:close()
+  end)
+
+  it("leave no more than 7 characters of one that was cut at the text's end", function()
+    local client = account(support.KEY, support.SECRET)
+    for len = 1, #support.SECRET do
+      local begun = support.SECRET:sub(1, len)
+      assert.equal("x" .. (len < 8 and begun or "***"), core.clean("x" .. begun))
+    end
+    local ordinary = support.SECRET:sub(1, 20) .. "-"
+    assert.equal(ordinary, core.clean(ordinary))
+    client:close()
+  end)
+end)
+
+describe("a text that is shown", function()
+  local core = require "bitfront.core"
+
+  it("has what steers a terminal, and what is not UTF-8, written out", function()
+    for text, shown in pairs {
+      [""] = "", ["plain"] = "plain", ["\0\1\27\127"] = "\\x00\\x01\\x1B\\x7F",
+      ["\195\169\240\159\152\128"] = "\195\169\240\159\152\128",
+      ["\194\128\194\159\194\160"] = "\\x80\\x9F\194\160",
+      ["\226\128\174\239\187\191"] = "\\u{202E}\\u{FEFF}",
+      ["a\195"] = "a\\xC3", ["\195a"] = "\\xC3a", ["\255\254"] = "\\xFF\\xFE",
+      ["\193\129"] = "\\xC1\\x81", ["\224\130\155"] = "\\xE0\\x82\\x9B", -- overlong
+      ["\237\160\128"] = "\\xED\\xA0\\x80", ["\244\144\128\128"] = "\\xF4\\x90\\x80\\x80",
+    } do
+      assert.equal(shown, core.escape(text))
+      assert.equal(shown, core.clean(text))
+      assert.equal(shown, core.clean(shown)) -- and again, nothing more
+    end
+  end)
+end)

@@ -34,8 +34,9 @@ function _M.certs()
 end
 
 ---A running fault server; see faultd.lua.
-function _M.faultd()
-  return require "spec.support.faultd".start()
+---@param more? table<string, string>
+function _M.faultd(more)
+  return require "spec.support.faultd".start(more)
 end
 
 ---A proxy that delays what passes through it; see jitterd.lua.

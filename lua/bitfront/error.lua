@@ -1,6 +1,7 @@
 -- What a call returns when it fails: a table that reads well wherever a string
 -- was expected.
 
+local native = require "bitfront.native"
 local status = require "bitfront.status"
 
 local _M = {}
@@ -18,24 +19,24 @@ local _M = {}
 
 local Error = {}
 
--- Terminals obey control characters, and a server chose some of these bytes.
--- U+0080 to U+009F are control characters too (as UTF-8: C2 80 to C2 9F).
-local function harmless(text)
-  return (text:gsub("%c", "?"):gsub("\194[\128-\159]", "?"))
-end
-
 function Error:__tostring()
-  local message = harmless(tostring(self.message))
-  return ("bitfront: %s (%s): %s"):format(self.kind, self.code, message)
+  return ("bitfront: %s (%s): %s"):format(self.kind, self.code, tostring(self.message))
 end
 
 function Error.__concat(left, right)
   return tostring(left) .. tostring(right)
 end
 
+-- While the C module is not loaded, which it may have failed to be, nobody
+-- outside was asked anything.
+local function clean(message)
+  return package.loaded["bitfront.core"] and native.clean(message) or message
+end
+
 --- Makes an error of a table that has kind, code and message; or, for a refusal
 --- by the exchange, the statusCode as its code and no kind. The table itself
---- becomes the error.
+--- becomes the error. Whoever the message is of, it is clean then: no
+--- credentials of any account, no signatures, no control characters.
 ---@param fields table
 ---@param attempts integer  requests made
 ---@return bitfront.Error
@@ -46,7 +47,7 @@ function _M.new(fields, attempts)
     local meaning = status.meaning(fields.code)
     fields.kind, fields.retryable = meaning.kind, meaning.retryable
   end
-  fields.attempts = attempts
+  fields.attempts, fields.message = attempts, clean(fields.message)
   return setmetatable(fields, Error)
 end
 

@@ -1,62 +1,14 @@
 --- Text that is safe to show: for a terminal, in JSON, and how wide it is.
 
+local native = require "bitfront.native"
+
 local _M = {}
-
--- Characters that steer a terminal or change the order of what is read: C0,
--- DEL, C1, marks and overrides of direction, invisible characters and
--- separators of lines.
-local function is_hidden(code)
-  return code < 0x20 or (code >= 0x7F and code < 0xA0)
-    or code == 0xAD or code == 0x61C or code == 0xFEFF
-    or (code >= 0x200B and code <= 0x200F)
-    or (code >= 0x2028 and code <= 0x202E)
-    or (code >= 0x2060 and code <= 0x206F)
-end
-
--- The code point of one UTF-8 character. Overlong forms come out as what they
--- hide, so they are escaped as that.
-local function code_point(char)
-  local lead = char:byte()
-  local code = lead < 0x80 and lead or lead % 2 ^ (7 - #char)
-  for i = 2, #char do
-    code = code * 64 + char:byte(i) % 64
-  end
-  return code
-end
-
-local SEQUENCES = {
-  "^[%z\1-\127]", "^[\194-\223][\128-\191]", "^[\224-\239][\128-\191][\128-\191]",
-  "^[\240-\244][\128-\191][\128-\191][\128-\191]",
-}
-
-local function next_char(text, at)
-  for _, sequence in ipairs(SEQUENCES) do
-    local char = text:match(sequence, at)
-    if char then return char end
-  end
-end
-
--- The text with every hidden character as `hide` writes it; a byte that is not
--- UTF-8 is hidden too.
-local function replace_hidden(text, hide)
-  if not text:find("[%z\1-\31\127-\255]") then return text end
-  local parts, at = {}, 1
-  while at <= #text do
-    local char = next_char(text, at)
-    local code = char and code_point(char) or text:byte(at)
-    parts[#parts + 1] = char and not is_hidden(code) and char or hide(code)
-    at = at + (char and #char or 1)
-  end
-  return table.concat(parts)
-end
 
 ---The text with what could steer a terminal written out, as \x1B or \u{202E}.
 ---@param text any
 ---@return string
 function _M.escape(text)
-  return (replace_hidden(tostring(text), function(code)
-    return string.format(code < 0x100 and "\\x%02X" or "\\u{%04X}", code)
-  end))
+  return native.escape(tostring(text))
 end
 
 ---The text as a JSON string. lua-cjson leaves C1 and marks of direction as they
@@ -64,9 +16,7 @@ end
 ---@param text string
 ---@return string
 function _M.json(text)
-  return (replace_hidden(require("cjson").encode(text), function(code)
-    return string.format("\\u%04x", code)
-  end))
+  return native.escape(require("cjson").encode(text), true)
 end
 
 -- Unicode's East Asian width W and F, and what is drawn over the character
@@ -108,6 +58,16 @@ local function is_among(code, ranges)
     end
   end
   return false
+end
+
+-- The code point of one UTF-8 character.
+local function code_point(char)
+  local lead = char:byte()
+  local code = lead < 0x80 and lead or lead % 2 ^ (7 - #char)
+  for i = 2, #char do
+    code = code * 64 + char:byte(i) % 64
+  end
+  return code
 end
 
 ---How many columns of a terminal a text takes that `escape` has passed.

@@ -33,12 +33,15 @@ local ECHO_LENGTH = {
 local OPTIONS = { "cut", "delay", "chunk", "gap", "echo", "serves", "idle",
                   "close" }
 
-local function listener_words(paths)
+local function listener_words(paths, more)
   local words = {}
   for _, l in ipairs(LISTENERS) do
     local word = l[1] .. ":" .. l[2]
     if l[3] then word = word .. ":" .. paths[l[3]] end
     words[#words + 1] = shell.quote(word)
+  end
+  for name, pem in pairs(more or {}) do
+    words[#words + 1] = shell.quote(name .. ":tls:" .. pem)
   end
   return table.concat(words, " ")
 end
@@ -58,12 +61,13 @@ local function read_ports(fifo)
 end
 
 ---Starts a server with every listener there is.
+---@param more? table<string, string> # further ones, and their certificates
 ---@return table # see the methods
-function _M.start()
+function _M.start(more)
   local dir, paths = shell.tmpdir(), certs.paths()
   shell.must("mkfifo " .. dir .. "/ports")
   local stdin = assert(io.popen(("exec %s %s %s >%s/ports")
-    :format(PROGRAM, dir, listener_words(paths), dir), "w"))
+    :format(PROGRAM, dir, listener_words(paths, more), dir), "w"))
   return setmetatable({
     dir = dir,
     ports = read_ports(dir .. "/ports"),

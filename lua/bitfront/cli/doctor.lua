@@ -4,7 +4,6 @@
 local accounts = require "bitfront.account"
 local core = require "bitfront.core"
 local limiter = require "bitfront.limiter"
-local text = require "bitfront.text"
 
 local _M = {}
 
@@ -170,7 +169,7 @@ function _M.examine(client)
     local seen, trouble = look[2](client, reply)
     healthy = healthy and not trouble
     lines[i] = ("%-7s  %-11s  %s\n")
-      :format(trouble and "TROUBLE" or "ok", look[1], text.escape(seen))
+      :format(trouble and "TROUBLE" or "ok", look[1], core.clean(tostring(seen)))
   end
   return table.concat(lines), healthy
 end

@@ -15,7 +15,8 @@ end
 
 ---@param message string  what is harmful in it for a terminal is written out
 function _M.say(message)
-  io.stderr:write("bitfront: ", text.escape(message), "\n")
+  local ok, shown = pcall(text.escape, message) -- by the C module, if that loads
+  io.stderr:write("bitfront: ", ok and shown or message:gsub("%c", "?"), "\n")
 end
 
 -- The numbers of standard streams that are closed go to what is opened next,
