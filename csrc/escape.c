@@ -50,6 +50,14 @@ size_t bf_utf8_length(const char *at, const char *end) {
     return more + 1;
 }
 
+size_t bf_utf8_cut(const char *text, size_t len, size_t max) {
+    if (len <= max)
+        return len;
+    while (max > 0 && ((unsigned char)text[max] & 0xC0) == 0x80)
+        max--;
+    return max;
+}
+
 static char *put_utf8(char *out, long code) {
     if (code < 0x80) {
         *out++ = (char)code;

@@ -51,6 +51,9 @@ long bf_hex4(const char *at, const char *end);
  * none: no overlong form, no surrogate, nothing above U+10FFFF. */
 size_t bf_utf8_length(const char *at, const char *end);
 
+/* At most `max` bytes of the text, not cut within a character. */
+size_t bf_utf8_cut(const char *text, size_t len, size_t max);
+
 /* The halves of a surrogate pair. */
 bool bf_is_high(long code);
 bool bf_is_low(long code);

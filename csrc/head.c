@@ -60,6 +60,16 @@ static void keep_date(char date[BF_DATE_SIZE], const char *value, size_t len) {
     date[fits ? len : 0] = '\0';
 }
 
+static void note_coding(struct bf_head *head, const char *value, size_t len) {
+    bool fits = len < sizeof head->coding;
+    if (head->encoded || is_word(value, len, "identity"))
+        return;
+    head->encoded = true;
+    len = fits ? len : 3;
+    memcpy(head->coding, fits ? value : "...", len);
+    head->coding[len] = '\0';
+}
+
 static void note(struct bf_head *head, const char *line, size_t name,
                  const char *value, size_t len) {
     if (is_word(line, name, "Content-Length")) {
@@ -69,7 +79,7 @@ static void note(struct bf_head *head, const char *line, size_t name,
         head->codings++;
         head->chunked = is_word(value, len, "chunked");
     } else if (is_word(line, name, "Content-Encoding")) {
-        head->encoded = head->encoded || !is_word(value, len, "identity");
+        note_coding(head, value, len);
     } else if (is_word(line, name, "Retry-After")) {
         head->retry_after = plain_number(value, len);
         keep_date(head->retry_date, value, len);
@@ -149,6 +159,20 @@ long bf_head_retry_after(const struct bf_head *head) {
     return (long)(seconds > DAY ? DAY : seconds);
 }
 
+static void blame_coding(const char *coding, struct bf_fault *fault) {
+    static const char *const compressions[] = {
+        "gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"};
+    for (size_t i = 0; i < sizeof compressions / sizeof *compressions; i++)
+        if (is_word(coding, strlen(coding), compressions[i]))
+            bf_fault_set(fault, BF_PROTOCOL, "framing",
+                         "the reply is compressed (%s), which was not asked "
+                         "for",
+                         coding);
+    bf_fault_set(fault, BF_PROTOCOL, "framing",
+                 "the reply has Content-Encoding \"%s\"; none was asked for",
+                 coding);
+}
+
 bool bf_head_check(const struct bf_head *head, size_t max_body,
                    struct bf_fault *fault) {
     if (head->bytes > BF_HEAD_MAX)
@@ -161,8 +185,7 @@ bool bf_head_check(const struct bf_head *head, size_t max_body,
         bf_fault_set(fault, BF_PROTOCOL, "truncated",
                      "the reply ends within its headers");
     else if (head->encoded)
-        bf_fault_set(fault, BF_PROTOCOL, "framing",
-                     "the reply is compressed, which was not asked for");
+        blame_coding(head->coding, fault);
     else if (head->lengths + head->codings != 1)
         bf_fault_set(fault, BF_PROTOCOL, "framing", "the reply has %s",
                      head->lengths + head->codings == 0

@@ -21,6 +21,7 @@ struct bf_head {
     bool ended;          /* the empty line has been seen */
     bool malformed;      /* a line that is no header line */
     bool encoded;        /* Content-Encoding other than identity */
+    char coding[32];     /* the first such, or "...": too long */
     unsigned lengths;    /* Content-Length lines, good or bad */
     unsigned codings;    /* Transfer-Encoding lines */
     bool chunked;        /* the last of them says just "chunked" */

@@ -76,15 +76,6 @@ void bf_push_clean(lua_State *L, const char *text, size_t len) {
     lua_remove(L, -2); /* the scratch */
 }
 
-/* At most `max` bytes, not cut within a character. */
-static size_t cut(const char *text, size_t len, size_t max) {
-    if (len <= max)
-        return len;
-    while (max > 0 && ((unsigned char)text[max] & 0xC0) == 0x80)
-        max--;
-    return max;
-}
-
 /* Struck out before it is cut: a cut could leave half of a secret behind. */
 void bf_push_clean_string(lua_State *L, const struct bf_string *string) {
     size_t max = string->len < LOOKED_AT ? string->len : LOOKED_AT;
@@ -93,7 +84,7 @@ void bf_push_clean_string(lua_State *L, const struct bf_string *string) {
     if (len > max)
         OPENSSL_cleanse(text + max, len - max);
     len = bf_redact(text, len < max ? len : max, text + string->len);
-    push_visible(L, text, cut(text, len, SHOWN_MAX), false);
+    push_visible(L, text, bf_utf8_cut(text, len, SHOWN_MAX), false);
     lua_remove(L, -2);
 }
 

@@ -29,7 +29,7 @@ static size_t spells(const char *at, const char *end, char c) {
         code = bf_hex4(at + 2, end);
     } else if (*at == '\\' && end - at >= 2) {
         len = 2;
-        code = at[1];
+        code = (unsigned char)at[1];
     }
     return code > 0 && code < 0x80 && fold((char)code) == fold(c) ? len : 0;
 }

@@ -1,6 +1,7 @@
 #include "reply.h"
 
 #include "decimal.h"
+#include "describe.h"
 #include "redact.h"
 
 #include <openssl/crypto.h>
@@ -275,16 +276,22 @@ static void read_envelope(struct reader *r) {
     (void)bf_scan_end(&r->scan);
 }
 
+static void blame_json(const struct bf_scan *scan, struct bf_fault *fault) {
+    if (!bf_describe_body(scan->begin, (size_t)(scan->end - scan->begin),
+                          fault))
+        bf_fault_set(fault, BF_PROTOCOL, "json",
+                     "the reply's JSON is refused: %s at byte %lu",
+                     scan->problem,
+                     (unsigned long)(scan->at - scan->begin) + 1);
+}
+
 static void judge(const struct reader *r, struct bf_fault *fault) {
     const struct bf_reply *reply = r->reply;
     const struct bf_scan *scan = &r->scan;
     if (scan->no_memory)
         bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
     else if (scan->problem)
-        bf_fault_set(fault, BF_PROTOCOL, "json",
-                     "the reply's JSON is refused: %s at byte %lu",
-                     scan->problem,
-                     (unsigned long)(scan->at - scan->begin) + 1);
+        blame_json(scan, fault);
     else if (reply->has_code && reply->status_code != BF_SUCCESS)
         bf_fault_set(fault, BF_API, NULL, "refused");
     else if (r->schema.kind != BF_OK)

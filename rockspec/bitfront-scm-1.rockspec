@@ -57,6 +57,7 @@ build = {
         "csrc/core.c",
         "csrc/credentials.c",
         "csrc/decimal.c",
+        "csrc/describe.c",
         "csrc/engine.c",
         "csrc/escape.c",
         "csrc/fault.c",

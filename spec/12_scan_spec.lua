@@ -64,6 +64,60 @@ describe("a reply's JSON", function()
     end
   end)
 
+  describe("is named for what it is where it is something else", function()
+    local BINARY = "\1\2\3\4"
+    local ROWS = {
+      { "", "is empty, not JSON" },
+      { " \r\n\t", "is empty, not JSON" },
+      { "<html><body>502</body></html>", "is an HTML page, not JSON" },
+      { "\n<!DOCTYPE HTML>\n<title>x</title>", "is an HTML page, not JSON" },
+      { '<?xml version="1.0"?>\n<HTML lang="en">', "is an HTML page, not JSON" },
+      { '<?xml version="1.0"?>\n<Error/>', "is an XML document, not JSON" },
+      { "<h1>Not found</h1>", "is HTML or XML, not JSON" },
+      { "\239\187\191" .. support.success(),
+        "begins with a byte order mark (UTF-8), not JSON" },
+      { "\255\254{\0}\0", "is UTF-16 text, not JSON" },
+      { "\254\255\0{\0}", "is UTF-16 text, not JSON" },
+      { (support.success():gsub(".", "%0\0")), "is UTF-16 text, not JSON" },
+      { (support.success():gsub(".", "\0%0")), "is UTF-16 text, not JSON" },
+      { "\31\139\8\0" .. BINARY, "is compressed (gzip), not JSON" },
+      { "\40\181\47\253" .. BINARY, "is compressed (zstd), not JSON" },
+      { "\120\156" .. BINARY, "is compressed (deflate), not JSON" },
+      { "\139\2\128" .. BINARY, "is binary data, not JSON" },
+      { "\0", "is binary data, not JSON" },
+      { "OK", 'is not JSON: it begins with "OK"' },
+      { " upstream failed\nsee the log", 'is not JSON: it begins with "upstream failed"' },
+      { "404 page not found", 'is not JSON: it begins with "404 page not found"' },
+      { "nobody", 'is not JSON: it begins with "nobody"' },
+      { "NaN", 'is not JSON: it begins with "NaN"' },
+      { "\252ber\27[2J", "is binary data, not JSON" },
+      { "\252ber", 'is not JSON: it begins with "\\xFCber"' },
+      { ("x"):rep(41), 'is not JSON: it begins with "' .. ("x"):rep(40) .. '..."' },
+      { ("x"):rep(39) .. "\195\169", 'is not JSON: it begins with "' .. ("x"):rep(39) .. '..."' },
+      { "for " .. support.KEY, 'is not JSON: it begins with "for ***"' },
+      { ("x"):rep(30) .. support.SECRET,
+        'is not JSON: it begins with "' .. ("x"):rep(30) .. '***"' },
+    }
+
+    for _, row in ipairs(ROWS) do
+      it(("- %q"):format(row[1]:sub(1, 24)), function()
+        local _, err = ask(row[1])
+        assert.equal("json", err.code)
+        assert.equal("the reply " .. row[2], err.message)
+      end)
+    end
+
+    it("but by the place where it is JSON that is wrong", function()
+      for body, place in pairs {
+        ["[1,]"] = "stray comma at byte 4", ['{"a":1'] = "a comma was expected at byte 7",
+        ['"a'] = "unfinished string at byte 3", ["true x"] = 'begins with "true x"',
+      } do
+        local _, err = ask(body)
+        assert.truthy(err.message:find(place, 1, true), err.message)
+      end
+    end)
+  end)
+
   describe("is taken where it is JSON", function()
     local DOCUMENTS = {
       "null", "true", "false", "0", "-0", "-0.0", "0e1", "0E+2", "-0e-400",

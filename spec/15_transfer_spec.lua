@@ -159,6 +159,9 @@ describe("a transfer", function()
         raw(ok(CHUNKED), in_chunks(BODY, 1000) .. "x") },
       { "compressed", raw(ok(LENGTH, "Content-Encoding: gzip"), BODY) },
       { "with an unknown encoding", raw(ok(LENGTH, "Content-Encoding: br2"), BODY) },
+      { "with an empty encoding", raw(ok(LENGTH, "Content-Encoding:"), BODY) },
+      { "with an encoding behind none",
+        raw(ok(LENGTH, "Content-Encoding: identity", "Content-Encoding: br"), BODY) },
       { "with a bare CR in the status line",
         raw({ "HTTP/1.1 200 OK\rX-A: b", LENGTH }, BODY) },
       { "with a bare CR in a header", raw(ok(LENGTH, "X-A: b\rX-C: d"), BODY) },
@@ -192,6 +195,25 @@ describe("a transfer", function()
           is_refused("protocol", "framing", row[2],
             { listener = listener, close = row[3] })
         end
+      end)
+    end
+
+    for coding, words in pairs {
+      ["gzip"] = "is compressed (gzip), which was not asked for",
+      ["X-Gzip"] = "is compressed (X-Gzip), which was not asked for",
+      ["br"] = "is compressed (br), which was not asked for",
+      ["UTF-8"] = 'has Content-Encoding "UTF-8"; none was asked for',
+      [""] = 'has Content-Encoding ""; none was asked for',
+      ["none"] = 'has Content-Encoding "none"; none was asked for',
+      ["gzip, br"] = 'has Content-Encoding "gzip, br"; none was asked for',
+      [("x"):rep(31)] = 'has Content-Encoding "' .. ("x"):rep(31) .. '"; none was asked for',
+      [("x"):rep(32)] = 'has Content-Encoding "..."; none was asked for',
+      ["\194\155" .. support.KEY] = 'has Content-Encoding "\\x9B***"; none was asked for',
+    } do
+      it(("with the encoding %q, naming it"):format(coding), function()
+        local err = is_refused("protocol", "framing",
+          raw(ok("Content-Encoding: " .. coding, LENGTH), BODY))
+        assert.equal("the reply " .. words, err.message)
       end)
     end
 
