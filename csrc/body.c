@@ -1,10 +1,24 @@
 #include "body.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FIRST 4096 /* room for some 25 balances before growing */
 #define KEPT 65536 /* a larger buffer is not kept for the next reply */
+
+/* In what a server sends may be what it was sent: nothing of it stays. */
+static void wipe(struct bf_transfer *t) {
+    if (t->body)
+        OPENSSL_cleanse(t->body, t->body_len);
+}
+
+static void drop(struct bf_transfer *t) {
+    wipe(t);
+    free(t->body);
+    t->body = NULL;
+    t->body_cap = 0;
+}
 
 static bool grow(struct bf_transfer *t, size_t need) {
     size_t cap = t->body_cap ? t->body_cap : FIRST;
@@ -12,11 +26,14 @@ static bool grow(struct bf_transfer *t, size_t need) {
         cap *= 2;
     if (cap == t->body_cap)
         return true;
-    char *body = realloc(t->body, cap);
+    char *body = malloc(cap);
     if (!body) {
         bf_fault_set(&t->fault, BF_MEMORY, "memory", "not enough memory");
         return false;
     }
+    if (t->body_len > 0)
+        memcpy(body, t->body, t->body_len);
+    drop(t);
     t->body = body;
     t->body_cap = cap;
     return true;
@@ -70,10 +87,9 @@ bool bf_body_complete(const struct bf_transfer *t) {
 }
 
 void bf_body_reset(struct bf_transfer *t) {
-    if (t->body_cap > KEPT) {
-        free(t->body);
-        t->body = NULL;
-        t->body_cap = 0;
-    }
+    if (t->body_cap > KEPT)
+        drop(t);
+    else
+        wipe(t);
     t->body_len = 0;
 }

@@ -15,7 +15,7 @@ bool bf_body_take(struct bf_transfer *transfer, const char *data, size_t len);
 /* Is its announced end there? */
 bool bf_body_complete(const struct bf_transfer *transfer);
 
-/* Forgets it; keeps the buffer for the next one, unless that is large. */
+/* Wipes it; keeps the buffer for the next one, unless that is large. */
 void bf_body_reset(struct bf_transfer *transfer);
 
 #pragma GCC visibility pop

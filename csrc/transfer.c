@@ -8,6 +8,7 @@
 #include "verdict.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -383,7 +384,9 @@ void bf_transfer_reset(struct bf_transfer *t) {
     t->looks = 0;
     t->begun = t->ready = t->stale = t->dropped = t->excess = false;
     t->sent = t->replied = 0;
-    t->curl_text[0] = '\0';
+    OPENSSL_cleanse(t->curl_text, sizeof t->curl_text);
+    bf_head_init(&t->head); /* and a fault, may quote what a server sent */
+    OPENSSL_cleanse(t->fault.text, sizeof t->fault.text);
     bf_fault_clear(&t->fault);
     t->state = BF_IDLE;
 }

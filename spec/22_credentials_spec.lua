@@ -695,3 +695,58 @@ describe("a text that is shown", function()
     end
   end)
 end)
+
+describe("the memory of a process", function()
+  local memory = require "spec.support.memory"
+  local KEY, SECRET = "Kq7ZxPmW93LsTbVd", "sEcReT-oF-tHe-aCcOuNt-8817263544"
+  local faultd, home
+
+  setup(function()
+    faultd = support.faultd()
+    home = support.tmpdir()
+    support.must("mkdir bitfront && chmod 700 bitfront", { cwd = home })
+    support.write(home .. "/bitfront/credentials",
+      ("[default]\napi_key = %s\napi_secret = %s\n"):format(KEY, SECRET))
+    support.must("chmod 600 bitfront/credentials", { cwd = home })
+  end)
+  teardown(function() faultd:stop() end)
+
+  -- How often the text is there while the client is open, and when it is not.
+  local function count(text, listener, message, wipe)
+    local url = faultd:url { listener = listener, echo = 1, close = "keep",
+      reply = support.reply(support.refusal(4003, '"' .. message .. '"'), { echo = 1 }) }
+    local counts = memory.count(text, ([[
+      local client = require "bitfront".new { base_url = %q, ca_file = %q,
+        rate_limit = false, retries = 0 }
+      for _ = 1, 3 do
+        local _, err = client:balances()
+        assert(err.code == 4003, err)
+      end
+      look()
+      client:close()
+      look()
+    ]]):format(url, faultd.ca_file), { wipe = wipe, env = {
+      XDG_CONFIG_HOME = home, BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
+    } })
+    assert.equal(2, #counts)
+    return counts[1], counts[2]
+  end
+
+  for _, listener in ipairs { "good", "plain" } do
+    for name, text in pairs { key = KEY, secret = SECRET } do
+      it(("holds no %s once its client is closed, also where a server sent it (%s) #once")
+        :format(name, listener), function()
+          local open, closed = count(text, listener,
+            "{X-API-KEY} {X-API-SIGN} " .. SECRET, true)
+          assert.is_true(open > 0)
+          assert.equal(0, closed)
+        end)
+    end
+  end
+
+  it("holds no secret then in what was freed either, where none was sent #once", function()
+    local open, closed = count(SECRET, "good", "INVALID SIGNATURE")
+    assert.is_true(open > 0)
+    assert.equal(0, closed)
+  end)
+end)
