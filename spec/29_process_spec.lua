@@ -90,6 +90,20 @@ describe("a process #apart", function()
     sandbox:stop()
   end)
 
+  it("and its forked child strike out the credentials that both know", function()
+    local core = require "bitfront.core"
+    local client = support.client { base_url = "http://127.0.0.1:1" }
+    assert.is_true(in_child(function()
+      local own = support.client { api_key = "of-the-child", api_secret = "s",
+        base_url = "http://127.0.0.1:1" }
+      local struck = core.clean(support.KEY .. " of-the-child") == "*** ***"
+      own:close()
+      return struck and core.clean(support.KEY .. " of-the-child") == "*** of-the-child"
+    end))
+    assert.equal("of-the-child", core.clean "of-the-child")
+    client:close()
+  end)
+
   it("and its forked child draw different random numbers", function()
     core.random()
     local file = support.tmpdir() .. "/drawn"

@@ -2,13 +2,26 @@
  * first byte says which reader. Built and run by spec/fuzz/run.sh. */
 
 #include "chunks.h"
+#include "credentials.h"
 #include "head.h"
+#include "redact.h"
 #include "reply.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+/* The account whose credentials no text may show. */
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    struct bf_fault fault = {.kind = BF_OK};
+    (void)argc, (void)argv;
+    if (!bf_credentials_new(bf_span_of("the-fuzzed-key"),
+                            bf_span_of("/the-fuzzed-secret/"), &fault))
+        abort();
+    return 0;
+}
 
 static void read_reply(enum bf_want want, const char *text, size_t len) {
     struct bf_reply reply = {.count = 0};
@@ -61,6 +74,18 @@ static void read_chunks(const char *text, size_t len) {
     free(parts);
 }
 
+static void redact(const char *text, size_t len) {
+    char *copy = malloc(len + 1), *marks = malloc(len + 1);
+    if (copy && marks) {
+        memcpy(copy, text, len);
+        size_t left = bf_redact(copy, len, marks);
+        if (left > len || bf_redact_finds(copy, left))
+            abort();
+    }
+    free(copy);
+    free(marks);
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     char *text;
     if (size == 0)
@@ -69,7 +94,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     if (!text)
         return 0;
     memcpy(text, data + 1, size - 1);
-    switch (data[0] % 4) {
+    switch (data[0] % 5) {
     case 0:
         read_reply(BF_BALANCES, text, size - 1);
         break;
@@ -78,6 +103,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         break;
     case 2:
         read_head(text, size - 1);
+        break;
+    case 3:
+        redact(text, size - 1);
         break;
     default:
         read_chunks(text, size - 1);
