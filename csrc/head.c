@@ -1,6 +1,5 @@
 #include "head.h"
 
-#include <curl/curl.h>
 #include <string.h>
 #include <strings.h>
 
@@ -8,7 +7,7 @@
 #define LENGTH_DIGITS 15 /* far past any cap, far below an overflow */
 
 void bf_head_init(struct bf_head *head) {
-    *head = (struct bf_head){.length = -1, .retry_after = -1};
+    *head = (struct bf_head){.length = -1, .retry_after = -1, .retry_date = -1};
 }
 
 static bool is_digit(char c) {
@@ -52,12 +51,33 @@ static bool is_word(const char *text, size_t len, const char *word) {
     return strlen(word) == len && strncasecmp(text, word, len) == 0;
 }
 
-/* The one form of a date that is still to be sent (RFC 9110, 5.6.7) is kept as
- * it came: it is read only where it is asked for. */
-static void keep_date(char date[BF_DATE_SIZE], const char *value, size_t len) {
-    bool fits = len == BF_DATE_SIZE - 1;
-    memcpy(date, value, fits ? len : 0);
-    date[fits ? len : 0] = '\0';
+static int64_t longer(int64_t left, int64_t right) {
+    return left > right ? left : right;
+}
+
+/* Seconds, in any number of digits; more than a day are a day. -1 for others.
+ */
+static int64_t delay_of(const char *text, size_t len) {
+    int64_t seconds = len > 0 ? 0 : -1;
+    for (size_t i = 0; i < len; i++) {
+        if (!is_digit(text[i]))
+            return -1;
+        seconds = seconds * 10 + (text[i] - '0');
+        seconds = seconds > DAY ? DAY : seconds;
+    }
+    return seconds;
+}
+
+static void note_retry_after(struct bf_head *head, const char *value,
+                             size_t len) {
+    head->retry_after = longer(head->retry_after, delay_of(value, len));
+    head->retry_date =
+        longer(head->retry_date, bf_date_read(value, len, bf_date_this_year()));
+}
+
+static void keep_date(struct bf_head *head, const char *value, size_t len) {
+    head->date_len = len <= BF_DATE_MAX ? len : 0;
+    memcpy(head->date, value, head->date_len);
 }
 
 static void note_coding(struct bf_head *head, const char *value, size_t len) {
@@ -81,10 +101,9 @@ static void note(struct bf_head *head, const char *line, size_t name,
     } else if (is_word(line, name, "Content-Encoding")) {
         note_coding(head, value, len);
     } else if (is_word(line, name, "Retry-After")) {
-        head->retry_after = plain_number(value, len);
-        keep_date(head->retry_date, value, len);
+        note_retry_after(head, value, len);
     } else if (is_word(line, name, "Date")) {
-        keep_date(head->date, value, len);
+        keep_date(head, value, len);
     }
 }
 
@@ -146,16 +165,12 @@ bool bf_head_final(const struct bf_head *head) {
     return head->ended && (head->status / 100 != 1 || head->status == 101);
 }
 
-/* Unix time in s, or -1. */
-static int64_t date_of(const char date[BF_DATE_SIZE]) {
-    return date[0] && date[3] == ',' ? (int64_t)curl_getdate(date, NULL) : -1;
-}
-
 long bf_head_retry_after(const struct bf_head *head) {
-    int64_t seconds = head->retry_after;
-    int64_t until = date_of(head->retry_date), now = date_of(head->date);
-    if (until >= 0 && now >= 0)
-        seconds = until > now ? until - now : 0;
+    int64_t seconds = head->retry_after, now = -1;
+    if (head->retry_date >= 0)
+        now = bf_date_read(head->date, head->date_len, bf_date_this_year());
+    if (now >= 0)
+        seconds = longer(seconds, longer(head->retry_date - now, 0));
     return (long)(seconds > DAY ? DAY : seconds);
 }
 

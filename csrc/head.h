@@ -4,14 +4,13 @@
 #ifndef BF_HEAD_H
 #define BF_HEAD_H
 
+#include "date.h"
 #include "fault.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #define BF_HEAD_MAX 65536 /* bytes of all header lines of one reply */
-
-#define BF_DATE_SIZE (sizeof "Sun, 06 Nov 1994 08:49:37 GMT")
 
 #pragma GCC visibility push(hidden)
 
@@ -27,8 +26,9 @@ struct bf_head {
     bool chunked;        /* the last of them says just "chunked" */
     int64_t length;      /* of the last Content-Length; -1 if it is no number */
     int64_t retry_after; /* s; -1: none, or a date */
-    char retry_date[BF_DATE_SIZE]; /* "": none, or seconds */
-    char date[BF_DATE_SIZE];
+    int64_t retry_date;  /* Unix time; -1: none, or seconds */
+    char date[BF_DATE_MAX]; /* as it came; read only where it is asked for */
+    size_t date_len;
 };
 
 void bf_head_init(struct bf_head *head);
@@ -41,8 +41,9 @@ void bf_head_line(struct bf_head *head, const char *line, size_t len);
 bool bf_head_final(const struct bf_head *head);
 
 /* The seconds that the server asks to be left alone for: a day at the most,
- * whatever it says; -1 where it says none. A date is held against the reply's
- * own, since this machine's clock may be wrong. */
+ * whatever it says, the longest where it says several; -1 where it says none. A
+ * date is held against the reply's own, since this machine's clock may be
+ * wrong. */
 long bf_head_retry_after(const struct bf_head *head);
 
 /* Is the finished head framed in exactly one way that can be trusted? Sets

@@ -56,6 +56,7 @@ build = {
         "csrc/client.c",
         "csrc/core.c",
         "csrc/credentials.c",
+        "csrc/date.c",
         "csrc/decimal.c",
         "csrc/describe.c",
         "csrc/engine.c",

@@ -344,7 +344,15 @@ describe("a transfer", function()
       { 7, "Retry-After: 7" },
       { 0, "Retry-After: 0", DATE },
       { 86400, "Retry-After: 999999" },
+      { 86400, "Retry-After: 86401" },
+      { 86400, "Retry-After: " .. ("9"):rep(16) },
+      { 86400, "Retry-After: 1" .. ("0"):rep(400), DATE },
+      { 7, "Retry-After: " .. ("0"):rep(40) .. "7" },
       { false, "Retry-After: -1", DATE },
+      { false, "Retry-After: +7", DATE },
+      { false, "Retry-After: 7, 8", DATE },
+      { false, "Retry-After: 7 s", DATE },
+      { false, "Retry-After:", DATE },
       { false, "Retry-After: 1.5" },
       { false, "Retry-After: soon", DATE },
       { 90, DATE, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT" },
@@ -355,6 +363,29 @@ describe("a transfer", function()
       { false, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT" },
       { false, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT", "Date: yesterday" },
       { false, "Retry-After: Wed, 99 Foo 2015 07:28:00 GMT", DATE },
+      -- The other two forms of RFC 9110, 5.6.7.
+      { 90, "Retry-After: Wednesday, 21-Oct-15 07:29:30 GMT", DATE },
+      { 90, "Retry-After: Wed Oct 21 07:29:30 2015", DATE },
+      { 86400, "Retry-After: Sun Nov  1 07:29:30 2015", DATE },
+      { 90, "Retry-After: Thu Mar  1 00:01:29 2012", "Date: Wed, 29 Feb 2012 23:59:59 GMT" },
+      { 90, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT",
+        "Date: Wednesday, 21-Oct-15 07:28:00 GMT" },
+      { 90, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT", "Date: Wed Oct 21 07:28:00 2015" },
+      { 0, "Retry-After: Sunday, 06-Nov-94 08:49:37 GMT", DATE },
+      { 0, "Retry-After: Fri Feb 13 23:31:30 1931", DATE },
+      { 86400, "Retry-After: Fri, 31 Dec 9999 23:59:60 GMT", DATE },
+      { false, "Retry-After: Wed, 21 Oct 2015 07:29:30", DATE },
+      { false, "Retry-After: Wed, 21 Oct 2015 07:29:30 +0200", DATE },
+      { false, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT, 5", DATE },
+      { false, "Retry-After: Wed, 21 Oct 2015 24:29:30 GMT", DATE },
+      { false, "Retry-After: Sun, 29 Feb 2015 07:29:30 GMT", DATE },
+      { false, "Retry-After: Mi, 21 Okt 2015 07:29:30 GMT", DATE },
+      { false, "Retry-After: Wed, 21-Oct-15 07:29:30 GMT", DATE },
+      { false, "Retry-After: Wed Oct 21 07:29:30 2015 GMT", DATE },
+      -- The longest of several.
+      { 90, "Retry-After: 90", "Retry-After: 7" },
+      { 90, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT", DATE, "Retry-After: 7",
+        "Retry-After: soon" },
       { false, "Retry-After: 20151021 07:29:30 1234567 GMT", DATE },
     } do
       it(("makes %s s of %s"):format(tostring(row[1]), table.concat(row, ", ", 2)), function()
@@ -363,6 +394,16 @@ describe("a transfer", function()
         assert.equal(row[1] or nil, refused.retry_after)
       end)
     end
+
+    it("takes a year of two digits that is far ahead for one that is past", function()
+      local year = os.date("!*t").year
+      for _, row in ipairs { { 45, 86400 }, { 55, 0 } } do
+        local refused = is_refused("http", "status", status("429 Too Many Requests", PAGE,
+          ("Retry-After: Sunday, 06-Nov-%02d 08:49:37 GMT"):format((year + row[1]) % 100),
+          ("Date: Sun Nov  6 08:49:37 %d"):format(year)))
+        assert.equal(row[2], refused.retry_after)
+      end
+    end)
 
     it("101 does not change the protocol", function()
       is_refused("http", "status", raw({ "HTTP/1.1 101 Switching Protocols",
