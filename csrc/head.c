@@ -37,14 +37,21 @@ static int status_of(const char *line, size_t len) {
     return status < 0 ? 0 : (int)status;
 }
 
+static unsigned framings(const struct bf_head *head) {
+    return head->lengths + head->codings;
+}
+
+/* An interim reply has no body, so none may be announced (RFC 9110, 8.6 and RFC
+ * 9112, 6.1). */
 static void begin(struct bf_head *head, const char *line, size_t len) {
     size_t bytes = head->bytes;
     bool interim = head->status == 0 || head->status / 100 == 1;
-    bool malformed = head->malformed || !interim;
+    bool malformed = head->malformed || !interim || framings(head) > 0;
     bf_head_init(head);
     head->bytes = bytes;
     head->status = status_of(line, len);
     head->malformed = malformed || head->status == 0;
+    head->is_1_0 = head->status > 0 && line[7] == '0';
 }
 
 static bool is_word(const char *text, size_t len, const char *word) {
@@ -201,11 +208,17 @@ bool bf_head_check(const struct bf_head *head, size_t max_body,
                      "the reply ends within its headers");
     else if (head->encoded)
         blame_coding(head->coding, fault);
-    else if (head->lengths + head->codings != 1)
+    else if (framings(head) != 1)
         bf_fault_set(fault, BF_PROTOCOL, "framing", "the reply has %s",
-                     head->lengths + head->codings == 0
+                     framings(head) == 0
                          ? "no Content-Length and is not chunked"
                          : "more than one framing");
+    else if (head->codings && head->is_1_0)
+        bf_fault_set(fault, BF_PROTOCOL, "framing",
+                     "the reply is chunked, which HTTP/1.0 does not know");
+    else if (head->status == 204)
+        bf_fault_set(fault, BF_PROTOCOL, "framing",
+                     "the reply announces a body, which its status forbids");
     else if (head->lengths ? head->length < 0 : !head->chunked)
         bf_fault_set(fault, BF_PROTOCOL, "framing",
                      "the reply's length cannot be told for certain");

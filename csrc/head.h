@@ -17,6 +17,7 @@
 struct bf_head {
     size_t bytes;
     int status;
+    bool is_1_0;         /* the server speaks HTTP/1.0 */
     bool ended;          /* the empty line has been seen */
     bool malformed;      /* a line that is no header line */
     bool encoded;        /* Content-Encoding other than identity */

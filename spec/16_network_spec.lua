@@ -303,6 +303,28 @@ describe("the network", function()
       assert.same({ 3, 3 }, { connections() })
     end)
 
+    -- By RFC 9112, 6.1 and 9.3: how many connections two calls take.
+    for _, row in ipairs {
+      { 2, "HTTP/1.0 200 OK", "Content-Length: " .. #BODY },
+      { 1, "HTTP/1.0 200 OK", "Content-Length: " .. #BODY, "Connection: keep-alive" },
+      { 2, "HTTP/1.0 200 OK", "Transfer-Encoding: chunked", "Connection: keep-alive" },
+      { 2, "HTTP/1.0 503 Unavailable", "Transfer-Encoding: chunked", "Connection: keep-alive" },
+      { 2, "HTTP/1.1 204 No Content", "Transfer-Encoding: chunked" },
+      { 2, "HTTP/1.1 204 No Content", "Content-Length: " .. #BODY },
+      { 2, "HTTP/1.1 200 OK", "Content-Length: " .. #BODY, "Connection: close" },
+    } do
+      local head = table.concat(row, "\r\n", 2) .. "\r\n\r\n"
+      it(("%s for a second call behind %s"):format(row[1] == 2 and "but not" or "and",
+        table.concat(row, ", ", 2)), function()
+          local body = head:find "chunked" and ("%x\r\n%s\r\n0\r\n\r\n"):format(#BODY, BODY) or BODY
+          local client = support.client { base_url = faultd:url {
+            reply = head .. (head:find " 204 " and "" or body), close = "keep" } }
+          for _ = 1, 2 do client:balances() end
+          client:close()
+          assert.same({ row[1], 2 }, { connections() })
+        end)
+    end
+
     it("but not one on which a call failed", function()
       local client = support.client {
         base_url = faultd:url { reply = support.reply(BODY), cut = 150,

@@ -17,8 +17,8 @@ seed redact '\3a THE-fuzzed-key %2Fthe-fuzzed-secret\\/ \\u0074he-fuzzed'
 seed chunks '\4003;x\r\nabc\r\n0\r\nTrailer: x\r\n\r\n'
 
 sources=$(ls csrc/amount.c csrc/big.c csrc/chunks.c csrc/credentials.c \
-  csrc/decimal.c csrc/describe.c csrc/escape.c csrc/fault.c csrc/head.c \
-  csrc/redact.c csrc/reply.c csrc/scan.c csrc/sign.c)
+  csrc/date.c csrc/decimal.c csrc/describe.c csrc/escape.c csrc/fault.c \
+  csrc/head.c csrc/redact.c csrc/reply.c csrc/scan.c csrc/sign.c)
 # shellcheck disable=SC2086
 clang -std=c11 -D_GNU_SOURCE -g -O1 -Icsrc \
   -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
