@@ -204,7 +204,7 @@ bool bf_head_check(const struct bf_head *head, size_t max_body,
         bf_fault_set(fault, BF_PROTOCOL, "framing",
                      "the reply has a malformed header line");
     else if (!bf_head_final(head))
-        bf_fault_set(fault, BF_PROTOCOL, "truncated",
+        bf_fault_set(fault, BF_NETWORK, "truncated",
                      "the reply ends within its headers");
     else if (head->encoded)
         blame_coding(head->coding, fault);

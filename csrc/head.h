@@ -48,7 +48,8 @@ bool bf_head_final(const struct bf_head *head);
 long bf_head_retry_after(const struct bf_head *head);
 
 /* Is the finished head framed in exactly one way that can be trusted? Sets
- * `fault` to protocol: truncated, framing or too_large. */
+ * `fault` to protocol (framing, too_large), or to network (truncated) where the
+ * connection ended within it. */
 bool bf_head_check(const struct bf_head *head, size_t max_body,
                    struct bf_fault *fault);
 

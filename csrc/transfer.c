@@ -263,7 +263,7 @@ static bool is_whole(struct bf_transfer *t, struct bf_fault *fault) {
     if (!bf_head_check(&t->head, t->client->max_body, fault))
         return false;
     if (!bf_body_complete(t))
-        bf_fault_set(fault, BF_PROTOCOL, "truncated",
+        bf_fault_set(fault, BF_NETWORK, "truncated",
                      "the reply's body ends before its end");
     return fault->kind == BF_OK;
 }

@@ -27,7 +27,7 @@ static const struct row rows[] = {
     {CURLE_SSL_CIPHER,               BF_TLS,      "handshake"  },
     {CURLE_USE_SSL_FAILED,           BF_TLS,      "handshake"  },
     {CURLE_SSL_ISSUER_ERROR,         BF_TLS,      "certificate"},
-    {CURLE_PARTIAL_FILE,             BF_PROTOCOL, "truncated"  },
+    {CURLE_PARTIAL_FILE,             BF_NETWORK,  "truncated"  },
     {CURLE_WEIRD_SERVER_REPLY,       BF_PROTOCOL, "framing"    },
     {CURLE_UNSUPPORTED_PROTOCOL,     BF_PROTOCOL, "framing"    }, /* HTTP/0.9 */
     {CURLE_BAD_CONTENT_ENCODING,     BF_PROTOCOL, "framing"    },
@@ -143,7 +143,7 @@ void bf_verdict(CURL *easy, CURLcode result, const char *text,
         bf_fault_set(fault, BF_TLS, tls_code(easy, row, text),
                      "%s (whom to trust is set with ca_file)", what);
     else if (head->bytes > 0 && row->kind == BF_NETWORK)
-        bf_fault_set(fault, BF_PROTOCOL, "truncated",
+        bf_fault_set(fault, BF_NETWORK, "truncated",
                      "the connection broke within the reply: %s", what);
     else
         bf_fault_set(fault, row->kind, network_code(easy, row), "%s", what);

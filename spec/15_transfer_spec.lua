@@ -251,12 +251,6 @@ describe("a transfer", function()
       { "a zero chunk first", "json", raw(ok(CHUNKED), "0\r\n\r\n") },
       { "a zero chunk before its time", "json",
         raw(ok(CHUNKED), in_chunks(BODY:sub(1, 60), 30)) },
-      { "a body cut where JSON might end", "truncated",
-        raw(ok("Content-Length: " .. #BODY + 1), BODY), "fin" },
-      { "chunks without the last", "truncated",
-        raw(ok(CHUNKED), (in_chunks(BODY, 50):gsub("0\r\n\r\n$", ""))), "fin" },
-      { "chunks without the last line's end", "truncated",
-        raw(ok(CHUNKED), (in_chunks(BODY, 50):gsub("\r\n$", ""))), "fin" },
       { "headers over 64 KiB", "too_large",
         raw(ok(LENGTH, ("X-Pad: " .. ("x"):rep(990) .. "\r\n"):rep(66)
           .. "X-End: 1"), BODY) },
@@ -288,6 +282,38 @@ describe("a transfer", function()
     end)
   end)
 
+  describe("whose end did not come, which is kind network:", function()
+    local ROWS = {
+      { "a body cut where JSON might end",
+        raw(ok("Content-Length: " .. #BODY + 1), BODY) },
+      { "chunks without the last",
+        raw(ok(CHUNKED), (in_chunks(BODY, 50):gsub("0\r\n\r\n$", ""))) },
+      { "chunks without the last line's end",
+        raw(ok(CHUNKED), (in_chunks(BODY, 50):gsub("\r\n$", ""))) },
+      { "an interim head and no other", "HTTP/1.1 100 Continue\r\n\r\n" },
+      { "a trailer without an end", raw(ok(CHUNKED), (in_chunks(BODY, 90)
+        :gsub("\r\n$", "X-Checked: y"))) },
+    }
+
+    for _, row in ipairs(ROWS) do
+      for _, ending in ipairs { { "good", "fin" }, { "good", "notls" }, { "good", "rst" },
+                                { "plain", "fin" }, { "plain", "rst" } } do
+        it(("%s, %s, %s"):format(row[1], ending[1], ending[2]), function()
+          local err = is_refused("network", "truncated", row[2],
+            { listener = ending[1], close = ending[2] })
+          assert.is_true(err.retryable)
+        end)
+      end
+    end
+
+    it("but not where what came before was malformed", function()
+      is_refused("protocol", "framing", raw(ok("X-A")), { close = "fin" })
+      is_refused("protocol", "framing", raw(ok(CHUNKED), "zz\r\n"), { close = "fin" })
+      is_refused("protocol", "framing", raw(ok(LENGTH, LENGTH), BODY:sub(1, 9)),
+        { close = "fin" })
+    end)
+  end)
+
   describe("cut at any byte gives no result", function()
     local REPLIES = {
       { "with a length", raw(ok(LENGTH), BODY) },
@@ -303,7 +329,7 @@ describe("a transfer", function()
             local balances, err = ask(reply[2],
               { listener = ending[1], close = ending[2], cut = cut })
             assert.is_nil(balances, "cut at " .. cut)
-            assert.equal("protocol truncated at " .. cut,
+            assert.equal("network truncated at " .. cut,
               err.kind .. " " .. tostring(err.code) .. " at " .. cut)
           end
         end)
@@ -313,7 +339,7 @@ describe("a transfer", function()
         for cut = 1, #reply[2] - 1, 7 do
           local balances, err = ask(reply[2], { close = "rst", cut = cut })
           assert.is_nil(balances, "cut at " .. cut)
-          assert.truthy(err.kind == "protocol" or err.kind == "network")
+          assert.equal("network", err.kind)
         end
       end)
     end
@@ -322,7 +348,7 @@ describe("a transfer", function()
       for cut = 1, #"HTTP/1.1 200 OK\r\n" - 1 do
         local balances, err = ask(REPLIES[1][2], { cut = cut, close = "fin" })
         assert.is_nil(balances, "cut at " .. cut)
-        assert.truthy(err.kind == "protocol" or err.code == "empty")
+        assert.equal("network", err.kind)
       end
     end)
 
@@ -547,11 +573,5 @@ describe("a transfer", function()
   it("is taken whatever an interim head says of the connection", function()
     gives_balances("HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n"
       .. raw(ok(LENGTH), BODY))
-  end)
-
-  it("is no reply where an interim head is all of it", function()
-    local err = select(2, ask("HTTP/1.1 100 Continue\r\n\r\n",
-      { close = "fin" }))
-    assert.equal("protocol truncated", err.kind .. " " .. err.code)
   end)
 end)

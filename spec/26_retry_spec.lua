@@ -137,7 +137,17 @@ describe("a failed call", function()
     { { http_status = 404 }, "http", "status", 1 },
     { { http_status = 401 }, "http", "status", 1 },
     { { body = "{}" }, "protocol", "schema", 1 },
-    { { damage = "closed_in_body" }, "protocol", "truncated", 1 },
+    { { damage = "closed_in_headers" }, "network", "truncated", 3 },
+    { { damage = "closed_before_body" }, "network", "truncated", 3 },
+    { { damage = "closed_in_body" }, "network", "truncated", 3 },
+    { { damage = "closed_in_chunk" }, "network", "truncated", 3 },
+    { { damage = "closed_before_last_chunk" }, "network", "truncated", 3 },
+    -- Whole, and wrong: it would be so again.
+    { { damage = "early_zero_chunk" }, "protocol", "framing", 1 },
+    { { damage = "json_cut" }, "protocol", "json", 1 },
+    { { damage = "length_list" }, "protocol", "framing", 1 },
+    { { damage = "too_large" }, "protocol", "too_large", 1 },
+    { { damage = "gzip_cut" }, "protocol", "framing", 1 },
     { { damage = "reset" }, "network", "reset", 3 },
   } do
     it(("of kind %s, code %s, makes %d request(s)"):format(row[2], row[3], row[4]),
@@ -164,6 +174,37 @@ describe("a failed call", function()
     assert.is_nil(err)
     assert.equal(5, #balances)
     assert.equal(3, info.attempts)
+  end)
+
+  it("is made again where the connection broke within the reply, signed anew", function()
+    for _, damage in ipairs { "closed_in_headers", "closed_in_body", "closed_in_chunk" } do
+      sandbox:reset()
+      sandbox:set { limits = false }
+      sandbox:script { damage = damage, times = 2 }
+      local client = client_with()
+      local balances, err, info = client:balances()
+      assert.is_nil(err)
+      assert.equal(5, #balances)
+      assert.equal(3, info.attempts)
+      assert.equal(10, client._quota.left)
+      client:close()
+      local log = sandbox:log()
+      assert.not_equal(log[1].signature, log[2].signature)
+      assert.not_equal(log[2].signature, log[3].signature)
+    end
+  end)
+
+  it("whose reply broke off pauses before the next try, and keeps its deadline", function()
+    sandbox:script { damage = "closed_in_body", times = 1000 }
+    local waited, begun = 0, core.now()
+    local client = client_with { timeout = 0.8, retries = 10, on_attempt = function(event)
+      waited = waited + event.waited
+    end }
+    local _, err = client:balances()
+    client:close()
+    assert.equal("truncated", err.code)
+    assert.is_true(waited > 0)
+    assert.is_true(core.now() - begun < 0.9)
   end)
 
   it("is not made again with retries = 0", function()

@@ -278,7 +278,7 @@ local scenarios = {
   { name = "refusal", run = fails("auth", 6001), prepare = prepared "REFUSAL" },
   { name = "damaged", run = fails("protocol", "json"),
     prepare = prepared "DAMAGED" },
-  { name = "cut", run = fails("protocol", "truncated"),
+  { name = "cut", run = fails("network", "truncated"),
     prepare = prepared "CUT" },
   { name = "tls", run = asks_balances(2.5), prepare = prepared "TLS" },
   { name = "untrusted", run = fails("tls", "untrusted"),
