@@ -5,6 +5,7 @@
 #define _GNU_SOURCE /* dladdr */
 #endif
 
+#include "ca_file.h"
 #include "compat.h"
 #include "engine.h"
 #include "luacall.h"
@@ -12,6 +13,7 @@
 #include "luadecimal.h"
 #include "luatext.h"
 #include "luathread.h"
+#include "openssl_check.h"
 #include "outcome.h"
 #include "push.h"
 #include "terminal.h"
@@ -347,31 +349,53 @@ static int core_versions(lua_State *L) {
     set_version(L, "lua", LUA_RELEASE, NULL);
 #if LIBCURL_VERSION_NUM >= 0x075400
     if (curl->age >= CURLVERSION_TENTH) {
-        lua_pushstring(L, curl->cainfo ? curl->cainfo : curl->capath);
+        lua_pushstring(L, curl->cainfo);
         lua_setfield(L, -2, "ca_file");
     }
 #endif
     return 1;
 }
 
+static int push_check(lua_State *L, bool good, const struct bf_fault *fault) {
+    if (!good)
+        return bf_push_fault(L, fault);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* core.check_openssl(): true where it has what calls need; nil and an error. */
+static int core_check_openssl(lua_State *L) {
+    struct bf_fault fault = {.kind = BF_OK};
+    return push_check(L, bf_openssl_check(&fault), &fault);
+}
+
+/* core.check_ca_file(path): true where it can be used; nil and an error. */
+static int core_check_ca_file(lua_State *L) {
+    struct bf_fault fault = {.kind = BF_OK};
+    const char *path = luaL_checkstring(L, 1);
+    return push_check(L, bf_ca_file_check(path, &fault), &fault);
+}
+
 static const luaL_Reg functions[] = {
-    {"new",         bf_new_client },
-    {"environment", bf_environment},
-    {"profile",     bf_profile    },
-    {"profiles",    bf_profiles   },
-    {"balances",    core_balances },
-    {"read",        core_read     },
-    {"start",       core_start    },
-    {"step",        core_step     },
-    {"sign",        core_sign     },
-    {"sha1",        core_sha1     },
-    {"now",         core_now      },
-    {"wall",        core_wall     },
-    {"random",      core_random   },
-    {"pid",         core_pid      },
-    {"sleep",       core_sleep    },
-    {"versions",    core_versions },
-    {NULL,          NULL          },
+    {"new",           bf_new_client     },
+    {"environment",   bf_environment    },
+    {"profile",       bf_profile        },
+    {"profiles",      bf_profiles       },
+    {"balances",      core_balances     },
+    {"read",          core_read         },
+    {"start",         core_start        },
+    {"step",          core_step         },
+    {"sign",          core_sign         },
+    {"sha1",          core_sha1         },
+    {"now",           core_now          },
+    {"wall",          core_wall         },
+    {"random",        core_random       },
+    {"pid",           core_pid          },
+    {"sleep",         core_sleep        },
+    {"versions",      core_versions     },
+    {"check_openssl", core_check_openssl},
+    {"check_ca_file", core_check_ca_file},
+    {NULL,            NULL              },
 };
 
 static const luaL_Reg transfer_methods[] = {

@@ -1,5 +1,7 @@
 #include "credentials.h"
 
+#include "openssl_check.h"
+
 #include <openssl/crypto.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -139,7 +141,7 @@ struct bf_credentials *bf_credentials_new(struct bf_span key,
     }
     pair = copy(key, secret);
     if (!pair)
-        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+        bf_openssl_failed(fault); /* which finds a want of memory too */
     return pair;
 }
 

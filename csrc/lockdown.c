@@ -1,5 +1,7 @@
 #include "lockdown.h"
 
+#include "openssl_check.h"
+
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -165,8 +167,9 @@ static bool has_our_openssl(const char *version) {
 
 bool bf_lockdown_init(struct bf_fault *fault) {
     const curl_version_info_data *info;
-    if (!OSSL_LIB_CTX_get0_global_default() || /* see bf_sign_key */
-        curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (!bf_openssl_check(fault))
+        return false;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         bf_fault_set(fault, BF_MEMORY, "memory", "libcurl cannot start");
         return false;
     }

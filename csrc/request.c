@@ -1,7 +1,8 @@
 #include "request.h"
 
+#include "openssl_check.h"
+
 #include <openssl/crypto.h>
-#include <openssl/err.h>
 #include <string.h>
 
 #define NONCE_NAME "X-API-NONCE: "
@@ -50,16 +51,6 @@ static enum bf_signed sign_now(struct bf_transfer *t) {
                                t->sign_header + strlen(SIGN_NAME));
 }
 
-/* OpenSSL did not sign. Its error queue is the host's too: nothing of ours is
- * left in it. */
-static void blame_openssl(struct bf_fault *fault) {
-    if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE)
-        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
-    bf_fault_set(fault, BF_CONFIG, "openssl",
-                 "OpenSSL could not sign the request");
-    ERR_clear_error();
-}
-
 bool bf_request_stamp(struct bf_transfer *t) {
     enum bf_signed result;
     t->sent = bf_now();
@@ -67,7 +58,7 @@ bool bf_request_stamp(struct bf_transfer *t) {
     if (result == BF_SIGN_WIPED)
         bf_fault_set(&t->fault, BF_CLOSED, "closed", "the client is closed");
     else if (result == BF_SIGN_FAILED)
-        blame_openssl(&t->fault);
+        bf_openssl_failed(&t->fault);
     return t->fault.kind == BF_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "thread.h"
 
 #include "channel.h"
+#include "openssl_check.h"
 
 #include <openssl/crypto.h>
 #include <pthread.h>
@@ -284,7 +285,7 @@ struct bf_thread *bf_thread_get(struct bf_fault *fault) {
     bf_stay_loaded();
     made = prepare_process() ? make() : NULL;
     if (!made) {
-        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+        bf_openssl_failed(fault); /* which finds a want of memory too */
         return NULL;
     }
     if (atomic_compare_exchange_strong(&current, &known, made))

@@ -1,6 +1,7 @@
 #include "transfer.h"
 
 #include "body.h"
+#include "ca_file.h"
 #include "lockdown.h"
 #include "redact.h"
 #include "request.h"
@@ -245,6 +246,8 @@ bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
     t->fd = -1;
     bf_head_init(&t->head);
     bf_chunks_init(&t->chunks);
+    if (client->ca_file && !bf_ca_file_is_regular(client->ca_file, &t->fault))
+        return false;
     if (!aim(t, request))
         return false;
     bf_request_make(t, request);
@@ -292,7 +295,8 @@ static void blame_libcurl(struct bf_transfer *t, CURLcode result) {
     char marks[sizeof t->curl_text];
     size_t len = strlen(t->curl_text);
     t->curl_text[bf_redact(t->curl_text, len, marks)] = '\0';
-    bf_verdict(t->easy, result, t->curl_text, &t->head, &t->fault);
+    bf_verdict(t->easy, result, t->curl_text, t->client->ca_file, &t->head,
+               &t->fault);
 }
 
 void bf_transfer_done(struct bf_transfer *t, CURLcode result) {

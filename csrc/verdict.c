@@ -1,10 +1,11 @@
 #include "verdict.h"
 
+#include "ca_file.h"
+#include "openssl_check.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/x509_vfy.h>
 #include <string.h>
-#include <unistd.h>
 
 struct row {
     CURLcode result;
@@ -101,21 +102,25 @@ static bool is_header_flood(CURL *easy, CURLcode result,
     return result == CURLE_OUT_OF_MEMORY && begun > 0 && !head->ended;
 }
 
-/* The file of certificates was not to be opened: for want of a descriptor? It
- * takes one beside the connection's, which may be closed by now. */
-static bool lacks_descriptors(CURLcode result) {
-    int fds[2], error = 0;
-    if (result != CURLE_SSL_CACERT_BADFILE)
-        return false;
-    for (size_t i = 0; i < 2; i++) {
-        fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (fds[i] < 0)
-            error = errno;
-    }
-    for (size_t i = 0; i < 2; i++)
-        if (fds[i] >= 0)
-            (void)close(fds[i]);
-    return error == EMFILE || error == ENFILE;
+/* libcurl does not say why it could not use the file of certificates. One that
+ * can be used now could not for want of memory. */
+static void blame_ca_file(const char *path, struct bf_fault *fault) {
+    if (bf_ca_file_check(path, fault))
+        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+}
+
+/* OpenSSL could not do its part on our side, for want of memory or of a
+ * provider; the peer has nothing to do with it. */
+static bool is_ours(CURL *easy, CURLcode result, const char *text,
+                    struct bf_fault *fault) {
+    long verified = X509_V_OK;
+    (void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+    if (bf_is_short_of_memory() || verified == X509_V_ERR_OUT_OF_MEM ||
+        strstr(text, "malloc failure"))
+        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+    else if (result == CURLE_SSL_CONNECT_ERROR || result == CURLE_OUT_OF_MEMORY)
+        (void)bf_openssl_check(fault);
+    return fault->kind != BF_OK;
 }
 
 /* TLS failed because the connection under it did. The rest of libcurl's text is
@@ -128,15 +133,17 @@ static bool is_broken_handshake(CURLcode result, const char *text) {
 }
 
 void bf_verdict(CURL *easy, CURLcode result, const char *text,
-                const struct bf_head *head, struct bf_fault *fault) {
+                const char *ca_file, const struct bf_head *head,
+                struct bf_fault *fault) {
     const struct row *row = find(result);
     const char *what = *text ? text : curl_easy_strerror(result);
+    if (is_ours(easy, result, text, fault))
+        return;
     if (is_header_flood(easy, result, head))
         bf_fault_set(fault, BF_PROTOCOL, "too_large",
                      "the reply has a header line too long to take");
-    else if (lacks_descriptors(result))
-        bf_fault_set(fault, BF_NETWORK, "descriptors",
-                     "there is no file descriptor left for the certificates");
+    else if (result == CURLE_SSL_CACERT_BADFILE && ca_file)
+        blame_ca_file(ca_file, fault);
     else if (is_broken_handshake(result, text))
         bf_fault_set(fault, BF_NETWORK, "reset", "%s", what);
     else if (row->kind == BF_TLS)

@@ -9,9 +9,11 @@
 
 #pragma GCC visibility push(hidden)
 
-/* Names what libcurl's failure `result` was; `text` is its error buffer. */
+/* Names what libcurl's failure `result` was; `text` is its error buffer,
+ * `ca_file` the file of certificates that was to be used, or NULL. */
 void bf_verdict(CURL *easy, CURLcode result, const char *text,
-                const struct bf_head *head, struct bf_fault *fault);
+                const char *ca_file, const struct bf_head *head,
+                struct bf_fault *fault);
 
 /* A reply with a status other than 200: kind http. */
 void bf_verdict_status(int status, struct bf_fault *fault);

@@ -164,10 +164,23 @@ describe("the network", function()
     it("at a ca_file that is missing, or none", function()
       local empty = support.tmpdir() .. "/empty.pem"
       support.write(empty, "no certificate\n")
-      for _, path in ipairs { empty, empty .. ".missing" } do
+      for path, reason in pairs {
+        [empty] = "no certificate in PEM form", [empty .. ".missing"] = "No such file",
+      } do
         local err = is_refused("tls", "ca_file", faultd:url_body(BODY),
           { ca_file = path })
-        assert.truthy(err.message:find("ca_file", 1, true))
+        assert.truthy(err.message:find(path .. ": " .. reason, 1, true))
+      end
+    end)
+
+    it("at a ca_file that is no file, without waiting for it", function()
+      local fifo = support.tmpdir() .. "/fifo.pem"
+      support.must("mkfifo " .. fifo)
+      for _, path in ipairs { fifo, support.tmpdir(), "/dev/null", "/dev/zero" } do
+        local err = is_refused("tls", "ca_file", faultd:url_body(BODY),
+          { ca_file = path })
+        assert.equal("ca_file " .. path .. ": not a regular file",
+          (err.message))
       end
     end)
 
@@ -181,8 +194,9 @@ describe("the network", function()
     assert(support.balances(faultd:url_body(BODY, { host = "localhost" })))
   end)
 
-  -- What becomes of a call in a process that the words before begin.
-  local function outcome_in(before, url)
+  -- What becomes of a call in a process that the words before begin; "no start"
+  -- where it could not even load the module.
+  local function outcome_in(before, url, after)
     local program = support.tmpdir() .. "/call.lua"
     support.write(program, ([[
       local client = require "bitfront".new { api_key = "key", api_secret = "secret",
@@ -190,9 +204,38 @@ describe("the network", function()
       local balances, err = client:balances()
       io.write(balances and "ok"
         or err.kind .. " " .. err.code .. " " .. tostring(err.retryable))
-    ]]):format(url, faultd.ca_file))
-    return (support.must(before .. " " .. support.interpreter() .. " " .. program))
+      local variable = err and err.message:match "OPENSSL_CONF"
+      io.write(variable and ": " .. variable or "")
+      %s
+    ]]):format(url, faultd.ca_file, after or ""))
+    local out, _, code = support.run(before .. " " .. support.interpreter() .. " " .. program)
+    return code == 0 and out or "no start"
   end
+
+  it("is not blamed on memory or TLS where OpenSSL has no provider", function()
+    local file = support.tmpdir() .. "/openssl.cnf"
+    support.write(file, "openssl_conf = init\n[init]\nproviders = these\n[these]\n"
+      .. "null = null\n[null]\nactivate = 1\n")
+    assert.equal("config openssl false: OPENSSL_CONF",
+      outcome_in("OPENSSL_CONF=" .. file .. " exec", faultd:url_body(BODY)))
+  end)
+
+  -- The peak of a call that has what it needs, in KiB; then with less and less.
+  it("is not blamed on TLS or its files where memory is short #once #apart", function()
+    local url, seen = faultd:url_body(BODY), {}
+    local peak = tonumber(outcome_in("exec", url, [[
+      for line in io.lines "/proc/self/status" do
+        io.write(line:match "^VmPeak:%s*(%d+)" or "")
+      end]]):match "%d+")
+    for less = 40, 2400, 40 do
+      local outcome = outcome_in(("ulimit -v %d; exec"):format(peak - less), url)
+      seen[outcome] = (seen[outcome] or 0) + 1
+    end
+    seen.ok, seen["no start"] = nil, nil
+    assert.truthy((seen["memory memory false"] or 0) > 3)
+    seen["memory memory false"] = nil
+    assert.same({}, seen)
+  end)
 
   -- libcurl asks for the peer's address before TLS begins, and keeps what it was
   -- told first.

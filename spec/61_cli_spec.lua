@@ -334,6 +334,18 @@ describe("bitfront doctor", function()
     assert.same({ "", 1 }, { err, code })
   end
 
+  it("finds an OpenSSL without a provider, and a CA file that is none", function()
+    local file, its_env = support.tmpdir() .. "/openssl.cnf", {}
+    support.write(file, "openssl_conf = init\n[init]\nproviders = these\n[these]\n"
+      .. "null = null\n[null]\nactivate = 1\n")
+    for name, value in pairs(env) do its_env[name] = value end
+    its_env.OPENSSL_CONF = file
+    finds("+OpenSSL +config %(openssl%): .-OPENSSL_CONF", "", its_env)
+    its_env.OPENSSL_CONF, its_env.BITFRONT_CA_FILE = nil, support.tmpdir() .. "/fifo.pem"
+    support.must("mkfifo " .. its_env.BITFRONT_CA_FILE)
+    finds("+CA file +tls %(ca_file%): .-not a regular file", "", its_env)
+  end)
+
   it("tells which libraries are loaded, and warns of two OpenSSLs", function()
     local out = bitfront("doctor", env)
     local libcrypto = out:match("ok +libraries +/%S+libcurl%S+, (/%S+libcrypto%S+)\n")
@@ -359,7 +371,7 @@ describe("bitfront doctor", function()
     finds(" credentials  config %(missing_credentials%)", "", with_credentials(sandbox, {
       BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
     }))
-    finds(" CA file +cannot be read", "--ca-file /nonexistent/ca.pem", env)
+    finds(" CA file +tls %(ca_file%): .-No such file", "--ca-file /nonexistent/ca.pem", env)
     finds(" server +network %(refused%)",
           "--base-url https://127.0.0.1:" .. support.free_port(), env)
   end)

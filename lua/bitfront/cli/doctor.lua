@@ -33,6 +33,8 @@ local function libcurl()
 end
 
 local function openssl()
+  local works, err = core.check_openssl()
+  if not works then return describe(err), true end
   return version_pair(core.versions().openssl)
 end
 
@@ -82,9 +84,8 @@ local function ca_file(client)
   local endpoint = client._endpoint
   local path = endpoint.ca_file or core.versions().ca_file
   if not path then return "libcurl's own choice" end
-  local file, reason = io.open(path)
-  if not file then return "cannot be read: " .. reason, true end
-  file:close()
+  local usable, err = core.check_ca_file(path)
+  if not usable then return describe(err), true end
   return path .. (endpoint.ca_file and ", from " .. endpoint.ca_file_from or "")
 end
 

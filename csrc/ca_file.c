@@ -1,0 +1,64 @@
+#include "ca_file.h"
+
+#include "openssl_check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool refuse(const char *path, const char *what, struct bf_fault *fault) {
+    bf_fault_set(fault, BF_TLS, "ca_file", "ca_file %s: %s", path, what);
+    return false;
+}
+
+bool bf_ca_file_is_regular(const char *path, struct bf_fault *fault) {
+    struct stat status;
+    return stat(path, &status) != 0 || S_ISREG(status.st_mode) ||
+           refuse(path, "not a regular file", fault);
+}
+
+/* It takes a descriptor beside the connection's, which may be closed by now. */
+static int open_error(const char *path) {
+    int first = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int second = first < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int error = second < 0 ? errno : 0;
+    if (first >= 0)
+        (void)close(first);
+    if (second >= 0)
+        (void)close(second);
+    return error;
+}
+
+static bool can_be_opened(const char *path, struct bf_fault *fault) {
+    int error = open_error(path);
+    if (error == EMFILE || error == ENFILE)
+        bf_fault_set(fault, BF_NETWORK, "descriptors",
+                     "there is no file descriptor left for the certificates");
+    else if (error == ENOMEM)
+        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+    else if (error)
+        (void)refuse(path, strerror(error), fault);
+    return error == 0;
+}
+
+static bool has_certificates(const char *path, struct bf_fault *fault) {
+    X509_STORE *store = X509_STORE_new();
+    bool loaded = store && X509_STORE_load_file(store, path);
+    X509_STORE_free(store);
+    ERR_clear_error();
+    if (!loaded && (!store || bf_is_short_of_memory()))
+        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+    else if (!loaded)
+        (void)refuse(path, "no certificate in PEM form can be read from it",
+                     fault);
+    return loaded;
+}
+
+bool bf_ca_file_check(const char *path, struct bf_fault *fault) {
+    return bf_ca_file_is_regular(path, fault) && can_be_opened(path, fault) &&
+           bf_openssl_check(fault) && has_certificates(path, fault);
+}

@@ -1,0 +1,23 @@
+/* The file of certificates that a client trusts instead of the system's. Knows
+ * no Lua. */
+#ifndef BF_CA_FILE_H
+#define BF_CA_FILE_H
+
+#include "fault.h"
+
+#include <stdbool.h>
+
+#pragma GCC visibility push(hidden)
+
+/* libcurl opens the file and waits for what it reads: a FIFO's writer, past
+ * every deadline. False with `fault` set (tls, "ca_file") where the path leads
+ * to something that is there and is no regular file. */
+bool bf_ca_file_is_regular(const char *path, struct bf_fault *fault);
+
+/* Can certificates be read from it now? Never waits. False with `fault` set:
+ * tls, "ca_file", with the system's reason; network, "descriptors"; memory. */
+bool bf_ca_file_check(const char *path, struct bf_fault *fault);
+
+#pragma GCC visibility pop
+
+#endif
