@@ -236,6 +236,16 @@ describe("the helpers for records", function()
         { "currencies: table", function() bitfront.filter({}, { currencies = "A" }) end },
         { "currencies[2]: string",
           function() bitfront.filter({}, { currencies = { "A", 1 } }) end },
+        { "currencies: an array is expected",
+          function() bitfront.filter({}, { currencies = { BTC = true } }) end },
+        { "currencies: an array is expected",
+          function() bitfront.filter({}, { currencies = { "A", ETH = true } }) end },
+        { "records: an array is expected",
+          function() bitfront.nonzero { BTC = record("BTC", 1) } end },
+        { "records: an array is expected",
+          function() bitfront.sort({ record("A", 1), nil, record("B", 1) }, "balance") end },
+        { "records: an array is expected",
+          function() bitfront.find({ [0] = record("A", 1), record("B", 1) }, "A") end },
         { "nonzero: boolean expected", function() bitfront.filter({}, { nonzero = 1 }) end },
         { "where: function expected", function() bitfront.filter({}, { where = true }) end },
         { "code: string expected", function() bitfront.find({}) end },
@@ -253,6 +263,22 @@ describe("the helpers for records", function()
         assert.matches(call[1], complaint(call[2]), 1, true)
       end
     end)
+  end)
+
+  it("take what a caller has put beside the records", function()
+    local records = { record("A", 1), n = 1, info = { statusCode = 1000 } }
+    assert.equal("A", codes(bitfront.nonzero(records)))
+    assert.same({}, bitfront.nonzero { info = { statusCode = 1000 } })
+  end)
+
+  it("find and pick by any code that can be read", function()
+    for _, code in ipairs { "AAVE.F", "btc", "$PAC", "比特", "A,B", " ", "%d", "\1" } do
+      local records = { record("BTC", 1), record(code, 2) }
+      assert.equal(2, bitfront.find(records, code).balance)
+      assert.equal(code, codes(bitfront.filter(records, { currencies = { code } })))
+      assert.equal(2, bitfront.by_currency(records)[code].balance)
+      assert.equal("2", tostring(bitfront.value(records, { [code] = 1 }).total))
+    end
   end)
 
   it("order coin codes by their bytes in every locale", function()

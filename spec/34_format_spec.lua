@@ -251,6 +251,31 @@ bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="locked"} 0
     end)
   end)
 
+  it("takes each column once, and at least one, whatever the format", function()
+    for _, kind in ipairs { "table", "json", "csv", "jsonl", "markdown" } do
+      for message, columns in pairs {
+        ["currency is named twice"] = { "currency", "currency" },
+        ["at least one is needed"] = {},
+      } do
+        assert.matches(message, complaint(function()
+          format({ record("A", 1) }, kind, { columns = columns })
+        end), 1, true)
+      end
+    end
+  end)
+
+  it("groups by no mark that looks like a part of the number", function()
+    for _, mark in ipairs { ".", "", "0", "5", "-", "+", "~", "e", "|", "\n", ",,", "\27" } do
+      assert.matches("thousands: true, a comma", complaint(function()
+        format({ record("A", "1234567.5") }, "table", { thousands = mark })
+      end), 1, true)
+    end
+    for _, mark in ipairs { ",", "'", " ", "_", "\194\160", "\226\128\175" } do
+      assert.matches("1" .. mark .. "234" .. mark .. "567.5",
+        format({ record("A", "1234567.5") }, "table", { thousands = mark }), 1, true)
+    end
+  end)
+
   describe("raises at the caller's line", function()
     local CALLS = {
       { 'unknown format "tabel"; did you mean "table"?', function() format({}, "tabel") end },
@@ -266,6 +291,16 @@ bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="locked"} 0
       { 'amounts: "number" or "string"', function() format({}, "json", { amounts = "x" }) end },
       { 'no column "balanse"; did you mean "balance"?',
         function() format({}, "csv", { columns = { "balanse" } }) end },
+      { "columns: balance is named twice", function()
+        format({}, "csv", { columns = { "balance", "currency", "balance" } })
+      end },
+      { "columns: at least one is needed", function() format({}, "csv", { columns = {} }) end },
+      { "columns: an array is expected",
+        function() format({}, "table", { columns = { currency = true } }) end },
+      { "columns: an array is expected",
+        function() format({}, "json", { columns = { "currency", nil, "balance" } }) end },
+      { "records: an array is expected",
+        function() format({ A = record("A", 1) }, "table") end },
       { "columns: table expected", function() format({}, "csv", { columns = "balance" }) end },
       { "records: table expected", function() format(nil, "csv") end },
       { "records[1].price: number expected, got nil",

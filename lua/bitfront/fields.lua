@@ -33,11 +33,34 @@ function _M.check_type(value, wanted, place, level)
   end
 end
 
+--- Items under other keys than 1 to n would not be read. Without `is_item`,
+--- whatever stands there is one.
+---@param is_item? fun(value: any): boolean
+---@return integer count
+function _M.check_array(list, place, level, is_item)
+  local count = 0
+  _M.check_type(list, "table", place, level + 1)
+  for key, value in pairs(list) do
+    if type(key) == "number" or not is_item or is_item(value) then
+      count = count + 1
+    end
+  end
+  if count ~= #list then
+    _M.fail(place, nil, "an array is expected, without holes and other keys",
+      level + 1)
+  end
+  return count
+end
+
+-- What else callers may have put beside the records is theirs.
+local function is_record(value)
+  return type(value) == "table" and value.currency ~= nil
+end
+
 --- Iterates over the records, `place` following.
 function _M.each(records, place, level)
   place.index = nil
-  _M.check_type(records, "table", place, level + 1)
-  local count = #records
+  local count = _M.check_array(records, place, level + 1, is_record)
   return function(_, i)
     i = i + 1
     if i <= count then

@@ -27,13 +27,21 @@ local DEFAULT_COLUMNS = { "currency", "balance", "availableBalance" }
 
 local checks = {}
 
+-- Columns are an object's members in JSON, and what programs find the cells of
+-- a CSV file by: each has to be there once.
 function checks.columns(columns, place, level)
-  fields.check_type(columns, "table", place, level + 1)
+  local seen = {}
+  if fields.check_array(columns, place, level + 1) == 0 then
+    fields.fail(place, nil, "at least one is needed", level + 1)
+  end
   for _, name in ipairs(columns) do
     if not COLUMNS[name] then
       error(('bitfront.format: there is no column "%s"%s'):format(
         tostring(name), options_of.did_you_mean(name, COLUMNS)), level + 1)
+    elseif seen[name] then
+      fields.fail(place, nil, name .. " is named twice", level + 1)
     end
+    seen[name] = true
   end
 end
 
@@ -44,9 +52,21 @@ function checks.places(places, place, level)
   end
 end
 
+-- Marks that nobody takes for a digit, a decimal point or a sign: the last four
+-- are U+2019 and the spaces U+00A0, U+2009 and U+202F.
+local MARKS = {
+  [","] = true, ["'"] = true, ["_"] = true, [" "] = true,
+  ["\226\128\153"] = true, ["\194\160"] = true, ["\226\128\137"] = true,
+  ["\226\128\175"] = true,
+}
+
 function checks.thousands(mark, place, level)
   if type(mark) ~= "boolean" then
     fields.check_type(mark, "string", place, level + 1)
+    if not MARKS[mark] then
+      fields.fail(place, nil, "true, a comma, an apostrophe, a space or _ expected",
+        level + 1)
+    end
   end
 end
 
@@ -151,7 +171,7 @@ function _M.shown(amount, options)
   end
   if options.thousands then
     plain = group_thousands(plain,
-      options.thousands == true and "," or text.escape(options.thousands))
+      options.thousands == true and "," or options.thousands)
   end
   return cut .. plain
 end

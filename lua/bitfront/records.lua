@@ -58,8 +58,7 @@ local conditions = {}
 
 function conditions.currencies(codes, place, level)
   local wanted = {}
-  check_type(codes, "table", place, level + 1)
-  for i = 1, #codes do
+  for i = 1, fields.check_array(codes, place, level + 1) do
     place.index = i
     check_type(codes[i], "string", place, level + 1)
     wanted[codes[i]] = true

@@ -112,14 +112,7 @@ end
 function _M.total(lists, ...)
   no_more("bitfront.total", 2, ...)
   local groups, place = { of = {} }, { call = "total", list = "lists" }
-  check_type(lists, "table", place, 2)
-  for name in pairs(lists) do
-    if type(name) ~= "number" then -- would be passed over, with all it is worth
-      fields.fail(place, nil, ("an array expected, got a table with the key %s")
-        :format(tostring(name)), 2)
-    end
-  end
-  for i = 1, #lists do
+  for i = 1, fields.check_array(lists, place, 2) do
     place.list = ("lists[%d]"):format(i)
     if type(lists[i]) == "table" and lists[i].currency ~= nil then
       -- total(records) for total { records }: each would count as an empty list
@@ -144,6 +137,10 @@ local function check_prices(prices, level)
   -- in order, so that the same mistake gives the same message
   table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
   for _, code in ipairs(names) do
+    if type(code) ~= "string" then
+      fields.fail(place, nil, "coin codes expected as keys, got "
+        .. tostring(code), level + 1)
+    end
     exact[code] = fields.exact(prices, code, place, level + 1)
   end
   return exact
