@@ -109,6 +109,7 @@ build = {
     ["bitfront.clock"] = "lua/bitfront/clock.lua",
     ["bitfront.credentials"] = "lua/bitfront/credentials.lua",
     ["bitfront.error"] = "lua/bitfront/error.lua",
+    ["bitfront.coin"] = "lua/bitfront/coin.lua",
     ["bitfront.fields"] = "lua/bitfront/fields.lua",
     ["bitfront.format"] = "lua/bitfront/format.lua",
     bitfront = "lua/bitfront/init.lua",

@@ -22,9 +22,12 @@ describe("a client", function()
     teardown(function() client:close() end)
 
     local ROWS = {
-      { "a coin code in small letters", "balance", "btc", "code must be" },
       { "an empty coin code", "balance", "", "code must be" },
-      { "a coin code of 21 letters", "balance", ("A"):rep(21), "code must be" },
+      { "a coin code that is a number", "balance", 1, "code must be" },
+      { "a coin code of one dot", "balance", ".", "code must be" },
+      { "a coin code of two dots", "balance", "..", "code must be" },
+      { "a coin code with a backslash", "balance", "A\\..", "code must be" },
+      { "a coin code with a NUL", "balance", "A\0B", "code must be" },
       { "a coin code with a slash", "balance", "BTC/..", "code must be" },
       { "a coin code with a line end", "balance", "BTC\n", "code must be" },
       { "no coin code", "balance", nil, "code must be" },

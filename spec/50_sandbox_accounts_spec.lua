@@ -61,7 +61,8 @@ describe("an accounts file", function()
     ["a secret with a blank behind it"] = '{"api_key":"K","api_secret":"s ","balances":[]}',
     ["a secret with a tab before it"] = '{"api_key":"K","api_secret":"\\ts","balances":[]}',
     ["a secret in quotes"] = [[{"api_key":"K","api_secret":"'s'","balances":[]}]],
-    ["a coin code in lower case"] = account(record("1"):gsub("BTC", "btc")),
+    ["an empty coin code"] = account(record("1"):gsub("BTC", "")),
+    ["a coin code with a NUL"] = account(record("1"):gsub("BTC", "B\\u0000C")),
     ["no coin code"] = account '[{"balance":1,"availableBalance":1}]',
     ["one key twice"] = "[" .. account "[]" .. "," .. account "[]" .. "]",
   } do

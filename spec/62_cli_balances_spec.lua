@@ -119,6 +119,8 @@ total value  494824176.48097221607000895733259115
       { "an object", '{"A":{}}', "price of A is not a number" },
       { "a price that is not closed", '{"A":"1', "price of A is not a number" },
       { "a million digits", '{"A":' .. ("9"):rep(1e6) .. "}", "price of A is not a number: 9+$" },
+      { "an empty code", '{"":1}', "a coin code must not be empty" },
+      { "a code with a NUL", '{"A\\u0000":1}', "a coin code must not be empty or hold a NUL" },
       { "two prices", '{"A":1,"A":1}', "A has two prices" },
       { "a harmful name", '{"\\u001b[2J":"x"}', "price of \\x1B%[2J is not a number" },
     }
@@ -237,9 +239,67 @@ spare    ETH           7                7
     end)
   end)
 
+  describe("for coins with odd codes", function()
+    local CODES = { "AAVE.F", "btc", "$PAC", "比特", "a b", "50%", "A,B", "A+B&C=D?#" }
+    local client
+
+    lazy_setup(function()
+      local balances = {}
+      for i, code in ipairs(CODES) do
+        balances[i] = { currency = code, balance = tostring(i), availableBalance = "0" }
+      end
+      sandbox:accounts { { api_key = support.KEY, api_secret = support.SECRET,
+                           balances = balances } }
+      client = support.client { base_url = sandbox.base_url, ca_file = sandbox.ca_file }
+    end)
+    lazy_teardown(function()
+      client:close()
+      sandbox:reset()
+      sandbox:set { limits = false }
+    end)
+
+    for i, code in ipairs(CODES) do
+      it("finds " .. code .. " by what is shown", function()
+        local wanted = ('{"currency":"%s","balance":%d}\n'):format(code, i)
+        local asked = support.quote((code:gsub(",", "\\,")))
+        prints(wanted, "--format jsonl --columns currency,balance --currency " .. asked)
+        local out, err = bitfront("balance --format csv " .. support.quote(code), env)
+        assert.same({ 'currency,balance,availableBalance\r\n'
+          .. (code:find(",", 1, true) and '"' .. code .. '"' or code)
+          .. "," .. i .. ",0\r\n", "" }, { out, err })
+        assert.equal(i, assert(client:balance(code)).balance)
+        out = bitfront("balances --format csv --columns value --value "
+          .. prices(cjson.encode { [code] = "10" }), env)
+        assert.equal("value\r\n" .. i * 10 .. "\r\n", out)
+      end)
+    end
+
+    it("asks for all of them in one list", function()
+      local out = bitfront("balances --format csv --columns balance --currency "
+        .. support.quote("btc,A\\,B,$PAC"), env)
+      assert.equal("balance\r\n2\r\n3\r\n7\r\n", out)
+    end)
+
+    it("guesses the code where only its case is wrong, and says each once", function()
+      local out, err, code = bitfront("balances --format json --currency 'BTC,BTC,$pac,NONE'",
+        env)
+      assert.same({ "[]\n", 0 }, { out, code })
+      assert.equal("bitfront: the account has no record of BTC; did you mean btc?\n"
+        .. "bitfront: the account has no record of $pac; did you mean $PAC?\n"
+        .. "bitfront: the account has no record of NONE\n", err)
+      fails("balance aave.f", env, "request %(4011%): .*; did you mean AAVE%.F%?")
+    end)
+  end)
+
   it("ends with 2 for options that make no sense, together or alone", function()
     is_misuse("balances --columns balanse", "no column 'balanse'")
     is_misuse("balances --columns ''", "no column ''")
+    is_misuse("balances --columns currency,", "no column ''")
+    for _, format in ipairs { "table", "json", "jsonl", "csv", "markdown" } do
+      is_misuse("balances --columns currency,balance,currency --format " .. format,
+        "'currency' is named twice")
+    end
+    is_misuse("watch --columns locked,locked", "'locked' is named twice")
     is_misuse("balances --places -1", "option")
     is_misuse("balances --places 1.5", "places")
     is_misuse("balances --places 401", "places")

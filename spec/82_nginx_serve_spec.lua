@@ -54,6 +54,16 @@ describe("bitfront.nginx.serve #once #apart", function()
         end }
         require("bitfront.nginx").serve { name = "huge", client = huge }()
       } }
+      location = /odd { content_by_lua_block {
+        odd = odd or { balances = function()
+          local records = {}
+          for i, code in ipairs { "AAVE.F", "btc", "$PAC", "A,B", "<b>" } do
+            records[i] = { currency = code, balance = "1", availableBalance = "1" }
+          end
+          return records
+        end }
+        require("bitfront.nginx").serve { name = "odd", client = odd }()
+      } }
       location = /hoisted { content_by_lua_block { require("handlers").one() } }
       location = /made {
         content_by_lua_block {
@@ -209,6 +219,23 @@ describe("bitfront.nginx.serve #once #apart", function()
       assert.equal(wanted, codes(query))
     end)
   end
+
+  it("gives coins by any code that it shows", function()
+    for query, wanted in pairs {
+      ["AAVE.F"] = { "AAVE.F" }, btc = { "btc" }, ["$PAC,btc"] = { "btc", "$PAC" },
+      ["A%5C,B"] = { "A,B" }, ["A,B"] = {}, ["%3Cb%3E"] = { "<b>" }, ["%0A"] = {},
+      [("A"):rep(65)] = {},
+    } do
+      local reply = site:get("/odd?currency=" .. query)
+      assert.equal(200, reply.status, query)
+      local found = {}
+      for i, record in ipairs(cjson.decode(reply.body).balances) do
+        found[i] = record.currency
+      end
+      assert.same(wanted, found)
+      assert.equal(200, site:get("/odd?format=html&currency=" .. query).status)
+    end
+  end)
 
   it("says 400 to parameters that will not do", function()
     for _, query in ipairs {

@@ -2,6 +2,7 @@
 -- the bytes are C's.
 
 local accounts = require "bitfront.account"
+local coin = require "bitfront.coin"
 local errors = require "bitfront.error"
 local limiter = require "bitfront.limiter"
 local many = require "bitfront.many"
@@ -256,18 +257,17 @@ local function the_record(records, code)
 end
 
 --- The balance of one coin.
----@param code string  coin code such as "BTC": 1 to 20 of A-Z and 0-9
+---@param code string  coin code such as "BTC", as balances() returns it
 ---@param options? bitfront.CallOptions
 ---@return bitfront.Record? record
 ---@return bitfront.Error? err
 ---@return bitfront.Info? info
 function Client:balance(code, options, ...)
   check_self(self, "balance")
-  if type(code) ~= "string" or #code > 20 or not code:find "^[A-Z0-9]+$" then
-    error("client:balance: code must be 1 to 20 of A-Z and 0-9", 2)
-  end
+  local segment, message = coin.path_segment(code)
+  if not segment then error("client:balance: " .. message, 2) end
   options = options_of.check_call("client:balance", 2, options, ...)
-  local path = BALANCES .. "/" .. code
+  local path = BALANCES .. "/" .. segment
   local records, err, info = call(self, { want = "balances", path = path }, options)
   if not records then
     return nil, err, info

@@ -1,4 +1,4 @@
--- What client:get is asked for: a path and a query, checked and encoded.
+-- What is asked for: paths and queries, checked and encoded.
 
 local _M = {}
 
@@ -16,7 +16,7 @@ function _M.check_path(path, level)
   return path
 end
 
-local function escape(text)
+function _M.escape(text)
   return (text:gsub("[^A-Za-z0-9._~-]", function(char)
     return ("%%%02X"):format(char:byte())
   end))
@@ -32,7 +32,7 @@ local function query_value(name, value, level)
     error(("client:get: query value of %s must be a string, a whole number "
       .. "or a boolean"):format(tostring(name)), level + 1)
   end
-  return escape(value)
+  return _M.escape(value)
 end
 
 -- In the order of the names, so that the same table is the same request.
@@ -42,7 +42,7 @@ local function query_of_table(query, level)
     if type(name) ~= "string" then
       error("client:get: query names must be strings", level + 1)
     end
-    pairs_of[#pairs_of + 1] = escape(name) .. "="
+    pairs_of[#pairs_of + 1] = _M.escape(name) .. "="
       .. query_value(name, value, level + 1)
   end
   table.sort(pairs_of)

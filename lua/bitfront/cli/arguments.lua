@@ -2,28 +2,17 @@
 -- it is well-formed.
 
 local argparse = require "argparse"
+local coin = require "bitfront.coin"
 
 local _M = {}
 
 -- ---- values ----
 
+-- Of the one coin that is asked for alone.
 local function coin_code(text)
-  if #text <= 20 and text:find("^[A-Z0-9]+$") then return text end
-  return nil, ("a coin code is 1 to 20 of A-Z and 0-9, not '%s'"):format(text)
-end
-
--- Converts "A,B" to a list that is also a set.
-local function list_of(convert)
-  return function(text)
-    local list = {}
-    for each in (text .. ","):gmatch("([^,]*),") do
-      local item, message = convert(each)
-      if not item then return nil, message end
-      list[#list + 1] = item
-      list[item] = true
-    end
-    return list
-  end
+  local segment, message = coin.path_segment(text)
+  if segment then return text end
+  return nil, message
 end
 
 local COLUMNS = {
@@ -31,10 +20,20 @@ local COLUMNS = {
   locked = true, price = true, value = true,
 }
 
-local function column(text)
-  if COLUMNS[text] then return text end
-  return nil, ("there is no column '%s': account, currency, balance, "
-    .. "availableBalance, locked, price, value"):format(text)
+-- The columns' names in their order; each of them is a key too, as which only
+-- indexing finds it.
+local function columns_of(text)
+  local list, set = {}, {}
+  for name in (text .. ","):gmatch("([^,]*),") do
+    if not COLUMNS[name] then
+      return nil, ("there is no column '%s': account, currency, balance, "
+        .. "availableBalance, locked, price, value"):format(name)
+    elseif set[name] then
+      return nil, ("the column '%s' is named twice"):format(name)
+    end
+    list[#list + 1], set[name] = name, true
+  end
+  return setmetatable(list, { __index = set })
 end
 
 local function port_number(text)
@@ -96,16 +95,16 @@ end
 local SORT_KEYS = { "currency", "balance", "availableBalance", "locked", "value" }
 
 local function add_selection(command)
-  command:option("--currency", "Only these coins, as BTC,ETH."):convert(list_of(coin_code))
+  command:option("--currency", "Only these coins, as BTC,ETH."):convert(coin.list)
     :argname("<codes>"):overwrite(false)
   command:flag("--nonzero", "Only coins whose balance is not 0.")
   command:option("--min", "Only coins of which there is that much."):argname("<amount>")
   command:flag("--locked", "Only coins of which some is locked in orders, and how much.")
   command:option("--sort", "Order by one of " .. table.concat(SORT_KEYS, ", ") .. ".")
-    :choices(SORT_KEYS):argname("<key>")
+    :choices(SORT_KEYS):argname("<key>"):overwrite(false)
   command:flag("--desc", "The greatest first.")
-  command:option("--columns", "What to show, as currency,locked."):convert(list_of(column))
-    :argname("<names>")
+  command:option("--columns", "What to show, as currency,locked."):convert(columns_of)
+    :argname("<names>"):overwrite(false)
   command:option("--places", "Show no more decimals; ~ marks an amount that was cut.")
     :convert(places):argname("<number>")
 end
@@ -128,7 +127,7 @@ local function add_balances(parser)
   add_selection(command)
   command:flag("--total", "Add up what the accounts have of each coin.")
   command:option("--value", 'What it is worth: a JSON file of prices, {"BTC": 65000.5}.')
-    :argname("<file>")
+    :argname("<file>"):overwrite(false)
   add_format(command)
   add_profiles(command)
   command:flag("--all-profiles", "All accounts of the credentials file.")

@@ -8,6 +8,8 @@ local streams = require "bitfront.cli.streams"
 
 local _M = {}
 
+local INVALID_CURRENCY = 4011
+
 -- The records in the order of the accounts; with --total, of all together.
 local function ask_all(args)
   local all, asked = {}, accounts.open_all(args)
@@ -19,11 +21,25 @@ local function ask_all(args)
   return args.total and bitfront.total(lists) or all
 end
 
+-- Somebody who typed btc meant BTC.
+local function guess(records, code)
+  for _, record in ipairs(records) do
+    if record.currency:upper() == code:upper() then
+      return "; did you mean " .. record.currency .. "?"
+    end
+  end
+  return ""
+end
+
 local function name_missing(records, args)
   local whose = #args.profile > 1 and "no account has a record of "
     or "the account has no record of "
+  local said = {}
   for _, code in ipairs(args.currency or {}) do
-    if not bitfront.find(records, code) then streams.say(whose .. code) end
+    if not (bitfront.find(records, code) or said[code]) then
+      streams.say(whose .. code .. guess(records, code))
+      said[code] = true
+    end
   end
 end
 
@@ -56,7 +72,11 @@ end
 
 function _M.one(args)
   local client = accounts.open(args, args.profile)
-  local record = accounts.result_of(client, nil, client:balance(args.code))
+  local record, err = client:balance(args.code)
+  if err and err.code == INVALID_CURRENCY and args.code ~= args.code:upper() then
+    err.message = ("%s; did you mean %s?"):format(err.message, args.code:upper())
+  end
+  accounts.result_of(client, nil, record, err)
   client:close()
   streams.write(format({ record }, args))
 end

@@ -2,6 +2,7 @@
 -- in strings. Not by lua-cjson, which makes doubles of all numbers: here they
 -- stay the digits that are written there.
 
+local coin = require "bitfront.coin"
 local decimal = require "bitfront".decimal
 
 local _M = {}
@@ -43,6 +44,7 @@ local function take_member(source, at, prices)
   if source:sub(at, at) == '"' then code, at = take_string(source, at) end
   at = code and pass(source, skip(source, at), ":")
   if not at then return nil, NO_OBJECT end
+  if not coin.is_code(code) then return nil, coin.RULE end
   price, at = take_price(source, at)
   if not (price and decimal(price)) then
     return nil, ("the price of %s is not a number%s"):format(code,

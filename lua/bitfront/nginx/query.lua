@@ -1,5 +1,6 @@
 --- The query of a request: which balances, in which order, in which form.
 
+local coin = require "bitfront.coin"
 local native = require "bitfront.native"
 
 local _M = {}
@@ -31,13 +32,8 @@ function readers.format(value, query)
 end
 
 function readers.currency(value, query)
-  local codes = {}
-  for code in (value .. ","):gmatch("([^,]*),") do
-    if #code > 64 or code == "" or code:find "%c" then
-      return "currency must be coin codes such as BTC,ETH."
-    end
-    codes[#codes + 1] = code
-  end
+  local codes = coin.list(value)
+  if not codes then return "currency must be coin codes such as BTC,ETH." end
   query.filter.currencies = codes
 end
 

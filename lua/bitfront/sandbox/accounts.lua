@@ -10,6 +10,7 @@
 -- put into quotes before cjson reads it. Runs in plain Lua and in nginx.
 
 local cjson = require("cjson.safe").new()
+local coin = require "bitfront.coin"
 
 local _M = {}
 
@@ -78,13 +79,13 @@ end
 local function check_record(record, place)
   if type(record) ~= "table" then refuse(place, "an object", record) end
   local currency = check_string(record.currency, place .. ".currency")
-  if #currency > 20 or not currency:find("^[A-Z0-9]+$") then
+  if not coin.is_code(currency) then
     refuse(place .. ".currency", "a coin code", currency)
   end
   return {
     currency = currency,
-    json = ('{"currency":"%s","balance":%s,"availableBalance":%s}'):format(
-      currency,
+    json = ('{"currency":%s,"balance":%s,"availableBalance":%s}'):format(
+      cjson.encode(currency),
       check_amount(record.balance, place .. ".balance"),
       check_amount(record.availableBalance, place .. ".availableBalance")),
   }

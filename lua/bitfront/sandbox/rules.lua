@@ -236,9 +236,15 @@ local function balances(_, request)
   return { code = SUCCESS, data = json_array(texts) }
 end
 
--- GET /v1/account/balances/{currency}
+local function unescape(text)
+  return (text:gsub("%%(%x%x)", function(digits)
+    return string.char(tonumber(digits, 16))
+  end))
+end
+
+-- GET /v1/account/balances/{currency}: what was signed is the path as sent.
 local function balance(exchange, request)
-  local code = request.path:match("[^/]+$")
+  local code = unescape(request.path:match("[^/]+$"))
   for _, record in ipairs(request.account.balances) do
     if record.currency == code then
       local as_object = exchange.settings.balance_as == "object"
