@@ -160,9 +160,41 @@ describe("the format", function()
     end)
 
     it("leaves no text that a spreadsheet takes for a formula", function()
-      for _, start in ipairs { "=", "+", "-", "@", "\t", "\r" } do
-        local out = format({ record(start .. "cmd()", 1) }, "csv", { columns = { "currency" } })
-        assert.matches('^currency\r\n"?\'', out)
+      for _, start in ipairs {
+        "=", "+", "-", "@", "\t", "\r", "\n", " ", "\r\n", "＝", "＋", "－", "＠", "﹦", "﹢",
+        "﹣", "﹫", "\226\136\146", "\194\160", "\225\154\128", "\226\128\128", "\226\128\138",
+        "\226\128\175", "\226\129\159", "\227\128\128", "\225\160\142", "\227\133\164",
+      } do
+        for _, rest in ipairs { "cmd()", "=1+1", "" } do
+          local one = record(start .. rest, 1)
+          one.account = one.currency
+          for _, name in ipairs { "currency", "account" } do
+            local out = format({ one }, "csv", { columns = { name } })
+            local cell = out:match('^%l+\r\n"?(.-)"?\r\n$')
+            assert.equal("'" .. start .. rest, cell)
+          end
+        end
+      end
+    end)
+
+    it("starts no cell with what cannot be seen", function()
+      for _, start in ipairs { "\239\187\191", "\226\128\139", "\226\129\160", "\0", "\11", "\194\133",
+                               "\194\173", "\226\128\142" } do
+        local out = format({ record(start .. "=cmd()", 1) }, "csv", { columns = { "currency" } })
+        assert.matches("^currency\r\n\\[xu]", out)
+      end
+    end)
+
+    it("quotes what separates cells elsewhere, so that none begins within a text", function()
+      assert.equal('currency\r\n"A;=1"\r\n"B\t=1"\r\n"C\n=1"\r\n',
+        format({ record("A;=1", 1), record("B\t=1", 1), record("C\n=1", 1) }, "csv",
+          { columns = { "currency" } }))
+    end)
+
+    it("leaves other texts as they are", function()
+      for _, code in ipairs { "BTC", "$PAC", "比特", "A=B", "A-B", "1INCH", "'A", "é", "、" } do
+        assert.equal("currency\r\n" .. code .. "\r\n",
+          format({ record(code, 1) }, "csv", { columns = { "currency" } }))
       end
     end)
 

@@ -288,17 +288,14 @@ end
 
 -- ---- csv ----
 
--- A spreadsheet would take a text that begins so for a formula, and run it.
-local FORMULA = "^[=+@\t\r-]"
-
--- Line ends are quoted; whatever else is hidden is written out, since files are
--- shown on terminals too.
+-- Line ends are quoted, and what separates cells in other places; whatever else
+-- is hidden is written out, since files are shown on terminals too.
 local function csv_text(cell)
   cell = cell:gsub("[^\t\r\n]+", text.escape)
-  if cell:find(FORMULA) then
+  if text.is_formula(cell) then
     cell = "'" .. cell
   end
-  if cell:find('[",\r\n]') then
+  if cell:find('[",;\t\r\n]') then
     cell = '"' .. cell:gsub('"', '""') .. '"'
   end
   return cell
