@@ -265,10 +265,17 @@ describe("the command, with the sandbox exchange,", function()
   end)
 
   it("ends with 1 when its output cannot be written", function()
-    local _, err, code = bitfront("balances >/dev/full", env)
-    assert.truthy(err:find("the output cannot be written", 1, true), err)
-    assert.equal(1, code)
-    _, err, code = bitfront("balances >&- <&-", env) -- the connection must not become stdout
+    for _, arguments in ipairs { "balances", "balance BTC --format json", "time", "doctor",
+      "nginx-conf", "--version", "--help", "-h", "balances --help", "sandbox -h" } do
+      local _, err, code = bitfront(arguments .. " >/dev/full", env)
+      assert.truthy(err:find("the output cannot be written", 1, true), err)
+      assert.truthy(one_line(err), err)
+      assert.equal(1, code)
+      _, err, code = bitfront(arguments .. " >&-", env)
+      assert.truthy(one_line(err), err)
+      assert.equal(1, code)
+    end
+    local _, err, code = bitfront("balances >&- <&-", env) -- the connection must not become stdout
     assert.truthy(one_line(err), err)
     assert.equal(1, code)
   end)

@@ -80,8 +80,8 @@ local function run(argv)
     local command = commands[argv[1]] and argv[1] .. " " or ""
     stop(MISUSED, ("%s (see bitfront %s--help)"):format(message, command))
   end
-  if args.version then
-    write("bitfront " .. require "bitfront.version" .. "\n")
+  if args.help or args.version then
+    write(args.help or "bitfront " .. require "bitfront.version" .. "\n")
     return 0
   end
   return commands[args.command](args) or 0

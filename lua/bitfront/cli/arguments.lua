@@ -61,8 +61,15 @@ end
 
 -- ---- options ----
 
+-- argparse itself would print the help and end with 0, also where nobody gets it.
+local function add_help(parser)
+  return parser:add_help { action = function()
+    error({ help = parser:get_help() .. "\n" }, 0)
+  end }
+end
+
 local function add_command(parser, name, description)
-  return parser:command(name, description):description(description)
+  return add_help(parser:command(name, description):description(description))
 end
 
 local function add_server_options(command)
@@ -153,7 +160,9 @@ Credentials come from BITFRONT_API_KEY and BITFRONT_API_SECRET, or from the
 file ~/.config/bitfront/credentials; no option takes the secret.]]
 
 local function new_parser()
-  local parser = argparse("bitfront", "Shows the balances of a BITFRONT account.", EPILOG)
+  local parser = add_help(argparse("bitfront", "Shows the balances of a BITFRONT account.",
+    EPILOG))
+  function parser.error(_, message) error({ message = message }, 0) end
   parser:command_target("command"):require_command(false)
   parser:flag("--version", "Show the version and exit.")
   add_balances(parser)
@@ -209,11 +218,14 @@ local function conflict_in(args)
 end
 
 ---@param argv string[]
----@return table? args  `version` set, or `command` and its options
+---@return table? args  `version` or `help` set, or `command` and its options
 ---@return string? message  what is wrong with them, in one line
 function _M.parse(argv)
-  local ok, result = new_parser():pparse(argv)
-  if not ok then return nil, (result:gsub("\n", "; ")) end
+  local parser = new_parser()
+  local ok, result = pcall(parser.parse, parser, argv)
+  if not ok and type(result) ~= "table" then error(result, 0) end
+  if result.help then return result end
+  if not ok then return nil, (result.message:gsub("\n", "; ")) end
   if not (result.command or result.version) then return nil, "a command is required" end
   local conflict = conflict_in(result)
   if conflict then return nil, conflict end
