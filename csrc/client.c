@@ -27,7 +27,8 @@ struct bf_client *bf_client_new(const struct bf_client_options *options,
     }
     client->refs = 1;
     client->base_url = bf_url_check(options->base_url, &client->plain, fault);
-    if (!client->base_url)
+    if (!client->base_url ||
+        (options->proxy && !bf_proxy_check(options->proxy, fault)))
         goto error;
     return client;
 error:

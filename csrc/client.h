@@ -31,7 +31,7 @@ struct bf_client_options {
 };
 
 /* A client without credentials and one reference, or NULL with `fault` set:
- * kind config for a base_url that is not allowed, kind memory. */
+ * kind config for a base_url or proxy that is not allowed, kind memory. */
 struct bf_client *bf_client_new(const struct bf_client_options *options,
                                 struct bf_fault *fault);
 

@@ -12,9 +12,14 @@
 /* The base URL as it will be sent, without a slash at its end, to be freed; or
  * NULL with `fault` set to kind config and a text that says what is wrong:
  * https only, http only to a loopback address; no user, password, query or
- * fragment. libcurl's own parser reads it, so that no second opinion about the
- * host can differ from where the bytes go. */
+ * fragment; a host that is a DNS name or an IP address. libcurl's own parser
+ * reads it, and has to find the host that is written there, so that no second
+ * opinion about the host can differ from where the bytes go. */
 char *bf_url_check(const char *url, bool *plain, struct bf_fault *fault);
+
+/* Has the proxy's URL a host that can be looked up, and a port? False with
+ * `fault` set, to kind config, code proxy, or to kind memory. */
+bool bf_proxy_check(const char *proxy, struct bf_fault *fault);
 
 /* Is this socket address on this machine? */
 bool bf_is_loopback(const struct sockaddr *address);

@@ -164,6 +164,7 @@ describe("bitfront.new", function()
       { "a line end", "https://127.0.0.1/\r\nX-Y: z", "base_url" },
       { "a backslash", "https://127.0.0.1\\@example.com", "base_url" },
       { "a port that is none", "https://127.0.0.1:99999", "base_url" },
+      { "an escape in its path that is none", "https://a/p%zz", "two hexadecimal" },
     }
 
     for _, row in ipairs(ROWS) do
@@ -179,6 +180,9 @@ describe("bitfront.new", function()
     "https://openapi.bitfront.me", "https://openapi.bitfront.me/",
     "https://127.0.0.1:8443/prefix", "http://127.0.0.1:1", "http://127.8.9.1",
     "http://localhost:8080", "http://[::1]:80", "HTTPS://EXAMPLE.COM",
+    "https://a_b.example.", "https://xn--bcher-kva.example", "https://3com.example/p%2Fq",
+    "https://[0:0:0:0:0:0:0:1]:65535", "https://[::ffff:127.0.0.1]", "https://a/://b",
+    "https://" .. ("a"):rep(63) .. ".b", "https://" .. ("a."):rep(126) .. "a",
   } do
     it("takes " .. url, function()
       assert.has_no.errors(function()
@@ -186,6 +190,39 @@ describe("bitfront.new", function()
       end)
     end)
   end
+
+  -- Each of them failed with every call before, as network trouble that may pass.
+  local NOWHERE = {
+    "e%aa", "%65xample.com", "a..b", ".a", "a..", ".", "-a", "a-.b", "a,b", "a;b", "*", "a'b",
+    ("a"):rep(64) .. ".b", ("a."):rep(127) .. "a", "1.2.3.4.5", "1.2.3", "127.1", "12",
+    "256.1.1.1", "0x7f.1", "017.0.0.1", "1.2.3.4.", "[::1", "[::1]x", "[]", "]", "[1.2.3.4]",
+    "[fe80::1%25lo]", "[fe80::1%lo]", "a:0", "a:", "a:65536", "a:+1", "a:1x", "a::1", "/a",
+    "a@b@c", "b\252cher.example",
+  }
+  for _, host in ipairs(NOWHERE) do
+    it("refuses the host " .. host .. " of a base_url and of a proxy", function()
+      assert.matches("bitfront%.new: base_url ", complaint { base_url = "https://" .. host })
+      assert.matches("bitfront%.new: proxy ", complaint { proxy = "http://" .. host })
+    end)
+  end
+
+  it("takes proxies with a password, and shows none of a wrong one", function()
+    for _, url in ipairs { "http://user:100%@127.0.0.1:3128/", "socks5h://[::1]",
+                           "https://user@proxy.example", "socks4a://a_b:1" } do
+      bitfront.new({ proxy = url }):close()
+    end
+    local message = complaint { proxy = "http://user:hunter2@e%aa" }
+    assert.is_nil(message:find("hunter2", 1, true))
+  end)
+
+  it("blames the environment's base_url for no other option", function()
+    local out = support.lua([[
+      print(pcall(require "bitfront".new, { proxy = "http://e%aa" }))
+      print(select(2, require "bitfront".new():server_time()).message)
+    ]], { env = { BITFRONT_BASE_URL = "https://e%aa" } })
+    assert.matches("proxy must name its host", out:match "^[^\n]*", 1, true)
+    assert.matches("\nBITFRONT_BASE_URL: base_url must name its host", out, 1, true)
+  end)
 
   it("leaves the table it was given alone", function()
     local options = setmetatable({ api_key = "k", api_secret = "s" }, {

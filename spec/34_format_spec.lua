@@ -178,8 +178,8 @@ describe("the format", function()
     end)
 
     it("starts no cell with what cannot be seen", function()
-      for _, start in ipairs { "\239\187\191", "\226\128\139", "\226\129\160", "\0", "\11", "\194\133",
-                               "\194\173", "\226\128\142" } do
+      for _, start in ipairs { "\239\187\191", "\226\128\139", "\226\129\160", "\0", "\11",
+                               "\194\133", "\194\173", "\226\128\142" } do
         local out = format({ record(start .. "=cmd()", 1) }, "csv", { columns = { "currency" } })
         assert.matches("^currency\r\n\\[xu]", out)
       end

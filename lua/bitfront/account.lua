@@ -63,7 +63,7 @@ end
 local function connect_first(client)
   local endpoint = endpoint_of(client._options)
   local connected, err = connect(client, endpoint)
-  if connected or err.kind ~= "config" or client._options.base_url then
+  if connected or err.code ~= "base_url" or client._options.base_url then
     return connected, err
   end
   client._fault = function()
