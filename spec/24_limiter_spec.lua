@@ -93,6 +93,36 @@ describe("a clock that was set back", function()
     local wait = window.acquire(state, 1e9, 4, 1000, 3, 60)
     assert.is_true(wait > 0 and wait <= 120000, tostring(wait))
   end)
+
+  -- The ms until there is room, for a caller who looks when it is told to.
+  local function waits(state, now, per_second, per_minute)
+    local begun = now
+    repeat
+      local wait = window.acquire(state, now, "last", 1000, per_second, per_minute)
+      now = now + wait
+    until wait == 0
+    return now - begun
+  end
+
+  for _, back in ipairs { 1, 5, 64, 66, 290, 1e6 } do
+    it(("by %d s holds nothing up for the calls of a dead process"):format(back), function()
+      for _, lease in ipairs { 1000, 15000, 65000 } do
+        local state, now = window.new(), 5e9
+        for i = 1, 3 do window.acquire(state, now, i, lease, 3, 60) end
+        state = window.unpack(window.pack(state))
+        local waited = waits(state, now - back * 1000, 3, 60)
+        local set_back = lease + back * 1000
+        local most = set_back > 65000 and 60000 or set_back + 1000
+        assert.is_true(waited <= most, tostring(waited))
+      end
+    end)
+  end
+
+  it("does not end a call before its time", function()
+    local state = window.new()
+    for i = 1, 3 do window.acquire(state, 1e6, i, 65000, 3, 60) end
+    assert.equal(66000, waits(state, 1e6, 3, 60))
+  end)
 end)
 
 describe("the store of a process #smoke", function()
@@ -317,6 +347,20 @@ describe("the store in Redis", function()
     local wait = store:acquire("key1", 1000, 3, 60)
     assert.is_true(wait > 58000 and wait <= 60001, tostring(wait))
     age()
+  end)
+
+  it("has room after a minute where its clock was set back under calls of the dead", function()
+    local connection = server:connect()
+    local before = connection:time()[1] * 1000
+    local late = before + 290000
+    connection:hset("bitfront:limiter", "back",
+      ("0 1=%.0f 2=%.0f 3=%.0f"):format(late, late, late))
+    assert.is_true(store:acquire("back", 1000, 3, 60) > 0)
+    local text = connection:hget("bitfront:limiter", "back")
+    for over in text:gmatch "=(%d+)" do
+      assert.is_true(tonumber(over) - before <= 60000, text)
+    end
+    assert.truthy(text:find "=", 1, true)
   end)
 
   it("forgets keys that nobody uses", function()

@@ -8,6 +8,10 @@ local _M = {}
 
 _M.SECOND, _M.MINUTE = 1000, 60000
 
+-- No call is under way for longer: a minute (client.lua), and what may still
+-- arrive after it (limiter.lua).
+local LONGEST_LEASE = 65000
+
 --- A key of which no call is known.
 ---@class bitfront.Window
 ---@field full number  until when there is no room whatever the counts say
@@ -36,7 +40,13 @@ local function note_landing(state, id)
 end
 
 -- Where the clock was set back, what it had said before is not far in the future.
+-- A call under way whose process is dead leaves room after a minute.
 local function return_to(state, now)
+  for id, over in pairs(state.flying) do
+    if over > now + LONGEST_LEASE then
+      state.flying[id] = now + _M.MINUTE - _M.SECOND
+    end
+  end
   local i = state.last
   while i >= state.first and state.ended[i] > now + _M.MINUTE do
     state.ended[i] = now + _M.MINUTE
@@ -80,7 +90,7 @@ function _M.acquire(state, now, id, lease, per_second, per_minute)
     wait_for(state, now, _M.SECOND, per_second),
     wait_for(state, now, _M.MINUTE, per_minute))
   if wait > 0 then return wait end
-  state.flying[id] = now + lease
+  state.flying[id] = now + math.min(lease, LONGEST_LEASE)
   state.count = state.count + 1
   return 0
 end
