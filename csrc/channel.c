@@ -1,18 +1,19 @@
 #include "channel.h"
 
+#include "sign.h"
 #include "sockets.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define FOLDER "/bitfront.XXXXXX"
 #define SOCKET "/s"
+#define OFFERED 2.0 /* s in which the other end is to connect */
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* the thread that rings has signals blocked */
@@ -34,11 +35,6 @@ static void hang_up(int *fd) {
     if (*fd >= 0)
         (void)shutdown(*fd, SHUT_RDWR);
     close_fd(fd);
-}
-
-static void set_flags(int fd) {
-    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
 /* ---- the socket's file ---- */
@@ -73,11 +69,10 @@ static bool listen_at(struct bf_channel *channel) {
     memcpy(channel->path + strlen(channel->path), SOCKET, sizeof SOCKET);
     (void)snprintf(name.sun_path, sizeof name.sun_path, "%s", channel->path);
     channel->listener = fd;
-    if (fd >= 0) {
-        set_flags(fd);
-        if (bind(fd, (void *)&name, sizeof name) == 0 && listen(fd, 1) == 0)
-            return true;
-    }
+    channel->due = bf_now() + OFFERED;
+    if (fd >= 0 && bf_set_socket_flags(fd) &&
+        bind(fd, (void *)&name, sizeof name) == 0 && listen(fd, 1) == 0)
+        return true;
     close_fd(&channel->listener);
     remove_file(channel);
     return false;
@@ -99,17 +94,21 @@ bool bf_channel_accept(struct bf_channel *channel) {
     if (channel->listener >= 0)
         channel->fd =
             bf_off_standard_streams(accept(channel->listener, NULL, NULL));
-    if (channel->fd >= 0)
-        set_flags(channel->fd);
+    if (channel->fd >= 0 && !bf_set_socket_flags(channel->fd))
+        close_fd(&channel->fd);
     close_fd(&channel->listener);
     remove_file(channel);
     return channel->fd >= 0;
 }
 
+bool bf_channel_is_overdue(const struct bf_channel *channel) {
+    return channel->fd < 0 && bf_now() >= channel->due;
+}
+
 /* A full buffer has enough bytes in it to wake anybody. */
-void bf_channel_ring(struct bf_channel *channel) {
-    if (channel->fd >= 0)
-        (void)send(channel->fd, "", 1, MSG_NOSIGNAL);
+bool bf_channel_ring(struct bf_channel *channel) {
+    return channel->fd >= 0 && (send(channel->fd, "", 1, MSG_NOSIGNAL) == 1 ||
+                                errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 void bf_channel_close(struct bf_channel *channel) {

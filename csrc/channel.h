@@ -6,25 +6,31 @@
 #define BF_CHANNEL_H
 
 #include <stdbool.h>
+#include <sys/un.h>
 
 #pragma GCC visibility push(hidden)
 
 struct bf_channel {
     int listener, fd; /* or -1 */
-    char path[108];   /* of the socket, within the folder; "": none */
+    double due;       /* when the other end has connected, or never will */
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "": none */
 };
 
 void bf_channel_init(struct bf_channel *channel);
 
-/* Makes the folder and listens in it. False where no folder can be written. */
+/* Makes the folder and listens in it. False where no folder can be written, or
+ * no socket be had. */
 bool bf_channel_listen(struct bf_channel *channel);
+
+/* Has nobody connected in the time there was for that? */
+bool bf_channel_is_overdue(const struct bf_channel *channel);
 
 /* Takes the connection that was made to `path`, without waiting for one, and
  * removes socket and folder in any case. False where there is none. */
 bool bf_channel_accept(struct bf_channel *channel);
 
-/* Sends a byte; where there is no connection, nothing. Never waits. */
-void bf_channel_ring(struct bf_channel *channel);
+/* Sends a byte, and never waits. False: the other end will not read one. */
+bool bf_channel_ring(struct bf_channel *channel);
 
 /* The other end sees the connection's end. Harmless when done twice. */
 void bf_channel_close(struct bf_channel *channel);

@@ -7,16 +7,18 @@
 #include "lockdown.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #define CONNECTIONS_KEPT 256L
-#define IDLE_KEPT 64 /* finished transfers kept for the next calls */
+#define IDLE_KEPT 64   /* finished transfers kept for the next calls */
+#define LONGEST_WAIT 1 /* s, should what ends a wait not come */
 
 struct bf_engine {
     CURLM *multi;
@@ -54,7 +56,7 @@ static void unlink_from(struct bf_transfer **list, struct bf_transfer *t) {
 struct pipe_guard {
     sigset_t pipe, before;
     bool was_pending;
-    bool needless; /* it is held back always */
+    bool held; /* by this; a settled engine's thread has it held back always */
 };
 
 /* Writing to a connection that the server has closed raises SIGPIPE, which
@@ -64,24 +66,35 @@ struct pipe_guard {
 static void hold_sigpipe(const struct bf_engine *engine,
                          struct pipe_guard *guard) {
     sigset_t pending;
-    guard->needless = engine->settled;
-    if (guard->needless)
+    guard->held = false;
+    if (engine->settled)
         return;
     (void)sigemptyset(&guard->pipe);
     (void)sigaddset(&guard->pipe, SIGPIPE);
-    (void)sigpending(&pending);
-    guard->was_pending = sigismember(&pending, SIGPIPE) == 1;
-    (void)pthread_sigmask(SIG_BLOCK, &guard->pipe, &guard->before);
+    guard->was_pending =
+        sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+    guard->held = pthread_sigmask(SIG_BLOCK, &guard->pipe, &guard->before) == 0;
+}
+
+/* Takes the signal where it is pending. Never waits for it: another thread of
+ * the program may have taken it meanwhile. */
+static void take_sigpipe(const sigset_t *pipe) {
+#if defined(_POSIX_REALTIME_SIGNALS) && _POSIX_REALTIME_SIGNALS > 0
+    static const struct timespec at_once = {0};
+    (void)sigtimedwait(pipe, NULL, &at_once);
+#else
+    sigset_t pending;
+    int taken;
+    if (sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1)
+        (void)sigwait(pipe, &taken);
+#endif
 }
 
 static void release_sigpipe(const struct pipe_guard *guard) {
-    sigset_t pending;
-    int taken;
-    if (guard->needless)
+    if (!guard->held)
         return;
-    (void)sigpending(&pending);
-    if (!guard->was_pending && sigismember(&pending, SIGPIPE) == 1)
-        (void)sigwait(&guard->pipe, &taken);
+    if (!guard->was_pending)
+        take_sigpipe(&guard->pipe);
     (void)pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
 }
 
@@ -148,8 +161,10 @@ static void give_up(struct bf_engine *engine, struct bf_transfer *t) {
  * it. Nothing was spent: the same request goes out on a new one. */
 static void start_afresh(struct bf_engine *engine, struct bf_transfer *t) {
     t->stale = false;
-    (void)curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
-    (void)add(engine, t); /* or done, with its fault set */
+    if (curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L) != CURLE_OK)
+        bf_fault_set(&t->fault, BF_MEMORY, "memory", "not enough memory");
+    else
+        (void)add(engine, t); /* or done, with its fault set */
 }
 
 static void finished(struct bf_engine *engine, struct bf_transfer *t,
@@ -177,7 +192,8 @@ static void collect(struct bf_engine *engine) {
         if (message->msg != CURLMSG_DONE)
             continue;
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
-        finished(engine, t, result);
+        if (t)
+            finished(engine, t, result);
     }
 }
 
@@ -208,11 +224,19 @@ static int wait_ms(const struct bf_engine *engine, double seconds) {
 
 /* ---- what others call ---- */
 
+/* A transfer that libcurl cannot move along ends with its deadline. */
 static void perform(struct bf_engine *engine) {
     int running;
     (void)curl_multi_perform(engine->multi, &running);
     collect(engine);
     expire(engine);
+}
+
+/* Where there is no memory to wait, there soon may be. */
+static void wait_for(const struct bf_engine *engine, int ms) {
+    static const struct timespec pause = {.tv_nsec = 1000000};
+    if (ms > 0 && curl_multi_poll(engine->multi, NULL, 0, ms, NULL) != CURLM_OK)
+        (void)nanosleep(&pause, NULL);
 }
 
 size_t bf_engine_step(struct bf_engine *engine, double seconds) {
@@ -223,27 +247,23 @@ size_t bf_engine_step(struct bf_engine *engine, double seconds) {
     perform(engine);
     ms = engine->progress ? 0 : wait_ms(engine, seconds);
     if (ms > 0 && engine->running > 0) {
-        (void)curl_multi_poll(engine->multi, NULL, 0, ms, NULL);
+        wait_for(engine, ms);
         perform(engine);
     }
     release_sigpipe(&guard);
     return engine->running;
 }
 
-/* Where there is no memory to wait, there soon may be. */
 void bf_engine_wait(struct bf_engine *engine) {
-    static const struct timespec pause = {.tv_nsec = 1000000};
-    int ms = engine->active ? wait_ms(engine, 60) : INT_MAX;
-    if (ms > 0 && curl_multi_poll(engine->multi, NULL, 0, ms, NULL) != CURLM_OK)
-        (void)nanosleep(&pause, NULL);
+    wait_for(engine, wait_ms(engine, LONGEST_WAIT));
 }
 
 void bf_engine_settle(struct bf_engine *engine) {
     engine->settled = true;
 }
 
-void bf_engine_wake(struct bf_engine *engine) {
-    (void)curl_multi_wakeup(engine->multi);
+bool bf_engine_wake(struct bf_engine *engine) {
+    return curl_multi_wakeup(engine->multi) == CURLM_OK;
 }
 
 struct bf_transfer *bf_engine_start(struct bf_engine *engine,
@@ -283,8 +303,9 @@ void bf_stay_loaded(void) {
 }
 
 /* A multi handle has descriptors of its own. They must not get the number of a
- * standard stream that is closed, so those are taken meanwhile. */
-static CURLM *make_multi(void) {
+ * standard stream that is closed, so those are taken meanwhile. `trouble` is
+ * what errno says after it. */
+static CURLM *init_multi(int *trouble) {
     int taken[STDERR_FILENO + 1], count = 0, fd;
     CURLM *multi;
     while ((fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0 &&
@@ -292,10 +313,30 @@ static CURLM *make_multi(void) {
         taken[count++] = fd;
     if (fd >= 0)
         (void)close(fd);
+    errno = 0;
     multi = curl_multi_init();
+    *trouble = errno;
     while (count > 0)
         (void)close(taken[--count]);
     return multi;
+}
+
+/* NULL with `fault` set. libcurl makes a multi handle also where the system
+ * refused what it is woken by; that shows when it is tried. */
+static CURLM *make_multi(struct bf_fault *fault) {
+    int trouble;
+    CURLM *multi = init_multi(&trouble);
+    if (multi && curl_multi_wakeup(multi) == CURLM_OK)
+        return multi;
+    (void)curl_multi_cleanup(multi);
+    if (multi || (trouble && trouble != ENOMEM))
+        bf_fault_set(fault, BF_NETWORK, "descriptors",
+                     "the system refuses the file descriptors that libcurl "
+                     "is woken by%s%s",
+                     trouble ? ": " : "", trouble ? strerror(trouble) : "");
+    else
+        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+    return NULL;
 }
 
 struct bf_engine *bf_engine_new(struct bf_fault *fault) {
@@ -304,11 +345,12 @@ struct bf_engine *bf_engine_new(struct bf_fault *fault) {
         return NULL;
     bf_stay_loaded();
     engine = calloc(1, sizeof *engine);
-    if (engine)
-        engine->multi = make_multi();
+    if (!engine)
+        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
+    else
+        engine->multi = make_multi(fault);
     if (!engine || !engine->multi) {
         free(engine);
-        bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
         return NULL;
     }
     engine->pid = getpid();

@@ -10,7 +10,7 @@
 
 struct bf_engine;
 
-/* NULL with `fault` set: memory, config. */
+/* NULL with `fault` set: memory, config, network/descriptors. */
 struct bf_engine *bf_engine_new(struct bf_fault *fault);
 
 /* Ends what is running and frees everything. In a process other than the one
@@ -42,11 +42,13 @@ size_t bf_engine_step(struct bf_engine *engine, double seconds);
 void bf_engine_settle(struct bf_engine *engine);
 
 /* Waits until bf_engine_step has something to do, or bf_engine_wake was called
- * since the last wait; for a thread that has nothing but this engine. */
+ * since the last wait, but a second at the most; for a thread that has nothing
+ * but this engine. */
 void bf_engine_wait(struct bf_engine *engine);
 
-/* The one thing that another thread may do to an engine. */
-void bf_engine_wake(struct bf_engine *engine);
+/* The one thing that another thread may do to an engine. False: it failed, and
+ * the wait goes on. */
+bool bf_engine_wake(struct bf_engine *engine);
 
 /* The caller is through with the transfer, finished or not. Never waits. */
 void bf_engine_drop(struct bf_engine *engine, struct bf_transfer *transfer);

@@ -71,6 +71,7 @@ void bf_job_wipe(struct bf_job *job) {
 }
 
 void bf_job_end(struct bf_job *job, struct bf_engine *engine) {
+    bf_link_out(&job->link);
     if (job->transfer)
         bf_engine_drop(engine, job->transfer);
     bf_job_free(job);

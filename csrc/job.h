@@ -55,6 +55,22 @@ struct bf_job {
     char text[]; /* path and query */
 };
 
+/* Of rings of jobs: the first one's, or NULL; and to a ring's end. */
+static inline struct bf_job *bf_job_first(struct bf_link *ring) {
+    return bf_link_alone(ring) ? NULL : (struct bf_job *)ring->next;
+}
+
+static inline void bf_job_move(struct bf_job *job, struct bf_link *ring) {
+    bf_link_out(&job->link);
+    bf_link_before(ring, &job->link);
+}
+
+static inline void bf_job_move_all(struct bf_link *from, struct bf_link *ring) {
+    struct bf_job *job;
+    while ((job = bf_job_first(from)))
+        bf_job_move(job, ring);
+}
+
 /* Copies the request; takes references to client and credentials. NULL: no
  * memory. */
 struct bf_job *bf_job_new(struct bf_client *client,
@@ -73,7 +89,7 @@ void bf_job_read(struct bf_job *job);       /* its reply, once it is over */
  * wait for the thread to come by. */
 void bf_job_wipe(struct bf_job *job);
 
-/* The thread's last. */
+/* The thread's last: takes it out of its ring too. */
 void bf_job_end(struct bf_job *job, struct bf_engine *engine);
 
 #pragma GCC visibility pop

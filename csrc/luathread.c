@@ -217,20 +217,14 @@ static int thread_channel(lua_State *L) {
     return 1;
 }
 
-/* core.thread_connected(): to be called when that was tried; is it so? What was
- * done before must be taken then: no byte tells of it. */
+/* core.thread_connected(path?): to be called when that was tried; is it so?
+ * What was done before must be taken then: no byte tells of it. False, and
+ * nothing is changed, where the path is not the last one of this state. */
 static int thread_connected(lua_State *L) {
+    const char *path = luaL_optstring(L, 1, NULL);
     struct outbox_box *box = known_outbox(L);
-    lua_pushboolean(L, box && bf_bell_accept(box->thread, box->outbox));
+    lua_pushboolean(L, box && bf_bell_accept(box->thread, box->outbox, path));
     return 1;
-}
-
-/* core.thread_ring(): a byte for nothing. */
-static int thread_ring(lua_State *L) {
-    struct outbox_box *box = known_outbox(L);
-    if (box)
-        bf_bell_ring(box->thread, box->outbox);
-    return 0;
 }
 
 /* core.thread_hang_up(): the other end sees the end of the connection. */
@@ -297,7 +291,6 @@ static const luaL_Reg functions[] = {
     {"thread_take",      thread_take     },
     {"thread_channel",   thread_channel  },
     {"thread_connected", thread_connected},
-    {"thread_ring",      thread_ring     },
     {"thread_hang_up",   thread_hang_up  },
     {"thread_status",    thread_status   },
     {"yieldable",        core_yieldable  },

@@ -38,15 +38,24 @@ int bf_off_standard_streams(int fd) {
     return moved;
 }
 
+bool bf_set_socket_flags(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 &&
+           fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
 int bf_sockets_open(struct bf_sockets *sockets, int family, int type,
                     int protocol) {
     int fd;
     if (!make_room(sockets))
         return -1;
     fd = bf_off_standard_streams(socket(family, type | CLOEXEC, protocol));
+    if (fd >= 0 && !bf_set_socket_flags(fd)) {
+        (void)close(fd);
+        fd = -1;
+    }
     if (fd < 0)
         return -1;
-    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     sockets->all[sockets->count++] = (struct bf_socket){fd, 0};
     return fd;
 }

@@ -23,7 +23,12 @@ struct bf_sockets {
  * one of theirs: what the program writes to a closed one would go into it. */
 int bf_off_standard_streams(int fd);
 
-/* A new socket, or -1. */
+/* Never waits, and is closed in a program that the host starts. False: one of
+ * these cannot be had. libcurl sets the first too, and does not look whether it
+ * could. */
+bool bf_set_socket_flags(int fd);
+
+/* A new socket with these flags, or -1. */
 int bf_sockets_open(struct bf_sockets *sockets, int family, int type,
                     int protocol);
 

@@ -11,10 +11,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STACK (1024L * 1024)
 #define RETURNED 64 /* jobs given back that are worth waking the thread for */
+#define LONGEST_END 5.0 /* s that the exiting process waits for its end */
 
 struct bf_thread {
     pid_t pid;
@@ -27,6 +30,7 @@ struct bf_thread {
     bool joinable;
     bool woken; /* it need not be woken to do so */
     bool stop;
+    atomic_bool ended;        /* all but its return */
     struct bf_engine *engine; /* NULL: not made yet; else only woken */
     struct bf_link inbox;     /* jobs handed in */
     struct bf_link returned;  /* done jobs whose holders are through */
@@ -61,52 +65,31 @@ static void unlock(struct bf_thread *thread) {
     (void)pthread_mutex_unlock(&thread->lock);
 }
 
-static struct bf_job *first(struct bf_link *ring) {
-    return bf_link_alone(ring) ? NULL : (struct bf_job *)ring->next;
-}
-
-static void move(struct bf_job *job, struct bf_link *ring) {
-    bf_link_out(&job->link);
-    bf_link_before(ring, &job->link);
-}
-
-static void move_all(struct bf_link *from, struct bf_link *ring) {
-    struct bf_job *job;
-    while ((job = first(from)))
-        move(job, ring);
-}
-
 /* ---- on the thread ---- */
-
-static void end_all(struct bf_engine *engine, struct bf_link *ring) {
-    struct bf_job *job;
-    while ((job = first(ring))) {
-        bf_link_out(&job->link);
-        bf_job_end(job, engine);
-    }
-}
 
 /* Begins and ends what others have handed in meanwhile. False: it is time to
  * stop. */
 static bool look_in(struct bf_thread *thread, struct bf_engine *engine) {
     struct bf_link begun, ended;
+    struct bf_job *job;
     bool stop;
     bf_link_init(&begun);
     bf_link_init(&ended);
     lock(thread);
     thread->woken = false;
     stop = thread->stop;
-    for (struct bf_job *job; (job = first(&thread->inbox));) {
+    while ((job = bf_job_first(&thread->inbox))) {
         job->taken = true;
-        move(job, &begun);
+        bf_job_move(job, &begun);
     }
-    move_all(&thread->returned, &ended);
+    bf_job_move_all(&thread->returned, &ended);
     thread->returned_count = 0;
     unlock(thread);
-    end_all(engine, &ended);
-    for (struct bf_job *job; (job = first(&begun));) {
+    while ((job = bf_job_first(&ended)))
+        bf_job_end(job, engine);
+    while ((job = bf_job_first(&begun))) {
         bf_job_begin(job, engine);
-        move(job, &thread->active);
+        bf_job_move(job, &thread->active);
     }
     return !stop;
 }
@@ -117,12 +100,10 @@ static void put_out(struct bf_thread *thread, struct bf_job *job) {
     struct bf_outbox *outbox = job->outbox;
     thread->live--;
     thread->held++;
-    move(job, &outbox->done);
+    bf_job_move(job, &outbox->done);
     atomic_store(&job->done, true);
-    if (outbox != thread->bell_of || outbox->rung || thread->bell.fd < 0)
-        return;
-    outbox->rung = true;
-    bf_channel_ring(&thread->bell);
+    if (outbox == thread->bell_of && !outbox->rung)
+        outbox->rung = bf_channel_ring(&thread->bell);
 }
 
 /* Reads the replies that have come, and gives them to who waits for them. */
@@ -137,7 +118,7 @@ static void deliver(struct bf_thread *thread, struct bf_engine *engine) {
             continue;
         if (!job->dropped)
             bf_job_read(job);
-        move(job, &over);
+        bf_job_move(job, &over);
     }
     if (bf_link_alone(&over))
         return;
@@ -151,7 +132,8 @@ static void deliver(struct bf_thread *thread, struct bf_engine *engine) {
             put_out(thread, job);
     }
     unlock(thread);
-    end_all(engine, &over); /* what is left was dropped */
+    while ((job = bf_job_first(&over))) /* what is left was dropped */
+        bf_job_end(job, engine);
 }
 
 /* There is no engine: every job ends with that, and so does the thread, for the
@@ -159,7 +141,7 @@ static void deliver(struct bf_thread *thread, struct bf_engine *engine) {
 static void refuse(struct bf_thread *thread, const struct bf_fault *fault) {
     struct bf_job *job;
     lock(thread);
-    while ((job = first(&thread->inbox))) {
+    while ((job = bf_job_first(&thread->inbox))) {
         job->taken = true;
         job->fault = *fault;
         put_out(thread, job);
@@ -192,6 +174,7 @@ static void *run(void *argument) {
     else
         refuse(thread, &fault);
     OPENSSL_thread_stop();
+    atomic_store(&thread->ended, true);
     return NULL;
 }
 
@@ -204,22 +187,39 @@ static int create(pthread_t *id, struct bf_thread *thread) {
     int failed = pthread_attr_init(&attributes);
     if (failed)
         return failed;
-    (void)pthread_attr_setstacksize(&attributes, STACK);
+    (void)pthread_attr_setstacksize(&attributes, STACK); /* or the system's */
     (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
-    failed = pthread_create(id, &attributes, run, thread);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    failed = pthread_sigmask(SIG_BLOCK, &all, &before);
+    if (!failed) {
+        failed = pthread_create(id, &attributes, run, thread);
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
     (void)pthread_attr_destroy(&attributes);
     return failed;
+}
+
+/* Waits for its end, for so long at the most; false: it goes on. */
+static bool join(struct bf_thread *thread, double seconds) {
+    static const struct timespec pause = {.tv_nsec = 100000};
+    double last = bf_now() + seconds;
+    while (thread->joinable && !atomic_load(&thread->ended)) {
+        if (bf_now() >= last)
+            return false;
+        (void)nanosleep(&pause, NULL);
+    }
+    if (thread->joinable)
+        (void)pthread_join(thread->id, NULL);
+    thread->joinable = false;
+    return true;
 }
 
 /* Under the lock. A thread that has found no engine is at its end, and needs
  * the lock no more. */
 static bool start(struct bf_thread *thread, struct bf_fault *fault) {
-    if (thread->joinable)
-        (void)pthread_join(thread->id, NULL);
-    thread->joinable = thread->running =
-        !thread->stop && create(&thread->id, thread) == 0;
+    if (!thread->stop && join(thread, 0.1)) {
+        atomic_store(&thread->ended, false);
+        thread->joinable = thread->running = create(&thread->id, thread) == 0;
+    }
     if (!thread->running)
         bf_fault_set(fault, BF_MEMORY, "thread",
                      thread->stop ? "the process is about to exit"
@@ -228,24 +228,22 @@ static bool start(struct bf_thread *thread, struct bf_fault *fault) {
 }
 
 /* Without waiting for more than the work of the moment: a resolver that hangs
- * has a thread of its own, which is left behind. */
+ * has a thread of its own, which is left behind. So is this one, with all that
+ * it uses, where the system keeps it from its end. */
 static void stop_at_exit(void) {
     struct bf_thread *thread = current;
-    struct bf_engine *engine;
     if (!thread || thread->pid != getpid())
         return;
     lock(thread);
     thread->stop = true;
-    engine = thread->engine;
-    unlock(thread);
-    if (engine)
-        bf_engine_wake(engine);
-    if (thread->joinable)
-        (void)pthread_join(thread->id, NULL);
-    thread->joinable = false;
-    bf_engine_free(thread->engine);
-    thread->engine = NULL;
     bf_channel_close(&thread->bell);
+    if (thread->engine)
+        (void)bf_engine_wake(thread->engine); /* or it looks in a second */
+    unlock(thread);
+    if (!join(thread, LONGEST_END))
+        return;
+    bf_engine_free(thread->engine);
+    thread->engine = NULL; /* in a forked child this is called twice */
 }
 
 /* OpenSSL takes itself apart at exit too. What is registered after its own
@@ -305,6 +303,15 @@ static struct bf_engine *to_wake(struct bf_thread *thread) {
     return thread->engine; /* NULL: it has not looked in even once */
 }
 
+/* A thread that cannot be woken looks in by itself, soon. */
+static void wake(struct bf_thread *thread, struct bf_engine *engine) {
+    if (!engine || bf_engine_wake(engine))
+        return;
+    lock(thread);
+    thread->woken = false;
+    unlock(thread);
+}
+
 bool bf_thread_begin(struct bf_thread *thread, struct bf_outbox *outbox,
                      struct bf_job *job, struct bf_fault *fault) {
     struct bf_engine *engine = NULL;
@@ -320,8 +327,7 @@ bool bf_thread_begin(struct bf_thread *thread, struct bf_outbox *outbox,
         engine = to_wake(thread);
     }
     unlock(thread);
-    if (engine)
-        bf_engine_wake(engine);
+    wake(thread, engine);
     return begun;
 }
 
@@ -334,7 +340,7 @@ static void unref(struct bf_outbox *outbox) {
 static struct bf_engine *give_back(struct bf_thread *thread,
                                    struct bf_job *job) {
     thread->held--;
-    move(job, &thread->returned);
+    bf_job_move(job, &thread->returned);
     return ++thread->returned_count < RETURNED ? NULL : to_wake(thread);
 }
 
@@ -358,8 +364,7 @@ void bf_thread_drop(struct bf_thread *thread, struct bf_job *job) {
     unlock(thread);
     if (unseen)
         bf_job_free(job);
-    if (engine)
-        bf_engine_wake(engine);
+    wake(thread, engine);
 }
 
 void bf_thread_count(size_t *live, size_t *held) {
@@ -396,7 +401,7 @@ size_t bf_outbox_take(struct bf_thread *thread, struct bf_outbox *outbox,
     struct bf_job *job;
     size_t count = 0;
     lock(thread);
-    while (count < max && (job = first(&outbox->done))) {
+    while (count < max && (job = bf_job_first(&outbox->done))) {
         bf_link_out(&job->link);
         ids[count++] = job->id;
     }
@@ -410,7 +415,8 @@ size_t bf_outbox_take(struct bf_thread *thread, struct bf_outbox *outbox,
 const char *bf_bell_offer(struct bf_thread *thread, struct bf_outbox *outbox) {
     const char *path = NULL;
     lock(thread);
-    if (!thread->bell_of && bf_channel_listen(&thread->bell)) {
+    if ((!thread->bell_of || bf_channel_is_overdue(&thread->bell)) &&
+        bf_channel_listen(&thread->bell)) {
         thread->bell_of = outbox;
         path = thread->bell.path;
     }
@@ -418,24 +424,19 @@ const char *bf_bell_offer(struct bf_thread *thread, struct bf_outbox *outbox) {
     return path;
 }
 
-bool bf_bell_accept(struct bf_thread *thread, struct bf_outbox *outbox) {
+bool bf_bell_accept(struct bf_thread *thread, struct bf_outbox *outbox,
+                    const char *path) {
     bool accepted = false;
     lock(thread);
-    if (thread->bell_of == outbox) {
+    if (thread->bell_of == outbox &&
+        (!path || strcmp(path, thread->bell.path) == 0)) {
         accepted = bf_channel_accept(&thread->bell);
         if (!accepted)
             thread->bell_of = NULL;
+        outbox->rung = false;
     }
-    outbox->rung = false;
     unlock(thread);
     return accepted;
-}
-
-void bf_bell_ring(struct bf_thread *thread, struct bf_outbox *outbox) {
-    lock(thread);
-    if (thread->bell_of == outbox)
-        bf_channel_ring(&thread->bell);
-    unlock(thread);
 }
 
 void bf_bell_close(struct bf_thread *thread, struct bf_outbox *outbox) {

@@ -15,7 +15,7 @@ struct bf_thread;
 /* This process's, made where there is none; NULL with `fault` set to memory.
  * The one from before a fork is the parent's and is left alone. The thread
  * itself begins with the first job, has all signals blocked, and is joined
- * when the process exits. It lasts as long as the process. */
+ * when the process exits, if it ends then. It lasts as long as the process. */
 struct bf_thread *bf_thread_get(struct bf_fault *fault);
 
 /* Was it made before a fork, and not in this process? Then nothing that
@@ -39,16 +39,16 @@ bool bf_thread_begin(struct bf_thread *thread, struct bf_outbox *outbox,
 void bf_thread_drop(struct bf_thread *thread, struct bf_job *job);
 
 /* One outbox of a process can have a bell that rings when something comes into
- * it while it is empty (see channel.h). The path to connect to; NULL where
- * another has the bell already, or no path can be made. */
+ * it while it is empty (see channel.h). The path to connect to, soon: an offer
+ * that nobody takes is made anew. NULL where another has the bell, or no path
+ * can be made. */
 const char *bf_bell_offer(struct bf_thread *thread, struct bf_outbox *outbox);
 
 /* To be called once the host has tried to connect: is there a bell now? What
- * came before it did not ring, so the outbox must be looked into then. */
-bool bf_bell_accept(struct bf_thread *thread, struct bf_outbox *outbox);
-
-/* Rings for nothing: the host learns that its end still works. */
-void bf_bell_ring(struct bf_thread *thread, struct bf_outbox *outbox);
+ * came before it did not ring, so the outbox must be looked into then. Nothing
+ * changes where `path` is not the last one offered; NULL: whichever it is. */
+bool bf_bell_accept(struct bf_thread *thread, struct bf_outbox *outbox,
+                    const char *path);
 
 /* The host sees the end of the connection. */
 void bf_bell_close(struct bf_thread *thread, struct bf_outbox *outbox);

@@ -1,6 +1,7 @@
 -- bitfront.core is not for users; these are the promises that the Lua side is
 -- built on: an attempt in pieces, several at once, and what a fork leaves.
 
+local shortage = require "spec.support.shortage"
 local support = require "spec.support"
 
 describe("the engine", function()
@@ -208,6 +209,24 @@ describe("the engine", function()
     local _, _, code = support.run(("exec %s %s/program.lua <&- >&- 2>&-")
       :format(support.interpreter(), dir))
     assert.equal(42, code)
+  end)
+
+  describe("where the system refuses what it could be woken by", function()
+    local REFUSED = "network descriptors, network descriptors, ok, "
+
+    it("is not made, and the next call tries again", function()
+      for _, errno in ipairs { "EMFILE", "ENFILE", "EPERM", "EACCES" } do
+        local said, code = shortage.run(faultd, "read",
+          { preload = shortage.refusing(errno) })
+        assert.same({ REFUSED, 7 }, { said, code }, errno)
+      end
+    end)
+
+    for left = 0, 3 do
+      it(("as with %d descriptors left, the same"):format(left), function()
+        assert.same({ REFUSED, 7 }, { shortage.run(faultd, "read", { left = left }) })
+      end)
+    end
   end)
 
   it("does not take other userdata for its own", function()

@@ -1,6 +1,7 @@
 -- The engine on a thread of its own, as the Lua side of a host drives it. What
 -- it does to nginx is in 84_nginx_wait_spec.lua.
 
+local shortage = require "spec.support.shortage"
 local support = require "spec.support"
 
 describe("the engine's thread", function()
@@ -207,7 +208,7 @@ describe("the engine's thread", function()
     assert.equal("program.lua\n", support.must("ls " .. dir))
   end)
 
-  local function ends_well(program)
+  local function ends_well(program, library)
     local dir = support.tmpdir()
     support.write(dir .. "/program.lua", ([[
       local core = require "bitfront.core"
@@ -225,11 +226,11 @@ describe("the engine's thread", function()
     ]]):format(faultd.ca_file, PATH, faultd:url_body(BODY), faultd:url { listener = "deaf" },
       program))
     local before = core.now()
-    local out, _, code = support.run(("timeout 20 %s %s/program.lua")
-      :format(support.interpreter(), dir))
+    local out, _, code = support.run(("timeout -s KILL 20 env LD_PRELOAD=%s %s %s/program.lua")
+      :format(library or "", support.interpreter(), dir))
     assert.equal("", out)
     assert.equal(7, code)
-    assert.is_true(core.now() - before < 5)
+    return core.now() - before
   end
 
   for _, way in ipairs {
@@ -240,8 +241,97 @@ describe("the engine's thread", function()
     { "with its state closed", -- which Lua 5.1 cannot
       "J = start(DEAF) K = start(OK) core.sleep(0.1) os.exit(7, true)" },
   } do
-    it("lets the process end " .. way[1], function() ends_well(way[2]) end)
+    it("lets the process end " .. way[1], function()
+      assert.is_true(ends_well(way[2]) < 5)
+    end)
   end
+
+  it("lets the process end while the system does not let it go", function()
+    local took = ends_well("J = start(DEAF) core.sleep(0.1) os.exit(7)", support.preload [[
+      #include <sys/socket.h>
+      #include <unistd.h>
+      int connect(int fd, const struct sockaddr *to, socklen_t len) {
+        (void)fd, (void)to, (void)len;
+        for (;;) sleep(60);
+      }]])
+    assert.is_true(took < 10, tostring(took))
+  end)
+
+  local REFUSED = "network descriptors, network descriptors, ok, "
+
+  it("is not begun where the system refuses what it is woken by; the next call tries again",
+    function()
+      for _, errno in ipairs { "EMFILE", "ENFILE", "EPERM", "EACCES" } do
+        local said, code = shortage.run(faultd, "thread",
+          { preload = shortage.refusing(errno) })
+        assert.same({ REFUSED, 7 }, { said, code }, errno)
+      end
+    end)
+
+  for left = 0, 3 do
+    it(("outlives a time with %d descriptors left, and lets the process end"):format(left),
+      function()
+        assert.same({ REFUSED, 7 }, { shortage.run(faultd, "thread", { left = left }) })
+      end)
+  end
+
+  it("finds its jobs within a second, and its end, where nothing can wake it any more",
+    function()
+      assert.same({ "ok, ok, ok, ", 7 }, { shortage.run(faultd, "thread", {
+        preload = support.preload [[
+          #include <errno.h>
+          #include <sys/socket.h>
+          #include <sys/syscall.h>
+          #include <unistd.h>
+          ssize_t send(int fd, const void *text, size_t len, int flags) {
+            if (syscall(SYS_gettid) != getpid())
+              return sendto(fd, text, len, flags, 0, 0);
+            errno = EPERM;
+            return -1;
+          }]] }) })
+    end)
+
+  it("waits for nobody at a socket that cannot be told not to", function()
+    local dir = support.tmpdir()
+    support.write(dir .. "/program.lua", [[
+      local core = require "bitfront.core"
+      print(core.thread_channel())
+      print(core.thread_connected())
+    ]])
+    local library = support.preload [[
+      #include <errno.h>
+      #include <fcntl.h>
+      #include <stdarg.h>
+      #include <sys/syscall.h>
+      #include <unistd.h>
+      int fcntl(int fd, int command, ...) {
+        va_list rest;
+        long value;
+        va_start(rest, command);
+        value = va_arg(rest, long);
+        va_end(rest);
+        if (command != F_SETFL) return syscall(SYS_fcntl, fd, command, value);
+        errno = EPERM;
+        return -1;
+      }]]
+    local out = support.run(("timeout -s KILL 5 env LD_PRELOAD=%s %s %s/program.lua")
+      :format(library, support.interpreter(), dir))
+    assert.equal("nil\nfalse\n", out)
+  end)
+
+  it("makes an offer that nobody took anew, and keeps it from who comes late", function()
+    local path = assert(core.thread_channel())
+    assert.is_nil(core.thread_channel())
+    core.sleep(2.1)
+    local again = assert(core.thread_channel())
+    assert.are_not.equal(path, again)
+    assert.is_nil(io.open((path:gsub("/s$", ""))))
+    assert.is_false(core.thread_connected(path))
+    assert.is_nil(core.thread_channel())
+    assert.is_false(core.thread_connected(again))
+    assert(core.thread_channel())
+    core.thread_hang_up()
+  end)
 
   it("has all signals blocked", function()
     finish(start(native(faultd:url_body(BODY))))

@@ -58,6 +58,31 @@ describe("a process #apart", function()
     assert.truthy(out:find("6 calls of 1 key .*: no limit exceeded"), out .. err)
   end)
 
+  it("that is not told which signals are pending waits for none", function()
+    local faultd = support.faultd()
+    local library = support.preload [[
+      #include <errno.h>
+      #include <signal.h>
+      #include <string.h>
+      int sigpending(sigset_t *set) {
+        static int count; /* what is left in the set is anything */
+        memset(set, ++count % 2 ? 0 : 0xff, sizeof *set);
+        errno = EPERM;
+        return -1;
+      }]]
+    local program = support.tmpdir() .. "/program.lua"
+    support.write(program, ([[
+      local client = require "bitfront".new { base_url = %q, ca_file = %q,
+        api_key = "k", api_secret = "s", rate_limit = false }
+      for _ = 1, 3 do assert(client:balances()) end
+      print "done"
+    ]]):format(faultd:url_body(support.success()), faultd.ca_file))
+    local out = support.run(("timeout -s KILL 10 env LD_PRELOAD=%s %s %s")
+      :format(library, support.interpreter(), program))
+    faultd:stop()
+    assert.equal("done\n", out)
+  end)
+
   if not rawget(_G, "jit") then return end
   local in_child = require "spec.support.fork".in_child
 
