@@ -105,10 +105,13 @@ bool bf_channel_is_overdue(const struct bf_channel *channel) {
     return channel->fd < 0 && bf_now() >= channel->due;
 }
 
-/* A full buffer has enough bytes in it to wake anybody. */
+/* A full buffer has enough bytes in it to wake anybody. Where nothing can be
+ * sent the other end is gone, or sees now that this one is. */
 bool bf_channel_ring(struct bf_channel *channel) {
-    return channel->fd >= 0 && (send(channel->fd, "", 1, MSG_NOSIGNAL) == 1 ||
-                                errno == EAGAIN || errno == EWOULDBLOCK);
+    if (channel->fd >= 0 && send(channel->fd, "", 1, MSG_NOSIGNAL) != 1 &&
+        errno != EAGAIN && errno != EWOULDBLOCK)
+        hang_up(&channel->fd);
+    return channel->fd >= 0;
 }
 
 void bf_channel_close(struct bf_channel *channel) {

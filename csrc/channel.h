@@ -29,7 +29,7 @@ bool bf_channel_is_overdue(const struct bf_channel *channel);
  * removes socket and folder in any case. False where there is none. */
 bool bf_channel_accept(struct bf_channel *channel);
 
-/* Sends a byte, and never waits. False: the other end will not read one. */
+/* Sends a byte, and never waits. False: there is no connection, or no more. */
 bool bf_channel_ring(struct bf_channel *channel);
 
 /* The other end sees the connection's end. Harmless when done twice. */

@@ -70,7 +70,7 @@ describe("inside nginx #once #apart", function()
         options.init or "", options.http or ""),
       server = SERVER .. (options.server or ""),
       main = options.main, workers = options.workers, stream = options.stream,
-      under = options.under,
+      under = options.under, env = options.env,
     }
     return host
   end
@@ -488,6 +488,100 @@ describe("inside nginx #once #apart", function()
       is_quiet()
     end
   end)
+
+  -- ---- when nginx or the system has nothing left ----
+
+  -- All of the timers that a worker may run at once are another's, until /free.
+  local TIMERS = [[
+    location = /timers { content_by_lua_block {
+      busy = true
+      for _ = 1, 8 do
+        ngx.timer.at(0, function()
+          while busy and not ngx.worker.exiting() do ngx.sleep(0.01) end
+        end)
+      end
+      ngx.sleep(0.05)
+    } }
+    location = /pending { content_by_lua_block {
+      for _ = 1, 20 do ngx.timer.at(100, function() ngx.sleep(0.3) end) end
+    } }
+    location = /free { content_by_lua_block { busy = false ngx.sleep(0.1) } }
+  ]]
+
+  for _, where in ipairs { "/timers", "/pending" } do
+    for _, cache in ipairs { "on", "off" } do
+      it(("a worker leaves where the timers of others are too many: %s, lua_code_cache %s")
+        :format(where, cache), function()
+          for _, way in ipairs { "QUIT", "HUP" } do
+            start { server = TIMERS, http = "lua_max_running_timers 8; "
+              .. ("lua_code_cache %s;"):format(cache) }
+            assert.equal("BTC\n", (host:body "/ok"))
+            host:body(where)
+            local pids = host:workers()
+            host:signal(way)
+            host:await("the old worker stays", function()
+              return not nginx.is_running(pids[1])
+            end, 3)
+            host:stop()
+          end
+        end)
+    end
+  end
+
+  it("callers who are gone leave nothing where all timers are others'", function()
+    start { http = "lua_max_running_timers 8; lua_check_client_abort on;", server = TIMERS }
+    assert.equal("BTC\n", (host:body "/ok"))
+    host:body "/timers"
+    for _ = 1, 2 do host:many("/deaf", 20, "-m 0.1") end
+    settles()
+    assert.equal(20, count(host:many("/slow", 20), "BTC"))
+  end)
+
+  it("a worker whose first timer nginx dropped listens later", function()
+    local tmp = support.tmpdir()
+    start { env = { TMPDIR = tmp }, http = "lua_max_running_timers 8;", server = TIMERS .. [[
+      location = /channel { content_by_lua_block {
+        ngx.print(tostring(require "bitfront.core".thread_channel()))
+      } }]] }
+    host:body "/timers"
+    assert.equal("BTC\n", (host:body "/ok"))
+    assert.truthy(support.must("ls " .. tmp):find "bitfront")
+    host:body "/free"
+    host:await("it does not listen", function()
+      assert.equal("BTC\n", (host:body "/ok"))
+      return support.must("ls " .. tmp) == ""
+    end, 8)
+    support.sleep(2.1) -- longer than an offer lasts
+    assert.equal("nil", (host:body "/channel"))
+    assert.equal(20, count(host:many("/slow", 20), "BTC"))
+  end)
+
+  -- The first call of a worker, with so many descriptors left.
+  for left = 0, 4 do
+    it(("a time with %d descriptors left is over when it is over"):format(left), function()
+      start { main = "worker_rlimit_nofile 100;", server = ([[
+        location = /short { content_by_lua_block {
+          local files = {}
+          repeat
+            local file = io.open "/dev/null"
+            files[#files + 1] = file
+          until not file
+          for i = 1, %d do table.remove(files):close() end
+          local _, words = pcall(outcome, "ok")
+          for _, file in ipairs(files) do file:close() end
+          ngx.print(words)
+        } }]]):format(left) }
+      local words = host:body "/short"
+      assert.truthy(words == "network descriptors" or left > 3 and words == "BTC", words)
+      for _ = 1, 3 do assert.equal("BTC\n", (host:body "/ok")) end
+      local pids = host:workers()
+      host:signal "HUP"
+      host:await("the old worker stays", function() return not nginx.is_running(pids[1]) end, 3)
+      local begun = require "bitfront.core".now()
+      assert.equal(0, host:stop "QUIT")
+      assert.is_true(require "bitfront.core".now() - begun < 2)
+    end)
+  end
 
   it("a worker that is killed harms no other", function()
     start()

@@ -60,17 +60,20 @@ local function stepped(sleep)
   }
 end
 
---- The way of a client with this `sleep` option.
----@param sleep? fun(seconds: number)  of a scheduler
----@return bitfront.Waiter
-function _M.by(sleep)
-  return sleep and stepped(sleep) or inline
-end
-
 --- Is this a worker of nginx, which has its own way?
 function _M.is_nginx()
   local ngx = rawget(_G, "ngx")
   return type(ngx) == "table" and ngx.get_phase ~= nil
+end
+
+--- The way of a client with this `sleep` option.
+---@param sleep? fun(seconds: number)  of a scheduler
+---@return bitfront.Waiter
+function _M.by(sleep)
+  if _M.is_nginx() then
+    require "bitfront.wait.nginx" -- later there may be no descriptor to read it by
+  end
+  return sleep and stepped(sleep) or inline
 end
 
 --- The way to wait here and now.

@@ -1,6 +1,8 @@
 --- Waits inside an nginx worker without keeping it: the engine runs on a thread
 --- of its own, callers sleep on semaphores, and one light thread per worker
---- listens at a socket to the bell that the engine's thread rings.
+--- listens at a socket to the bell that the engine's thread rings. Another makes
+--- rounds beside it: nothing here waits for an nginx timer, which may be granted
+--- and never run.
 ---
 --- Where there is no bell (not yet, no more, or in another Lua state of this
 --- worker, as with lua_code_cache off) a caller looks for itself, at first each
@@ -17,10 +19,10 @@ local _M = {}
 -- What a caller waits for beyond its deadline, which the engine keeps: s.
 local MARGIN = 0.25
 local FOREVER = 2 ^ 31 - 1 -- ms; more than that no socket takes
-local RETRY = 60 -- s
+local RETRY = 5 -- s between two tries to listen
 local RENEW = 20 * 24 * 3600 -- s; before a socket has waited for ever
 local POOL = 256 -- sleepers kept
-local ROUND = 1 -- s between two looks for callers who are gone
+local ROUND = 0.25 -- s; for no longer does this keep a worker that is to exit
 
 local YIELDING = {
   rewrite = true, server_rewrite = true, access = true, content = true,
@@ -40,8 +42,6 @@ local waiting = {}
 local pool, pooled = {}, 0 -- of such tables, without a job
 local listening = false -- is the bell heard?
 local next_try = has_semaphore and 0 or math.huge -- to hang one up
-
--- ---- the bell ----
 
 local function wake_all()
   for id, sleeper in pairs(waiting) do
@@ -67,7 +67,7 @@ end
 -- has let them run before the bell is heard again: who still has that job was
 -- killed.
 local woken, their_jobs, woken_count = {}, {}, 0
-local rings = 0
+local wakes, wakes_seen = 0, 0
 
 local function take_left_over()
   local gone
@@ -84,39 +84,27 @@ local function take_left_over()
 end
 
 -- Of a caller that was killed, or whose client has hung up, while it waited only
--- this is left: nobody waits on its semaphore any more.
+-- this is left: nobody waits on its semaphore any more. Who waits for a job that
+-- is done has not been told: the bell could not be rung.
 local function take_gone()
-  local gone, others = {}, false
+  local gone = {}
   for id, sleeper in pairs(waiting) do
     if sleeper.sem:count() >= 0 then
       gone[#gone + 1] = sleeper
       waiting[id] = nil
-    else
-      others = true
+    elseif sleeper.job:done() then
+      waiting[id] = nil
+      sleeper.sem:post(1)
     end
   end
-  return gone, others
-end
-
-local watching, rings_seen = false, 0
-
--- Makes rounds as long as anybody waits, or was woken since the last one.
-local function watch(premature)
-  watching = false
-  if premature then return end
-  local left = rings == rings_seen and take_left_over() or {}
-  local gone, others = take_gone()
-  rings_seen = rings
-  watching = (others or woken_count > 0) and ngx.timer.at(ROUND, watch) ~= nil
-  clean_up(left, 0)
-  clean_up(gone, limiter.LATE)
+  return gone
 end
 
 local done = {}
 
 local function wake_done()
   local left = take_left_over()
-  rings = rings + 1
+  wakes = wakes + 1
   for i = 1, core.thread_take(done) do
     local id = done[i]
     local sleeper = waiting[id]
@@ -130,35 +118,50 @@ local function wake_done()
   if left then clean_up(left, 0) end
 end
 
--- Nothing but this pending timer tells a worker's light threads that it is
--- about to exit: it is called early then.
-local function keep(premature)
-  if premature or not ngx.timer.at(RENEW, keep) then
-    core.thread_hang_up()
-  else
-    core.thread_ring()
-  end
+-- Those who were woken since the last round may not have run yet.
+local function make_round()
+  local left = wakes == wakes_seen and take_left_over()
+  local gone = take_gone()
+  wakes_seen = wakes
+  if left then clean_up(left, 0) end
+  clean_up(gone, limiter.LATE)
 end
 
-local function hear(path)
+-- Until the worker is to exit, or the socket has been used for long enough.
+local function make_rounds()
+  local last = core.now() + RENEW
+  repeat
+    ngx.sleep(ROUND)
+    pcall(make_round)
+  until ngx.worker.exiting() or core.now() > last
+  core.thread_hang_up()
+end
+
+-- ---- the bell ----
+
+local function connect(path)
   local socket = ngx.socket.tcp()
   socket:settimeouts(1000, 1000, FOREVER)
-  local connected = socket:connect("unix:" .. path)
-  if not core.thread_connected() or not connected
-    or not ngx.timer.at(RENEW, keep) then
-    return
-  end
-  listening = true
+  return socket:connect("unix:" .. path) and socket
+end
+
+local function hear(socket)
   repeat
     wake_done() -- the first time: what came before the bell was there
   until not socket:receive(1)
 end
 
+-- A timer that is late finds that its path is not the last one any more.
 local function listen(premature, path)
-  if not premature then
-    pcall(hear, path)
+  local tried, socket = pcall(connect, path)
+  if not core.thread_connected(path) then return end
+  if tried and socket and not premature then
+    local rounds = ngx.thread.spawn(make_rounds)
+    listening = true
+    pcall(hear, socket)
+    listening = false
+    ngx.thread.kill(rounds)
   end
-  listening = false
   core.thread_hang_up()
   wake_all()
 end
@@ -196,7 +199,6 @@ local function sleep_until_rung(job, seconds, slot)
   end
   sleeper.job, sleeper.slot = job, slot or false
   waiting[id] = sleeper
-  watching = watching or ngx.timer.at(ROUND, watch) ~= nil
   local rung = sleeper.sem:wait(seconds)
   sleeper.job, sleeper.slot = false, false
   if rung and pooled < POOL then -- nothing can be posted to it any more
