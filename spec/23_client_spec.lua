@@ -176,6 +176,8 @@ describe("a client", function()
     assert.equal(200, info.http_status)
     assert.equal(1000, info.statusCode)
     assert.is_true(info.elapsed > 0 and info.elapsed < 10)
+    local ago = require "bitfront.core".now() - info.sent
+    assert.is_true(ago > 0 and ago < info.elapsed + 1)
     local offset = 1525239801363 - os.time() * 1000 -- the reply's clock
     assert.is_true(math.abs(info.clock_offset - offset) < 5000)
     client:close()

@@ -249,15 +249,20 @@ describe("bitfront.nginx.cached #once #apart", function()
     end)
   end)
 
+  -- The worker that asks, once it does.
+  local function asking()
+    for _ = 1, 100 do
+      if calls() > 0 then break end
+      support.sleep(0.02)
+    end
+    return site:get("/keys").body:match "began %d+ (%d+)"
+  end
+
   describe("when a worker is killed in the middle of a call", function()
     local function kill_in_flight()
       exchange:script { latency_ms = 5000 }
       support.run(("curl -s --max-time 8 %s/tell >/dev/null 2>&1 &"):format(site.url))
-      for _ = 1, 100 do
-        if calls() > 0 then break end
-        support.sleep(0.02)
-      end
-      support.must("kill -9 " .. site:get("/keys").body:match "began %d+ (%d+)")
+      support.must("kill -9 " .. asking())
     end
 
     it("the next one works within a second", function()
@@ -274,6 +279,174 @@ describe("bitfront.nginx.cached #once #apart", function()
       kill_in_flight()
       support.sleep(1.05)
       assert.is_nil(site:get("/keys").body:find ":lock")
+    end)
+  end)
+
+  describe("when a worker is kept from its work while it calls", function()
+    local function accounts(coins)
+      local balances = {}
+      for i = 1, coins do
+        balances[i] = { currency = "C" .. i, balance = 1, availableBalance = 1 }
+      end
+      exchange:accounts { { api_key = "busy", api_secret = "secret", balances = balances } }
+    end
+
+    local OPTIONS = 'ttl = %s, options = { timeout = 20, api_key = "busy", api_secret = "secret" }'
+
+    -- What all workers tell, a hundred times.
+    local function tells(pattern)
+      local out = support.must(("seq 100 | xargs -P 4 -I{} curl -sS %s/tell"):format(site.url))
+      assert.equal(100, select(2, out:gsub(pattern, "")), out)
+    end
+
+    -- A call of the first worker begins with one coin and ends after the calls of
+    -- the other one, who finds two.
+    local function stop_one(step)
+      start(OPTIONS:format "0.5", { workers = 2 })
+      accounts(1)
+      exchange:script(step)
+      support.run(("curl -s --max-time 20 %s/tell >/dev/null 2>&1 &"):format(site.url))
+      local pid = asking()
+      support.must("kill -STOP " .. pid)
+      support.sleep(1.2)
+      accounts(2)
+      site:await("the other one brings nothing", function()
+        -- Connections that the kernel has given to the one that is stopped wait for it.
+        return support.run(("curl -s -m 0.3 %s/tell %s/keys"):format(site.url, site.url))
+          :find("C2", 1, true)
+      end, 1)
+      support.must("kill -CONT " .. pid)
+      support.sleep(0.3)
+      return site:get("/keys").body
+    end
+
+    it("its old balances do not replace newer ones", function()
+      stop_one { latency_ms = 300 }
+      tells '"count":2'
+    end)
+
+    it("nor does its failure", function()
+      local keys = stop_one { latency_ms = 300, statusCode = 5000 }
+      assert.is_nil(keys:find('"kind"', 1, true), keys)
+      tells '"count":2'
+    end)
+
+    it("its balances are as old as they are", function()
+      start(OPTIONS:format "60")
+      accounts(1)
+      exchange:script { latency_ms = 500 }
+      assert.equal("true true", run [[
+        local cache = require("bitfront.nginx").cached(require "wanted")
+        local thread = ngx.thread.spawn(cache.balances, cache)
+        ngx.sleep(0.3) -- the request is out
+        os.execute "sleep 3"
+        local _, _, _, info = ngx.thread.wait(thread)
+        return tostring(info.age > 3) .. " " .. tostring(info.age < 6)]])
+      assert.equal(1, calls())
+    end)
+
+    it("the age of balances counts from when they were asked for", function()
+      start "ttl = 5"
+      exchange:script { latency_ms = 700 }
+      local told = tell()
+      assert.equal("fresh", told.info.freshness)
+      assert.is_true(told.info.age >= 0.7 and told.info.age < 2, told.info.age)
+    end)
+  end)
+
+  describe("where nginx runs no timers", function()
+    local NOTE = "bitfront: nginx did not run a timer within 50 ms"
+    local BUSY = [[
+      location = /timers { content_by_lua_block {
+        busy = true
+        for _ = 1, 8 do
+          ngx.timer.at(0, function()
+            while busy and not ngx.worker.exiting() do ngx.sleep(0.01) end
+          end)
+        end
+        ngx.sleep(0.05)
+      } }
+      location = /free { content_by_lua_block { busy = false ngx.sleep(0.1) } }
+    ]]
+
+    local function timed_tell()
+      local core = require "bitfront.core"
+      local begun = core.now()
+      local told = tell()
+      return told, core.now() - begun
+    end
+
+    local function notes()
+      return select(2, site:log():gsub(NOTE, ""))
+    end
+
+    it("the request that finds no balances asks for them, and the log says so once", function()
+      start("ttl = 0.2", { server = BUSY, http = "lua_max_running_timers 8;" })
+      site:get "/timers"
+      for i = 1, 5 do
+        local told, took = timed_tell()
+        assert.same({ 5, "fresh" }, { told.count, told.info.freshness })
+        assert.is_true(took < 0.9, took)
+        assert.equal(i, calls())
+        support.sleep(0.25) -- the next ones have stale balances
+      end
+      assert.equal(1, notes())
+      site:get "/free"
+      assert.equal("fresh", tell().info.freshness)
+      site:get "/timers"
+      support.sleep(0.25)
+      assert.equal("fresh", tell().info.freshness)
+      assert.equal(2, notes())
+    end)
+
+    it("all who come at once get what one of them asked for", function()
+      start("ttl = 60", { server = BUSY, http = "lua_max_running_timers 8;" })
+      site:get "/timers"
+      exchange:script { latency_ms = 200 }
+      local _, answered = site:burst("/tell", 50):gsub("200\n", "")
+      assert.equal(50, answered)
+      assert.equal(1, calls())
+    end)
+
+    it("since its connections are used up, the same", function()
+      start("ttl = 0.2", { http = "lua_socket_log_errors off;" })
+      local config = site.dir .. "/nginx.conf"
+      support.write(config, (support.read(config)
+        :gsub("worker_connections 4096", "worker_connections 24")))
+      local before = site:workers()[1]
+      site:signal "HUP"
+      site:await("the old worker stays", function()
+        return site:workers()[1] ~= before and not nginx.is_running(before)
+      end)
+      local said = run(([[
+        local held = {}
+        repeat
+          local socket = ngx.socket.tcp()
+          held[#held + 1] = socket
+        until not socket:connect("127.0.0.1", %d) or #held > 100
+        local cache = require("bitfront.nginx").cached(require "wanted")
+        local records, err, info = cache:balances()
+        for _, socket in ipairs(held) do socket:close() end
+        return records and #records .. " " .. info.freshness or tostring(err)]])
+        :format(exchange.port))
+      assert.equal("5 fresh", said, site:log())
+      assert.equal(1, notes())
+    end)
+
+    it("who cannot wait says so, and keeps others from nothing", function()
+      start("ttl = 60", { http = "lua_max_running_timers 8;", server = BUSY .. [[
+        location = /header {
+          header_filter_by_lua_block {
+            local _, err = require("bitfront.nginx").cached(require "wanted"):balances()
+            ngx.header["X-Said"] = err and err.kind
+          }
+          return 200;
+        }]] })
+      site:get "/timers"
+      assert.equal("phase", site:get("/header").headers["x-said"])
+      local told, took = timed_tell()
+      assert.equal("fresh", told.info.freshness)
+      assert.is_true(took < 2.5, took)
     end)
   end)
 

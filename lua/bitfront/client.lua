@@ -31,6 +31,7 @@ local TIME_REQUEST = { want = "public", path = "/v1/public/time" }
 ---@field http_status integer
 ---@field attempts integer  made for the call
 ---@field elapsed number  seconds the call took, with all waiting
+---@field sent number  when it was signed: seconds of the machine's steady clock
 ---@field clock_offset number?  ms by which the server's clock is ahead of ours, as this reply tells
 
 ---@class bitfront.Client
@@ -146,6 +147,7 @@ local function attempt(run, slot)
     self._options.amounts, offset, monotonic, run.pair, slot)
   if slot then limiter.release(slot, grace_of(failure, sent, round_trip)) end
   local err = failure and errors.new(failure, run.attempts)
+  if info then info.sent = sent end
   teach_clock(clock, err, info, sent, round_trip)
   tell_observer(run, began, err, info, round_trip)
   return value, err, info

@@ -17,6 +17,7 @@ local DEFAULT_TIMEOUT = 10 -- of a client that does not tell its own
 local LONGEST_RETRY_AFTER = 60 -- however long a server wants to be left alone
 local FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.05 -- between two looks at the dict
 local PATIENCE = 1 -- for newer balances, of those who could show older ones
+local START = 0.05 -- in which a timer is to run that nginx has granted
 
 local function micro(seconds)
   return seconds * 1e6
@@ -27,7 +28,7 @@ local Cache = {}
 local meta = { __index = Cache, __name = "bitfront.nginx.cache" }
 
 ---@class bitfront.nginx.Info
----@field age number  seconds since the balances came
+---@field age number  seconds since the balances were asked for
 ---@field freshness "fresh"|"stale"  stale: older than ttl, since the exchange fails or is being asked
 ---@field err bitfront.Error?  of stale ones: why there are no newer ones
 
@@ -66,21 +67,22 @@ function Cache:_client()
 end
 
 -- The balances as the dict keeps them: JSON with every digit. What the exchange
--- has said may have more of those than are taken here.
+-- has said may have more of those than are taken here. And when they were asked
+-- for, of a client that tells.
 function Cache:_fetch()
-  local records, err = self:_client():balances()
+  local records, err, info = self:_client():balances()
   if not records then return nil, err end
   local done, json = pcall(format.format, records, "json", { amounts = "string" })
-  if done then return json end
+  if done then return json, nil, info and info.sent end
   return nil, errors.new({ kind = "protocol", code = "schema", message = tostring(json) }, 1)
 end
 
 -- The same where something raises: what is wrong with the options shows when
 -- the client is made, and no flight is to be lost for it.
 function Cache:_ask()
-  local called, json, err = pcall(self._fetch, self)
+  local called, json, err, sent = pcall(self._fetch, self)
   local is_ours = type(err) == "table" and err.kind
-  if called and (json or is_ours) then return json, err end
+  if called and (json or is_ours) then return json, err, sent end
   return nil, errors.new({ kind = "config", code = "client",
     message = tostring(not called and json or err) }, 0)
 end
@@ -95,9 +97,9 @@ end
 
 -- When the exchange may be asked again: not before a ttl has passed, a failing
 -- one neither, nor before it wants to be.
-function Cache:_next_call(now, err)
+function Cache:_next_call(since, err)
   local pause = math.min(err and err.retry_after or 0, LONGEST_RETRY_AFTER)
-  return now + micro(math.max(self.ttl, pause))
+  return since + micro(math.max(self.ttl, pause))
 end
 
 -- The error log hears of a failure when it begins and when it has passed.
@@ -119,38 +121,76 @@ function Cache:_note(err, began)
   self:_log(err)
 end
 
-function Cache:_land(json, err)
-  local now = stores.now()
-  if json then
-    local kept, full = self.store:land(json, now, self:_next_call(now))
-    if kept then return end
-    err = full
-  end
-  local kept, full = self.store:crash(err, self:_next_call(now, err))
-  self.unkept = not kept and full or nil
+-- `sent`: s; nil where the client does not tell, and it was at any time since
+-- the call began.
+function Cache:_land(token, began, json, sent)
+  local asked = sent and math.floor(micro(sent)) or began
+  return self.store:land(token, asked, json,
+    self:_next_call(sent and asked or stores.now()))
+end
+
+function Cache:_crash(token, began, err)
+  return self.store:crash(token, began, err, self:_next_call(stores.now(), err))
 end
 
 -- Asks the exchange and keeps what it says. The call may yield or not.
 local function fly(self, token)
   local began = stores.now()
+  local held, full = self.store:start(token, began,
+    math.min(self.ttl, self.timeout + 1))
+  if not held then
+    self.unkept = full
+    return self.store:release(token)
+  end
   local beating = ngx.thread.spawn(keep_beating, self, token)
-  local json, err = self:_ask()
+  local json, err, sent = self:_ask()
   ngx.thread.kill(beating)
   self:_note(err, began)
-  self:_land(json, err)
+  if json then
+    held, err = self:_land(token, began, json, sent)
+  end
+  if err then
+    held, full = self:_crash(token, began, err)
+  end
+  self.unkept = not held and full or nil
   self.store:release(token)
 end
 
--- In a timer, so that no client's leaving ends it; where no timer can be had,
--- as in a worker that is about to exit, here. Returns why it can be nowhere.
+-- The error log hears once that nginx runs no timers, until it has run one.
+function Cache:_note_no_timer()
+  if not self.timerless and not ngx.worker.exiting() then
+    ngx.log(ngx.ERR, "bitfront: nginx did not run a timer within ", START * 1000,
+      " ms, and the request asks the exchange itself; see lua_max_running_timers, ",
+      "lua_max_pending_timers and worker_connections")
+  end
+  self.timerless = true
+end
+
+local function has_begun(flight)
+  local last = stores.now() + micro(START)
+  while not flight.begun and stores.now() < last do ngx.sleep(0.001) end
+  return flight.begun
+end
+
+-- In a timer, so that no client's leaving ends it; where nginx gives none (it may
+-- grant one and not run it), here: whichever comes first. Returns why it can be
+-- nowhere.
 function Cache:_launch(token)
+  local flight = { begun = false }
   local function start(premature)
+    if flight.begun then return end
+    flight.begun, self.timerless = true, false
     if premature then return self.store:call_off(token) end
     fly(self, token)
   end
-  if ngx.timer.at(0, start) then return end
+  local granted = waits.start_timer(start)
   local waiter, failure = waits.waiter()
-  if waiter then return fly(self, token) end
+  if granted and (not waiter or has_begun(flight)) then return end
+  flight.begun = true
+  if waiter then
+    self:_note_no_timer()
+    return fly(self, token)
+  end
   self.store:call_off(token)
   return errors.new(failure, 0)
 end
@@ -232,9 +272,10 @@ end
 
 -- What a call has brought, this visit's or another's.
 function Cache:_landed(visit, copy, state, now)
-  local is_new = copy and copy.version >= visit.came
-  if is_new or copy and now - copy.version < micro(self.ttl) then
+  if copy and now - copy.version < micro(self.ttl) then
     return true, copy, "fresh"
+  elseif copy and copy.version >= visit.came then
+    return true, copy, "stale" -- the call took that long
   elseif visit.launched and self.unkept then
     return true, nil, nil, self.unkept
   elseif now < state.next_at and (copy or state.failure) then

@@ -106,13 +106,20 @@ function Store:_is_locked(now)
   return holder ~= nil
 end
 
+-- Who began a call last, and until when it forbids another one: "TIME PID TOKEN
+-- UNTIL". Until it is asked that is not long: who is to ask may never come.
+function Store:_put_began(token, now, seconds)
+  return self:put("began", ("%s %d %s %s"):format(digits(now), ngx.worker.pid(),
+    token, digits(now + micro(seconds))))
+end
+
 -- Whether a call that another worker began forbids to begin one. Also a lock
 -- that is lost (its worker hangs, the wall clock was set forward) leaves at
--- most one call in each ttl, as long as that worker lives.
-function Store:_is_underway(now, ttl)
+-- most one call in that time, as long as that worker lives.
+function Store:_is_underway(now)
   local text = self.dict:get(self.prefix .. "began") or ""
-  local at, pid = text:match("^(%d+) (%d+) ")
-  return at ~= nil and now - at < micro(ttl) and is_alive(tonumber(pid))
+  local pid, last = text:match("^%d+ (%d+) %S+ (%d+)$")
+  return pid ~= nil and now < tonumber(last) and is_alive(tonumber(pid))
 end
 
 local flights = 0
@@ -127,9 +134,8 @@ end
 -- lock dead, and the slower one remove the other's new one: whoever has the
 -- lock in the end goes on.
 function Store:_begin(token, now, ttl)
-  if self:_is_underway(now, ttl) then return nil end
-  local began, err = self:put("began", ("%s %d %s"):format(digits(now),
-    ngx.worker.pid(), token))
+  if self:_is_underway(now) then return nil end
+  local began, err = self:_put_began(token, now, math.min(ttl, LOCK_SECONDS))
   if not began then return nil, err end
   if self:_lock() == token then return true end
   self.dict:delete(self.prefix .. "began")
@@ -142,7 +148,7 @@ end
 ---@return string? token  nil: another worker has it
 ---@return bitfront.Error? err
 function Store:take_off(now, ttl)
-  if self:_is_locked(now) or self:_is_underway(now, ttl) then return nil end
+  if self:_is_locked(now) or self:_is_underway(now) then return nil end
   local token = new_token(now)
   local locked, message = self.dict:safe_add(self.lock_key,
     token .. " " .. digits(now), LOCK_SECONDS)
@@ -153,6 +159,17 @@ function Store:take_off(now, ttl)
   if begun then return token end
   self:release(token)
   return nil, err
+end
+
+--- The exchange is asked now, where the right to do so was not lost meanwhile.
+---@param token string
+---@param now integer
+---@param seconds number  for which no other call is to begin, as long as this worker lives
+---@return boolean? held
+---@return bitfront.Error? err
+function Store:start(token, now, seconds)
+  if self:_lock() ~= token then return false end
+  return self:_put_began(token, now, seconds)
 end
 
 --- Renews the lock.
@@ -174,7 +191,7 @@ end
 --- As if it had never begun: nothing was asked.
 function Store:call_off(token)
   local began = self.prefix .. "began"
-  if (self.dict:get(began) or ""):match " (%S+)$" == token then
+  if (self.dict:get(began) or ""):match "^%d+ %d+ (%S+)" == token then
     self.dict:delete(began)
   end
   self:release(token)
@@ -183,8 +200,9 @@ end
 -- ---- what a flight brought ----
 
 ---@class bitfront.nginx.State  how the last call went
----@field version integer?  of the balances there are: when they came
+---@field version integer?  of the balances there are: when they were asked for
 ---@field next_at integer  no call before this
+---@field began integer?  when the call began that this is of
 ---@field failure table?  fields of the error, if the last call failed
 
 local FAILURE_FIELDS = {
@@ -200,12 +218,13 @@ local function failure_text(err)
   return err and cjson.encode(fields) or ""
 end
 
--- "VERSION NEXT FAILURE", the version 0 where nothing ever came.
+-- "VERSION NEXT BEGAN FAILURE", the version 0 where nothing ever came.
 local function parse_state(text)
-  local version, next_at, failure = text:match("^(%d+) (%d+) (.*)$")
+  local version, next_at, began, failure = text:match("^(%d+) (%d+) (%d+) (.*)$")
   return {
     version = version ~= "0" and tonumber(version) or nil,
     next_at = tonumber(next_at) or 0,
+    began = tonumber(began),
     failure = failure and failure ~= "" and cjson.decode(failure) or nil,
   }
 end
@@ -227,29 +246,46 @@ function Store:value()
   local records = json and cjson.decode(json)
   if not records then return nil end
   ---@class bitfront.nginx.Stored
-  ---@field version integer  when the balances came, by the steady clock
+  ---@field version integer  when the balances were asked for, by the steady clock
   ---@field made integer  the same as Unix time, for people
   ---@field records bitfront.Record[]  their amounts are strings
   return { version = tonumber(version), made = tonumber(made), records = records }
 end
 
---- Keeps balances.
----@param json string  the records, their amounts as strings
----@param next_at integer
----@return true? kept
----@return bitfront.Error? err
-function Store:land(json, now, next_at)
-  local kept, err = self:put("value",
-    ("%s %d %s"):format(digits(now), ngx.time(), json))
-  if not kept then return nil, err end
-  return self:put("state", ("%s %s "):format(digits(now), digits(next_at)))
+-- Whether others have gone on without this call: its worker was stopped, or kept
+-- by something else, for longer than its lock lasts.
+function Store:_is_overtaken(token, began)
+  local holder = self:_lock()
+  return holder ~= nil and holder ~= token
+    or began < (self:state().began or 0)
 end
 
---- Keeps a failure beside the balances there are.
-function Store:crash(failure, next_at)
-  local version = self:state().version or 0
-  return self:put("state", ("%s %s %s"):format(digits(version),
-    digits(next_at), failure_text(failure)))
+function Store:_put_state(version, next_at, began, failure)
+  return self:put("state", ("%s %s %s %s"):format(digits(version), digits(next_at),
+    digits(began), failure_text(failure)))
+end
+
+--- Keeps balances, unless the call was overtaken.
+---@param token string  of the call
+---@param began integer  when it was made: the balances may be as old as that
+---@param json string  the records, their amounts as strings
+---@param next_at integer
+---@return true? done
+---@return bitfront.Error? err
+function Store:land(token, began, json, next_at)
+  if self:_is_overtaken(token, began) then return true end
+  local made = ngx.time() - math.floor((_M.now() - began) / 1e6)
+  local kept, err = self:put("value", ("%s %d %s"):format(digits(began), made, json))
+  if not kept then return nil, err end
+  return self:_put_state(began, next_at, began)
+end
+
+--- Keeps a failure beside the balances there are, as above.
+---@return true? done
+---@return bitfront.Error? err
+function Store:crash(token, began, failure, next_at)
+  if self:_is_overtaken(token, began) then return true end
+  return self:_put_state(self:state().version or 0, next_at, began, failure)
 end
 
 ---@param dict table  of ngx.shared

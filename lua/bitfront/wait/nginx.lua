@@ -166,6 +166,14 @@ local function listen(premature, path)
   wake_all()
 end
 
+--- Has nginx run a function, soon and outside of any request. It raises where no
+--- connection is free for that.
+---@return boolean granted  true: it may run; whether it does is never sure
+function _M.start_timer(action, ...)
+  local called, granted = pcall(ngx.timer.at, 0, action, ...)
+  return called and granted ~= nil
+end
+
 -- Another Lua state of this worker may have the bell, or there may be no folder
 -- for its socket.
 local function try_to_listen()
@@ -173,7 +181,7 @@ local function try_to_listen()
   if now < next_try or ngx.worker.exiting() then return end
   next_try = now + RETRY
   local path = core.thread_channel()
-  if path and not ngx.timer.at(0, listen, path) then
+  if path and not _M.start_timer(listen, path) then
     core.thread_hang_up()
   end
 end
