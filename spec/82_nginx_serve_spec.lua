@@ -45,6 +45,7 @@ describe("bitfront.nginx.serve #once #apart", function()
         .. asking("key", { api_key = "none", api_secret = "none" })
         .. asking("closed", { base_url = "https://127.0.0.1:" .. support.free_port() })
         .. asking("untrusted", { ca_file = support.certs().ca })
+        .. asking("unread", { ca_file = "/nonexistent/ca.pem" })
         .. asking("scripted", { timeout = 0.5, rate_limit = false })
         .. [[
       location = /huge { content_by_lua_block {
@@ -361,6 +362,9 @@ describe("bitfront.nginx.serve #once #apart", function()
     is_problem(site:get "/key", 500, "auth")
     is_problem(site:get "/closed", 502, "network")
     is_problem(site:get "/untrusted", 502, "tls")
+    assert.equal("The site cannot ask the exchange. Its error log says why.",
+      is_problem(site:get "/unread", 502, "tls").detail)
+    assert.truthy(site:log():find "bitfront: tls %(ca_file%)")
     is_problem(after_failing { statusCode = 5000 }, 502, "server")
     is_problem(after_failing { http_status = 404, body = "no" }, 502, "http")
     is_problem(after_failing { body = "no json" }, 502, "protocol")
@@ -375,7 +379,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     local told = is_problem(reply, 500, "auth")
     assert.equal("The site cannot ask the exchange. Its error log says why.", told.detail)
     local tree = support.must("pwd -P"):gsub("\n$", "")
-    for _, path in ipairs { "/key", "/closed", "/untrusted", "/scripted" } do
+    for _, path in ipairs { "/key", "/closed", "/untrusted", "/unread", "/scripted" } do
       local body = site:get(path).body
       for _, secret in ipairs { "UNKNOWN", exchange.key, exchange.secret, "127.0.0.1",
                                 tostring(exchange.port), tree, ".lua", ".pem", "6001" } do

@@ -51,8 +51,9 @@ end
 ---@param ttl number  after which the exchange is asked again
 ---@return bitfront.nginx.Problem
 function _M.of_error(err, ttl)
-  local told = err.code ~= "ca_file" and KINDS[err.kind] or { 500, OUR_FAULT }
-  local problem = _M.of_request(told[1], err.kind, told[2])
+  local told = KINDS[err.kind] or { 500, OUR_FAULT }
+  local problem = _M.of_request(told[1], err.kind,
+    err.code == "ca_file" and OUR_FAULT or told[2])
   if told[1] == 503 then
     problem.retry_after = math.max(1, math.ceil(err.retry_after or ttl))
   end
