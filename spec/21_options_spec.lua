@@ -110,7 +110,7 @@ describe("bitfront.new", function()
     end
   end)
 
-  it("is not alone in raising for an argument too many", function()
+  it("is not alone in raising for a table that is passed over", function()
     local records, client = {}, bitfront.new { api_key = "k", api_secret = "s" }
     client:close() -- so that what takes them does no harm
     local CALLS = {
@@ -129,13 +129,17 @@ describe("bitfront.new", function()
     for name, arguments in pairs(CALLS) do
       local method = name:match "^client:(.*)"
       local called = method and client[method] or bitfront[name]
-      arguments[#arguments + 1] = "x"
+      arguments[#arguments + 1] = {}
       local ok, message = pcall(function() called(unpack(arguments)) end)
       assert.is_false(ok, name)
       assert.truthy(message:find "^[^\n]*21_options_spec%.lua:%d+: ", message)
       assert.truthy(message:find((method and name or "bitfront." .. name)
         .. ": too many arguments$"), message)
     end
+  end)
+
+  it("is not alone in dropping a second result, as Lua does", function()
+    assert.equal("1234.5", tostring(bitfront.decimal(("1,234.5"):gsub(",", ""))))
   end)
 
   it("never repeats a bad secret in its message", function()

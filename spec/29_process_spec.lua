@@ -116,7 +116,6 @@ describe("a process #apart", function()
   end)
 
   it("and its forked child strike out the credentials that both know", function()
-    local core = require "bitfront.core"
     local client = support.client { base_url = "http://127.0.0.1:1" }
     assert.is_true(in_child(function()
       local own = support.client { api_key = "of-the-child", api_secret = "s",

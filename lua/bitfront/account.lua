@@ -60,16 +60,19 @@ end
 
 -- What the environment says may be wrong without a fault of the caller's: then
 -- there is a client, but each of its calls returns why it cannot work.
+local function fail_each_call(client, code, message)
+  client._fault = function()
+    return { kind = "config", code = code, message = message }
+  end
+end
+
 local function connect_first(client)
   local endpoint = endpoint_of(client._options)
   local connected, err = connect(client, endpoint)
   if connected or err.code ~= "base_url" or client._options.base_url then
     return connected, err
   end
-  client._fault = function()
-    return { kind = "config", code = err.code,
-      message = ("%s: %s"):format(endpoint.base_url_from, err.message) }
-  end
+  fail_each_call(client, err.code, ("%s: %s"):format(endpoint.base_url_from, err.message))
   return connect(client, DEFAULT)
 end
 
@@ -85,6 +88,10 @@ function _M.begin(client)
     done, err = client._native:set_credentials(options.api_key, options.api_secret)
     options.api_key, options.api_secret = nil, nil
     client._has_own_pair, client._origin = true, "the options api_key and api_secret"
+    if err and err.code == "openssl" then
+      fail_each_call(client, err.code, err.message)
+      return true
+    end
   end
   return done, err
 end

@@ -200,14 +200,17 @@ local function fail(call, level, message, ...)
   error(("%s: %s"):format(call, message:format(...)), level + 1)
 end
 
---- Raises where there is an argument that the function does not have: it would
---- be passed over, and its writer relies on it.
+--- Raises where there is a table that the function does not take: it would be
+--- passed over, and its writer relies on it. Other values are dropped, as in Lua:
+--- they may be further results of a call.
 ---@param call string  the function's name
 ---@param level integer
 ---@param ... any  what stands behind its last argument
 function _M.no_more(call, level, ...)
   for i = 1, select("#", ...) do
-    if select(i, ...) ~= nil then fail(call, level + 1, "too many arguments") end
+    if type((select(i, ...))) == "table" then
+      fail(call, level + 1, "too many arguments")
+    end
   end
 end
 
