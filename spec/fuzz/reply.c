@@ -14,6 +14,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
 /* The account whose credentials no text may show. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libFuzzer's type */
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     struct bf_fault fault = {.kind = BF_OK};
     (void)argc, (void)argv;
