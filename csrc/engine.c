@@ -227,6 +227,7 @@ static int wait_ms(const struct bf_engine *engine, double seconds) {
 /* A transfer that libcurl cannot move along ends with its deadline. */
 static void perform(struct bf_engine *engine) {
     int running;
+    bf_lockdown_new_turn();
     (void)curl_multi_perform(engine->multi, &running);
     collect(engine);
     expire(engine);

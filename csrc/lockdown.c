@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define DAY_MS (24L * 60 * 60 * 1000)
+#define MOST_READS 256 /* in one turn; a handshake takes some 20 */
 
 /* libcurl makes these decisions the other way round by default, or lets the
  * environment make them. With its defaults, the key followed a
@@ -46,11 +47,45 @@ static const struct {
     {CURLOPT_CONNECTTIMEOUT_MS,        DAY_MS                 },
 };
 
-/* Takes away the key log that SSLKEYLOGFILE in the environment has libcurl
- * install; this is called after that. */
+/* Reads from TLS connections since the last bf_lockdown_new_turn. An engine is
+ * driven by one thread. */
+static _Thread_local unsigned tls_reads;
+
+void bf_lockdown_new_turn(void) {
+    tls_reads = 0;
+}
+
+/* Before OpenSSL reads from the connection: not too often in a row. It then
+ * says that it wants to read, as it does where nothing is there. */
+/* NOLINTBEGIN(readability-function-size,readability-non-const-parameter) */
+static long on_read(BIO *bio, int operation, const char *to, size_t len,
+                    int number, long argument, int result, size_t *done) {
+    /* NOLINTEND(readability-function-size,readability-non-const-parameter) */
+    (void)to, (void)len, (void)number, (void)argument, (void)done;
+    if (operation != BIO_CB_READ || ++tls_reads <= MOST_READS)
+        return result;
+    BIO_clear_retry_flags(bio);
+    BIO_set_retry_read(bio);
+    return -1;
+}
+
+static void on_tls_state(const SSL *tls, int where, int result) {
+    (void)result;
+    if (where & SSL_CB_HANDSHAKE_START)
+        BIO_set_callback_ex(SSL_get_rbio(tls), on_read);
+}
+
+/* Called for each connection, also that to a proxy. Takes away the key log that
+ * SSLKEYLOGFILE in the environment has libcurl install, before this is called.
+ * By default OpenSSL reads on while KeyUpdate, tickets or requests for another
+ * handshake come: here it returns after each record, refuses another handshake,
+ * and within one handshake reads so many times at the most (see on_read). */
 static CURLcode on_tls(CURL *easy, void *context, void *userdata) {
     (void)easy, (void)userdata;
     SSL_CTX_set_keylog_callback(context, NULL);
+    (void)SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+    (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_info_callback(context, on_tls_state);
     return CURLE_OK;
 }
 
@@ -70,7 +105,7 @@ static CURLcode set_protocols(CURL *easy) {
 #endif
 }
 
-/* No proxy exceptions from the environment, and no key log. */
+/* No proxy exceptions from the environment, and TLS as it must be. */
 static CURLcode set_environment(CURL *easy) {
     CURLcode result = curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     return result ? result

@@ -152,6 +152,7 @@ static int on_progress(void *userdata, curl_off_t down_total, curl_off_t down,
                        curl_off_t up_total, curl_off_t up) {
     struct bf_transfer *t = userdata;
     (void)down_total, (void)down, (void)up_total, (void)up;
+    bf_lockdown_new_turn(); /* libcurl is through with this handle for now */
     if (t->state != BF_RUNNING || t->ready || bf_transfer_resolving(t))
         return 0;
     if (++t->looks > MOST_LOOKS)

@@ -1,4 +1,5 @@
 local dead_dns = require "spec.support.dead_dns"
+local recordd = require "spec.support.recordd"
 local support = require "spec.support"
 
 local BODY = support.success(
@@ -271,6 +272,96 @@ describe("the network", function()
     assert.is_true(now() - begun < 1)
     client:close()
     tunnel:stop()
+  end)
+
+  -- From a peer that is faster than we are.
+  describe("holds up nothing where the peer sends without end", function()
+    local function data(text) return "record:23:" .. recordd.hex(text) end
+    local function handshake(text) return "record:22:" .. recordd.hex(text) end
+
+    local CHUNKED = data "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    local TICKET = "\4\0\0\22\0\0\28\32\0\0\0\1\1a\0\8ticketab\0\0"
+    local GREETING = ("160303000400000000"):rep(400) -- a plain HelloRequest
+    local TUNNEL = data "HTTP/1.1 200 OK\r\n\r\n"
+
+    -- What, kind, code, and the steps of the server, or of a proxy.
+    local ROWS = {
+      { "KeyUpdate", "timeout", "response", { "shake13", "request", "*update:1800000100" } },
+      { "KeyUpdate that wants an answer", "timeout", "response",
+        { "shake13", "request", "*update:1800000101" } },
+      { "KeyUpdate before the request", "timeout", "response",
+        { "shake13", "*update:1800000100" } },
+      { "tickets", "timeout", "response", { "shake13", "request", "*" .. handshake(TICKET) } },
+      { "records full of tickets", "timeout", "response",
+        { "shake13", "request", "*" .. handshake(TICKET:rep(600)) } },
+      { "empty records", "network", "reset", { "shake13", "request", "*record:23:" } },
+      { "empty records of TLS 1.2", "network", "reset",
+        { "shake12", "request", "*record:23:" } },
+      { "HelloRequest of TLS 1.2", "timeout", "response",
+        { "shake12", "request", "*" .. handshake "\0\0\0\0" } },
+      { "HelloRequest in the handshake", "timeout", "tls", { "hello", "*bytes:" .. GREETING } },
+      { "HelloRequest and warnings in the handshake", "timeout", "tls",
+        { "hello", "*bytes:1503030002015a" .. GREETING:sub(1, 18) } },
+      { "ChangeCipherSpec in the handshake", "tls", "handshake",
+        { "hello", "*bytes:140303000101" } },
+      { "interim heads", "protocol", "too_large",
+        { "shake13", "request", "*" .. data(("HTTP/1.1 100 C\r\n\r\n"):rep(200)) } },
+      { "header lines", "protocol", "too_large",
+        { "shake13", "request", data "HTTP/1.1 200 OK\r\n",
+          "*" .. data(("A: b\r\n"):rep(500)) } },
+      { "one header line", "protocol", "too_large",
+        { "shake13", "request", data "HTTP/1.1 200 OK\r\nA:", "*" .. data(("b"):rep(500)) } },
+      { "a chunk's extension", "protocol", "too_large",
+        { "shake13", "request", CHUNKED, data "1;", "*" .. data(("a"):rep(15000)) } },
+      { "a chunk's extension, a byte a record", "timeout", "body",
+        { "shake13", "request", CHUNKED, data "1;", "*" .. data "a" } },
+      { "chunks of a byte", "protocol", "too_large",
+        { "shake13", "request", CHUNKED, "*" .. data(("1\r\n \r\n"):rep(2000)) } },
+      { "a trailer", "protocol", "too_large",
+        { "shake13", "request", CHUNKED, data "0\r\n",
+          "*" .. data(("A: b\r\n"):rep(500)) } },
+      { "KeyUpdate, as a proxy", "timeout", "tls",
+        { "shake13", "request", "*update:1800000100" }, true },
+      { "KeyUpdate, as a proxy that has agreed", "timeout", "tls",
+        { "shake13", "request", TUNNEL, "*update:1800000100" }, true },
+      { "HelloRequest in the handshake, as a proxy", "timeout", "tls",
+        { "hello", "*bytes:" .. GREETING }, true },
+      { "HelloRequest in the handshake, through a proxy", "timeout", "tls",
+        { "shake13", "request", TUNNEL, "*record:23:" .. GREETING }, true },
+    }
+
+    -- How much later than on their own three calls end beside that one.
+    local function lateness(unending)
+      local clients, worst = { unending }, 0
+      for i = 1, 3 do
+        clients[i + 1] = support.client { base_url = faultd:url_body(BODY, { delay = 100 * i }) }
+      end
+      local outcomes = require "bitfront".balances_many(clients)
+      for i = 1, 3 do
+        assert.is_nil(outcomes[i + 1].err)
+        worst = math.max(worst, outcomes[i + 1].info.elapsed - 0.1 * i)
+        clients[i + 1]:close()
+      end
+      return worst, outcomes[1].err
+    end
+
+    for _, row in ipairs(ROWS) do
+      it("- " .. row[1], function()
+        local server = recordd.start(row[4])
+        local client = support.client { timeout = 0.5, proxy = row[5] and server.url,
+          base_url = row[5] and faultd:url_body(BODY) or server.url }
+        local begun = now()
+        local _, err = client:balances()
+        assert.equal(row[2] .. " " .. row[3], err.kind .. " " .. err.code)
+        assert.is_true(now() - begun < 1, "after " .. now() - begun .. " s")
+        -- The machine may have been busy with something else.
+        local late = math.huge
+        for _ = 1, 5 do late = late < 0.1 and late or lateness(client) end
+        assert.is_true(late < 0.1, late .. " s late")
+        client:close()
+        server:stop()
+      end)
+    end
   end)
 
   describe("keeps a connection", function()

@@ -1,0 +1,38 @@
+-- A running server that sends any TLS record; the steps are those of recordd.c.
+
+local certs = require "spec.support.certs"
+local shell = require "spec.support.shell"
+
+local _M = {}
+local methods = {}
+local meta = { __index = methods }
+
+---The text in hexadecimal digits.
+---@param text string
+---@return string
+function _M.hex(text)
+  return (text:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+end
+
+---Starts one that does these steps on each connection.
+---@param steps string[]
+---@return table # with `url`, and a method `stop`
+function _M.start(steps)
+  local words, fifo = {}, shell.tmpdir() .. "/port"
+  for i, step in ipairs(steps) do words[i] = shell.quote(step) end
+  shell.must("mkfifo " .. fifo)
+  local stdin = assert(io.popen(("exec .build/test/recordd %s %s >%s"):format(
+    shell.quote(certs.paths().good), table.concat(words, " "), fifo), "w"))
+  local file = assert(io.open(fifo))
+  local port = file:read "*l"
+  file:close()
+  return setmetatable({ stdin = stdin,
+    url = "https://127.0.0.1:" .. assert(port, "recordd did not start; make it first") }, meta)
+end
+
+function methods:stop()
+  self.stdin:write("\n") -- other children may hold the pipe open
+  self.stdin:close()
+end
+
+return _M
