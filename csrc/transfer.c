@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,30 @@ static void refuse_repeat(struct bf_transfer *t) {
                  "the server closed the connection without a reply");
 }
 
+static SSL *tls_of(struct bf_transfer *t) {
+    const struct curl_tlssessioninfo *tls = NULL;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &tls);
+    return tls && !t->client->plain ? tls->internals : NULL;
+}
+
 #ifdef BF_HAVE_PREREQ
+/* Has the server refused, after a handshake that was over for us? Once a reset
+ * has followed, a request cannot be written any more, and libcurl does not look
+ * for the reason. */
+static bool is_refused(struct bf_transfer *t) {
+    SSL *tls = t->reused ? NULL : tls_of(t);
+    char byte, text[256];
+    if (!tls)
+        return false;
+    ERR_clear_error();
+    (void)SSL_peek(tls, &byte, sizeof byte);
+    ERR_error_string_n(ERR_peek_error(), text, sizeof text);
+    ERR_clear_error(); /* the queue is the host's too */
+    if (bf_verdict_is_alert(text))
+        bf_verdict(t->easy, CURLE_RECV_ERROR, text, NULL, &t->head, &t->fault);
+    return t->fault.kind != BF_OK;
+}
+
 /* The connection is there; the request is about to be written. */
 /* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static int on_ready(void *userdata, char *remote_ip, char *local_ip,
@@ -55,6 +79,8 @@ static int on_ready(void *userdata, char *remote_ip, char *local_ip,
         t->stale = true;
         return CURL_PREREQFUNC_ABORT;
     }
+    if (is_refused(t))
+        return CURL_PREREQFUNC_ABORT;
     if (bf_now() >= t->deadline) { /* the process had been stopped */
         bf_transfer_expire(t);
         return CURL_PREREQFUNC_ABORT;
@@ -101,10 +127,9 @@ static int on_close(void *userdata, curl_socket_t fd) {
  * would be taken for the beginning of the next reply on this connection: maybe
  * another account's. In OpenSSL's buffer no look at the socket finds it. */
 static bool has_leavings(struct bf_transfer *t) {
-    const struct curl_tlssessioninfo *tls = NULL;
-    (void)curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &tls);
+    SSL *tls = tls_of(t);
     if (!t->client->plain)
-        return tls && tls->internals && SSL_pending(tls->internals) > 0;
+        return tls && SSL_pending(tls) > 0;
     return t->fd >= 0 && bf_sockets_has_data(t->fd);
 }
 

@@ -4,8 +4,15 @@
 #include "openssl_check.h"
 
 #include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* What older headers do not have: CURLE_SSL_CLIENTCERT, CURLE_TOO_LARGE. */
+#define SSL_CLIENTCERT 98
+#define TOO_LARGE 100
 
 struct row {
     CURLcode result;
@@ -28,6 +35,7 @@ static const struct row rows[] = {
     {CURLE_SSL_CIPHER,               BF_TLS,      "handshake"  },
     {CURLE_USE_SSL_FAILED,           BF_TLS,      "handshake"  },
     {CURLE_SSL_ISSUER_ERROR,         BF_TLS,      "certificate"},
+    {(CURLcode)SSL_CLIENTCERT,       BF_TLS,      "handshake"  },
     {CURLE_PARTIAL_FILE,             BF_NETWORK,  "truncated"  },
     {CURLE_WEIRD_SERVER_REPLY,       BF_PROTOCOL, "framing"    },
     {CURLE_UNSUPPORTED_PROTOCOL,     BF_PROTOCOL, "framing"    }, /* HTTP/0.9 */
@@ -89,8 +97,6 @@ static const char *network_code(CURL *easy, const struct row *row) {
     return error == ECONNRESET ? "reset" : row->code;
 }
 
-#define TOO_LARGE 100 /* CURLE_TOO_LARGE, which older headers do not have */
-
 /* libcurl has a limit of its own for a single header line, and in versions
  * before 8.6 says that it is out of memory. */
 static bool is_header_flood(CURL *easy, CURLcode result,
@@ -116,7 +122,8 @@ static bool is_ours(CURL *easy, CURLcode result, const char *text,
     long verified = X509_V_OK;
     (void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verified);
     if (bf_is_short_of_memory() || verified == X509_V_ERR_OUT_OF_MEM ||
-        strstr(text, "malloc failure"))
+        (result != CURLE_PEER_FAILED_VERIFICATION && /* which quotes a name */
+         strstr(text, "malloc failure")))
         bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
     else if (result == CURLE_SSL_CONNECT_ERROR || result == CURLE_OUT_OF_MEMORY)
         (void)bf_openssl_check(fault);
@@ -130,6 +137,15 @@ static bool is_broken_handshake(CURLcode result, const char *text) {
            (strstr(text, "Recv failure: ") || strstr(text, "Send failure: ") ||
             strstr(text, "SSL_connect: ") ||
             strstr(text, "getpeername() failed")); /* it had ended by then */
+}
+
+bool bf_verdict_is_alert(const char *text) {
+    static const char mark[] = "error:";
+    const char *at = strstr(text, mark);
+    unsigned long error = at ? strtoul(at + sizeof mark - 1, NULL, 16) : 0;
+    return ERR_GET_LIB(error) == ERR_LIB_SSL &&
+           ERR_GET_REASON(error) > SSL_AD_REASON_OFFSET + SSL_AD_CLOSE_NOTIFY &&
+           ERR_GET_REASON(error) <= SSL_AD_REASON_OFFSET + 255;
 }
 
 void bf_verdict(CURL *easy, CURLcode result, const char *text,
@@ -149,6 +165,10 @@ void bf_verdict(CURL *easy, CURLcode result, const char *text,
     else if (row->kind == BF_TLS)
         bf_fault_set(fault, BF_TLS, tls_code(easy, row, text),
                      "%s (whom to trust is set with ca_file)", what);
+    else if (bf_verdict_is_alert(text))
+        bf_fault_set(fault, BF_TLS,
+                     tls_code(easy, find(CURLE_SSL_CONNECT_ERROR), text),
+                     "the server refused TLS: %s", what);
     else if (head->bytes > 0 && row->kind == BF_NETWORK)
         bf_fault_set(fault, BF_NETWORK, "truncated",
                      "the connection broke within the reply: %s", what);

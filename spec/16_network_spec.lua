@@ -274,6 +274,71 @@ describe("the network", function()
     tunnel:stop()
   end)
 
+  describe("is refused by an alert of the server", function()
+    local HEAD = "record:23:" .. recordd.hex "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
+    local ALERTS = {
+      unexpected_message = 10, handshake_failure = 40, bad_certificate = 42,
+      certificate_unknown = 46, unknown_ca = 48, access_denied = 49, protocol_version = 70,
+      insufficient_security = 71, internal_error = 80, unrecognized_name = 112,
+      certificate_required = 116, no_application_protocol = 120, of_no_name = 200,
+    }
+    -- When it comes, and the steps, where ALERT is a record of that alert.
+    local ROWS = {
+      { "in the handshake", { "hello", "PLAIN" } },
+      { "when TLS 1.3 stands", { "shake13", "ALERT" } },
+      { "when TLS 1.3 stands, and a reset", { "shake13", "ALERT", "request", "rst" } },
+      { "for an answer, TLS 1.3", { "shake13", "request", "ALERT" } },
+      { "within the answer, TLS 1.3", { "shake13", "request", HEAD, "ALERT" } },
+      { "when TLS 1.2 stands", { "shake12", "ALERT" } },
+      { "for an answer, TLS 1.2", { "shake12", "request", "ALERT" } },
+      { "within the answer, TLS 1.2", { "shake12", "request", HEAD, "ALERT", "rst" } },
+    }
+
+    -- The failure of a call that may be tried thrice, with an alert of this
+    -- level and number, in hexadecimal digits.
+    local function failure_of(steps, alert)
+      local copy = {}
+      for i, step in ipairs(steps) do
+        copy[i] = step:gsub("^PLAIN$", "bytes:1503030002" .. alert)
+          :gsub("^ALERT$", "record:21:" .. alert)
+      end
+      local server = recordd.start(copy)
+      local client = support.client { base_url = server.url, timeout = 3, retries = 2 }
+      local _, err = client:balances()
+      client:close()
+      server:stop()
+      return err
+    end
+
+    for _, row in ipairs(ROWS) do
+      it(row[1] .. ", which is tls, and not tried again", function()
+        for name, number in pairs(ALERTS) do
+          local err = failure_of(row[2], ("02%02x"):format(number))
+          assert.same({ name, "tls", name == "protocol_version" and "version" or "handshake", 1 },
+            { name, err.kind, err.code, err.attempts })
+          assert.truthy(row[2] == ROWS[1][2] or err.message:find("refused TLS", 1, true))
+        end
+      end)
+    end
+
+    it("but not where it only closes, which is network", function()
+      for _, row in ipairs {
+        { "reset", ROWS[1][2] }, { "empty", ROWS[2][2] }, { "empty", ROWS[4][2] },
+        { "truncated", ROWS[5][2] }, { "empty", ROWS[7][2] }, { "truncated", ROWS[8][2] },
+      } do
+        local err = failure_of(row[2], "0100")
+        assert.same({ "network", row[1], 3 }, { err.kind, err.code, err.attempts })
+      end
+    end)
+
+    it("where that is a proxy", function()
+      local server = recordd.start { "shake13", "request", "record:21:0274" }
+      local err = is_refused("tls", "handshake", faultd:url_body(BODY), { proxy = server.url })
+      assert.is_false(err.retryable)
+      server:stop()
+    end)
+  end)
+
   -- From a peer that is faster than we are.
   describe("holds up nothing where the peer sends without end", function()
     local function data(text) return "record:23:" .. recordd.hex(text) end
