@@ -154,14 +154,15 @@ static void give_up(struct bf_engine *engine, struct bf_transfer *t) {
         return;
     }
     engine->running--;
-    t->state = BF_ABANDONED;
+    bf_transfer_abandon(t);
 }
 
 /* The kept connection turned out to be dead before anything was written to
  * it. Nothing was spent: the same request goes out on a new one. */
 static void start_afresh(struct bf_engine *engine, struct bf_transfer *t) {
     t->stale = false;
-    if (curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L) != CURLE_OK)
+    if (!bf_transfer_set_time(t) ||
+        curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L) != CURLE_OK)
         bf_fault_set(&t->fault, BF_MEMORY, "memory", "not enough memory");
     else
         (void)add(engine, t); /* or done, with its fault set */
@@ -197,17 +198,32 @@ static void collect(struct bf_engine *engine) {
     }
 }
 
+static void expire_one(struct bf_engine *engine, struct bf_transfer *t) {
+    bf_transfer_expire(t);
+    give_up(engine, t);
+    engine->progress = true;
+}
+
+/* Before libcurl sees that the time to connect is over, as it may where this
+ * process was stopped: it would wait for the resolver's thread. */
+static void expire_connecting(struct bf_engine *engine) {
+    double now = bf_now();
+    for (struct bf_transfer *t = engine->active, *next; t; t = next) {
+        next = t->next;
+        if (t->state == BF_RUNNING && t->begun && !t->ready &&
+            now >= bf_transfer_due(t))
+            expire_one(engine, t);
+    }
+}
+
 static void expire(struct bf_engine *engine) {
     double now = bf_now();
     for (struct bf_transfer *t = engine->active, *next; t; t = next) {
         next = t->next;
         t->begun = true; /* libcurl has just been through all of them */
         t->looks = 0;
-        if (t->state == BF_RUNNING && now >= bf_transfer_due(t)) {
-            bf_transfer_expire(t);
-            give_up(engine, t);
-            engine->progress = true;
-        }
+        if (t->state == BF_RUNNING && now >= bf_transfer_due(t))
+            expire_one(engine, t);
     }
 }
 
@@ -227,6 +243,7 @@ static int wait_ms(const struct bf_engine *engine, double seconds) {
 /* A transfer that libcurl cannot move along ends with its deadline. */
 static void perform(struct bf_engine *engine) {
     int running;
+    expire_connecting(engine);
     bf_lockdown_new_turn();
     (void)curl_multi_perform(engine->multi, &running);
     collect(engine);

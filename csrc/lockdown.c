@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY_MS (24L * 60 * 60 * 1000)
 #define MOST_READS 256 /* in one turn; a handshake takes some 20 */
 
 /* libcurl makes these decisions the other way round by default, or lets the
@@ -41,10 +40,8 @@ static const struct {
   * kept; what is saved by resuming one that was not is little. */
     {CURLOPT_SSL_SESSIONID_CACHE,      0                      },
     {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1                      },
- /* Deadlines are ours: libcurl waits for the resolver's thread when its
-  * own timeout strikes. It has a default that must not strike first. */
+ /* Deadlines are ours; the one of connecting is set for each transfer. */
     {CURLOPT_TIMEOUT_MS,               0                      },
-    {CURLOPT_CONNECTTIMEOUT_MS,        DAY_MS                 },
 };
 
 /* Reads from TLS connections since the last bf_lockdown_new_turn. An engine is
@@ -124,11 +121,13 @@ static CURLcode set_reuse(CURL *easy) {
     return curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, has_prereq ? 0L : 1L);
 }
 
-/* Parsing the system's certificates takes 40 ms, so they are kept; not for a
- * day, as libcurl would, for a ca_file may be replaced. */
-static void set_ca_cache(CURL *easy) {
+/* What older libcurl has not, and is safe without. Parsing the system's
+ * certificates takes 40 ms, so they are kept; not for a day, as libcurl would,
+ * for a ca_file may be replaced. A resolver's thread is not waited for. */
+static void set_optional(CURL *easy) {
 #if LIBCURL_VERSION_NUM >= 0x075700
     (void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 300L);
+    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #else
     (void)easy;
 #endif
@@ -171,7 +170,7 @@ bool bf_lockdown(CURL *easy, const struct bf_callbacks *callbacks,
         result = set_environment(easy);
     if (!result)
         result = set_reuse(easy);
-    set_ca_cache(easy);
+    set_optional(easy);
     if (!result && set_callbacks(easy, callbacks))
         return true;
     if (result == CURLE_OUT_OF_MEMORY)

@@ -277,7 +277,7 @@ bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
     if (!aim(t, request))
         return false;
     bf_request_make(t, request);
-    if (!set_headers(t))
+    if (!set_headers(t) || !bf_transfer_set_time(t))
         return false;
 #ifndef BF_HAVE_PREREQ
     return bf_request_stamp(t);
@@ -362,6 +362,28 @@ double bf_transfer_due(struct bf_transfer *t) {
     return t->deadline < t->connect_deadline || is_connected(t)
                ? t->deadline
                : t->connect_deadline;
+}
+
+#define DAY 86400.0
+
+static bool set_connect_time(struct bf_transfer *t, double seconds) {
+    return curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                            (long)(seconds * 1000) + 1) == CURLE_OK;
+}
+
+/* A little more than there is: the deadline is ours to keep, and libcurl's own
+ * must not come before it. */
+bool bf_transfer_set_time(struct bf_transfer *t) {
+    double left = (t->deadline < t->connect_deadline ? t->deadline
+                                                     : t->connect_deadline) -
+                  bf_now();
+    left = left < 0 ? 0 : left * 9 / 8;
+    return set_connect_time(t, left < DAY ? left : DAY) || no_memory(t);
+}
+
+void bf_transfer_abandon(struct bf_transfer *t) {
+    t->state = BF_ABANDONED;
+    (void)set_connect_time(t, DAY);
 }
 
 /* libcurl 7.88 does not tell, as others do, with CURLINFO_CONNECT_TIME. */

@@ -84,6 +84,15 @@ void bf_transfer_expire(struct bf_transfer *transfer);
  * taken out of the multi handle without waiting for the resolver's thread. */
 bool bf_transfer_resolving(struct bf_transfer *transfer);
 
+/* To be called before it is added to the multi handle: tells libcurl how long
+ * it has to connect. Of that it gives each of a host's addresses but the last
+ * the half of what is left, and then tries the next. */
+bool bf_transfer_set_time(struct bf_transfer *transfer);
+
+/* What is still resolving is left with libcurl, which must not end it by
+ * itself: it would wait for the resolver's thread. */
+void bf_transfer_abandon(struct bf_transfer *transfer);
+
 /* When bf_transfer_expire is due if nothing comes of it before. */
 double bf_transfer_due(struct bf_transfer *transfer);
 

@@ -586,6 +586,71 @@ describe("the network", function()
     end)
   end)
 
+  -- In a network where nothing answers to 10.9.*, nor does anything refuse there.
+  describe("with several addresses of a host", function()
+    local SETUP = [[
+      set -e
+      PATH=$PATH:/usr/sbin:/sbin
+      ip link set lo up
+      ip addr add 10.8.0.1/32 dev lo
+      ip route add 10.9.0.0/16 dev lo
+      ip -6 addr add 2001:db8:1::1/128 dev lo
+      ip -6 route add 2001:db8:2::/48 dev lo
+      mount --bind hosts /etc/hosts
+      mount --bind order /etc/gai.conf
+      cd "$1"
+      exec "$2" "$3"/program.lua
+    ]]
+    local ORDER = "precedence ::ffff:10.9.0.1/128 100\nprecedence ::ffff:10.9.0.2/128 90\n"
+      .. "precedence ::/0 40\nprecedence ::ffff:127.0.0.2/128 20\n"
+      .. "precedence ::ffff:0:0/96 10\n"
+    -- The name in a certificate of the good CA.
+    local PROGRAM = [[
+      package.path = "./?.lua;" .. package.path
+      local core, support = require "bitfront.core", require "spec.support"
+      local faultd = support.faultd()
+      local client = support.client { connect_timeout = 2, timeout = 5, base_url =
+        faultd:url_body(support.success(), { listener = "wronghost", host = "elsewhere.invalid" }) }
+      local begun = core.now()
+      local balances, err = client:balances()
+      io.write(balances and "ok" or err.kind .. " " .. err.code, " ", core.now() - begun)
+      client:close()
+      faultd:stop()
+    ]]
+
+    local function ask_at(addresses)
+      local dir = support.tmpdir()
+      support.write(dir .. "/hosts", (addresses:gsub("%S+", "%0 elsewhere.invalid\n")))
+      support.write(dir .. "/order", ORDER)
+      support.write(dir .. "/program.lua", PROGRAM)
+      local tree = support.must("pwd"):gsub("\n$", "")
+      local out = support.must(("unshare -rnm sh -c %s sh %s %s %s"):format(
+        support.quote(SETUP), support.quote(tree), support.interpreter(), dir), { cwd = dir })
+      local outcome, elapsed = out:match("^(.*) (%S+)$")
+      return outcome, elapsed / 2
+    end
+
+    local obstacle = dead_dns.obstacle()
+      or not support.read "/etc/gai.conf" and "no order of addresses to be set here"
+      or nil
+    -- And after which parts of connect_timeout.
+    for _, row in ipairs {
+      { "the second of two", "10.9.0.1 127.0.0.1", "ok", 0.3, 0.9 },
+      { "the third", "10.9.0.1 10.9.0.2 127.0.0.1", "ok", 0.5, 1 },
+      { "the other family", "2001:db8:2::1 127.0.0.1", "ok", 0, 0.9 },
+      { "the second of the other family", "2001:db8:2::1 10.9.0.1 127.0.0.1", "ok", 0.2, 1 },
+      { "the next where one refuses", "127.0.0.2 127.0.0.1", "ok", 0, 0.3 },
+      { "none of two that are silent", "10.9.0.1 10.9.0.2", "timeout connect", 0.998, 1.3 },
+    } do
+      it("reaches " .. row[1] .. " within connect_timeout #once", function()
+        if obstacle then pending(obstacle) end
+        local outcome, elapsed = ask_at(row[2])
+        assert.equal(row[3], outcome)
+        assert.is_true(elapsed >= row[4] and elapsed < row[5], elapsed .. " of it")
+      end)
+    end
+  end)
+
   describe("with a name server that never answers", function()
     local PROGRAM = [[
       local core = require "bitfront.core"
