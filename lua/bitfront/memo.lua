@@ -9,23 +9,21 @@ local function is_open(value, depth)
   return depth > 0 and type(value) == "table" and getmetatable(value) == nil
 end
 
---- Whether two values are alike, in tables of that many levels.
----@param a any
----@param b any
----@param depth integer
----@return boolean
-function _M.is_like(a, b, depth)
-  if rawequal(a, b) or not (is_open(a, depth) and is_open(b, depth)) then
-    return a == b
-  end
+local function is_like(a, b, depth)
+  if a == b then return true end
+  if not (is_open(a, depth) and is_open(b, depth)) then return false end
   for name, value in pairs(a) do
-    if not _M.is_like(value, b[name], depth - 1) then return false end
+    if not is_like(value, b[name], depth - 1) then return false end
   end
   for name in pairs(b) do
     if a[name] == nil then return false end
   end
   return true
 end
+
+--- Whether two values are alike, in tables of that many levels.
+---@type fun(a: any, b: any, depth: integer): boolean
+_M.is_like = is_like
 
 --- A copy to be compared with later, whatever becomes of the tables of the caller.
 ---@param value any
@@ -58,7 +56,7 @@ end
 function Memo:find(options, is_right)
   for i = 1, #self do
     local made = self[i]
-    if _M.is_like(options, made.options, self.depth)
+    if is_like(options, made.options, self.depth)
       and (not is_right or is_right(made.value)) then
       return made.value
     end
