@@ -129,7 +129,7 @@ describe("adding up records", function()
     local CALLS = {
       { "total: lists: table expected, got nil", function() bitfront.total() end },
       { "total: lists[2]: table expected", function() bitfront.total { good, 1 } end },
-      { "total: lists: an array expected, got a table with the key main",
+      { "total: lists: an array is expected, without holes and other keys",
         function() bitfront.total { good, main = good } end },
       { 'total: lists[2][1].balance: not a number: "x"',
         function() bitfront.total { good, bad } end },
