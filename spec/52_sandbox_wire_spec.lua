@@ -1,5 +1,6 @@
 -- The sandbox from outside: real nginx, real TLS, `curl` and `openssl`.
 
+local core = require "bitfront.core"
 local callers = require "spec.support.exchange_caller"
 local sandbox = require "bitfront.sandbox"
 local shell = require "spec.support.shell"
@@ -62,29 +63,38 @@ describe("the sandbox #apart", function()
   end)
 
   it("takes a signature once, and a nonce once within a timestamp", function()
-    local first = caller:get(BALANCES, { nonce = "77777" })
-    assert.equal(1000, first.json.statusCode)
-    local same = { nonce = "77777", timestamp = first.timestamp }
-    assert.equal(4005, caller:code(BALANCES, same))
-    assert.equal(4018, caller:code(BALANCES .. "/BTC", same))
+    local same = { nonce = "77777", timestamp = "$ts1" }
+    assert.same({ 1000, 4005, 4018 }, caller:together {
+      { BALANCES, { nonce = "77777" } }, { BALANCES, same }, { BALANCES .. "/BTC", same },
+    })
   end)
 
   it("checks the signature over the query as it was sent", function()
     assert.equal(1000, caller:code(BALANCES, { query = "b=%20&a=1" }))
   end)
 
+  -- A call is on its way for a while, and on a busy machine for long: by the time at
+  -- which it arrived each is judged right, and in some try each way is seen.
   it("refuses timestamps ahead and behind", function()
-    assert.equal(1000, caller:code(BALANCES, { shift_ms = 800 }))
-    assert.equal(1000, caller:code(BALANCES, { shift_ms = -700 }))
-    assert.equal(6005, caller:code(BALANCES, { shift_ms = 1300 }))
-    assert.equal(6005, caller:code(BALANCES, { shift_ms = -1000 }))
+    for shift_ms, wanted in pairs { [800] = 1000, [-700] = 1000, [1300] = 6005, [-1000] = 6005 } do
+      local code
+      for _ = 1, 20 do
+        local sent = caller:get(BALANCES, { shift_ms = shift_ms })
+        local log = caller:control("GET", "log")
+        local ahead = sent.timestamp - log[#log].arrived_ms
+        code = sent.json.statusCode
+        assert.equal(math.abs(ahead) < 1000 and 1000 or 6005, code, ahead .. " ms ahead")
+        if code == wanted then break end
+      end
+      assert.equal(wanted, code)
+    end
   end)
 
   it("allows a key three calls in a second", function()
     caller:control("POST", "settings", '{"limits":true}')
-    local codes = {}
-    for i = 1, 4 do codes[i] = caller:code(BALANCES) end
-    assert.same({ 1000, 1000, 1000, 6004 }, codes)
+    assert.same({ 1000, 1000, 1000, 6004 }, caller:together {
+      { BALANCES }, { BALANCES }, { BALANCES }, { BALANCES },
+    })
   end)
 
   it("tells the time unsigned, without a statusCode", function()
@@ -182,10 +192,11 @@ describe("the sandbox #apart", function()
 
     it("moves the clock", function()
       caller:control("POST", "settings", '{"clock_offset_ms":-3600000}')
+      local before = core.wall()
       local refused = caller:get(BALANCES)
       assert.equal(6005, refused.json.statusCode)
-      local off = refused.json.responseTime - refused.timestamp
-      assert.is_true(math.abs(off + 3600000) < 1000)
+      local answered = refused.json.responseTime + 3600000
+      assert.is_true(answered >= before - 1 and answered <= core.wall() + 1)
       assert.equal(1000, caller:code(BALANCES, { shift_ms = -3600000 }))
     end)
 
@@ -226,9 +237,12 @@ describe("the sandbox #apart", function()
     end)
 
     -- A call that finds the exchange down: what it prints, and how curl ends.
+    local in_vain
+    setup(function()
+      in_vain = ("-i -H 'X-API-KEY: %s' %s"):format(box.api_key, caller:url(BALANCES))
+    end)
     local function call_in_vain()
-      local out, _, status = shell.run(caller:curl(("-i -H 'X-API-KEY: %s' %s")
-        :format(box.api_key, caller:url(BALANCES))))
+      local out, _, status = shell.run(caller:curl(in_vain))
       return out, status
     end
 
@@ -242,9 +256,11 @@ describe("the sandbox #apart", function()
     it("logs and counts what arrives while it is down, and closes at once", function()
       caller:control("POST", "settings",
                      '{"limits":true,"down":true,"latency_ms":3600000}')
-      for _ = 1, 3 do call_in_vain() end
-      caller:control("POST", "settings", '{"down":false,"latency_ms":0}')
-      assert.equal(6004, caller:code(BALANCES))
+      assert.same({ false, false, false, false, 6004 }, caller:together {
+        in_vain, in_vain, in_vain,
+        caller:control_words("POST", "settings", '{"down":false,"latency_ms":0}'),
+        { BALANCES },
+      })
       local log = caller:control("GET", "log")
       assert.equal(4, #log)
       assert.same({ true, box.api_key, 4001 }, { log[1].down, log[1].key, log[1].verdict })

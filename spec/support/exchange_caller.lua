@@ -33,39 +33,69 @@ local function choose(given, usual)
   return given
 end
 
--- Says timestamp and signature on the first line, then the reply's body.
+-- Says timestamp and signature on a line, and keeps them as $ts1 and $sign1, and so on.
 local SIGN = [[
 ts=%s; [ "$ts" ] || ts=$(( $(date +%%s%%3N) + %d ))
 sign=$(printf %%s "%s${ts}%s%s%s" | openssl dgst -sha256 -hmac %s)
 sign=${sign##* }
 echo "$ts $sign"
+ts%d=$ts sign%d=$sign
 ]]
 
----A signed call. What is given replaces what would be right; a header that is
----given as false is not sent.
----@param path string
----@param how? { method?: string, query?: string, key?: string|false,
+---@alias Call { method?: string, query?: string, key?: string|false,
 ---  secret?: string, nonce?: string|false, timestamp?: string|false,
 ---  shift_ms?: integer, signature?: string|false, more?: string }
----@return table reply # timestamp, nonce, signature, body, json
-function caller:get(path, how)
-  how = how or {}
+
+-- Shell lines that sign the call number i, words of curl that send it, its nonce.
+local function signed(self, i, path, how)
   self.nonce = self.nonce + 1
   local method, query = how.method or "GET", how.query or ""
   local nonce = choose(how.nonce, tostring(self.nonce))
   local sign = SIGN:format(how.timestamp or "", how.shift_ms or 0, nonce or "",
-    method, path, query, how.secret or self.sandbox.api_secret)
+    method, path, query, how.secret or self.sandbox.api_secret, i, i)
   local target = path .. (query ~= "" and "?" .. query or "")
-  local out = shell.must(sign .. self:curl(table.concat({
+  return sign, table.concat({
     "-X", method, self:url(target), how.more or "",
     header("X-API-KEY", choose(how.key, self.sandbox.api_key)),
-    header("X-API-TIMESTAMP", choose(how.timestamp, "$ts")),
+    header("X-API-TIMESTAMP", choose(how.timestamp, "$ts" .. i)),
     header("X-API-NONCE", nonce),
-    header("X-API-SIGN", choose(how.signature, "$sign")),
-  }, " ")))
+    header("X-API-SIGN", choose(how.signature, "$sign" .. i)),
+  }, " "), nonce
+end
+
+---A signed call. What is given replaces what would be right; a header that is
+---given as false is not sent.
+---@param path string
+---@param how? Call
+---@return table reply # timestamp, nonce, signature, body, json
+function caller:get(path, how)
+  local sign, words, nonce = signed(self, 1, path, how or {})
+  local out = shell.must(sign .. self:curl(words))
   local timestamp, signature, body = out:match("^(%S*) (%x+)\n(.*)$")
   return { timestamp = timestamp, nonce = nonce, signature = signature,
            body = body, json = body:sub(1, 1) == "{" and cjson.decode(body) }
+end
+
+---Calls that arrive within milliseconds: signed beforehand, and sent one after the
+---other by one process. "$ts1" as a timestamp is that of the first.
+---@param calls (string|{ [1]: string, [2]: Call? })[] path and how, or curl's words
+---@return (integer|false)[] codes # false: no reply
+function caller:together(calls)
+  local script, words, codes = {}, {}, {}
+  for i, call in ipairs(calls) do
+    if type(call) == "string" then
+      words[i] = call
+    else
+      script[#script + 1], words[i] = signed(self, i, call[1], call[2] or {})
+    end
+    words[i] = self:curl(words[i] .. " -w '\\n'"):gsub("^curl", "")
+  end
+  local out = shell.run(table.concat(script) .. "curl " .. table.concat(words, " --next "))
+  out = out:gsub("[^\n]*\n", "", #script)
+  for line in out:gmatch "([^\n]*)\n" do
+    codes[#codes + 1] = tonumber(line:match '"statusCode":(%d+)') or false
+  end
+  return codes
 end
 
 ---A signed call's statusCode.
@@ -73,12 +103,16 @@ function caller:code(path, how)
   return self:get(path, how).json.statusCode
 end
 
+---A call of the control endpoint, as curl's words.
+function caller:control_words(method, name, body)
+  return ("-X %s -H 'X-Bitfront-Sandbox: control' %s -d %s")
+    :format(method, self:url("/sandbox/" .. name), shell.quote(body or ""))
+end
+
 ---A call of the control endpoint.
 ---@return table json
-function caller:control(method, name, body)
-  local words = "-X %s -H 'X-Bitfront-Sandbox: control' %s -d %s"
-  return cjson.decode(shell.must(self:curl(words:format(
-    method, self:url("/sandbox/" .. name), shell.quote(body or "")))))
+function caller:control(...)
+  return cjson.decode(shell.must(self:curl(self:control_words(...))))
 end
 
 ---What the server sends for a call of public/time, byte for byte.

@@ -71,7 +71,7 @@ end
 
 ---Ends it without a farewell, and starts it again with what it had saved.
 function methods:restart()
-  self:signal "KILL"
+  self:stop()
   shell.sleep(0.05)
   launch(self)
 end
