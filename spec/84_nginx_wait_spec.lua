@@ -14,8 +14,8 @@ local INIT = [[
   clients = {}
   for name, url in pairs(urls) do
     clients[name] = bitfront.new { api_key = %q, api_secret = %q,
-      base_url = url, ca_file = ca_file, timeout = 20, rate_limit = false,
-      retries = 0 }
+      base_url = url, ca_file = ca_file, timeout = 20, connect_timeout = 20,
+      rate_limit = false, retries = 0 }
   end
   function outcome(name)
     local records, err = clients[name or "ok"]:balances()
@@ -55,6 +55,7 @@ describe("inside nginx #once #apart", function()
     local urls = {}
     for name, url in pairs {
       ok = faultd:url_body(BODY), slow = faultd:url_body(BODY, { delay = 200 }),
+      slower = faultd:url_body(BODY, { delay = 1500 }),
       deaf = faultd:url { listener = "deaf" },
     } do
       urls[#urls + 1] = ("%s = %q"):format(name, url)
@@ -283,9 +284,13 @@ describe("inside nginx #once #apart", function()
   it("100 callers of one worker wait for a slow server together", function()
     start()
     local core = require "bitfront.core"
-    local begun = core.now()
-    assert.equal(100, count(host:many("/slow", 100), "BTC"))
-    assert.is_true(core.now() - begun < 2)
+    local function time_of(path)
+      local begun = core.now()
+      assert.equal(100, count(host:many(path, 100), "BTC"))
+      return core.now() - begun
+    end
+    local fast = time_of "/ok" -- what 100 handshakes take of this machine
+    assert.is_true(time_of "/slow" - fast < 2)
     settles()
     is_quiet()
   end)
@@ -301,10 +306,9 @@ describe("inside nginx #once #apart", function()
     local pipe = io.popen("for i in 1 2; do curl -sZ --no-progress-meter " ..
       "--parallel-immediate -m 10 '" .. host.url .. "/dead?[1-10]'; done")
     local longest, till = 0, core.now() + 1
-    repeat
-      local begun = core.now()
-      assert(host:body "/ping" == "pong")
-      longest = math.max(longest, core.now() - begun)
+    repeat -- by curl's clock, which does not count the time that curl takes to start
+      longest = math.max(longest, tonumber(require "spec.support.shell".must(
+        "curl -sf -m 30 -o /dev/null -w '%{time_total}' " .. host.url .. "/ping")))
     until core.now() > till
     print(pipe:read "*a")
     print(longest)
@@ -333,12 +337,12 @@ describe("inside nginx #once #apart", function()
         base_url = clients.deaf and ngx.var.arg_url }
       local begun = ngx.now()
       local thread = ngx.thread.spawn(late.balances, late)
-      local slow = ngx.thread.spawn(outcome, "slow")
+      local slow = ngx.thread.spawn(outcome, "slower")
       local _, _, err = ngx.thread.wait(thread)
       ngx.update_time()
       local took = ngx.now() - begun
       local _, words = ngx.thread.wait(slow)
-      ngx.print(err.kind, " ", took < 0.19, " ", words)
+      ngx.print(err.kind, " ", took < 1.4, " ", words)
     } }]] }
     assert.equal("timeout true BTC",
       (host:body("/try?url=" .. faultd:url { listener = "deaf" })))
