@@ -78,12 +78,9 @@ static bool copy(struct bf_aim *aim, const struct bf_client *client,
     return aim->url && aim->proxy && (aim->ca_file || !ca_file);
 }
 
-/* In the TLS of such a proxy may be what nobody sees: bytes past the end of a
- * reply, in the buffer of a connection around the server's own. */
-static bool forbid_reuse(CURL *easy, const char *proxy) {
+static bool has_tls(const char *proxy) {
     static const char https[] = "https:";
-    return strncmp(proxy, https, sizeof https - 1) != 0 ||
-           curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK;
+    return strncmp(proxy, https, sizeof https - 1) == 0;
 }
 
 bool bf_aim_set(struct bf_aim *aim, CURL *easy, const struct bf_client *client,
@@ -92,7 +89,7 @@ bool bf_aim_set(struct bf_aim *aim, CURL *easy, const struct bf_client *client,
     if (copy(aim, client, request) && parse(aim) &&
         curl_easy_setopt(easy, CURLOPT_CURLU, aim->parsed) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_PROXY, aim->proxy) == CURLE_OK &&
-        forbid_reuse(easy, aim->proxy) &&
+        (!has_tls(aim->proxy) || bf_lockdown_proxy_tls(easy)) &&
         (!aim->ca_file || bf_lockdown_ca(easy, aim->ca_file)))
         return true;
     bf_aim_free(aim);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_READS 256 /* in one turn; a handshake takes some 20 */
+#define MOST_READS 1000 /* in one turn; libcurl itself asks for some 400 */
 
 /* libcurl makes these decisions the other way round by default, or lets the
  * environment make them. With its defaults, the key followed a
@@ -75,13 +75,16 @@ static void on_tls_state(const SSL *tls, int where, int result) {
 /* Called for each connection, also that to a proxy. Takes away the key log that
  * SSLKEYLOGFILE in the environment has libcurl install, before this is called.
  * By default OpenSSL reads on while KeyUpdate, tickets or requests for another
- * handshake come: here it returns after each record, refuses another handshake,
- * and within one handshake reads so many times at the most (see on_read). */
-static CURLcode on_tls(CURL *easy, void *context, void *userdata) {
-    (void)easy, (void)userdata;
+ * handshake come. Here it refuses another handshake, reads so many times at the
+ * most (see on_read), and returns after each record. That last not within the
+ * TLS of a proxy, where the next record may be read and decrypted already, and
+ * nothing would tell libcurl of it. */
+static CURLcode on_tls(CURL *easy, void *context, void *within_proxy) {
+    (void)easy;
     SSL_CTX_set_keylog_callback(context, NULL);
-    (void)SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
+    if (!within_proxy)
+        (void)SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_info_callback(context, on_tls_state);
     return CURLE_OK;
 }
@@ -188,6 +191,11 @@ bool bf_lockdown_ca(CURL *easy, const char *ca_file) {
            !curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) &&
            !curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, ca_file) &&
            !curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
+}
+
+bool bf_lockdown_proxy_tls(CURL *easy) {
+    return !curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, easy) &&
+           !curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
 /* We look into what it makes: it must be of the OpenSSL that we are bound to.
