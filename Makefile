@@ -170,7 +170,7 @@ torture:
 	@$(AGAIN) all-luas helpers $(TORTURE_HOSTS)
 	@spec/torture/run.sh $(TORTURE_HOSTS)
 soak:
-	@.ci/deps run test
+	@.ci/deps run test soak
 	@$(AGAIN) all-luas helpers
 	@spec/soak/run.sh $(SOAK)
 bench:
@@ -243,7 +243,9 @@ help:
 	@echo 'format          has clang-format rewrite the C files'
 	@echo 'asan valgrind   specs with memory checking'
 	@echo 'torture         every allocation fails once, in its turn'
-	@echo 'soak            processes that share a limit, and die; SOAK=all'
+	@echo 'soak            processes that share a limit, and die; SOAK=all,'
+	@echo '                SOAK="workers 60": an nginx to which everything is done,'
+	@echo '                SOAK="faults 250": system calls that fail'
 	@echo 'bench           cost of a call, beside raw libcurl'
 	@echo 'install         to PREFIX=$(PREFIX), under DESTDIR; also uninstall'
 	@echo 'deps            apt-get what is missing for all of these'

@@ -90,6 +90,10 @@ static int on_ready(void *userdata, char *remote_ip, char *local_ip,
 }
 #endif
 
+static bool needs_ca(const struct bf_client *client) {
+    return client->ca_file && (!client->plain || *client->proxy);
+}
+
 /* A plain connection is for this machine only, wherever a name leads to; an
  * abandoned transfer whose host is found at last must not go on. */
 static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
@@ -109,6 +113,9 @@ static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
                      "http:// leads to an address that is not loopback");
         return CURL_SOCKET_BAD;
     }
+    if (needs_ca(t->client) &&
+        !bf_ca_file_is_regular(t->client->ca_file, &t->fault))
+        return CURL_SOCKET_BAD;
     t->fd = bf_sockets_open(t->sockets, address->family, address->socktype,
                             address->protocol);
     if (t->fd < 0 && (errno == EMFILE || errno == ENFILE))
@@ -272,8 +279,6 @@ bool bf_transfer_prepare(struct bf_transfer *t, struct bf_client *client,
     t->fd = -1;
     bf_head_init(&t->head);
     bf_chunks_init(&t->chunks);
-    if (client->ca_file && !bf_ca_file_is_regular(client->ca_file, &t->fault))
-        return false;
     if (!aim(t, request))
         return false;
     bf_request_make(t, request);

@@ -18,7 +18,7 @@ worker_processes $(workers);
 pid nginx.pid;
 error_log error.log info;
 $(main)
-events { worker_connections 4096; }
+events { worker_connections $(connections); }
 $(stream)
 http {
   access_log off;
@@ -55,11 +55,11 @@ wait $nginx
 echo $? >ended
 ]]
 
--- The folders where this tree's files for LuaJIT are.
-local function paths()
+-- The folders where this tree's files for LuaJIT are, with the module of a build.
+local function paths(build)
   local text = shell.must([[
 eval "$(${MAKE:-make} -s --no-print-directory env LUA=luajit)"
-printf "%s\n" "$LUA_PATH" "$LUA_CPATH"]])
+printf "%s\n" "$LUA_PATH" "$LUA_CPATH"]], { env = { BUILD = build } })
   return text:match "^([^\n]*)\n([^\n]*)\n"
 end
 
@@ -93,18 +93,23 @@ local function environment(env)
   return table.concat(words, " "), table.concat(directives)
 end
 
+local DEFAULTS = {
+  workers = 1, connections = 4096, main = "", http = "", server = "", stream = "",
+}
+
 local function write_files(options, dir, port)
   local modules, nginx = load_modules()
-  local lua_path, lua_cpath = paths()
+  local lua_path, lua_cpath = paths(options.build)
   local env, directives = environment(options.env)
   local values = {
     modules = modules, user = shell.must "id -u" == "0\n" and "user root;" or "",
-    workers = tostring(options.workers or 1), port = tostring(port), dir = dir,
-    spread = options.spread and " reuseport" or "",
+    port = tostring(port), dir = dir, spread = options.spread and " reuseport" or "",
     lua_path = lua_path, lua_cpath = lua_cpath,
-    main = directives .. (options.main or ""), http = options.http or "",
-    server = options.server or "", stream = options.stream or "",
   }
+  for name, default in pairs(DEFAULTS) do
+    values[name] = tostring(options[name] or default)
+  end
+  values.main = directives .. values.main
   shell.write(dir .. "/nginx.conf", fill(options.whole or CONFIG, values))
   shell.write(dir .. "/run.sh", fill(RUN, {
     env = env, under = options.under or "", nginx = nginx,
@@ -136,6 +141,8 @@ end
 ---@field whole? string  a whole nginx.conf, with $(port) and $(dir) in it, instead of those
 ---@field env? table<string, string>  which the workers have
 ---@field workers? integer  1 where not given
+---@field connections? integer  of each worker, 4096 where not given
+---@field build? string  whose module it has, such as ".build/asan"
 ---@field spread? boolean  share connections evenly among them
 ---@field under? string  the command that runs nginx, such as valgrind
 

@@ -1,0 +1,156 @@
+-- What the workers' soak looks at while it goes on: whether workers end when
+-- they should and only then, how large they are, and what they and the
+-- sanitizers have written.
+
+local core = require "bitfront.core"
+local nginx = require "spec.support.nginx"
+local shell = require "spec.support.shell"
+
+local _M = {}
+local methods = {}
+local meta = { __index = methods }
+
+local LEAVING = 20 -- s, for a worker that has been replaced
+local LARGEST = 500 -- MB of a worker, most of them the sanitizers'
+local MOST_FILES = 64 -- of a worker at rest
+
+-- Of nginx's log: what no fault of ours explains.
+local TROUBLE = {
+  "exited on signal %d+", "exited with code [1-9]%d*", "exited with fatal code",
+  "open socket #%d+ left in connection", "lua entry thread aborted", "stack traceback",
+  "attempt to ", "runtime error", "%[emerg%]",
+}
+
+function _M.new()
+  return setmetatable({ leaving = {}, seen = {}, failures = {}, largest = 0 }, meta)
+end
+
+function methods:fail(what, ...)
+  local text = what:format(...)
+  print("FAILED: " .. text)
+  io.stdout:flush()
+  self.failures[#self.failures + 1] = text
+end
+
+-- ---- processes ----
+
+function methods:note_workers(host)
+  local pids = host:workers()
+  for _, pid in ipairs(pids) do self.seen[pid] = true end
+  return pids
+end
+
+---To be called before a reload: those that there are have so long to leave.
+function methods:replace(host)
+  for _, pid in ipairs(self:note_workers(host)) do
+    self.leaving[pid] = self.leaving[pid] or core.now() + LEAVING
+  end
+end
+
+-- Where a worker's threads are.
+local function describe(pid)
+  return (shell.run(("cd /proc/%d/task && for t in *; do echo $(cat $t/comm): "
+    .. "$(cat $t/syscall) $(cat $t/status | grep State); done; ls -l /proc/%d/fd | wc -l")
+    :format(pid, pid)))
+end
+
+function methods:describe(host)
+  local words = {}
+  for _, pid in ipairs(self:note_workers(host)) do words[#words + 1] = describe(pid) end
+  return table.concat(words, "\n") .. host:log():sub(-2000)
+end
+
+function methods:check_leaving()
+  for pid, last in pairs(self.leaving) do
+    if not nginx.is_running(pid) then
+      self.leaving[pid] = nil
+    elseif core.now() > last then
+      self:fail("worker %d does not leave:\n%s", pid, describe(pid))
+      shell.run("kill -KILL " .. pid)
+      self.leaving[pid] = nil
+    end
+  end
+end
+
+function methods:check_size(host)
+  for _, pid in ipairs(self:note_workers(host)) do
+    local status = shell.read(("/proc/%d/status"):format(pid)) or ""
+    local size = tonumber(status:match "VmRSS:%s*(%d+)" or 0) / 1024
+    self.largest = math.max(self.largest, size)
+    if size > LARGEST then
+      self:fail("worker %d has %.0f MB", pid, size)
+      shell.run("kill -KILL " .. pid)
+    end
+  end
+end
+
+---No worker that there ever was is left.
+function methods:check_gone()
+  for pid in pairs(self.seen) do
+    local name = shell.read(("/proc/%d/comm"):format(pid))
+    if name == "nginx\n" then self:fail("worker %d is left", pid) end
+  end
+end
+
+-- ---- what they have open and under way ----
+
+-- Each worker says once that it has nothing under way, whichever is asked.
+local function await_rest(host, seconds)
+  local last, resting, said = core.now() + seconds, {}, {}
+  repeat
+    local pid, jobs = host:body "/status":match "^(%d+) (.*)$"
+    if pid then
+      said[pid], resting[pid] = jobs, jobs == "0 0" or nil
+    end
+    local missing
+    for _, worker in ipairs(host:workers()) do
+      if not resting[tostring(worker)] then missing = worker end
+    end
+    if not missing then return true end
+  until core.now() > last
+  local words = {}
+  for pid, jobs in pairs(said) do words[#words + 1] = pid .. ": " .. jobs end
+  return nil, table.concat(words, ", ")
+end
+
+function methods:check_rest(host)
+  local rests, said = await_rest(host, 30)
+  if not rests then self:fail("calls are left in workers (live, held): %s", said) end
+  for _, pid in ipairs(host:workers()) do
+    local count = tonumber((shell.run(("ls /proc/%d/fd | wc -l"):format(pid))))
+    if count > MOST_FILES then
+      self:fail("worker %d has %d files open:\n%s", pid, count,
+        shell.run(("ls -l /proc/%d/fd"):format(pid)))
+    end
+  end
+end
+
+-- ---- what was written ----
+
+---Of the sanitizers: see site.lua.
+function methods:check_reports(folder)
+  for path in shell.run(("ls %s/sanitizer*"):format(folder)):gmatch "%S+" do
+    self:fail("%s", shell.read(path))
+    os.remove(path)
+  end
+end
+
+-- Of each kind the first line; signal 9 is ours.
+function methods:check_log(host)
+  local log = host:log():gsub("[^\n]*exited on signal 9[^\n]*\n", "")
+  for _, pattern in ipairs(TROUBLE) do
+    local line = log:match("[^\n]*" .. pattern .. "[^\n]*")
+    if line then self:fail("%d times %s", select(2, log:gsub(pattern, "")), line) end
+  end
+end
+
+---No socket is left, but of workers that were killed while they had one.
+---@param killed integer
+function methods:check_folder(folder, killed)
+  local left = shell.run(("ls %s/tmp"):format(folder))
+  if select(2, left:gsub("\n", "")) > killed then
+    self:fail("%d workers were killed, and there are left:\n%s", killed, left)
+  end
+end
+
+return _M
