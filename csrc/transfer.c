@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,21 +44,9 @@ static SSL *tls_of(struct bf_transfer *t) {
 }
 
 #ifdef BF_HAVE_PREREQ
-/* Has the server refused, after a handshake that was over for us? Once a reset
- * has followed, a request cannot be written any more, and libcurl does not look
- * for the reason. */
 static bool is_refused(struct bf_transfer *t) {
     SSL *tls = t->reused ? NULL : tls_of(t);
-    char byte, text[256];
-    if (!tls)
-        return false;
-    ERR_clear_error();
-    (void)SSL_peek(tls, &byte, sizeof byte);
-    ERR_error_string_n(ERR_peek_error(), text, sizeof text);
-    ERR_clear_error(); /* the queue is the host's too */
-    if (bf_verdict_is_alert(text))
-        bf_verdict(t->easy, CURLE_RECV_ERROR, text, NULL, &t->head, &t->fault);
-    return t->fault.kind != BF_OK;
+    return tls && bf_verdict_peek(t->easy, tls, &t->head, &t->fault);
 }
 
 /* The connection is there; the request is about to be written. */

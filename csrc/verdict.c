@@ -139,7 +139,9 @@ static bool is_broken_handshake(CURLcode result, const char *text) {
             strstr(text, "getpeername() failed")); /* it had ended by then */
 }
 
-bool bf_verdict_is_alert(const char *text) {
+/* Has this text of OpenSSL or libcurl the number of an error that the peer's
+ * TLS alert was? To close is no refusal. */
+static bool is_alert(const char *text) {
     static const char mark[] = "error:";
     const char *at = strstr(text, mark);
     unsigned long error = at ? strtoul(at + sizeof mark - 1, NULL, 16) : 0;
@@ -165,7 +167,7 @@ void bf_verdict(CURL *easy, CURLcode result, const char *text,
     else if (row->kind == BF_TLS)
         bf_fault_set(fault, BF_TLS, tls_code(easy, row, text),
                      "%s (whom to trust is set with ca_file)", what);
-    else if (bf_verdict_is_alert(text))
+    else if (is_alert(text))
         bf_fault_set(fault, BF_TLS,
                      tls_code(easy, find(CURLE_SSL_CONNECT_ERROR), text),
                      "the server refused TLS: %s", what);
@@ -174,6 +176,18 @@ void bf_verdict(CURL *easy, CURLcode result, const char *text,
                      "the connection broke within the reply: %s", what);
     else
         bf_fault_set(fault, row->kind, network_code(easy, row), "%s", what);
+}
+
+bool bf_verdict_peek(CURL *easy, SSL *tls, const struct bf_head *head,
+                     struct bf_fault *fault) {
+    char byte, text[256];
+    ERR_clear_error();
+    (void)SSL_peek(tls, &byte, sizeof byte);
+    ERR_error_string_n(ERR_peek_error(), text, sizeof text);
+    ERR_clear_error(); /* the queue is the host's too */
+    if (is_alert(text))
+        bf_verdict(easy, CURLE_RECV_ERROR, text, NULL, head, fault);
+    return fault->kind != BF_OK;
 }
 
 void bf_verdict_status(int status, struct bf_fault *fault) {

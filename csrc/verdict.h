@@ -6,6 +6,7 @@
 #include "head.h"
 
 #include <curl/curl.h>
+#include <openssl/ssl.h>
 
 #pragma GCC visibility push(hidden)
 
@@ -15,11 +16,12 @@ void bf_verdict(CURL *easy, CURLcode result, const char *text,
                 const char *ca_file, const struct bf_head *head,
                 struct bf_fault *fault);
 
-/* Has this text of OpenSSL or libcurl the number of an error that the peer's
- * TLS alert was? Then the peer refused; to close is no refusal. In TLS 1.3 the
- * alert about a client without a certificate comes when the handshake is over
- * for us, as an error of reading. */
-bool bf_verdict_is_alert(const char *text);
+/* Has the server refused by an alert, after a handshake that was over for us?
+ * In TLS 1.3 that is how a client without a certificate is told. Once a reset
+ * has followed, a request cannot be written any more, and libcurl does not look
+ * for the reason. True with `fault` set. */
+bool bf_verdict_peek(CURL *easy, SSL *tls, const struct bf_head *head,
+                     struct bf_fault *fault);
 
 /* A reply with a status other than 200: kind http. */
 void bf_verdict_status(int status, struct bf_fault *fault);

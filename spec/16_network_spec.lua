@@ -48,12 +48,6 @@ describe("the network", function()
         is_refused("network", "empty", faultd:url { listener = listener })
       end)
     end
-
-    it("- a host that cannot exist", function()
-      -- A label of 64 letters: no name server is asked for it.
-      is_refused("network", "resolve",
-        "https://" .. ("a"):rep(64) .. ".invalid")
-    end)
   end)
 
   describe("fails with kind timeout,", function()
@@ -219,6 +213,11 @@ describe("the network", function()
       .. "null = null\n[null]\nactivate = 1\n")
     assert.equal("config openssl false: OPENSSL_CONF",
       outcome_in("OPENSSL_CONF=" .. file .. " exec", faultd:url_body(BODY)))
+  end)
+
+  it("is not waited for where no name server can be reached", function()
+    assert.equal("network resolve true",
+      outcome_in("unshare -rn", "https://nowhere.invalid"))
   end)
 
   -- The peak of a call that has what it needs, in KiB; then with less and less.
