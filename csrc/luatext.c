@@ -11,15 +11,40 @@
 
 /* ---- what is not to be seen ---- */
 
-/* Characters that steer a terminal or change the order of what is read: C0,
- * DEL, C1, marks and overrides of direction, invisible characters and
- * separators of lines. */
+/* Characters that steer a terminal, change the order of what is read or show
+ * nothing: C0, DEL, C1, line separators, directions, and what Unicode calls
+ * default-ignorable. First and last, ascending. */
+static const struct {
+    long first, last;
+} hidden[] = {
+    {0x00,    0x1F   },
+    {0x7F,    0x9F   },
+    {0xAD,    0xAD   },
+    {0x34F,   0x34F  },
+    {0x61C,   0x61C  },
+    {0x115F,  0x1160 },
+    {0x17B4,  0x17B5 },
+    {0x180B,  0x180F },
+    {0x200B,  0x200F },
+    {0x2028,  0x202E },
+    {0x2060,  0x206F },
+    {0x3164,  0x3164 },
+    {0xFE00,  0xFE0F },
+    {0xFEFF,  0xFEFF },
+    {0xFFA0,  0xFFA0 },
+    {0xFFF0,  0xFFFB },
+    {0x1BCA0, 0x1BCA3},
+    {0x1D173, 0x1D17A},
+    {0xE0000, 0xE0FFF},
+};
+
 static bool is_hidden(long code) {
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0xAD ||
-           code == 0x61C || code == 0xFEFF ||
-           (code >= 0x200B && code <= 0x200F) ||
-           (code >= 0x2028 && code <= 0x202E) ||
-           (code >= 0x2060 && code <= 0x206F);
+    size_t i = 0;
+    if (code >= ' ' && code < 0x7F)
+        return false;
+    while (i < sizeof hidden / sizeof *hidden && code > hidden[i].last)
+        i++;
+    return i < sizeof hidden / sizeof *hidden && code >= hidden[i].first;
 }
 
 /* The character at `at`, whose `*len` bytes are UTF-8; -1 and one byte for what

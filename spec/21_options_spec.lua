@@ -236,6 +236,21 @@ describe("bitfront.new", function()
     assert.same({ api_key = "k", api_secret = "s" }, options)
   end)
 
+  it("is not alone in raising for options that inherit fields", function()
+    local inheriting = setmetatable({}, { __index = { profile = "other" } })
+    local client = bitfront.new { api_key = "k", api_secret = "s" }
+    client:close()
+    for _, call in ipairs {
+      function() bitfront.new(inheriting) end,
+      function() bitfront.balances(inheriting) end,
+      function() client:balances(inheriting) end,
+    } do
+      local ok, message = pcall(call)
+      assert.is_false(ok)
+      assert.matches("21_options_spec.lua:%d+: .*: options must not inherit fields$", message)
+    end
+  end)
+
   it("does not keep the secret where Lua could find it", function()
     local client = bitfront.new { api_key = "kkkk", api_secret = "ssss" }
     local function look(value, seen)

@@ -1,6 +1,6 @@
 -- What a client's calls are made with: key and secret, where they go, and whom
--- they trust. A key is its exchange's: what its section of the credentials file
--- says goes before the environment, so that no variable sends it to another one.
+-- they trust. The base_url and ca_file of the account's section take precedence
+-- over the environment, so that a variable cannot send the key to another exchange.
 
 local clocks = require "bitfront.clock"
 local credentials = require "bitfront.credentials"
@@ -76,8 +76,8 @@ local function connect_first(client)
   return connect(client, DEFAULT)
 end
 
---- Gives a new client its C side, and that the key and the secret of the options,
---- which are nowhere else from then on.
+--- Makes a new client's C side, which takes over the options api_key and
+--- api_secret: the Lua side keeps no copy of them.
 ---@param client bitfront.Client
 ---@return true?
 ---@return table? failure
@@ -114,16 +114,17 @@ end
 local function open(client, signed)
   local account, err = credentials.find(client._options.profile, signed)
   if not account then return err end
+  local done, failure = true, nil
   if account.base_url or account.ca_file then
-    local connected, failure = connect(client, endpoint_of(client._options, account))
-    if not connected then return failure end
-    if account.base_url then client._fault = nil end
+    done, failure = connect(client, endpoint_of(client._options, account))
+    if done and account.base_url then client._fault = nil end
   end
-  if client._fault then return end
-  client._origin = account.origin
-  local used, failure = client._native:use(account.pair)
+  if done and not client._fault then
+    client._origin = account.origin
+    done, failure = client._native:use(account.pair)
+  end
   account.pair:drop()
-  return not used and failure or nil
+  return not done and failure or nil
 end
 
 --- Sees to it that the client has all that a call needs. A function is asked each
@@ -137,7 +138,7 @@ function _M.prepare(client, signed)
   local ask, err, pair = client._options.credentials, nil, nil
   if client._native:is_closed() then
     return { kind = "closed", code = "closed", message = "the client is closed" }
-  elseif not ask and not client._native:has_credentials() then
+  elseif not ask and not client._has_own_pair and not client._native:has_credentials() then
     err = open(client, signed)
   end
   if client._fault then return client._fault() end

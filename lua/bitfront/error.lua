@@ -27,16 +27,17 @@ function Error.__concat(left, right)
   return tostring(left) .. tostring(right)
 end
 
--- While the C module is not loaded, which it may have failed to be, nobody
--- outside was asked anything.
+-- Without the C module, which may have failed to load, nothing was received from
+-- outside.
 local function clean(message)
+  message = message == nil and "" or tostring(message)
   return package.loaded["bitfront.core"] and native.clean(message) or message
 end
 
 --- Makes an error of a table that has kind, code and message; or, for a refusal
 --- by the exchange, the statusCode as its code and no kind. The table itself
---- becomes the error. Whoever the message is of, it is clean then: no
---- credentials of any account, no signatures, no control characters.
+--- becomes the error. Its message is cleaned, whoever wrote it: no credentials of
+--- any account, no signatures, no control characters.
 ---@param fields table
 ---@param attempts integer  requests made
 ---@return bitfront.Error

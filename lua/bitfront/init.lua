@@ -66,12 +66,13 @@ local kept = memo.new(32, 2)
 -- The client that was made from options like these, or a new one. Key and secret
 -- are kept in C alone, and compared there.
 local function kept_client(options, level)
+  local others = {}
   options = options == nil and {} or options
-  local is_table, others = type(options) == "table", {}
-  for name, value in pairs(is_table and options or {}) do
+  options_of.check_table("bitfront.balances", options, level + 1)
+  for name, value in pairs(options) do
     if name ~= "api_key" and name ~= "api_secret" then others[name] = value end
   end
-  local found = is_table and kept:find(others, function(made)
+  local found = kept:find(others, function(made)
     return accounts.is_given(made, options.api_key, options.api_secret)
   end)
   if not found then

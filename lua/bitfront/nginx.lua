@@ -35,10 +35,8 @@ local _M = {}
 local REMEMBERED, DEPTH = 32, 3 -- options of serve hold those of bitfront.new
 
 local function check_place(options, call, level)
-  if type(options) ~= "table" then
-    error(("bitfront.nginx.%s: options must be a table, not a %s")
-      :format(call, type(options)), level + 1)
-  elseif not rawget(_G, "ngx") then
+  options_of.check_table("bitfront.nginx." .. call, options, level + 1)
+  if not rawget(_G, "ngx") then
     error(("bitfront.nginx.%s: this works inside nginx only"):format(call),
       level + 1)
   end
@@ -83,7 +81,7 @@ end
 function _M.doctor(options, ...)
   options_of.no_more("bitfront.nginx.doctor", 2, ...)
   check_place(options or {}, "doctor", 2)
-  local client = require "bitfront".new(options)
+  local client = require "bitfront.client".new(options, 2, "bitfront.nginx.doctor")
   local report, healthy = require "bitfront.cli.doctor".examine(client)
   client:close()
   return report, healthy

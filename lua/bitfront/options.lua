@@ -214,10 +214,23 @@ function _M.no_more(call, level, ...)
   end
 end
 
-local function check_each(call, options, known, level)
+--- Raises for what is no table, and for one that inherits fields, which pairs does
+--- not show: they would be passed over.
+---@param call string  the function's name
+---@param options any
+---@param level integer
+function _M.check_table(call, options, level)
   if type(options) ~= "table" then
     fail(call, level + 1, "options must be a table, not a %s", type(options))
   end
+  local meta = getmetatable(options)
+  if meta ~= nil and (type(meta) ~= "table" or meta.__index or meta.__pairs) then
+    fail(call, level + 1, "options must not inherit fields")
+  end
+end
+
+local function check_each(call, options, known, level)
+  _M.check_table(call, options, level + 1)
   for name, value in pairs(options) do
     local check = known[name]
     if not check then

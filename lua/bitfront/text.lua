@@ -21,7 +21,7 @@ end
 
 -- A spreadsheet would take a text that begins so for a formula, and run it: signs
 -- in ASCII and those that count as the same, and blanks, which some pass over.
--- Other blanks are hidden, and written out before this is asked.
+-- Invisible characters have been written out before this is asked.
 local FORMULAS = {
   "^[=+@-]",
   "^\239\188[\139\141\157\160]", -- U+FF0B, FF0D, FF1D, FF20: full-width
@@ -30,14 +30,10 @@ local FORMULAS = {
   "^[ \t\r\n]",
   "^\194\160",                  -- U+00A0
   "^\225\154\128",              -- U+1680
-  "^\225\160[\139-\142]",       -- U+180B to 180E
   "^\226\128[\128-\138\175]",   -- U+2000 to 200A, 202F
   "^\226\129\159",              -- U+205F
   "^\226\160\128",              -- U+2800
   "^\227\128\128",              -- U+3000
-  "^\225\133[\159\160]",        -- U+115F, 1160: fillers
-  "^\227\133\164",              -- U+3164
-  "^\239\190\160",              -- U+FFA0
 }
 
 ---Whether a spreadsheet might take a text that `escape` has passed for a formula.

@@ -131,7 +131,7 @@ local function judge_line(run, line)
   run.failed = run.failed + 1
   if IS_MEMORY[run.name] and outcome:find "^raised .*not enough memory" then
     run.outcomes[#run.outcomes + 1] = "raised"
-  elseif kind and (KINDS[kind] or kind .. "/" .. code == "protocol/truncated") then
+  elseif KINDS[kind] then
     run.outcomes[#run.outcomes + 1] = kind .. "/" .. code
   else
     complain(run, outcome)

@@ -91,7 +91,8 @@ end
 
 local function base_url(client)
   local endpoint = client._endpoint
-  local from = endpoint.base_url_from
+  local from, fault = endpoint.base_url_from, client._fault and client._fault()
+  if fault and fault.code == "base_url" then return describe(fault), true end
   return endpoint.base_url .. (from and ", from " .. from or ", the default")
 end
 

@@ -61,7 +61,7 @@ end
 function Cache:_client()
   if not self.client then
     self.client = own_client(self.options, self.dict_name)
-    self.options = nil -- the secret is in C from here on
+    self.options = nil
   end
   return self.client
 end
@@ -81,7 +81,7 @@ end
 -- the client is made, and no flight is to be lost for it.
 function Cache:_ask()
   local called, json, err, sent = pcall(self._fetch, self)
-  local is_ours = type(err) == "table" and err.kind
+  local is_ours = type(err) == "table" and err.kind and err.code
   if called and (json or is_ours) then return json, err, sent end
   return nil, errors.new({ kind = "config", code = "client",
     message = tostring(not called and json or err) }, 0)
@@ -121,12 +121,13 @@ function Cache:_note(err, began)
   self:_log(err)
 end
 
--- `sent`: s; nil where the client does not tell, and it was at any time since
--- the call began.
+-- `sent`: s. A client that is not ours may not tell it, or not by this clock: then
+-- it was at any time since the call began.
 function Cache:_land(token, began, json, sent)
-  local asked = sent and math.floor(micro(sent)) or began
-  return self.store:land(token, asked, json,
-    self:_next_call(sent and asked or stores.now()))
+  local now, asked = stores.now(), type(sent) == "number" and math.floor(micro(sent))
+  local is_told = asked and asked >= began and asked <= now
+  return self.store:land(token, is_told and asked or began, json,
+    self:_next_call(is_told and asked or now))
 end
 
 function Cache:_crash(token, began, err)
@@ -134,10 +135,10 @@ function Cache:_crash(token, began, err)
 end
 
 -- Asks the exchange and keeps what it says. The call may yield or not.
-local function fly(self, token)
+-- For `seconds` nobody else does, should it not come back.
+local function fly(self, token, seconds)
   local began = stores.now()
-  local held, full = self.store:start(token, began,
-    math.min(self.ttl, self.timeout + 1))
+  local held, full = self.store:start(token, began, math.min(self.ttl, seconds))
   if not held then
     self.unkept = full
     return self.store:release(token)
@@ -181,7 +182,7 @@ function Cache:_launch(token)
     if flight.begun then return end
     flight.begun, self.timerless = true, false
     if premature then return self.store:call_off(token) end
-    fly(self, token)
+    fly(self, token, self.timeout + 1)
   end
   local granted = waits.start_timer(start)
   local waiter, failure = waits.waiter()
@@ -189,7 +190,7 @@ function Cache:_launch(token)
   flight.begun = true
   if waiter then
     self:_note_no_timer()
-    return fly(self, token)
+    return fly(self, token, stores.LOCK_SECONDS) -- it ends when its client leaves
   end
   self.store:call_off(token)
   return errors.new(failure, 0)

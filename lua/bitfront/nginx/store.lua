@@ -14,7 +14,7 @@ local _M = {}
 local LOCK_SECONDS = 1 -- for longer no lock outlives its worker
 local BEAT_SECONDS = 0.3 -- how often the lock is renewed while its worker lives
 
-_M.BEAT_SECONDS = BEAT_SECONDS
+_M.LOCK_SECONDS, _M.BEAT_SECONDS = LOCK_SECONDS, BEAT_SECONDS
 
 ---@class bitfront.nginx.Store
 local Store = {}
