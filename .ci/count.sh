@@ -20,7 +20,7 @@ session=
 folder=
 at_exit() {
   [ -z "$session" ] || { pkill -TERM -s "$session"; wait "$session"; }
-  [ -z "$folder" ] || rm -rf "$folder"
+  [ -z "$folder" ] || rm -rf --one-file-system "$folder"
   [ -z "$own_tally" ] || rm -f "$own_tally"
 }
 trap at_exit EXIT
@@ -90,14 +90,22 @@ make_locale() {
 }
 
 # specs LUA [BUSTED ARGUMENTS]: in the environment of this tree's build; with
-# the words of $under before the command, with $host in the place of LUA.
+# the words of $under before the command, with $SPEC_HOST in the place of LUA.
 specs() {
   headline "specs on $*"
   make_locale
   lua=$1
   shift
-  suite in_tree "$lua" timeout -k 10 1200 ${under:-} "${host:-$lua}" \
+  suite in_tree "$lua" timeout -k 10 1200 ${under:-} "${SPEC_HOST:-$lua}" \
     .ci/busted.lua -o .ci/tally.lua "$@" </dev/null
+}
+
+# jobs LUA [BUSTED ARGUMENTS]: a line for each spec file, or of $files. Those that
+# take the longest, with nginx, have the highest numbers and come first.
+jobs() {
+  lua=$1
+  shift
+  for file in ${files:-$(ls -r spec/*_spec.lua)}; do echo "$lua" "$file" "$@"; done
 }
 
 # side_by_side: each line of $folder/jobs is the arguments of a .ci/test. Most of
@@ -105,7 +113,7 @@ specs() {
 # is a line; of others all that they said is shown, when they have ended.
 side_by_side() {
   make_locale
-  attended sh -c 'xargs -P "$1" -L 1 sh -c "$2" "$0" <"$0/jobs"' "$folder" \
+  attended sh -c 'xargs -r -P "$1" -L 1 sh -c "$2" "$0" <"$0/jobs"' "$folder" \
     "${JOBS:-$(($(nproc) * 3))}" '
     log=$0/$$
     : >"$log.tally"

@@ -317,7 +317,7 @@ end)
 
 describe("the shortest text of a double #once", function()
   it("reads back, and no shorter one does, for 1,000,000 random ones, the powers "
-    .. "of two and ten, and their neighbours", function()
+    .. "of two and ten, and their neighbours #long", function()
     local out = support.must(".build/test/doubles 1000000 " .. os.time())
     assert.matches(" 0 wrong\n$", out)
   end)

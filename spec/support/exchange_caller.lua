@@ -76,8 +76,8 @@ function caller:get(path, how)
            body = body, json = body:sub(1, 1) == "{" and cjson.decode(body) }
 end
 
----Calls that arrive within milliseconds: signed beforehand, and sent one after the
----other by one process. "$ts1" as a timestamp is that of the first.
+---Calls that arrive within milliseconds: signed beforehand, for half a second later,
+---and sent one after the other by one process. "$ts1" as a timestamp is the first's.
 ---@param calls (string|{ [1]: string, [2]: Call? })[] path and how, or curl's words
 ---@return (integer|false)[] codes # false: no reply
 function caller:together(calls)
@@ -86,7 +86,9 @@ function caller:together(calls)
     if type(call) == "string" then
       words[i] = call
     else
-      script[#script + 1], words[i] = signed(self, i, call[1], call[2] or {})
+      local how = { shift_ms = 500 }
+      for name, value in pairs(call[2] or {}) do how[name] = value end
+      script[#script + 1], words[i] = signed(self, i, call[1], how)
     end
     words[i] = self:curl(words[i] .. " -w '\\n'"):gsub("^curl", "")
   end
