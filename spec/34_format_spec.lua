@@ -117,6 +117,14 @@ describe("the format", function()
       assert.matches("\\x1B[31m\\u{202E}\\xFF", out, 1, true)
     end)
 
+    it("takes a long run of blanks in no more than its time", function()
+      local code = "a" .. (" "):rep(2e5) .. "b"
+      local before = os.clock()
+      local out = format({ record(code, 1) }, "table", { columns = { "balance", "currency" } })
+      assert.truthy(os.clock() - before < 2) -- of 20 s or more, by the square
+      assert.matches("1  " .. code .. "\n", out, 1, true)
+    end)
+
     it("shows names alone for an empty list", function()
       assert.equal("currency  balance  availableBalance\n", format({}, "table"))
     end)

@@ -691,9 +691,9 @@ describe("bitfront.nginx.cached #once #apart", function()
       return select(2, pcall(nginx.cached, options))]])
   end)
 
-  it("raises for an argument too many", function()
+  it("raises for a table too many", function()
     start "ttl = 5"
-    for _, call in ipairs { "cached({ ttl = 5 }, 1)", "serve({ ttl = 5 }, 1)", "doctor({}, 1)",
+    for _, call in ipairs { "cached({ ttl = 5 }, {})", "serve({ ttl = 5 }, {})", "doctor({}, {})",
       "cached { ttl = 5 }:balances { ttl = 1 }" } do
       assert.matches("%]:1: .*: too many arguments$", run(
         "return select(2, pcall(function() require('bitfront.nginx')." .. call .. " end))"))

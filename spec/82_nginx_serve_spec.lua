@@ -25,6 +25,17 @@ describe("bitfront.nginx.serve #once #apart", function()
       table.concat(words, ", ")))
   end
 
+  -- A server of its own name; the one of "_" has all other names.
+  local function named(name)
+    return ([[
+      server {
+        listen unix:named%s;
+        server_name %s;
+        %s
+      }]]):format(name == "_" and " default_server" or "", name,
+      location("balances", "ttl = 60"))
+  end
+
   lazy_setup(function()
     exchange = support.sandbox()
     exchange:set { limits = false }
@@ -32,7 +43,9 @@ describe("bitfront.nginx.serve #once #apart", function()
       env = { BITFRONT_API_KEY = exchange.key, BITFRONT_API_SECRET = exchange.secret,
               BITFRONT_BASE_URL = exchange.base_url, BITFRONT_CA_FILE = exchange.ca_file },
       http = "lua_shared_dict bitfront 1m; set_real_ip_from 127.0.0.1; real_ip_header X-From;"
-        .. "set_real_ip_from unix:;",
+        .. "set_real_ip_from unix:;"
+        .. named "Mine.example" .. named "*.wild.example" .. named ".dotted.example"
+        .. named "~^regex\\.example$" .. named "_",
       server = location("balances", "ttl = 60")
         .. location("metrics", 'ttl = 60, format = "prometheus"')
         .. location("valued", [[ttl = 60, title = "Mine", unit = "USD",
@@ -40,6 +53,8 @@ describe("bitfront.nginx.serve #once #apart", function()
         .. location("numbers", 'ttl = 60, amounts = "number"')
         .. location("only", 'ttl = 60, format = "html", amounts = "number"')
         .. location("public", "ttl = 60, allow_public = true")
+        .. location("hosted",
+             'ttl = 60, hosts = { "Balances.example.com", "nginx", "old.example." }')
         .. location("short", 'name = "short", ttl = 1, stale = 60')
         .. location("broken", "ttl = 60, prices = function() error 'no prices' end")
         .. asking("key", { api_key = "none", api_secret = "none" })
@@ -167,6 +182,9 @@ describe("bitfront.nginx.serve #once #apart", function()
     { "text/csv;q=1.5,application/json;q=0.2", "application/json" },
     { 'text/csv;x="a,b;q=0",text/html;q=0.1', "text/html" },
     { "nonsense", "application/json" },
+    { 'text/csv ; q = "0.9" , text/html;q=0.8', "text/csv" },
+    { 'text/plain;version="0.0.4"', "text/plain" },
+    { 'text/csv;version="a"b,text/html;q=0.1', "text/csv" },
   } do
     it("gives " .. case[2] .. " to who accepts " .. case[1], function()
       local reply = site:get("/balances", { Accept = case[1] })
@@ -175,6 +193,36 @@ describe("bitfront.nginx.serve #once #apart", function()
       assert.equal("Accept", reply.headers["vary"])
     end)
   end
+
+  local function cpu_ns()
+    return tonumber(support.read(("/proc/%d/schedstat"):format(site:workers()[1])):match "%d+")
+  end
+
+  -- The first of them took 17 s of the worker's time, others the square of their
+  -- length.
+  it("reads hostile headers in a time that grows as they do", function()
+    local blanks, reply = (" "):rep(1600), site:get "/balances"
+    local before = cpu_ns()
+    for _, value in ipairs {
+      "a/b;x=" .. blanks .. '"a"b', "a/b" .. blanks .. "x",
+      "a/b;x" .. blanks .. "=" .. blanks .. "q",
+      "a/b;q=" .. blanks .. "1" .. blanks .. "x", ("x/y;a=b,"):rep(800), (";"):rep(7000),
+      (","):rep(7000), ('"'):rep(7001), ("a/"):rep(3500), "x" .. (" "):rep(7000) .. "x",
+      'W/"' .. ("a"):rep(7000), "text/html" .. (" "):rep(5000) .. ";",
+    } do
+      local got = site:get("/balances", { Accept = value, ["If-None-Match"] = value })
+      assert.truthy(got.status == 406 or got.headers.etag == reply.headers.etag)
+    end
+    assert.truthy(cpu_ns() - before < 2e9)
+  end)
+
+  it("reads a header of a usual length to its end", function()
+    local padding = ("a/b;c=d, "):rep(400)
+    assert.equal("text/csv; charset=utf-8; header=present",
+      site:get("/balances", { Accept = padding .. "text/csv" }).headers["content-type"])
+    local known = ('"x", '):rep(600) .. site:get "/balances".headers.etag
+    assert.equal(304, site:get("/balances", { ["If-None-Match"] = known }).status)
+  end)
 
   it("gives what the address asks for, whatever is accepted", function()
     for format, kind in pairs { json = "application/json", csv = "text/csv",
@@ -345,6 +393,80 @@ describe("bitfront.nginx.serve #once #apart", function()
     end)
   end
 
+  -- DNS rebinding: the browser of somebody near asks for a foreign site, whose name
+  -- leads to this machine.
+  for _, host in ipairs {
+    "evil.example", "EVIL.EXAMPLE:80", "evil.example.", "localhost.evil.example",
+    "127.0.0.1.evil.example", "xlocalhost", "127.0.0.1x", "1.2.3", "1.2.3.4.5", "_",
+    "balances.example.com", "nginx", "0x7f.1", "localhost..",
+  } do
+    it("refuses who asks for " .. host, function()
+      local headers = { Host = host }
+      for _, path in ipairs { "/balances", "/balances?format=html", "/balances?format=csv",
+                              "/balances?bad", "/metrics", "/public", "/closed" } do
+        local reply = site:get(path, headers)
+        if reply.status ~= 400 or reply.headers["content-type"] ~= "text/html" then
+          is_problem(reply, 421, "host") -- else nginx itself does not take the name
+        end
+        assert.is_nil(reply.body:find("BTC", 1, true))
+        assert.is_nil(reply.body:find("bitfront_", 1, true))
+      end
+      for _, method in ipairs { "POST", "OPTIONS", "DELETE" } do
+        local reply = site:get("/balances", headers, "-X " .. method)
+        assert.truthy(reply.status == 421 or reply.status == 400)
+        assert.is_nil(reply.headers["access-control-allow-origin"])
+      end
+    end)
+  end
+
+  for _, host in ipairs {
+    "localhost", "LocalHost:8080", "app.localhost", "127.0.0.1", "192.168.1.9:81", "[::1]",
+    "[::1]:8080", "[2001:db8::1]:1", "localhost.", "10.0.0.1.",
+  } do
+    it("answers who asks for " .. host, function()
+      assert.equal(200, site:get("/balances", { Host = host }).status)
+    end)
+  end
+
+  it("answers to the names of the option hosts, and to no other", function()
+    for host, status in pairs {
+      ["balances.example.com"] = 200, ["BALANCES.example.com:8080"] = 200, nginx = 200,
+      ["nginx:80"] = 200, ["balances.example.com."] = 200, ["old.example"] = 200,
+      ["x.balances.example.com"] = 421, ["example.com"] = 421, ["nginx.evil.example"] = 421,
+    } do
+      assert.equal(status, site:get("/hosted", { Host = host }).status, host)
+    end
+  end)
+
+  it("answers to the first server_name, where it is a name", function()
+    for host, status in pairs {
+      ["mine.example"] = 200, ["Mine.Example:80"] = 200, ["a.wild.example"] = 200,
+      ["b.dotted.example"] = 421, ["dotted.example"] = 200, ["wild.example"] = 421,
+      ["evil.example"] = 421, ["x.mine.example"] = 421, ["awild.example"] = 421,
+      ["regex.example"] = 421,
+    } do
+      local reply = site:get("/balances", { Host = host }, "--unix-socket "
+        .. site.dir .. "/named")
+      assert.equal(status, reply.status, host)
+    end
+  end)
+
+  it("goes by the name in the first line, where there is one", function()
+    for host, status in pairs { ["evil.example"] = 421, ["localhost:80"] = 200 } do
+      local reply = site:get("/balances", { Host = "127.0.0.1" },
+        "--request-target http://" .. host .. "/balances")
+      assert.equal(status, reply.status)
+    end
+  end)
+
+  it("answers who names nothing, as no browser does", function()
+    assert.equal(200, site:get("/balances", nil, "-0 -H Host:").status)
+    assert.equal(200, site:get("/balances", nil, "-0 -H Host: --unix-socket "
+      .. site.dir .. "/named").status)
+    assert.equal(421, site:get("/balances", nil, "-0 -H Host: --request-target "
+      .. "http://evil.example/balances").status)
+  end)
+
   it("answers a unix socket", function()
     assert.equal(200, site:get("/balances", nil, "--unix-socket " .. site.dir .. "/socket").status)
   end)
@@ -462,6 +584,10 @@ describe("bitfront.nginx.serve #once #apart", function()
     refuses('{ format = "xml" }', 'format must be "json", "csv", "prometheus" or "html"')
     refuses('{ allow_public = 1 }', "allow_public must be a boolean")
     refuses('{ prices = 1 }', "prices must be a table of prices")
+    for _, hosts in ipairs { '"a"', "{}", '{ a = true }', '{ "a:80" }', '{ "*.a" }', '{ "" }',
+                             '{ "http://a" }', "{ 1 }", '{ "a", nil, "b" }', '{ ".a" }' } do
+      refuses("{ hosts = " .. hosts .. " }", "hosts must be an array of host names")
+    end
     refuses('{ name = "x", ttl = 0 }', "bitfront.nginx.cached: ttl must be")
     refuses('{ ttl = 61 }', "has a cache bitfront:default with other options")
     refuses('{ cache = {} }', "cache must be what bitfront.nginx.cached returned")

@@ -260,7 +260,7 @@ function formats.table(records, columns, options, level)
     for i = 1, #lists do
       cells[i] = lists[i][row]
     end
-    lines[row] = table.concat(cells, "  "):gsub(" +$", "") .. "\n"
+    lines[row] = (table.concat(cells, "  "):match("^.*[^ ]") or "") .. "\n"
   end
   return table.concat(lines)
 end

@@ -22,6 +22,7 @@ local _M = {}
 ---@class bitfront.nginx.ServeOptions: bitfront.nginx.CacheOptions
 ---@field cache? bitfront.nginx.Cache  instead of the options of one
 ---@field allow_public? boolean  true: also for clients that are not on loopback or in a private network
+---@field hosts? string[]  names by which the site is asked for, besides loopback names, IP addresses and the server's server_name
 ---@field format? "json"|"csv"|"prometheus"|"html"  the only one, whatever a client prefers
 ---@field amounts? "string"|"number"  how JSON has amounts; default "string": readers of JSON round numbers
 ---@field prices? table<string, bitfront.Amount>|fun(): table<string, bitfront.Amount>?  by coin code, all in one currency

@@ -11,6 +11,15 @@ function _M.escape(text)
   return native.escape(tostring(text))
 end
 
+---The text without the blanks and tabs at its ends. (One pattern for both ends,
+---"^%s*(.-)%s*$", takes the square of the time for a long run of blanks.)
+---@param text string
+---@return string
+function _M.trim(text)
+  local first = text:find("[^ \t]")
+  return first and text:match("^.*[^ \t]", first) or ""
+end
+
 ---The text as a JSON string. lua-cjson leaves C1 and marks of direction as they
 ---are.
 ---@param text string

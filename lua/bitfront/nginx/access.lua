@@ -1,4 +1,7 @@
---- Which clients are near: on this machine, or in a private network.
+--- Whom a site answers: clients that are near, on this machine or in a private
+--- network, and that ask for it by a name of its own. A page of a foreign site,
+--- whose name leads to this machine's address (DNS rebinding), has the browser ask
+--- from near, but by the foreign name.
 
 local _M = {}
 
@@ -24,6 +27,53 @@ function _M.is_near(address)
   local mapped = address:match("^::ffff:(%d+%.%d+%.%d+%.%d+)$")
   return address == "unix:" or is_near_ipv4(mapped or address)
     or is_near_ipv6(address)
+end
+
+-- Nobody can have these lead elsewhere.
+local function is_loopback_or_address(name)
+  return name:find "^%d+%.%d+%.%d+%.%d+$" ~= nil or name == "localhost"
+    or name:find "%.localhost$" ~= nil or name:find "^%[[%x:.]+%]$" ~= nil
+end
+
+-- `own` may be *.example.com; it is "" or "_" where the server has no name.
+local function is_server_name(name, own)
+  if own:sub(1, 2) == "*." then
+    return name:sub(1 - #own) == own:sub(2)
+  end
+  return name == own and own ~= "" and own ~= "_"
+end
+
+local last -- name that was one of those: most requests ask by the same
+
+--- Whether the request asks by a loopback name, an IP address, the server's first
+--- name in nginx.conf or one of `names`. Where it names nothing, no browser sent it.
+---@param names table<string, true>
+---@return boolean
+function _M.is_own_name(names)
+  local name = ngx.var.host -- in lower case, without the port and the root's dot
+  if name == last or names[name] then return true end
+  if is_loopback_or_address(name) then
+    last = name
+    return true
+  end
+  local own = ngx.var.server_name:lower()
+  return is_server_name(name, own) or name == own and not ngx.var.http_host
+end
+
+--- Names as is_own_name looks them up.
+---@param list any
+---@return table<string, true>? names  nil where it is no array of names
+function _M.names_of(list)
+  local names, count = {}, 0
+  for _ in pairs(type(list) == "table" and list or {}) do count = count + 1 end
+  if count == 0 or count ~= #list then return nil end
+  for _, name in ipairs(list) do
+    if type(name) ~= "string" or not name:find "^[A-Za-z0-9_-][A-Za-z0-9._-]*$" then
+      return nil
+    end
+    names[name:lower():match "^(.-)%.?$"] = true
+  end
+  return names
 end
 
 return _M

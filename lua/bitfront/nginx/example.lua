@@ -46,6 +46,9 @@ http {
 
   server {
     listen 127.0.0.1:8080;
+    # Asked for by IP address or as localhost; by other names only if they are its
+    # own, here or in the option hosts of serve.
+    # server_name balances.example.com;
 
     location = /balances {
       allow 127.0.0.1;

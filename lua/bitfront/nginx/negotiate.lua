@@ -1,6 +1,13 @@
 --- What a client can take: its Accept, and whether it has the answer already.
+--- Both headers can be long and hostile: each byte is looked at a few times only.
+
+local trim = require "bitfront.text".trim
 
 local _M = {}
+
+-- Bytes of a header that are read. Browsers send some 200; what is longer is
+-- taken as not there.
+local MAX_HEADER = 4096
 
 ---@class bitfront.nginx.MediaType
 ---@field format string  "json", "csv", "prometheus" or "html"
@@ -23,17 +30,18 @@ _M.TYPES = {
 
 local TOKEN = "[A-Za-z0-9!#$%%&'*+.^_`|~-]+"
 
--- The parts between separators outside of quotes.
+-- The parts between separators outside of quotes, without blanks at their ends.
 local function split(text, separator)
   local parts, from, quoted = {}, 1, false
-  for at, char in text:gmatch('()(.)') do
-    if char == '"' then quoted = not quoted end
-    if char == separator and not quoted then
-      parts[#parts + 1] = text:sub(from, at - 1)
+  for at, char in text:gmatch('()(["' .. separator .. '])') do
+    if char == '"' then
+      quoted = not quoted
+    elseif not quoted then
+      parts[#parts + 1] = trim(text:sub(from, at - 1))
       from = at + 1
     end
   end
-  parts[#parts + 1] = text:sub(from)
+  parts[#parts + 1] = trim(text:sub(from))
   return parts
 end
 
@@ -45,18 +53,29 @@ local function thousandths(text)
   return q <= 1000 and q or nil
 end
 
+-- The name and the value of q=0.5 or charset="utf-8", in lower case; nil where
+-- it is none.
+local function parse_parameter(text)
+  local name, value = text:match("^([^=]*)=(.*)$")
+  name = name and trim(name):match("^" .. TOKEN .. "$")
+  if not name then return nil end
+  value = trim(value)
+  value = trim(value:match('^"([^"]*)"$') or value)
+  if not value:find('"', 1, true) then return name:lower(), value:lower() end
+end
+
 -- A range such as text/*;q=0.5, or nil where it is none.
 local function parse_range(text)
   local parts = split(text, ";")
-  local main, subtype = parts[1]:match("^%s*(" .. TOKEN .. ")/(" .. TOKEN .. ")%s*$")
+  local main, subtype = parts[1]:match("^(" .. TOKEN .. ")/(" .. TOKEN .. ")$")
   local range = { q = 1000, parameters = {}, count = 0 }
   for i = 2, #parts do
-    local name, value = parts[i]:match('^%s*(' .. TOKEN .. ')%s*=%s*"?([^"]*)"?%s*$')
-    if name and name:lower() == "q" then
-      range.q = thousandths(value:match("^(.-)%s*$"))
+    local name, value = parse_parameter(parts[i])
+    if name == "q" then
+      range.q = thousandths(value)
       break -- what follows is no parameter of the type
     elseif name then
-      range.parameters[name:lower()] = value:lower():match("^(.-)%s*$")
+      range.parameters[name] = value
       range.count = range.count + 1
     end
   end
@@ -103,7 +122,8 @@ end
 ---@return string? format  nil: it takes none of ours
 function _M.format(accept)
   local ranges = {}
-  for _, text in ipairs(split(accept or "*/*", ",")) do
+  accept = accept and #accept <= MAX_HEADER and accept or "*/*"
+  for _, text in ipairs(split(accept, ",")) do
     ranges[#ranges + 1] = parse_range(text)
   end
   if #ranges == 0 then return _M.TYPES[1].format end
@@ -122,7 +142,8 @@ end
 ---@param etag string  with its quotes
 ---@return boolean
 function _M.has(if_none_match, etag)
-  if if_none_match:match("^%s*(.-)%s*$") == "*" then return true end
+  if #if_none_match > MAX_HEADER then return false end
+  if trim(if_none_match) == "*" then return true end
   for tag in if_none_match:gmatch('"[^"]*"') do
     if tag == etag then return true end
   end

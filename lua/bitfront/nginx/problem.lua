@@ -12,7 +12,7 @@ local _M = {}
 
 local TITLES = {
   [400] = "Bad Request", [403] = "Forbidden", [405] = "Method Not Allowed",
-  [406] = "Not Acceptable", [500] = "Internal Server Error",
+  [406] = "Not Acceptable", [421] = "Misdirected Request", [500] = "Internal Server Error",
   [502] = "Bad Gateway", [503] = "Service Unavailable",
   [504] = "Gateway Timeout",
 }

@@ -218,12 +218,16 @@ local FORBIDDEN = problem.of_request(403, "address",
 local NOT_ALLOWED = problem.of_request(405, "method",
   "Balances can only be read: GET or HEAD.")
 NOT_ALLOWED.allow = "GET, HEAD"
+local MISDIRECTED = problem.of_request(421, "host",
+  "This is not answered under the name in Host. The option hosts is for more names.")
 
 -- What is wrong with the request, before it is read.
 local function refusal(self)
   local method = ngx.req.get_method()
   if not (self.allow_public or access.is_near(ngx.var.remote_addr)) then
     return FORBIDDEN
+  elseif not access.is_own_name(self.hosts) then
+    return MISDIRECTED
   elseif method ~= "GET" and method ~= "HEAD" then
     ngx.req.discard_body()
     return NOT_ALLOWED
@@ -254,6 +258,11 @@ end
 
 function checks.allow_public(value)
   return type(value) == "boolean", "a boolean"
+end
+
+function checks.hosts(value)
+  return access.names_of(value) ~= nil,
+    "an array of host names, without ports"
 end
 
 function checks.format(value)
@@ -309,6 +318,7 @@ function _M.new(options, cached, level)
   local own, of_cache = split(options, level + 1)
   own.cache = own.cache or cached(of_cache, level + 1)
   own.amounts = own.amounts or "string"
+  own.hosts = own.hosts and access.names_of(own.hosts) or {}
   own.title = own.title or "Balances"
   own.plans, own.count = {}, 0
   local self = setmetatable(own, meta)
