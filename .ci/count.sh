@@ -153,7 +153,8 @@ remark() { count 0 0 0 "$*"; }
 finish() {
   passed=$(sum 1)
   skipped=$(sum 3)
-  sed "1,${callers}d; s/^0 0 0 \(..*\)/\n\1/p; d" "$BITFRONT_TALLY"
+  awk -v from="$callers" 'NR > from && NF > 3 { print "\n" substr($0, 7) }' \
+    "$BITFRONT_TALLY"
   [ "$skipped" = 0 ] || printf '\nskipped: %s, see above for why\n' "$skipped"
   printf '\n%s passed, %s failed\n' "$passed" "$(failed)"
   [ "$(failed)" = 0 ] && [ "$passed" != 0 ]
