@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LARGEST ((off_t)2 * 1024 * 1024) /* nine times the usual bundle */
+
 static bool refuse(const char *path, const char *what, struct bf_fault *fault) {
     bf_fault_set(fault, BF_TLS, "ca_file", "ca_file %s: %s", path, what);
     return false;
@@ -17,8 +19,12 @@ static bool refuse(const char *path, const char *what, struct bf_fault *fault) {
 
 bool bf_ca_file_is_regular(const char *path, struct bf_fault *fault) {
     struct stat status;
-    return stat(path, &status) != 0 || S_ISREG(status.st_mode) ||
-           refuse(path, "not a regular file", fault);
+    if (stat(path, &status) != 0)
+        return true;
+    if (!S_ISREG(status.st_mode))
+        return refuse(path, "not a regular file", fault);
+    return status.st_size <= LARGEST ||
+           refuse(path, "larger than 2 MiB", fault);
 }
 
 /* It takes a descriptor beside the connection's, which may be closed by now. */
@@ -33,7 +39,7 @@ static int open_error(const char *path) {
     return error;
 }
 
-static bool can_be_opened(const char *path, struct bf_fault *fault) {
+bool bf_ca_file_can_open(const char *path, struct bf_fault *fault) {
     int error = open_error(path);
     if (error == EMFILE || error == ENFILE)
         bf_fault_set(fault, BF_NETWORK, "descriptors",
@@ -59,6 +65,7 @@ static bool has_certificates(const char *path, struct bf_fault *fault) {
 }
 
 bool bf_ca_file_check(const char *path, struct bf_fault *fault) {
-    return bf_ca_file_is_regular(path, fault) && can_be_opened(path, fault) &&
-           bf_openssl_check(fault) && has_certificates(path, fault);
+    return bf_ca_file_is_regular(path, fault) &&
+           bf_ca_file_can_open(path, fault) && bf_openssl_check(fault) &&
+           has_certificates(path, fault);
 }

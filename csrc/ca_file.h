@@ -9,12 +9,16 @@
 
 #pragma GCC visibility push(hidden)
 
-/* libcurl opens the file and waits for what it reads: a FIFO's writer, past
+/* libcurl waits for what it reads, a FIFO's writer or many certificates, past
  * every deadline. False with `fault` set (tls, "ca_file") where the path leads
- * to something that is there and is no regular file. */
+ * to something that is there and is no regular file, or a large one. */
 bool bf_ca_file_is_regular(const char *path, struct bf_fault *fault);
 
-/* Can certificates be read from it now? Never waits. False with `fault` set:
+/* Can it be opened now, beside one more? Never waits. False with `fault` set as
+ * bf_ca_file_check does. */
+bool bf_ca_file_can_open(const char *path, struct bf_fault *fault);
+
+/* Can certificates be read from it now? False with `fault` set:
  * tls, "ca_file", with the system's reason; network, "descriptors"; memory. */
 bool bf_ca_file_check(const char *path, struct bf_fault *fault);
 

@@ -167,8 +167,9 @@ static void let_go(struct bf_credentials *pair) {
 }
 
 void bf_credentials_wipe(struct bf_credentials *pair) {
-    char *secret = pair->secret;
+    char *secret;
     wait_for(&list_user);
+    secret = pair->secret;
     pair->secret = NULL;
     atomic_store(&list_user, 0);
     wipe_free(secret, pair->secret_len);

@@ -85,6 +85,7 @@ static CURLcode on_tls(CURL *easy, void *context, void *within_proxy) {
     (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
     if (!within_proxy)
         (void)SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_read_ahead(context, 0); /* or records would wait unseen */
     SSL_CTX_set_info_callback(context, on_tls_state);
     return CURLE_OK;
 }

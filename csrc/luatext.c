@@ -65,6 +65,10 @@ static long next_char(const char *at, const char *end, size_t *len) {
 
 static void add_hidden(luaL_Buffer *buffer, long code, bool json) {
     char text[16];
+    if (json && code > 0xFFFF) { /* JSON has the halves of a surrogate pair */
+        add_hidden(buffer, 0xD7C0 + (code >> 10), json);
+        code = 0xDC00 | (code & 0x3FF);
+    }
     (void)snprintf(text, sizeof text,
                    json           ? "\\u%04lx"
                    : code < 0x100 ? "\\x%02lX"

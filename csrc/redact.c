@@ -14,13 +14,11 @@ static char fold(char c) {
     return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 }
 
-/* How many bytes at `at` stand for `c` in either case: one, or "%2B", "\/",
- * "\u002b"; 0 where they do not. */
-static size_t spells(const char *at, const char *end, char c) {
+/* How many bytes the escape at `at` has, "%2B", "\/" or "\u002b", if it stands
+ * for `c` in either case; 0 where it does not. */
+static size_t escapes(const char *at, const char *end, char c) {
     size_t len = 0;
     long code = -1;
-    if (fold(*at) == fold(c))
-        return 1;
     if (*at == '%' && end - at >= 3 && bf_hex_digit(at[1]) >= 0) {
         len = 3;
         code = bf_hex_digit(at[1]) * 16L + bf_hex_digit(at[2]);
@@ -35,15 +33,19 @@ static size_t spells(const char *at, const char *end, char c) {
 }
 
 /* Where the credential that begins at `at` ends, or NULL. With `cut` so much of
- * one as there is before the text's end counts too. */
+ * one as there is before the text's end counts too. A credential may hold the %
+ * or the \ that escapes begin with: what could be read both ways is read as an
+ * escape with `escaped`, and else as itself. */
 static const char *match(const char *at, const char *end,
-                         struct bf_span credential, bool cut) {
+                         struct bf_span credential, bool cut, bool escaped) {
     size_t i = 0;
     for (; i < credential.len && at < end; i++) {
-        size_t step = spells(at, end, credential.text[i]);
-        if (step == 0)
+        char c = credential.text[i];
+        bool plain = fold(*at) == fold(c);
+        size_t step = plain && !escaped ? 1 : escapes(at, end, c);
+        if (step == 0 && !plain)
             return NULL;
-        at += step;
+        at += step ? step : 1;
     }
     return i == credential.len || (cut && i >= SHORTEST) ? at : NULL;
 }
@@ -89,11 +91,17 @@ static void mark(struct search *search, const char *from, const char *to) {
 static void look_for(void *with, struct bf_span credential) {
     struct search *search = with;
     const bool cut = search->marks != NULL;
+    char first;
     if (credential.len < SHORTEST)
         return;
+    first = fold(*credential.text);
     for (const char *at = search->text; at < search->end; at++) {
-        const char *to = match(at, search->end, credential, cut);
-        if (to)
+        const char *to;
+        if (fold(*at) != first && *at != '%' && *at != '\\')
+            continue;
+        if ((to = match(at, search->end, credential, cut, false)))
+            mark(search, at, to);
+        if ((to = match(at, search->end, credential, cut, true)))
             mark(search, at, to);
     }
 }

@@ -45,8 +45,10 @@ static SSL *tls_of(struct bf_transfer *t) {
 
 #ifdef BF_HAVE_PREREQ
 static bool is_refused(struct bf_transfer *t) {
-    SSL *tls = t->reused ? NULL : tls_of(t);
-    return tls && bf_verdict_peek(t->easy, tls, &t->head, &t->fault);
+    static const char https[] = "https:"; /* TLS within TLS */
+    bool direct = strncmp(t->client->proxy, https, sizeof https - 1) != 0;
+    SSL *tls = t->reused || !direct ? NULL : tls_of(t);
+    return tls && bf_verdict_peek(t->easy, tls, t->fd, &t->head, &t->fault);
 }
 
 /* The connection is there; the request is about to be written. */
@@ -171,7 +173,8 @@ static int on_progress(void *userdata, curl_off_t down_total, curl_off_t down,
                        curl_off_t up_total, curl_off_t up) {
     struct bf_transfer *t = userdata;
     (void)down_total, (void)down, (void)up_total, (void)up;
-    bf_lockdown_new_turn(); /* libcurl is through with this handle for now */
+    if (t->looks == 0)
+        bf_lockdown_new_turn(); /* libcurl has come to this handle */
     if (t->state != BF_RUNNING || t->ready || bf_transfer_resolving(t))
         return 0;
     if (++t->looks > MOST_LOOKS)

@@ -111,7 +111,9 @@ static bool is_header_flood(CURL *easy, CURLcode result,
 /* libcurl does not say why it could not use the file of certificates. One that
  * can be used now could not for want of memory. */
 static void blame_ca_file(const char *path, struct bf_fault *fault) {
-    if (bf_ca_file_check(path, fault))
+    if (!path) /* libcurl's own: then only of what is short do we know */
+        (void)bf_ca_file_can_open("/dev/null", fault);
+    else if (bf_ca_file_check(path, fault))
         bf_fault_set(fault, BF_MEMORY, "memory", "not enough memory");
 }
 
@@ -157,11 +159,13 @@ void bf_verdict(CURL *easy, CURLcode result, const char *text,
     const char *what = *text ? text : curl_easy_strerror(result);
     if (is_ours(easy, result, text, fault))
         return;
+    if (result == CURLE_SSL_CACERT_BADFILE)
+        blame_ca_file(ca_file, fault);
+    if (fault->kind != BF_OK)
+        return;
     if (is_header_flood(easy, result, head))
         bf_fault_set(fault, BF_PROTOCOL, "too_large",
                      "the reply has a header line too long to take");
-    else if (result == CURLE_SSL_CACERT_BADFILE && ca_file)
-        blame_ca_file(ca_file, fault);
     else if (is_broken_handshake(result, text))
         bf_fault_set(fault, BF_NETWORK, "reset", "%s", what);
     else if (row->kind == BF_TLS)
@@ -178,13 +182,31 @@ void bf_verdict(CURL *easy, CURLcode result, const char *text,
         bf_fault_set(fault, row->kind, network_code(easy, row), "%s", what);
 }
 
-bool bf_verdict_peek(CURL *easy, SSL *tls, const struct bf_head *head,
-                     struct bf_fault *fault) {
-    char byte, text[256];
+/* The error that OpenSSL meets in what has come on the socket; 0: none. It
+ * reads the socket itself meanwhile: libcurl's own way of reading crashes
+ * outside of libcurl's functions, where the connection was reset. */
+static unsigned long peek(SSL *tls, int fd) {
+    BIO *reader = SSL_get_rbio(tls), *writer = SSL_get_wbio(tls);
+    BIO *own = BIO_new_socket(fd, BIO_NOCLOSE);
+    unsigned long error = 0;
+    char byte;
     ERR_clear_error();
-    (void)SSL_peek(tls, &byte, sizeof byte);
-    ERR_error_string_n(ERR_peek_error(), text, sizeof text);
+    if (own && BIO_up_ref(own) && BIO_up_ref(reader) && BIO_up_ref(writer)) {
+        SSL_set0_rbio(tls, own);
+        SSL_set0_wbio(tls, own);
+        (void)SSL_peek(tls, &byte, sizeof byte);
+        error = ERR_peek_error();
+        SSL_set0_rbio(tls, reader);
+        SSL_set0_wbio(tls, writer);
+    }
     ERR_clear_error(); /* the queue is the host's too */
+    return error;
+}
+
+bool bf_verdict_peek(CURL *easy, SSL *tls, int fd, const struct bf_head *head,
+                     struct bf_fault *fault) {
+    char text[256];
+    ERR_error_string_n(peek(tls, fd), text, sizeof text);
     if (is_alert(text))
         bf_verdict(easy, CURLE_RECV_ERROR, text, NULL, head, fault);
     return fault->kind != BF_OK;

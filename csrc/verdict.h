@@ -19,8 +19,9 @@ void bf_verdict(CURL *easy, CURLcode result, const char *text,
 /* Has the server refused by an alert, after a handshake that was over for us?
  * In TLS 1.3 that is how a client without a certificate is told. Once a reset
  * has followed, a request cannot be written any more, and libcurl does not look
- * for the reason. True with `fault` set. */
-bool bf_verdict_peek(CURL *easy, SSL *tls, const struct bf_head *head,
+ * for the reason. `fd` is the socket under the TLS, which is not within that of
+ * a proxy. True with `fault` set. */
+bool bf_verdict_peek(CURL *easy, SSL *tls, int fd, const struct bf_head *head,
                      struct bf_fault *fault);
 
 /* A reply with a status other than 200: kind http. */

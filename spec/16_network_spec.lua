@@ -169,8 +169,10 @@ describe("the network", function()
     end)
 
     it("at a ca_file that is no file, without waiting for it", function()
-      local fifo = support.tmpdir() .. "/fifo.pem"
+      local fifo, large = support.tmpdir() .. "/fifo.pem", support.tmpdir() .. "/large.pem"
       support.must("mkfifo " .. fifo)
+      support.write(large, support.read(faultd.ca_file) .. ("\n"):rep(2 * 1024 * 1024))
+      is_refused("tls", "ca_file", faultd:url_body(BODY), { ca_file = large })
       for _, path in ipairs { fifo, support.tmpdir(), "/dev/null", "/dev/zero" } do
         local err = is_refused("tls", "ca_file", faultd:url_body(BODY),
           { ca_file = path })
@@ -183,6 +185,21 @@ describe("the network", function()
       is_refused("tls", "handshake",
         faultd:url { listener = "plain", scheme = "https" })
     end)
+  end)
+
+  -- Each in a process of its own: what is wrong there ends the process.
+  it("does not end the process where it is reset as soon as it stands", function()
+    local server = recordd.start { "shake13", "rst" }
+    local out = support.lua(([[
+      for _ = 1, 20 do
+        local client = require "bitfront".new { api_key = "key", api_secret = "secret",
+          base_url = %q, ca_file = %q, retries = 0, rate_limit = false }
+        local _, err = client:balances()
+        io.write(err.kind, " ")
+        client:close()
+      end]]):format(server.url, faultd.ca_file))
+    server:stop()
+    assert.equal(("network "):rep(20), out)
   end)
 
   it("is trusted by name as well as by address", function()

@@ -16,10 +16,12 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 /* The account whose credentials no text may show. */
 /* NOLINTNEXTLINE(readability-non-const-parameter): libFuzzer's type */
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    static const struct bf_pair_names names = {"api_key", "api_secret"};
     struct bf_fault fault = {.kind = BF_OK};
     (void)argc, (void)argv;
     if (!bf_credentials_new(bf_span_of("the-fuzzed-key"),
-                            bf_span_of("/the-fuzzed-secret/"), &fault))
+                            bf_span_of("/the-%fuzzed\\secret/"), &names,
+                            &fault))
         abort();
     return 0;
 }

@@ -13,12 +13,12 @@ seed balances '\0{"timezone":"UTC","responseTime":1,"statusCode":1000,"statusMes
 seed public '\1{"timezone":"UTC","responseTime":1525239801363}'
 seed head '\2HTTP/1.1 200 OK\r\nContent-Length: 3\r\nRetry-After: 7\r\n\r\n'
 seed date '\2HTTP/1.1 503 X\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:00 GMT\r\n\r\n'
-seed redact '\3a THE-fuzzed-key %2Fthe-fuzzed-secret\\/ \\u0074he-fuzzed'
+seed redact '\3a THE-fuzzed-key %2Fthe-%25fuzzed\\\\secret\\/ \\u0074he-fuzzed'
 seed chunks '\4003;x\r\nabc\r\n0\r\nTrailer: x\r\n\r\n'
 
 sources=$(ls csrc/amount.c csrc/big.c csrc/chunks.c csrc/credentials.c \
   csrc/date.c csrc/decimal.c csrc/describe.c csrc/escape.c csrc/fault.c \
-  csrc/head.c csrc/redact.c csrc/reply.c csrc/scan.c csrc/sign.c)
+  csrc/head.c csrc/openssl_check.c csrc/redact.c csrc/reply.c csrc/scan.c csrc/sign.c)
 # shellcheck disable=SC2086
 clang -std=c11 -D_GNU_SOURCE -g -O1 -Icsrc \
   -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
