@@ -22,7 +22,8 @@ local TROUBLE = {
 }
 
 function _M.new()
-  return setmetatable({ leaving = {}, seen = {}, failures = {}, largest = 0 }, meta)
+  return setmetatable({ leaving = {}, seen = {}, failures = {}, largest = 0,
+    deaf = 0 }, meta)
 end
 
 function methods:fail(what, ...)
@@ -43,31 +44,37 @@ end
 ---To be called before a reload: those that there are have so long to leave.
 function methods:replace(host)
   for _, pid in ipairs(self:note_workers(host)) do
-    self.leaving[pid] = self.leaving[pid] or core.now() + LEAVING
+    self.leaving[pid] = self.leaving[pid] or { last = core.now() + LEAVING, host = host }
   end
 end
 
--- Where a worker's threads are.
+-- Short of files, a worker of nginx closes the socket by which its master tells it
+-- to leave, after a "recvmsg() ..." in the log; so it is told here.
+function methods:tell_deaf(pid, leaving)
+  local heard = ("%%[alert%%] %d#%d: recvmsg%%(%%)"):format(pid, pid)
+  if not leaving.told and leaving.host:log():find(heard) then
+    leaving.told, self.deaf = true, self.deaf + 1
+    shell.run("kill -QUIT " .. pid)
+  end
+end
+
+-- Where the threads of a worker are, and how many files it has.
 local function describe(pid)
   return (shell.run(("cd /proc/%d/task && for t in *; do echo $(cat $t/comm): "
     .. "$(cat $t/syscall) $(cat $t/status | grep State); done; ls -l /proc/%d/fd | wc -l")
     :format(pid, pid)))
 end
 
-function methods:describe(host)
-  local words = {}
-  for _, pid in ipairs(self:note_workers(host)) do words[#words + 1] = describe(pid) end
-  return table.concat(words, "\n") .. host:log():sub(-2000)
-end
-
 function methods:check_leaving()
-  for pid, last in pairs(self.leaving) do
+  for pid, leaving in pairs(self.leaving) do
     if not nginx.is_running(pid) then
       self.leaving[pid] = nil
-    elseif core.now() > last then
+    elseif core.now() > leaving.last then
       self:fail("worker %d does not leave:\n%s", pid, describe(pid))
       shell.run("kill -KILL " .. pid)
       self.leaving[pid] = nil
+    else
+      self:tell_deaf(pid, leaving)
     end
   end
 end
