@@ -538,7 +538,14 @@ describe("bitfront.nginx.serve #once #apart", function()
   end
 
   it("has the balances and how their fetching goes as metrics", function()
-    local reply = site:get "/metrics"
+    local fresh = nginx.start {
+      env = { BITFRONT_API_KEY = exchange.key, BITFRONT_API_SECRET = exchange.secret,
+              BITFRONT_BASE_URL = exchange.base_url, BITFRONT_CA_FILE = exchange.ca_file },
+      http = "lua_shared_dict bitfront 1m;",
+      server = location("metrics", 'ttl = 60, format = "prometheus"'),
+    }
+    finally(function() fresh:stop() end)
+    local reply = fresh:get "/metrics"
     assert.equal("text/plain; version=0.0.4; charset=utf-8", reply.headers["content-type"])
     local text = "\n" .. reply.body
     assert.equal(3999974992.35615,
