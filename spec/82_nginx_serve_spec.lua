@@ -601,37 +601,4 @@ describe("bitfront.nginx.serve #once #apart", function()
     refuses('{ cache = require("bitfront.nginx").cached { ttl = 60 }, ttl = 60 }',
             "give either cache or ttl, not both")
   end)
-
-  -- CPU time of the worker, which a busy machine changes less than the time it
-  -- takes; both locations in turn, so that what disturbs one disturbs both.
-  it("costs little more than a constant string", function()
-    local body = site:get "/balances".body
-    local fast = nginx.start {
-      env = { BITFRONT_API_KEY = exchange.key, BITFRONT_API_SECRET = exchange.secret,
-              BITFRONT_BASE_URL = exchange.base_url, BITFRONT_CA_FILE = exchange.ca_file },
-      http = "lua_shared_dict bitfront 1m;",
-      server = location("balances", "ttl = 2") .. ([[
-        location = /constant { content_by_lua_block { ngx.print("%s") } }
-      ]]):format(("x"):rep(#body)),
-    }
-    finally(function() fast:stop() end)
-    local pid = fast:workers()[1]
-    local function cost(path)
-      local function cpu()
-        return tonumber(support.read(("/proc/%d/schedstat"):format(pid)):match "%d+")
-      end
-      local before = cpu()
-      local out = support.must(("wrk -t1 -c16 -d1 %s%s"):format(fast.url, path))
-      assert.is_nil(out:find "Non%-2xx", out)
-      return (cpu() - before) / tonumber(out:match "(%d+) requests in")
-    end
-    local best = 0
-    cost "/balances"
-    cost "/constant"
-    for _ = 1, 6 do
-      best = math.max(best, cost "/constant" / cost "/balances")
-      if best >= 0.8 then break end
-    end
-    assert.truthy(best >= 0.8, ("%.2f of a constant string's speed"):format(best))
-  end)
 end)
