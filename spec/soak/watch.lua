@@ -3,7 +3,6 @@
 -- sanitizers have written.
 
 local core = require "bitfront.core"
-local nginx = require "spec.support.nginx"
 local shell = require "spec.support.shell"
 
 local _M = {}
@@ -35,16 +34,38 @@ end
 
 -- ---- processes ----
 
+-- A file of the system about a process, read without starting another one: those
+-- that this soak starts must not wear out the numbers that processes have.
+local function proc(pid, name)
+  return shell.read(("/proc/%d/%s"):format(pid, name)) or ""
+end
+
+-- Another process may have got the number.
+local function is_worker(pid, master)
+  local status = proc(pid, "status")
+  return status:find "^Name:%s*nginx\n" and not status:find "State:%s*Z"
+    and tonumber(status:match "PPid:%s*(%d+)") == master
+end
+
 function methods:note_workers(host)
-  local pids = host:workers()
-  for _, pid in ipairs(pids) do self.seen[pid] = true end
+  local pids, master = {}, host:pid()
+  local children = master and proc(master, ("task/%d/children"):format(master)) or ""
+  for word in children:gmatch "%d+" do
+    local pid = tonumber(word)
+    if is_worker(pid, master) then
+      pids[#pids + 1] = pid
+      self.seen[pid] = master
+    end
+  end
   return pids
 end
 
 ---To be called before a reload: those that there are have so long to leave.
 function methods:replace(host)
   for _, pid in ipairs(self:note_workers(host)) do
-    self.leaving[pid] = self.leaving[pid] or { last = core.now() + LEAVING, host = host }
+    self.leaving[pid] = self.leaving[pid] or {
+      last = core.now() + LEAVING, host = host, master = host:pid(),
+    }
   end
 end
 
@@ -52,7 +73,8 @@ end
 -- to leave, after a "recvmsg() ..." in the log; so it is told here.
 function methods:tell_deaf(pid, leaving)
   local heard = ("%%[alert%%] %d#%d: recvmsg%%(%%)"):format(pid, pid)
-  if not leaving.told and leaving.host:log():find(heard) then
+  if not leaving.told and core.now() > leaving.last - LEAVING / 2
+    and leaving.host:log():find(heard) then
     leaving.told, self.deaf = true, self.deaf + 1
     shell.run("kill -QUIT " .. pid)
   end
@@ -67,7 +89,7 @@ end
 
 function methods:check_leaving()
   for pid, leaving in pairs(self.leaving) do
-    if not nginx.is_running(pid) then
+    if not is_worker(pid, leaving.master) then
       self.leaving[pid] = nil
     elseif core.now() > leaving.last then
       self:fail("worker %d does not leave:\n%s", pid, describe(pid))
@@ -81,8 +103,7 @@ end
 
 function methods:check_size(host)
   for _, pid in ipairs(self:note_workers(host)) do
-    local status = shell.read(("/proc/%d/status"):format(pid)) or ""
-    local size = tonumber(status:match "VmRSS:%s*(%d+)" or 0) / 1024
+    local size = tonumber(proc(pid, "status"):match "VmRSS:%s*(%d+)" or 0) / 1024
     self.largest = math.max(self.largest, size)
     if size > LARGEST then
       self:fail("worker %d has %.0f MB", pid, size)
@@ -93,16 +114,17 @@ end
 
 ---No worker that there ever was is left.
 function methods:check_gone()
-  for pid in pairs(self.seen) do
-    local name = shell.read(("/proc/%d/comm"):format(pid))
-    if name == "nginx\n" then self:fail("worker %d is left", pid) end
+  for pid, master in pairs(self.seen) do
+    if is_worker(pid, master) or is_worker(pid, 1) then
+      self:fail("worker %d is left", pid)
+    end
   end
 end
 
 -- ---- what they have open and under way ----
 
 -- Each worker says once that it has nothing under way, whichever is asked.
-local function await_rest(host, seconds)
+local function await_rest(self, host, seconds)
   local last, resting, said = core.now() + seconds, {}, {}
   repeat
     local pid, jobs = host:body "/status":match "^(%d+) (.*)$"
@@ -110,7 +132,7 @@ local function await_rest(host, seconds)
       said[pid], resting[pid] = jobs, jobs == "0 0" or nil
     end
     local missing
-    for _, worker in ipairs(host:workers()) do
+    for _, worker in ipairs(self:note_workers(host)) do
       if not resting[tostring(worker)] then missing = worker end
     end
     if not missing then return true end
@@ -121,9 +143,9 @@ local function await_rest(host, seconds)
 end
 
 function methods:check_rest(host)
-  local rests, said = await_rest(host, 30)
+  local rests, said = await_rest(self, host, 30)
   if not rests then self:fail("calls are left in workers (live, held): %s", said) end
-  for _, pid in ipairs(host:workers()) do
+  for _, pid in ipairs(self:note_workers(host)) do
     local count = tonumber((shell.run(("ls /proc/%d/fd | wc -l"):format(pid))))
     if count > MOST_FILES then
       self:fail("worker %d has %d files open:\n%s", pid, count,

@@ -84,20 +84,16 @@ function soak:check_limits()
   if status ~= 0 then watcher:fail "the exchange was asked more often than it allows" end
 end
 
-local function check()
-  watcher:check_leaving()
-  watcher:check_size(soak.host)
-  watcher:check_reports(folder)
-end
-
 local function suffer()
   local over = core.now() + SECONDS
   while core.now() < over do
     local next_one = core.now() + math.random()
     site_faults.next(soak)
+    watcher:check_reports(folder)
     repeat
       site_faults.run_later(core.now())
-      check()
+      watcher:check_leaving()
+      watcher:check_size(soak.host)
       core.sleep(0.05)
     until core.now() >= next_one
   end
