@@ -51,7 +51,7 @@ end
 ---A connected client of redis-lua.
 ---@param port integer  of 127.0.0.1
 function _M.connect_to(port)
-  return redis_lua().connect { host = "127.0.0.1", port = port, timeout = 1 }
+  return redis_lua().connect { host = "127.0.0.1", port = port, timeout = 5 }
 end
 
 function methods:connect()
