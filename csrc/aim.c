@@ -78,9 +78,16 @@ static bool copy(struct bf_aim *aim, const struct bf_client *client,
     return aim->url && aim->proxy && (aim->ca_file || !ca_file);
 }
 
-static bool has_tls(const char *proxy) {
+bool bf_aim_by_tls_proxy(const struct bf_client *client) {
     static const char https[] = "https:";
-    return strncmp(proxy, https, sizeof https - 1) == 0;
+    return strncmp(client->proxy, https, sizeof https - 1) == 0;
+}
+
+/* In the TLS of such a proxy may be what nobody sees: bytes past the end of a
+ * reply, in the buffer of a connection around the server's own. */
+static bool forbid_reuse(CURL *easy, const struct bf_client *client) {
+    return !bf_aim_by_tls_proxy(client) ||
+           curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK;
 }
 
 bool bf_aim_set(struct bf_aim *aim, CURL *easy, const struct bf_client *client,
@@ -89,7 +96,7 @@ bool bf_aim_set(struct bf_aim *aim, CURL *easy, const struct bf_client *client,
     if (copy(aim, client, request) && parse(aim) &&
         curl_easy_setopt(easy, CURLOPT_CURLU, aim->parsed) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_PROXY, aim->proxy) == CURLE_OK &&
-        (!has_tls(aim->proxy) || bf_lockdown_proxy_tls(easy)) &&
+        forbid_reuse(easy, client) &&
         (!aim->ca_file || bf_lockdown_ca(easy, aim->ca_file)))
         return true;
     bf_aim_free(aim);

@@ -37,6 +37,9 @@ bool bf_aim_set(struct bf_aim *aim, CURL *easy, const struct bf_client *client,
 
 void bf_aim_free(struct bf_aim *aim);
 
+/* Is the way there through the TLS of a proxy? */
+bool bf_aim_by_tls_proxy(const struct bf_client *client);
+
 #pragma GCC visibility pop
 
 #endif

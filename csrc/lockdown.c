@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_READS 1000 /* in one turn; libcurl itself asks for some 400 */
+#define MOST_READS 500 /* in one turn; libcurl itself asks for some 400 */
 
 /* libcurl makes these decisions the other way round by default, or lets the
  * environment make them. With its defaults, the key followed a
@@ -67,24 +67,28 @@ static long on_read(BIO *bio, int operation, const char *to, size_t len,
 }
 
 static void on_tls_state(const SSL *tls, int where, int result) {
+    BIO *bio = SSL_get_rbio(tls); /* none where memory ran out before */
     (void)result;
-    if (where & SSL_CB_HANDSHAKE_START)
-        BIO_set_callback_ex(SSL_get_rbio(tls), on_read);
+    if (bio && where & SSL_CB_HANDSHAKE_START)
+        BIO_set_callback_ex(bio, on_read);
 }
 
-/* Called for each connection, also that to a proxy. Takes away the key log that
- * SSLKEYLOGFILE in the environment has libcurl install, before this is called.
- * By default OpenSSL reads on while KeyUpdate, tickets or requests for another
- * handshake come. Here it refuses another handshake, reads so many times at the
- * most (see on_read), and returns after each record. That last not within the
- * TLS of a proxy, where the next record may be read and decrypted already, and
- * nothing would tell libcurl of it. */
-static CURLcode on_tls(CURL *easy, void *context, void *within_proxy) {
+/* Called for each TLS connection. Takes away the key log that SSLKEYLOGFILE in
+ * the environment has libcurl install, before this is called. By default
+ * OpenSSL reads on while KeyUpdate, tickets or requests for another handshake
+ * come. Here it refuses another handshake, reads so many times at the most (see
+ * on_read), and returns after each record. That last not on the second of two
+ * layers, in the TLS of a proxy: there the next record may be read and
+ * decrypted already, and nothing would tell libcurl of it. */
+static CURLcode on_tls(CURL *easy, void *context, void *userdata) {
+    unsigned char *layers = userdata; /* still to come; 0: there is but one */
     (void)easy;
     SSL_CTX_set_keylog_callback(context, NULL);
     (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
-    if (!within_proxy)
+    if (*layers != 1)
         (void)SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+    if (*layers > 0)
+        --*layers;
     SSL_CTX_set_read_ahead(context, 0); /* or records would wait unseen */
     SSL_CTX_set_info_callback(context, on_tls_state);
     return CURLE_OK;
@@ -147,6 +151,7 @@ static bool set_callbacks(CURL *easy, const struct bf_callbacks *with) {
         return false;
 #endif
     return !curl_easy_setopt(easy, CURLOPT_PRIVATE, userdata) &&
+           !curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, with->tls_layers) &&
            !curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, with->curl_text) &&
            !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, with->on_header) &&
            !curl_easy_setopt(easy, CURLOPT_HEADERDATA, userdata) &&
@@ -192,11 +197,6 @@ bool bf_lockdown_ca(CURL *easy, const char *ca_file) {
            !curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) &&
            !curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, ca_file) &&
            !curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
-}
-
-bool bf_lockdown_proxy_tls(CURL *easy) {
-    return !curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, easy) &&
-           !curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
 /* We look into what it makes: it must be of the OpenSSL that we are bound to.

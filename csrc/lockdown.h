@@ -25,6 +25,7 @@ struct bf_callbacks {
     curl_closesocket_callback on_close;
     curl_xferinfo_callback on_progress;
     curl_debug_callback on_debug;
+    unsigned char *tls_layers; /* see on_tls; set when a socket is opened */
     void *sockets; /* what on_close gets, for as long as there are handles */
 #ifdef BF_HAVE_PREREQ
     curl_prereq_callback on_ready;
@@ -43,10 +44,6 @@ bool bf_lockdown(CURL *easy, const struct bf_callbacks *callbacks,
 /* Trust the certificates in `ca_file` and no others. */
 bool bf_lockdown_ca(CURL *easy, const char *ca_file);
 
-/* The handle goes by the TLS of a proxy. In that may be what nobody sees: bytes
- * past the end of a reply, in the buffer of a connection around the server's
- * own. So none is used twice. */
-bool bf_lockdown_proxy_tls(CURL *easy);
 
 /* To be called by the thread that drives libcurl before each step, and when
  * libcurl goes on to another handle: from there on it may read again. A peer

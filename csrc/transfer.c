@@ -105,6 +105,7 @@ static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
     if (needs_ca(t->client) &&
         !bf_ca_file_is_regular(t->client->ca_file, &t->fault))
         return CURL_SOCKET_BAD;
+    t->tls_layers = bf_aim_by_tls_proxy(t->client) ? 2 : 0;
     t->fd = bf_sockets_open(t->sockets, address->family, address->socktype,
                             address->protocol);
     if (t->fd < 0 && (errno == EMFILE || errno == ENFILE))
@@ -224,6 +225,7 @@ static bool lock_down(struct bf_transfer *t, struct bf_fault *fault) {
         .on_debug = on_debug,
         .on_progress = on_progress,
         .sockets = t->sockets,
+        .tls_layers = &t->tls_layers,
 #ifdef BF_HAVE_PREREQ
         .on_ready = on_ready,
 #endif

@@ -42,11 +42,12 @@ struct bf_transfer {
     char sign_header[16 + BF_SIGNATURE_LEN];
 
     /* on its way */
-    int fd;         /* the socket it opened last or goes by, or -1 */
-    bool begun;     /* libcurl has looked at it */
-    bool ready;     /* connected and signed: the request goes out */
-    bool reused;    /* on a connection kept from an earlier transfer */
-    unsigned looks; /* of libcurl's, in this step; see on_progress */
+    int fd;      /* the socket it opened last or goes by, or -1 */
+    bool begun;  /* libcurl has looked at it */
+    bool ready;  /* connected and signed: the request goes out */
+    bool reused; /* on a connection kept from an earlier transfer */
+    unsigned char tls_layers; /* still to begin, of two */
+    unsigned looks;           /* of libcurl's, in this step; see on_progress */
     bool stale; /* that connection had bytes waiting: it is to be replaced */
     double sent, replied; /* monotonic: signed; first line of the reply */
 
