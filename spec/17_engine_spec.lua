@@ -220,7 +220,7 @@ describe("the engine", function()
   describe("where the system refuses what it could be woken by", function()
     local REFUSED = "network descriptors, network descriptors, ok, "
 
-    it("is not made, and the next call tries again", function()
+    it("is not made, and the next call tries again #once", function()
       for _, errno in ipairs { "EMFILE", "ENFILE", "EPERM", "EACCES" } do
         local said, code = shortage.run(faultd, "read",
           { preload = shortage.refusing(errno) })

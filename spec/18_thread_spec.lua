@@ -246,7 +246,7 @@ describe("the engine's thread", function()
     end)
   end
 
-  it("lets the process end while the system does not let it go", function()
+  it("lets the process end while the system does not let it go #once", function()
     local took = ends_well("J = start(DEAF) core.sleep(0.1) os.exit(7)", support.preload [[
       #include <sys/socket.h>
       #include <unistd.h>
@@ -259,7 +259,7 @@ describe("the engine's thread", function()
 
   local REFUSED = "network descriptors, network descriptors, ok, "
 
-  it("is not begun where the system refuses what it is woken by; the next call tries again",
+  it("is not begun where the system refuses what wakes it; the next call tries again #once",
     function()
       for _, errno in ipairs { "EMFILE", "ENFILE", "EPERM", "EACCES" } do
         local said, code = shortage.run(faultd, "thread",
@@ -275,7 +275,7 @@ describe("the engine's thread", function()
       end)
   end
 
-  it("finds its jobs within a second, and its end, where nothing can wake it any more",
+  it("finds its jobs within a second, and its end, where nothing can wake it any more #once",
     function()
       assert.same({ "ok, ok, ok, ", 7 }, { shortage.run(faultd, "thread", {
         preload = support.preload [[
@@ -291,7 +291,7 @@ describe("the engine's thread", function()
           }]] }) })
     end)
 
-  it("waits for nobody at a socket that cannot be told not to", function()
+  it("waits for nobody at a socket that cannot be told not to #once", function()
     local dir = support.tmpdir()
     support.write(dir .. "/program.lua", [[
       local core = require "bitfront.core"

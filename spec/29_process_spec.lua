@@ -58,7 +58,7 @@ describe("a process #apart", function()
     assert.truthy(out:find("6 calls of 1 key .*: no limit exceeded"), out .. err)
   end)
 
-  it("that is not told which signals are pending waits for none", function()
+  it("that is not told which signals are pending waits for none #once", function()
     local faultd = support.faultd()
     local library = support.preload [[
       #include <errno.h>
