@@ -44,7 +44,6 @@ bool bf_lockdown(CURL *easy, const struct bf_callbacks *callbacks,
 /* Trust the certificates in `ca_file` and no others. */
 bool bf_lockdown_ca(CURL *easy, const char *ca_file);
 
-
 /* To be called by the thread that drives libcurl before each step, and when
  * libcurl goes on to another handle: from there on it may read again. A peer
  * that sends without end holds up nobody else, and no look at the clock. */
