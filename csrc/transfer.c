@@ -45,9 +45,7 @@ static SSL *tls_of(struct bf_transfer *t) {
 
 #ifdef BF_HAVE_PREREQ
 static bool is_refused(struct bf_transfer *t) {
-    static const char https[] = "https:"; /* TLS within TLS */
-    bool direct = strncmp(t->client->proxy, https, sizeof https - 1) != 0;
-    SSL *tls = t->reused || !direct ? NULL : tls_of(t);
+    SSL *tls = t->reused || bf_aim_by_tls_proxy(t->client) ? NULL : tls_of(t);
     return tls && bf_verdict_peek(t->easy, tls, t->fd, &t->head, &t->fault);
 }
 
