@@ -264,8 +264,12 @@ local function first_call(name)
   end
 end
 
+-- What OpenSSL sets up once, also when it is asked what it has after a failure, is
+-- there before blocks are counted.
 local function loaded()
-  return require "bitfront.core"
+  local core = require "bitfront.core"
+  core.check_openssl()
+  return core
 end
 
 local scenarios = {
