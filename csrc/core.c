@@ -356,24 +356,17 @@ static int core_versions(lua_State *L) {
     return 1;
 }
 
-static int push_check(lua_State *L, bool good, const struct bf_fault *fault) {
-    if (!good)
-        return bf_push_fault(L, fault);
-    lua_pushboolean(L, 1);
-    return 1;
-}
-
 /* core.check_openssl(): true where it has what calls need; nil and an error. */
 static int core_check_openssl(lua_State *L) {
     struct bf_fault fault = {.kind = BF_OK};
-    return push_check(L, bf_openssl_check(&fault), &fault);
+    return bf_push_done(L, bf_openssl_check(&fault), &fault);
 }
 
 /* core.check_ca_file(path): true where it can be used; nil and an error. */
 static int core_check_ca_file(lua_State *L) {
     struct bf_fault fault = {.kind = BF_OK};
     const char *path = luaL_checkstring(L, 1);
-    return push_check(L, bf_ca_file_check(path, &fault), &fault);
+    return bf_push_done(L, bf_ca_file_check(path, &fault), &fault);
 }
 
 static const luaL_Reg functions[] = {

@@ -58,13 +58,6 @@ int bf_new_client(lua_State *L) {
     return box->client ? 1 : bf_push_fault(L, &fault);
 }
 
-static int push_done(lua_State *L, bool ok, const struct bf_fault *fault) {
-    if (!ok)
-        return bf_push_fault(L, fault);
-    lua_pushboolean(L, 1);
-    return 1;
-}
-
 /* client:set_credentials(key, secret, key_name, secret_name): true, or nil and
  * an error that names the one it is about. */
 static int client_set_credentials(lua_State *L) {
@@ -75,7 +68,7 @@ static int client_set_credentials(lua_State *L) {
                                   luaL_optstring(L, 5, "api_secret")};
     key.text = luaL_checklstring(L, 2, &key.len);
     secret.text = luaL_checklstring(L, 3, &secret.len);
-    return push_done(
+    return bf_push_done(
         L, bf_client_credentials(client, key, secret, &names, &fault), &fault);
 }
 
@@ -167,7 +160,7 @@ static int client_use(lua_State *L) {
     struct bf_client *client = bf_check_client(L);
     struct bf_credentials *pair = bf_check_pair(L, 2);
     luaL_argcheck(L, pair, 2, "credentials that were not dropped");
-    return push_done(L, bf_client_use(client, pair, &fault), &fault);
+    return bf_push_done(L, bf_client_use(client, pair, &fault), &fault);
 }
 
 /* client:has_credentials() */

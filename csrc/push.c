@@ -113,6 +113,13 @@ int bf_push_fault(lua_State *L, const struct bf_fault *fault) {
     return 2;
 }
 
+int bf_push_done(lua_State *L, bool done, const struct bf_fault *fault) {
+    if (!done)
+        return bf_push_fault(L, fault);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* The exchange's own words for it. Which kind a code is, is Lua's table. */
 static void add_refusal(lua_State *L, const struct bf_reply *reply) {
     set_integer(L, "code", reply->status_code);

@@ -27,6 +27,9 @@ int bf_push_outcome(lua_State *L, const struct bf_transfer *transfer,
  * attempt returns. */
 int bf_push_fault(lua_State *L, const struct bf_fault *fault);
 
+/* Pushes true, or, where it was not done, what bf_push_fault does. */
+int bf_push_done(lua_State *L, bool done, const struct bf_fault *fault);
+
 #pragma GCC visibility pop
 
 #endif
