@@ -40,7 +40,7 @@ DEP_LIBS   := $(or $(shell $(PKG_CONFIG) --libs libcurl openssl 2>/dev/null),\
 # ---- flags: ours first, so that the user's have the last word
 WARNINGS  = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -pedantic
 WERROR   ?= 0
-OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread \
+OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -Icsrc -fPIC -fvisibility=hidden -pthread \
   $(WARNINGS) $(if $(filter-out 0 no,$(WERROR)),-Werror) -MMD -MP
 COMPILE = $(CC) $(OUR_CFLAGS) $(LUA_CFLAGS) $(DEP_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 ifeq ($(shell uname -s),Darwin)
@@ -52,7 +52,7 @@ endif
 # ---- what is built
 OUT      = $(BUILD)/$(ABI)
 MODULE   = $(OUT)/bitfront/core.so
-SOURCES := csrc/needs.c $(filter-out csrc/needs.c,$(wildcard csrc/*.c))
+SOURCES := csrc/needs.c $(wildcard csrc/*/*.c)
 OBJECTS  = $(SOURCES:csrc/%.c=$(OUT)/obj/%.o)
 ARCHIVE  = $(OUT)/obj/csrc.a
 COMMAND  = $(BUILD)/bin/bitfront
@@ -75,17 +75,17 @@ $(OUT)/obj/%.o: csrc/%.c
 	$(COMPILE) -c -o $@ $<
 
 # Programs of the specs may use any part of csrc that needs no Lua.
-$(ARCHIVE): $(OBJECTS)
+$(ARCHIVE): $(filter-out $(OUT)/obj/lua/%,$(OBJECTS))
 	@rm -f $@
-	$(AR) rcs $@ $(OBJECTS)
+	$(AR) rcs $@ $^
 
 $(BUILD)/test/%: spec/support/%.c $(ARCHIVE)
 	@mkdir -p $(@D)
-	$(COMPILE) -Icsrc -o $@ $< $(ARCHIVE) $(LDFLAGS) $(DEP_LIBS)
+	$(COMPILE) -o $@ $< $(ARCHIVE) $(LDFLAGS) $(DEP_LIBS)
 
 $(BUILD)/test/%: spec/bench/%.c $(ARCHIVE)
 	@mkdir -p $(@D)
-	$(COMPILE) -Icsrc -o $@ $< $(ARCHIVE) $(LDFLAGS) $(DEP_LIBS)
+	$(COMPILE) -o $@ $< $(ARCHIVE) $(LDFLAGS) $(DEP_LIBS)
 
 # A host of its own for each Lua, so neither $(LUA) nor its headers count here.
 $(TORTURE_HOSTS): $(BUILD)/test/torture-%: spec/torture/torture.c
@@ -178,7 +178,7 @@ bench:
 	@$(AGAIN) all-luas helpers
 	@spec/bench/run.sh
 
-C_FILES = $(wildcard csrc/*.[ch] spec/*/*.[ch] .ci/*.c)
+C_FILES = $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/*/*.[ch] .ci/*.c)
 lint-found: check-format warnings tidy cppcheck luacheck
 
 check-format:
@@ -226,7 +226,7 @@ uninstall:
 # Also what "luarocks make" leaves in the tree it builds.
 clean:
 	rm -rf .build bitfront
-	rm -f csrc/*.o *.rock
+	rm -f csrc/*.o csrc/*/*.o *.rock
 
 help:
 	@echo 'all (default)   build for LUA=$(LUA)'
@@ -251,7 +251,7 @@ help:
 	@echo 'deps            apt-get what is missing for all of these'
 	@echo 'clean           remove what was built'
 
--include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/test/*.d)
+-include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/*/obj/*/*.d $(BUILD)/test/*.d)
 
 FORCE:
 .DELETE_ON_ERROR:

@@ -1,11 +1,11 @@
 /* libFuzzer's way in: whatever a server may send, given to what reads it. The
  * first byte says which reader. Built and run by spec/fuzz/run.sh. */
 
-#include "chunks.h"
-#include "credentials.h"
-#include "head.h"
-#include "redact.h"
-#include "reply.h"
+#include "http/chunks.h"
+#include "auth/credentials.h"
+#include "http/head.h"
+#include "auth/redact.h"
+#include "json/reply.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,20 +16,20 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 /* The account whose credentials no text may show. */
 /* NOLINTNEXTLINE(readability-non-const-parameter): libFuzzer's type */
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
-    static const struct bf_pair_names names = {"api_key", "api_secret"};
-    struct bf_fault fault = {.kind = BF_OK};
+    static const struct bf_credential_names names = {"api_key", "api_secret"};
+    struct bf_error error = {.kind = BF_OK};
     (void)argc, (void)argv;
     if (!bf_credentials_new(bf_span_of("the-fuzzed-key"),
                             bf_span_of("/the-%fuzzed\\secret/"), &names,
-                            &fault))
+                            &error))
         abort();
     return 0;
 }
 
-static void read_reply(enum bf_want want, const char *text, size_t len) {
+static void read_reply(enum bf_expect expect, const char *text, size_t len) {
     struct bf_reply reply = {.count = 0};
-    struct bf_fault fault = {.kind = BF_OK};
-    if (bf_reply_read(&reply, want, BF_AS_DECIMAL, text, len, &fault) &&
+    struct bf_error error = {.kind = BF_OK};
+    if (bf_reply_read(&reply, expect, BF_AS_DECIMAL, text, len, &error) &&
         reply.count > 0) {
         const struct bf_string *currency = &reply.balances[0].currency;
         char *decoded = malloc(currency->len + 1);
@@ -42,7 +42,7 @@ static void read_reply(enum bf_want want, const char *text, size_t len) {
 
 static void read_head(const char *text, size_t len) {
     struct bf_head head;
-    struct bf_fault fault = {.kind = BF_OK};
+    struct bf_error error = {.kind = BF_OK};
     bf_head_init(&head);
     while (len > 0) {
         const char *end = memchr(text, '\n', len);
@@ -51,7 +51,7 @@ static void read_head(const char *text, size_t len) {
         text += line;
         len -= line;
     }
-    if (bf_head_check(&head, 1000, &fault) && !head.ended)
+    if (bf_head_check(&head, 1000, &error) && !head.ended)
         abort();
     if (bf_head_retry_after(&head) < -1 || bf_head_retry_after(&head) > 86400)
         abort();

@@ -16,12 +16,10 @@ seed date '\2HTTP/1.1 503 X\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-Afte
 seed redact '\3a THE-fuzzed-key %2Fthe-%25fuzzed\\\\secret\\/ \\u0074he-fuzzed'
 seed chunks '\4003;x\r\nabc\r\n0\r\nTrailer: x\r\n\r\n'
 
-sources=$(ls csrc/amount.c csrc/big.c csrc/chunks.c csrc/credentials.c \
-  csrc/date.c csrc/decimal.c csrc/describe.c csrc/escape.c csrc/fault.c \
-  csrc/head.c csrc/openssl_check.c csrc/redact.c csrc/reply.c csrc/scan.c csrc/sign.c)
+sources=$(ls csrc/base/*.c csrc/money/*.c csrc/json/*.c csrc/auth/*.c csrc/http/*.c)
 # shellcheck disable=SC2086
 clang -std=c11 -D_GNU_SOURCE -g -O1 -Icsrc \
   -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-  -o "$folder/reply" spec/fuzz/reply.c $sources -lcrypto -lcurl -lm
+  -o "$folder/reply" spec/fuzz/reply.c $sources -lcurl -lssl -lcrypto -ldl -lpthread -lm
 exec "$folder/reply" -max_total_time="${1:-60}" -max_len=4096 \
   -artifact_prefix="$folder/" -print_final_stats=1 "$folder/corpus"

@@ -54,7 +54,7 @@ local SERVER = [[
 -- The names of our C files, as a stack has them.
 local function our_files()
   local names = {}
-  for name in support.must "ls csrc":gmatch "([%w_]+%.c)\n" do
+  for name in support.must "find csrc -name '*.c'":gmatch "([%w_]+%.c)\n" do
     names[name] = true
   end
   return names

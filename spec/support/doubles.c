@@ -2,7 +2,7 @@
  * printf, which round correctly in the C locale: COUNT random doubles, the
  * powers of two and ten, the smallest numbers, and the neighbours of all. Ends
  * with "N texts read, N doubles written, N wrong" and fails if any is. */
-#include "amount.h"
+#include "money/amount.h"
 
 #include <float.h>
 #include <inttypes.h>

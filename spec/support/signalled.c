@@ -5,7 +5,8 @@
  * the engine holds back while it runs); and whether the handlers and the mask
  * are the "same" or "changed". */
 
-#include "engine.h"
+#include "base/clock.h"
+#include "http/engine.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -64,32 +65,32 @@ static bool call(struct bf_engine *engine, struct bf_client *client) {
     struct bf_request request = {.path = bf_span_of("/v1/public/time"),
                                  .query = bf_span_of(""),
                                  .deadline = bf_now() + 30};
-    struct bf_fault fault = {.kind = BF_OK};
-    struct bf_transfer *t = bf_engine_start(engine, client, &request, &fault);
+    struct bf_error error = {.kind = BF_OK};
+    struct bf_transfer *t = bf_engine_start(engine, client, &request, &error);
     bool ok;
     if (!t)
         return false;
     while (t->state == BF_RUNNING)
         (void)bf_engine_step(engine, 60);
-    ok = t->fault.kind == BF_OK && t->body_len > 0;
+    ok = t->error.kind == BF_OK && t->body_len > 0;
     if (!ok)
-        (void)fprintf(stderr, "%s\n", t->fault.text);
+        (void)fprintf(stderr, "%s\n", t->error.text);
     bf_engine_drop(engine, t);
     return ok;
 }
 
 int main(int argc, char **argv) {
-    struct bf_fault fault = {.kind = BF_OK};
+    struct bf_error error = {.kind = BF_OK};
     struct bf_client_options options = {.base_url = argv[1],
                                         .user_agent = "signalled",
                                         .connect_timeout = 30,
                                         .max_body = 65536};
     long wanted = argc == 3 ? strtol(argv[2], NULL, 10) : 0, good = 0;
-    struct bf_engine *engine = wanted ? bf_engine_new(&fault) : NULL;
-    struct bf_client *client = engine ? bf_client_new(&options, &fault) : NULL;
+    struct bf_engine *engine = wanted ? bf_engine_new(&error) : NULL;
+    struct bf_client *client = engine ? bf_client_new(&options, &error) : NULL;
     sigset_t mask;
     if (!client) {
-        (void)fprintf(stderr, "usage: signalled URL CALLS %s\n", fault.text);
+        (void)fprintf(stderr, "usage: signalled URL CALLS %s\n", error.text);
         return 2;
     }
     (void)sigprocmask(SIG_SETMASK, NULL, &mask);

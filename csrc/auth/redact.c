@@ -1,0 +1,142 @@
+#include "auth/redact.h"
+
+#include "auth/credentials.h"
+#include "json/escape.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+
+#define SHORTEST 8 /* less cannot be told from ordinary text */
+
+/* ---- one credential in a text ---- */
+
+static char fold(char c) {
+    return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+/* How many bytes the escape at `at` has, "%2B", "\/" or "\u002b", if it stands
+ * for `c` in either case; 0 where it does not. */
+static size_t escapes(const char *at, const char *end, char c) {
+    size_t len = 0;
+    long code = -1;
+    if (*at == '%' && end - at >= 3 && bf_hex_digit(at[1]) >= 0) {
+        len = 3;
+        code = bf_hex_digit(at[1]) * 16L + bf_hex_digit(at[2]);
+    } else if (*at == '\\' && end - at >= 6 && at[1] == 'u') {
+        len = 6;
+        code = bf_hex4(at + 2, end);
+    } else if (*at == '\\' && end - at >= 2) {
+        len = 2;
+        code = (unsigned char)at[1];
+    }
+    return code > 0 && code < 0x80 && fold((char)code) == fold(c) ? len : 0;
+}
+
+/* Where the credential that begins at `at` ends, or NULL. With `cut` so much of
+ * one as there is before the text's end counts too. A credential may hold the %
+ * or the \ that escapes begin with: what could be read both ways is read as an
+ * escape with `escaped`, and else as itself. */
+static const char *match(const char *at, const char *end,
+                         struct bf_span credential, bool cut, bool escaped) {
+    size_t i = 0;
+    for (; i < credential.len && at < end; i++) {
+        char c = credential.text[i];
+        bool plain = fold(*at) == fold(c);
+        size_t step = plain && !escaped ? 1 : escapes(at, end, c);
+        if (step == 0 && !plain)
+            return NULL;
+        at += step ? step : 1;
+    }
+    return i == credential.len || (cut && i >= SHORTEST) ? at : NULL;
+}
+
+/* ---- signatures: this call's, and those of calls before it ---- */
+
+static size_t hex_run(const char *at, const char *end) {
+    const char *from = at;
+    while (at < end && bf_hex_digit(*at) >= 0)
+        at++;
+    return (size_t)(at - from);
+}
+
+/* The next run of hex digits from `*at` on that may hold a signature, with
+ * `*at` moved behind it; NULL: there is none. */
+static const char *next_signature(const char **at, const char *end) {
+    while (*at < end) {
+        const char *from = *at;
+        size_t run = hex_run(from, end);
+        *at += run ? run : 1;
+        if (run >= BF_SIGNATURE_LEN)
+            return from;
+    }
+    return NULL;
+}
+
+/* ---- all of them ---- */
+
+/* Overlapping ones must not hide each other, so nothing is replaced before all
+ * were looked for. */
+struct search {
+    const char *text, *end;
+    char *marks; /* set for each byte that must not be shown; or NULL */
+    bool found;
+};
+
+static void mark(struct search *search, const char *from, const char *to) {
+    search->found = true;
+    if (search->marks)
+        memset(search->marks + (from - search->text), 1, (size_t)(to - from));
+}
+
+static void look_for(void *with, struct bf_span credential) {
+    struct search *search = with;
+    const bool cut = search->marks != NULL;
+    char first;
+    if (credential.len < SHORTEST)
+        return;
+    first = fold(*credential.text);
+    for (const char *at = search->text; at < search->end; at++) {
+        const char *to;
+        if (fold(*at) != first && *at != '%' && *at != '\\')
+            continue;
+        if ((to = match(at, search->end, credential, cut, false)))
+            mark(search, at, to);
+        if ((to = match(at, search->end, credential, cut, true)))
+            mark(search, at, to);
+    }
+}
+
+static bool search_all(struct search *search) {
+    const char *at = search->text, *from;
+    if (search->end - search->text < SHORTEST)
+        return false;
+    bf_credentials_each(look_for, search);
+    while ((from = next_signature(&at, search->end)))
+        mark(search, from, at);
+    return search->found;
+}
+
+bool bf_redact_finds(const char *text, size_t len) {
+    struct search search = {text, text + len, NULL, false};
+    return search_all(&search);
+}
+
+/* A run of marked bytes has SHORTEST of them or more. */
+size_t bf_redact(char *text, size_t len, char *marks) {
+    static const char stars[] = "***";
+    struct search search = {text, text + len, marks, false};
+    size_t out = 0;
+    memset(marks, 0, len);
+    if (!search_all(&search))
+        return len;
+    for (size_t in = 0; in < len; in++) {
+        if (!marks[in]) {
+            text[out++] = text[in];
+        } else if (in == 0 || !marks[in - 1]) {
+            memcpy(text + out, stars, sizeof stars - 1);
+            out += sizeof stars - 1;
+        }
+    }
+    OPENSSL_cleanse(text + out, len - out);
+    return out;
+}

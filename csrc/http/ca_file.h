@@ -1,0 +1,27 @@
+/* The file of certificates that a client trusts instead of the system's. Knows
+ * no Lua. */
+#ifndef BF_CA_FILE_H
+#define BF_CA_FILE_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+#pragma GCC visibility push(hidden)
+
+/* libcurl waits for what it reads, a FIFO's writer or many certificates, past
+ * every deadline. False with `error` set (tls, "ca_file") where the path leads
+ * to something that is there and is no regular file, or a large one. */
+bool bf_ca_file_is_regular(const char *path, struct bf_error *error);
+
+/* Can it be opened now, beside one more? Never waits. False with `error` set as
+ * bf_ca_file_check does. */
+bool bf_ca_file_can_open(const char *path, struct bf_error *error);
+
+/* Can certificates be read from it now? False with `error` set:
+ * tls, "ca_file", with the system's reason; network, "descriptors"; memory. */
+bool bf_ca_file_check(const char *path, struct bf_error *error);
+
+#pragma GCC visibility pop
+
+#endif

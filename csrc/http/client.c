@@ -1,0 +1,92 @@
+#include "http/client.h"
+
+#include "http/url.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool copy_options(struct bf_client *client,
+                         const struct bf_client_options *options) {
+    client->ca_file = options->ca_file ? strdup(options->ca_file) : NULL;
+    client->proxy = strdup(options->proxy ? options->proxy : "");
+    client->agent =
+        bf_header_line("User-Agent", bf_span_of(options->user_agent));
+    client->connect_timeout = options->connect_timeout;
+    client->max_body = options->max_body;
+    return client->proxy && client->agent &&
+           (client->ca_file || !options->ca_file);
+}
+
+struct bf_client *bf_client_new(const struct bf_client_options *options,
+                                struct bf_error *error) {
+    struct bf_client *client = calloc(1, sizeof *client);
+    if (!client || !copy_options(client, options)) {
+        bf_error_no_memory(error);
+        goto error;
+    }
+    client->refs = 1;
+    client->base_url = bf_url_check(options->base_url, &client->plain, error);
+    if (!client->base_url ||
+        (options->proxy && !bf_proxy_check(options->proxy, error)))
+        goto error;
+    return client;
+error:
+    if (client)
+        client->refs = 1;
+    bf_client_unref(client);
+    return NULL;
+}
+
+bool bf_client_use(struct bf_client *client, struct bf_credentials *pair,
+                   struct bf_error *error) {
+    if (client->closed) { /* while somebody looked for them */
+        bf_error_set(error, BF_CLOSED, "closed", "the client is closed");
+        return false;
+    }
+    (void)bf_credentials_ref(pair);
+    bf_credentials_unref(client->credentials);
+    client->credentials = pair;
+    return true;
+}
+
+bool bf_client_credentials(struct bf_client *client, struct bf_span key,
+                           struct bf_span secret,
+                           const struct bf_credential_names *names,
+                           struct bf_error *error) {
+    struct bf_credentials *pair;
+    bool used;
+    if (client->credentials &&
+        bf_credentials_equal(client->credentials, key, secret))
+        return true;
+    pair = bf_credentials_new(key, secret, names, error);
+    used = pair && bf_client_use(client, pair, error);
+    bf_credentials_unref(pair);
+    return used;
+}
+
+void bf_client_close(struct bf_client *client) {
+    client->closed = true;
+    if (client->credentials)
+        bf_credentials_wipe(client->credentials);
+    bf_credentials_unref(client->credentials);
+    client->credentials = NULL;
+}
+
+struct bf_client *bf_client_ref(struct bf_client *client) {
+    (void)atomic_fetch_add(&client->refs, 1);
+    return client;
+}
+
+void bf_client_unref(struct bf_client *client) {
+    if (!client || atomic_fetch_sub(&client->refs, 1) > 1)
+        return;
+    bf_credentials_unref(client->credentials);
+    free(client->base_url);
+    free(client->ca_file);
+    if (client->proxy) /* may hold a password */
+        OPENSSL_cleanse(client->proxy, strlen(client->proxy));
+    free(client->proxy);
+    free(client->agent);
+    free(client);
+}

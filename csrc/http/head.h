@@ -1,0 +1,58 @@
+/* The head of one HTTP/1.1 reply, checked line by line as it comes in.
+ * libcurl takes a good deal that RFC 9112 forbids, and says CURLE_OK; what it
+ * lets through is looked at here. Knows no Lua. */
+#ifndef BF_HEAD_H
+#define BF_HEAD_H
+
+#include "http/date.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BF_HEAD_MAX 65536 /* bytes of all header lines of one reply */
+
+#pragma GCC visibility push(hidden)
+
+struct bf_head {
+    size_t bytes;
+    int status;
+    bool is_1_0;         /* the server speaks HTTP/1.0 */
+    bool ended;          /* the empty line has been seen */
+    bool malformed;      /* a line that is no header line */
+    bool encoded;        /* Content-Encoding other than identity */
+    char coding[32];     /* the first such, or "...": too long */
+    unsigned lengths;    /* Content-Length lines, good or bad */
+    unsigned codings;    /* Transfer-Encoding lines */
+    bool chunked;        /* the last of them says just "chunked" */
+    int64_t length;      /* of the last Content-Length; -1 if it is no number */
+    int64_t retry_after; /* s; -1: none, or a date */
+    int64_t retry_date;  /* Unix time; -1: none, or seconds */
+    char date[BF_DATE_MAX]; /* as it came; read only where it is asked for */
+    size_t date_len;
+};
+
+void bf_head_init(struct bf_head *head);
+
+/* One line as it came, with its line end. A status line after an interim
+ * reply (1xx) begins anew; the bytes go on counting. */
+void bf_head_line(struct bf_head *head, const char *line, size_t len);
+
+/* Is this the head that counts, and whole? Interim ones (1xx) go before it. */
+bool bf_head_final(const struct bf_head *head);
+
+/* The seconds that the server asks to be left alone for: a day at the most,
+ * whatever it says, the longest where it says several; -1 where it says none. A
+ * date is held against the reply's own, since this machine's clock may be
+ * wrong. */
+long bf_head_retry_after(const struct bf_head *head);
+
+/* Is the finished head framed in exactly one way that can be trusted? Sets
+ * `error` to protocol (framing, too_large), or to network (truncated) where the
+ * connection ended within it. */
+bool bf_head_check(const struct bf_head *head, size_t max_body,
+                   struct bf_error *error);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,157 @@
+#include "json/escape.h"
+
+int bf_hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+long bf_hex4(const char *at, const char *end) {
+    long code = 0;
+    if (end - at < 4)
+        return -1;
+    for (int i = 0; i < 4; i++) {
+        int digit = bf_hex_digit(at[i]);
+        if (digit < 0)
+            return -1;
+        code = code * 16 + digit;
+    }
+    return code;
+}
+
+bool bf_is_high(long code) {
+    return code >= 0xD800 && code <= 0xDBFF;
+}
+
+bool bf_is_low(long code) {
+    return code >= 0xDC00 && code <= 0xDFFF;
+}
+
+size_t bf_utf8_length(const char *at, const char *end) {
+    const unsigned char *u = (const unsigned char *)at;
+    unsigned more = *u >= 0xF0 ? 3 : *u >= 0xE0 ? 2 : 1;
+    unsigned char low = 0x80, high = 0xBF; /* of the second byte */
+    if (*u < 0xC2 || *u > 0xF4 || end - at <= (ptrdiff_t)more)
+        return 0;
+    if (*u == 0xE0)
+        low = 0xA0;
+    else if (*u == 0xED)
+        high = 0x9F;
+    else if (*u == 0xF0)
+        low = 0x90;
+    else if (*u == 0xF4)
+        high = 0x8F;
+    if (u[1] < low || u[1] > high)
+        return 0;
+    for (unsigned i = 2; i <= more; i++)
+        if (u[i] >> 6 != 2)
+            return 0;
+    return more + 1;
+}
+
+size_t bf_utf8_cut(const char *text, size_t len, size_t max) {
+    if (len <= max)
+        return len;
+    while (max > 0 && ((unsigned char)text[max] & 0xC0) == 0x80)
+        max--;
+    return max;
+}
+
+static char *put_utf8(char *out, long code) {
+    if (code < 0x80) {
+        *out++ = (char)code;
+        return out;
+    }
+    if (code < 0x800) {
+        *out++ = (char)(0xC0 | code >> 6);
+    } else {
+        if (code < 0x10000) {
+            *out++ = (char)(0xE0 | code >> 12);
+        } else {
+            *out++ = (char)(0xF0 | code >> 18);
+            *out++ = (char)(0x80 | (code >> 12 & 63));
+        }
+        *out++ = (char)(0x80 | (code >> 6 & 63));
+    }
+    *out++ = (char)(0x80 | (code & 63));
+    return out;
+}
+
+/* What the valid escape at `at` stands for; `*at` moves past it. */
+static char *put_escape(char *out, const char **at, const char *end) {
+    static const char letters[] = "bfnrt", values[] = "\b\f\n\r\t";
+    const char *escape = *at;
+    const char *letter = strchr(letters, escape[1]);
+    *at += 2;
+    if (escape[1] != 'u') {
+        *out++ = letter ? values[letter - letters] : escape[1];
+        return out;
+    }
+    long code = bf_hex4(*at, end);
+    *at += 4;
+    if (bf_is_high(code)) {
+        code =
+            0x10000 + ((code - 0xD800) << 10) + bf_hex4(*at + 2, end) - 0xDC00;
+        *at += 6;
+    }
+    return put_utf8(out, code);
+}
+
+/* The bytes that the next character or escape stands for; one byte at a time
+ * where nothing is escaped. Returns how many. */
+static size_t next_bytes(const char **at, const char *end, char out[4]) {
+    if (**at == '\\')
+        return (size_t)(put_escape(out, at, end) - out);
+    out[0] = *(*at)++;
+    return 1;
+}
+
+size_t bf_string_decode(const struct bf_string *string, char *out) {
+    const char *at = string->text, *end = at + string->len;
+    size_t len = 0;
+    while (at < end) {
+        char bytes[4];
+        size_t count = next_bytes(&at, end, bytes);
+        memcpy(out + len, bytes, count);
+        len += count;
+    }
+    return len;
+}
+
+bool bf_string_spells(const struct bf_string *string, const char *text,
+                      size_t len) {
+    const char *at = string->text, *end = at + string->len;
+    while (at < end) {
+        char bytes[4];
+        size_t count = next_bytes(&at, end, bytes);
+        if (len < count || memcmp(bytes, text, count) != 0)
+            return false;
+        text += count;
+        len -= count;
+    }
+    return len == 0;
+}
+
+bool bf_string_has_nul(const struct bf_string *string) {
+    const char *at = string->text, *end = at + string->len;
+    while (string->escaped && at < end) {
+        char bytes[4];
+        (void)next_bytes(&at, end, bytes);
+        if (bytes[0] == '\0')
+            return true;
+    }
+    return false; /* a bare NUL would not have passed the scanner */
+}
+
+uint64_t bf_string_hash(const struct bf_string *string) {
+    const char *at = string->text, *end = at + string->len;
+    uint64_t hash = 0xCBF29CE484222325u;
+    while (at < end) {
+        char bytes[4];
+        size_t count = next_bytes(&at, end, bytes);
+        for (size_t i = 0; i < count; i++)
+            hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001B3u;
+    }
+    return hash;
+}

@@ -1,0 +1,301 @@
+#include "lua/client.h"
+
+#include "lua/compat.h"
+#include "auth/profile.h"
+#include "http/url.h"
+#include "lua/result.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CLIENT "bitfront.client"
+#define PAIR "bitfront.pair"
+
+struct client_box {
+    struct bf_client *client; /* NULL where it could not be made */
+};
+
+struct pair_box {
+    struct bf_credentials *credentials; /* NULL: none, or dropped */
+};
+
+static struct client_box *to_box(lua_State *L) {
+    return luaL_checkudata(L, 1, CLIENT);
+}
+
+struct bf_client *bf_check_client(lua_State *L) {
+    struct bf_client *client = to_box(L)->client;
+    luaL_argcheck(L, client, 1, "a client that was made");
+    return client;
+}
+
+static const char *field_string(lua_State *L, const char *name) {
+    lua_getfield(L, 1, name);
+    return lua_tostring(L, -1); /* the table keeps it */
+}
+
+static lua_Number field_number(lua_State *L, const char *name) {
+    lua_getfield(L, 1, name);
+    return luaL_checknumber(L, -1);
+}
+
+int bf_new_client(lua_State *L) {
+    struct bf_error error = {.kind = BF_OK};
+    struct bf_client_options options;
+    struct client_box *box;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    options.base_url = field_string(L, "base_url");
+    options.ca_file = field_string(L, "ca_file");
+    options.proxy = field_string(L, "proxy");
+    options.user_agent = field_string(L, "user_agent");
+    options.connect_timeout = field_number(L, "connect_timeout");
+    options.max_body = (size_t)field_number(L, "max_body");
+    luaL_argcheck(L, options.base_url && options.user_agent, 1,
+                  "base_url and user_agent are needed");
+    box = bf_newuserdata(L, sizeof *box);
+    box->client = NULL;
+    bf_settype(L, CLIENT);
+    box->client = bf_client_new(&options, &error);
+    return box->client ? 1 : bf_push_error(L, &error);
+}
+
+/* client:set_credentials(key, secret, key_name, secret_name): true, or nil and
+ * an error that names the one it is about. */
+static int client_set_credentials(lua_State *L) {
+    struct bf_error error = {.kind = BF_OK};
+    struct bf_client *client = bf_check_client(L);
+    struct bf_span key, secret;
+    struct bf_credential_names names = {luaL_optstring(L, 4, "api_key"),
+                                        luaL_optstring(L, 5, "api_secret")};
+    key.text = luaL_checklstring(L, 2, &key.len);
+    secret.text = luaL_checklstring(L, 3, &secret.len);
+    return bf_push_done(
+        L, bf_client_credentials(client, key, secret, &names, &error), &error);
+}
+
+/* An empty variable is as good as none. */
+static const char *variable(const char *name) {
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+/* An empty box for credentials, at the top of the stack. */
+static struct pair_box *prep_pair(lua_State *L) {
+    struct pair_box *box = bf_newuserdata(L, sizeof *box);
+    box->credentials = NULL;
+    bf_settype(L, PAIR);
+    return box;
+}
+
+/* core.environment(key_name, secret_name): the pair of these variables; false
+ * where neither is set; nil and an error where one is, or a value is bad. */
+int bf_environment(lua_State *L) {
+    struct bf_error error = {.kind = BF_OK};
+    struct bf_credential_names names = {luaL_checkstring(L, 1),
+                                        luaL_checkstring(L, 2)};
+    const char *key = variable(names.key), *secret = variable(names.secret);
+    struct pair_box *box = prep_pair(L);
+    if (!key && !secret) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
+    if (key && secret)
+        box->credentials = bf_credentials_new(
+            bf_span_of(key), bf_span_of(secret), &names, &error);
+    else
+        bf_error_set(&error, BF_CONFIG, "missing_credentials",
+                     "%s is set, but %s is not", key ? names.key : names.secret,
+                     key ? names.secret : names.key);
+    return box->credentials ? 1 : bf_push_error(L, &error);
+}
+
+static void push_setting(lua_State *L, const char *value) {
+    if (*value)
+        lua_pushstring(L, value);
+    else
+        lua_pushnil(L);
+}
+
+static bool is_base_url(const char *url, struct bf_error *error) {
+    bool plain;
+    char *checked = bf_url_check(url, &plain, error);
+    free(checked);
+    return checked != NULL;
+}
+
+/* core.profile(path, name): the section's pair, base_url and ca_file, nil where
+ * it does not say; false and "file" or "section" where there is none; nil and
+ * an error. */
+int bf_profile(lua_State *L) {
+    struct bf_error error = {.kind = BF_OK};
+    const char *path = luaL_checkstring(L, 1), *name = luaL_checkstring(L, 2);
+    struct bf_account *account = bf_newuserdata(L, sizeof *account);
+    struct pair_box *box = prep_pair(L);
+    enum bf_profile result =
+        bf_profile_read(path, name, is_base_url, account, &error);
+    if (result == BF_PROFILE_READ) {
+        box->credentials = account->credentials;
+        push_setting(L, account->base_url);
+        push_setting(L, account->ca_file);
+        return 3;
+    }
+    if (result == BF_PROFILE_ERROR)
+        return bf_push_error(L, &error);
+    lua_pushboolean(L, 0);
+    lua_pushstring(L, result == BF_PROFILE_NO_FILE ? "file" : "section");
+    return 2;
+}
+
+/* core.profiles(path): the names of the file's sections, each with a line end
+ * behind it; false where there is no file; nil and an error. */
+int bf_profiles(lua_State *L) {
+    struct bf_error error = {.kind = BF_OK};
+    const char *path = luaL_checkstring(L, 1);
+    char *names = bf_newuserdata(L, BF_PROFILE_NAMES_MAX);
+    size_t len;
+    enum bf_profile result =
+        bf_profile_names(path, is_base_url, names, &len, &error);
+    if (result == BF_PROFILE_ERROR)
+        return bf_push_error(L, &error);
+    if (result == BF_PROFILE_READ)
+        lua_pushlstring(L, names, len);
+    else
+        lua_pushboolean(L, 0);
+    return 1;
+}
+
+/* client:use(pair): true, or nil and an error. */
+static int client_use(lua_State *L) {
+    struct bf_error error = {.kind = BF_OK};
+    struct bf_client *client = bf_check_client(L);
+    struct bf_credentials *pair = bf_check_pair(L, 2);
+    luaL_argcheck(L, pair, 2, "credentials that were not dropped");
+    return bf_push_done(L, bf_client_use(client, pair, &error), &error);
+}
+
+/* client:has_credentials() */
+static int client_has_credentials(lua_State *L) {
+    lua_pushboolean(L, bf_check_client(L)->credentials != NULL);
+    return 1;
+}
+
+/* client:holds(key, secret): are these its credentials? */
+static int client_holds(lua_State *L) {
+    const struct bf_client *client = bf_check_client(L);
+    struct bf_span key, secret;
+    key.text = luaL_checklstring(L, 2, &key.len);
+    secret.text = luaL_checklstring(L, 3, &secret.len);
+    lua_pushboolean(L,
+                    client->credentials &&
+                        bf_credentials_equal(client->credentials, key, secret));
+    return 1;
+}
+
+static int push_key_id(lua_State *L, const struct bf_credentials *credentials) {
+    char hex[BF_SIGNATURE_LEN + 1];
+    if (credentials && bf_credentials_id(credentials, hex))
+        lua_pushlstring(L, hex, BF_SIGNATURE_LEN);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* client:key_id(): the hex SHA-256 of the API key; nil where there is none. */
+static int client_key_id(lua_State *L) {
+    return push_key_id(L, bf_check_client(L)->credentials);
+}
+
+/* client:pair(): the credentials it has now, for a call that is to keep to them
+ * whatever others give the client meanwhile. */
+static int client_pair(lua_State *L) {
+    struct bf_client *client = bf_check_client(L);
+    struct pair_box *box = prep_pair(L);
+    if (client->credentials)
+        box->credentials = bf_credentials_ref(client->credentials);
+    return 1;
+}
+
+/* pair:drop(), and its end as garbage. */
+static int pair_drop(lua_State *L) {
+    struct pair_box *box = luaL_checkudata(L, 1, PAIR);
+    bf_credentials_unref(box->credentials);
+    box->credentials = NULL;
+    return 0;
+}
+
+/* pair:key_id(), as client:key_id(). */
+static int pair_key_id(lua_State *L) {
+    struct pair_box *box = luaL_checkudata(L, 1, PAIR);
+    return push_key_id(L, box->credentials);
+}
+
+struct bf_credentials *bf_check_pair(lua_State *L, int arg) {
+    struct pair_box *box = luaL_checkudata(L, arg, PAIR);
+    return box->credentials;
+}
+
+/* client:is_closed() */
+static int client_is_closed(lua_State *L) {
+    lua_pushboolean(L, bf_check_client(L)->closed);
+    return 1;
+}
+
+/* client:close(): wipes the credentials; again does nothing. */
+static int client_close(lua_State *L) {
+    struct bf_client *client = to_box(L)->client;
+    if (client)
+        bf_client_close(client);
+    return 0;
+}
+
+/* Calls that are under way go on; what is left of the secret goes with the
+ * last of them. */
+static int client_gc(lua_State *L) {
+    struct client_box *box = to_box(L);
+    struct bf_client *client = box->client;
+    box->client = NULL;
+    bf_client_unref(client);
+    return 0;
+}
+
+static int client_tostring(lua_State *L) {
+    struct bf_client *client = to_box(L)->client;
+    lua_pushfstring(L, "%s (%s)", CLIENT,
+                    !client || client->closed ? "closed" : client->base_url);
+    return 1;
+}
+
+static const luaL_Reg client_methods[] = {
+    {"set_credentials", client_set_credentials},
+    {"use",             client_use            },
+    {"has_credentials", client_has_credentials},
+    {"holds",           client_holds          },
+    {"key_id",          client_key_id         },
+    {"pair",            client_pair           },
+    {"is_closed",       client_is_closed      },
+    {"close",           client_close          },
+    {NULL,              NULL                  },
+};
+
+static const luaL_Reg client_metamethods[] = {
+    {"__gc",       client_gc      },
+    {"__close",    client_close   },
+    {"__tostring", client_tostring},
+    {NULL,         NULL           },
+};
+
+static const luaL_Reg pair_methods[] = {
+    {"key_id", pair_key_id},
+    {"drop",   pair_drop  },
+    {NULL,     NULL       },
+};
+
+static const luaL_Reg pair_metamethods[] = {
+    {"__gc", pair_drop},
+    {NULL,   NULL     },
+};
+
+void bf_register_client(lua_State *L) {
+    bf_newtype(L, PAIR, pair_methods, pair_metamethods);
+    bf_newtype(L, CLIENT, client_methods, client_metamethods);
+}

@@ -1,0 +1,403 @@
+/* The Lua types bitfront.decimal, an exact number that never changes, and
+ * bitfront.sum, a running total for long columns of them. */
+#include "lua/decimal.h"
+
+#include "lua/compat.h"
+#include "money/decimal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DECIMAL "bitfront.decimal"
+#define SUM "bitfront.sum"
+
+typedef enum bf_decimal_result result;
+
+/* Both are made empty and given their metatable before they acquire: what an
+ * error leaves behind, __gc frees. */
+struct sum {
+    struct bf_decimal total;
+    struct bf_decimal box; /* scratch, kept for its memory */
+};
+
+static int raise_memory(lua_State *L) {
+    return luaL_error(L, "not enough memory for a decimal");
+}
+
+/* Pushes a decimal, which is 0. */
+static struct bf_decimal *prep_decimal(lua_State *L) {
+    struct bf_decimal *box = bf_newuserdata(L, sizeof *box);
+    box->coefficient = NULL;
+    bf_settype(L, DECIMAL);
+    if (bf_decimal_init(box) != BF_DECIMAL_OK)
+        raise_memory(L);
+    return box;
+}
+
+/* ---- from what Lua has ---- */
+
+/* Pushes the start of the string at `index` in quotes, safe for a log. */
+static void push_excerpt(lua_State *L, int index) {
+    char shown[36];
+    size_t len, n = 0;
+    const char *text = lua_tolstring(L, index, &len);
+    for (; n < len && n < 32; n++)
+        shown[n] = text[n];
+    for (size_t i = 0; i < n; i++)
+        if (shown[i] < ' ' || shown[i] > '~')
+            shown[i] = '?';
+    snprintf(shown + n, sizeof shown - n, "%s", len > n ? "..." : "");
+    lua_pushfstring(L, "\"%s\"", shown);
+}
+
+/* Pushes what is wrong with the value at `index`. */
+static void push_complaint(lua_State *L, int index, result outcome) {
+    if (lua_type(L, index) == LUA_TNUMBER) {
+        lua_pushliteral(L, "not a finite number");
+    } else if (lua_type(L, index) != LUA_TSTRING) {
+        lua_pushfstring(L, "number expected, got %s", luaL_typename(L, index));
+    } else {
+        push_excerpt(L, index);
+        lua_pushfstring(L,
+                        outcome == BF_DECIMAL_SYNTAX
+                            ? "not a number: %s"
+                            : "more than 1000 digits, or an exponent "
+                              "beyond 400: %s",
+                        lua_tostring(L, -1));
+        lua_remove(L, -2);
+    }
+}
+
+static result from_number(lua_State *L, int index, struct bf_decimal *to) {
+#if LUA_VERSION_NUM >= 503
+    if (lua_isinteger(L, index))
+        return bf_decimal_from_integer(to, lua_tointeger(L, index));
+#endif
+    return bf_decimal_from_double(to, (double)lua_tonumber(L, index));
+}
+
+/* Sets `to` from a number or a string. */
+static result convert(lua_State *L, int index, struct bf_decimal *to) {
+    size_t len;
+    const char *text;
+    if (lua_type(L, index) == LUA_TNUMBER)
+        return from_number(L, index, to);
+    if (lua_type(L, index) != LUA_TSTRING)
+        return BF_DECIMAL_SYNTAX;
+    text = lua_tolstring(L, index, &len);
+    return bf_decimal_from_text(to, text, len);
+}
+
+/* The decimal at `index`, or NULL. */
+static struct bf_decimal *test_decimal(lua_State *L, int index) {
+    return bf_testudata(L, index, DECIMAL);
+}
+
+/* The same, with its number: one that __gc has seen raises. */
+static const struct bf_decimal *check_open(lua_State *L,
+                                           struct bf_decimal *box) {
+    if (!box->coefficient)
+        luaL_error(L, "the decimal is gone");
+    return box;
+}
+
+/* decimal(value): the decimal, or nil and a message */
+static int new_decimal(lua_State *L) {
+    struct bf_decimal *box;
+    result outcome;
+    lua_settop(L, 1);
+    if (test_decimal(L, 1))
+        return 1;
+    box = prep_decimal(L);
+    outcome = convert(L, 1, box);
+    if (outcome == BF_DECIMAL_OK)
+        return 1;
+    if (outcome == BF_DECIMAL_MEMORY)
+        return raise_memory(L);
+    lua_pushnil(L);
+    push_complaint(L, 1, outcome);
+    return 2;
+}
+
+bool bf_push_decimal(lua_State *L, const char *text, size_t len) {
+    struct bf_decimal *box = prep_decimal(L);
+    result outcome = bf_decimal_from_text(box, text, len);
+    if (outcome == BF_DECIMAL_OK)
+        return true;
+    if (outcome == BF_DECIMAL_MEMORY)
+        raise_memory(L);
+    lua_pop(L, 1);
+    lua_pushliteral(L, "more than 1000 digits, or an exponent beyond 400");
+    return false;
+}
+
+/* ---- operators ---- */
+
+/* The operand at `index`; another number is replaced by its decimal. */
+static const struct bf_decimal *check_operand(lua_State *L, int index) {
+    struct bf_decimal *box = test_decimal(L, index);
+    result outcome;
+    if (box)
+        return check_open(L, box);
+    box = prep_decimal(L);
+    outcome = convert(L, index, box);
+    if (outcome == BF_DECIMAL_MEMORY)
+        raise_memory(L);
+    if (outcome != BF_DECIMAL_OK) {
+        push_complaint(L, index, outcome);
+        luaL_error(L, "%s", lua_tostring(L, -1));
+    }
+    lua_replace(L, index);
+    return box;
+}
+
+/* The decimal that methods are called on. */
+static const struct bf_decimal *check_self(lua_State *L) {
+    return check_open(L, luaL_checkudata(L, 1, DECIMAL));
+}
+
+/* Returns the decimal on top, unless it did not come to be. */
+static int give(lua_State *L, result outcome) {
+    if (outcome == BF_DECIMAL_MEMORY)
+        return raise_memory(L);
+    if (outcome != BF_DECIMAL_OK)
+        return luaL_error(L, "the result has more than 1000 digits, "
+                             "or an exponent beyond 400");
+    return 1;
+}
+
+typedef result operation(struct bf_decimal *, const struct bf_decimal *,
+                         const struct bf_decimal *);
+
+static int calculate(lua_State *L, operation *operate) {
+    const struct bf_decimal *a = check_operand(L, 1);
+    const struct bf_decimal *b = check_operand(L, 2);
+    return give(L, operate(prep_decimal(L), a, b));
+}
+
+static int decimal_add(lua_State *L) {
+    return calculate(L, bf_decimal_add);
+}
+
+static int decimal_sub(lua_State *L) {
+    return calculate(L, bf_decimal_subtract);
+}
+
+static int decimal_mul(lua_State *L) {
+    return calculate(L, bf_decimal_multiply);
+}
+
+static int decimal_unm(lua_State *L) {
+    const struct bf_decimal *a = check_self(L);
+    struct bf_decimal *to = prep_decimal(L);
+    result outcome = bf_decimal_copy(to, a);
+    BN_set_negative(to->coefficient, !BN_is_negative(to->coefficient));
+    return give(L, outcome);
+}
+
+static int compare(lua_State *L) {
+    int order = 0;
+    const struct bf_decimal *a = check_operand(L, 1);
+    const struct bf_decimal *b = check_operand(L, 2);
+    if (bf_decimal_compare(a, b, &order) != BF_DECIMAL_OK)
+        raise_memory(L);
+    return order;
+}
+
+static int decimal_eq(lua_State *L) {
+    bool both = test_decimal(L, 1) && test_decimal(L, 2);
+    lua_pushboolean(L, both && compare(L) == 0);
+    return 1;
+}
+
+static int decimal_lt(lua_State *L) {
+    lua_pushboolean(L, compare(L) < 0);
+    return 1;
+}
+
+static int decimal_le(lua_State *L) {
+    lua_pushboolean(L, compare(L) <= 0);
+    return 1;
+}
+
+/* ---- text and methods ---- */
+
+static int decimal_tostring(lua_State *L) {
+    char plain[BF_DECIMAL_TEXT];
+    size_t len = bf_decimal_to_text(check_self(L), plain);
+    if (len == 0)
+        return raise_memory(L);
+    lua_pushlstring(L, plain, len);
+    return 1;
+}
+
+/* Replaces a decimal at `index` by its text; leaves anything else. */
+static void to_text(lua_State *L, int index) {
+    if (!test_decimal(L, index))
+        return;
+    lua_pushcfunction(L, decimal_tostring);
+    lua_pushvalue(L, index);
+    lua_call(L, 1, 1);
+    lua_replace(L, index);
+}
+
+static int decimal_concat(lua_State *L) {
+    to_text(L, 1);
+    to_text(L, 2);
+    luaL_checkstring(L, 1);
+    luaL_checkstring(L, 2);
+    lua_concat(L, 2);
+    return 1;
+}
+
+/* :to_number(): the nearest double */
+static int decimal_to_number(lua_State *L) {
+    double value = 0;
+    if (bf_decimal_to_double(check_self(L), &value) != BF_DECIMAL_OK)
+        return raise_memory(L);
+    lua_pushnumber(L, value);
+    return 1;
+}
+
+static enum bf_decimal_mode check_mode(lua_State *L, int index) {
+    static const char *const names[] = {"down", "half_even", "up", NULL};
+    const char *name = luaL_optstring(L, index, "down");
+    for (int i = 0; names[i]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (enum bf_decimal_mode)i;
+    luaL_argerror(L, index, "\"down\", \"half_even\" or \"up\" expected");
+    return BF_DECIMAL_DOWN;
+}
+
+/* :round(places, mode) */
+static int decimal_round(lua_State *L) {
+    const struct bf_decimal *a = check_self(L);
+    lua_Number places = luaL_checknumber(L, 2);
+    enum bf_decimal_mode mode = check_mode(L, 3);
+    luaL_argcheck(L,
+                  places >= 0 && places <= BF_DECIMAL_EXPONENT &&
+                      floor((double)places) == places,
+                  2, "a whole number of places from 0 to 400 expected");
+    return give(L, bf_decimal_round(prep_decimal(L), a, (int)places, mode));
+}
+
+static int decimal_is_zero(lua_State *L) {
+    lua_pushboolean(L, bf_decimal_sign(check_self(L)) == 0);
+    return 1;
+}
+
+static int decimal_sign(lua_State *L) {
+    lua_pushinteger(L, bf_decimal_sign(check_self(L)));
+    return 1;
+}
+
+static int decimal_gc(lua_State *L) {
+    bf_decimal_free(luaL_checkudata(L, 1, DECIMAL));
+    return 0;
+}
+
+static const luaL_Reg decimal_methods[] = {
+    {"to_number", decimal_to_number},
+    {"round",     decimal_round    },
+    {"is_zero",   decimal_is_zero  },
+    {"sign",      decimal_sign     },
+    {NULL,        NULL             }
+};
+
+static const luaL_Reg decimal_metamethods[] = {
+    {"__add",      decimal_add     },
+    {"__sub",      decimal_sub     },
+    {"__mul",      decimal_mul     },
+    {"__unm",      decimal_unm     },
+    {"__eq",       decimal_eq      },
+    {"__lt",       decimal_lt      },
+    {"__le",       decimal_le      },
+    {"__tostring", decimal_tostring},
+    {"__concat",   decimal_concat  },
+    {"__gc",       decimal_gc      },
+    {NULL,         NULL            }
+};
+
+/* ---- bitfront.sum ---- */
+
+/* sum(): a total that starts at 0 */
+static int new_sum(lua_State *L) {
+    struct sum *sum = bf_newuserdata(L, sizeof *sum);
+    sum->total.coefficient = sum->box.coefficient = NULL;
+    bf_settype(L, SUM);
+    if (bf_decimal_init(&sum->total) != BF_DECIMAL_OK ||
+        bf_decimal_init(&sum->box) != BF_DECIMAL_OK)
+        return raise_memory(L);
+    return 1;
+}
+
+static struct sum *check_sum(lua_State *L) {
+    struct sum *sum = luaL_checkudata(L, 1, SUM);
+    check_open(L, &sum->box);
+    return sum;
+}
+
+/* :add(value): true, or nil and a message */
+static int sum_add(lua_State *L) {
+    struct sum *sum = check_sum(L);
+    const struct bf_decimal *more = test_decimal(L, 2);
+    result outcome = BF_DECIMAL_OK;
+    if (!more) {
+        outcome = convert(L, 2, &sum->box);
+        more = &sum->box;
+    } else if (!more->coefficient) {
+        return luaL_error(L, "the decimal is gone");
+    }
+    if (outcome == BF_DECIMAL_OK)
+        outcome = bf_decimal_accumulate(&sum->total, more, &sum->box);
+    if (outcome == BF_DECIMAL_MEMORY)
+        return raise_memory(L);
+    if (outcome == BF_DECIMAL_OK) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    push_complaint(L, 2, outcome);
+    return 2;
+}
+
+/* :total(): what was added, as a decimal */
+static int sum_total(lua_State *L) {
+    struct sum *sum = check_sum(L);
+    struct bf_decimal *to = prep_decimal(L);
+    result outcome = bf_decimal_copy(to, &sum->total);
+    if (outcome == BF_DECIMAL_OK)
+        outcome = bf_decimal_check(to);
+    return give(L, outcome);
+}
+
+static int sum_gc(lua_State *L) {
+    struct sum *sum = luaL_checkudata(L, 1, SUM);
+    bf_decimal_free(&sum->total);
+    bf_decimal_free(&sum->box);
+    return 0;
+}
+
+static const luaL_Reg sum_methods[] = {
+    {"add",   sum_add  },
+    {"total", sum_total},
+    {NULL,    NULL     }
+};
+
+static const luaL_Reg sum_metamethods[] = {
+    {"__gc", sum_gc},
+    {NULL,   NULL  }
+};
+
+static const luaL_Reg functions[] = {
+    {"decimal", new_decimal},
+    {"sum",     new_sum    },
+    {NULL,      NULL       }
+};
+
+void bf_add_decimal(lua_State *L) {
+    bf_newtype(L, DECIMAL, decimal_methods, decimal_metamethods);
+    bf_newtype(L, SUM, sum_methods, sum_metamethods);
+    bf_setfuncs(L, functions);
+}

@@ -1,0 +1,194 @@
+#include "lua/result.h"
+
+#include "money/amount.h"
+#include "lua/compat.h"
+#include "lua/decimal.h"
+#include "lua/text.h"
+#include "http/request.h"
+
+static void set_string(lua_State *L, const char *key, const char *value) {
+    if (!value)
+        return;
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, key);
+}
+
+static void set_integer(lua_State *L, const char *key, int64_t value) {
+    bf_pushinteger(L, value);
+    lua_setfield(L, -2, key);
+}
+
+/* ---- strings of the server ---- */
+
+static void push_string(lua_State *L, const struct bf_string *string) {
+    char *decoded;
+    if (!string->escaped) {
+        lua_pushlstring(L, string->text, string->len);
+        return;
+    }
+    decoded = bf_newuserdata(L, string->len + 1);
+    lua_pushlstring(L, decoded, bf_string_decode(string, decoded));
+    lua_remove(L, -2); /* the scratch */
+}
+
+/* ---- a reply ---- */
+
+/* The reader has checked that the amount is in range. */
+static void push_amount(lua_State *L, struct bf_span amount,
+                        enum bf_amounts amounts) {
+    double number = 0;
+    if (amounts == BF_AS_STRING) {
+        lua_pushlstring(L, amount.text, amount.len);
+    } else if (amounts == BF_AS_DECIMAL) {
+        (void)bf_push_decimal(L, amount.text, amount.len);
+    } else {
+        (void)bf_amount_to_double(amount.text, amount.len, &number);
+        lua_pushnumber(L, number);
+    }
+}
+
+/* The three names stay on the stack while the records are made: setting a
+ * field by a name that is there already saves looking it up each time. */
+static void push_balances(lua_State *L, const struct bf_reply *reply,
+                          enum bf_amounts amounts) {
+    int names = lua_gettop(L) + 1;
+    luaL_checkstack(L, 12, "balances");
+    lua_pushliteral(L, "currency");
+    lua_pushliteral(L, "balance");
+    lua_pushliteral(L, "availableBalance");
+    lua_createtable(L, (int)reply->count, 0);
+    for (size_t i = 0; i < reply->count; i++) {
+        const struct bf_balance *balance = &reply->balances[i];
+        lua_createtable(L, 0, 3);
+        lua_pushvalue(L, names);
+        push_string(L, &balance->currency);
+        lua_rawset(L, -3);
+        lua_pushvalue(L, names + 1);
+        push_amount(L, balance->balance, amounts);
+        lua_rawset(L, -3);
+        lua_pushvalue(L, names + 2);
+        push_amount(L, balance->available, amounts);
+        lua_rawset(L, -3);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_replace(L, names);
+    lua_settop(L, names);
+}
+
+static void push_info(lua_State *L, const struct bf_transfer *t,
+                      const struct bf_reply *reply) {
+    if (!reply->has_time && !reply->has_code) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_createtable(L, 0, 8);
+    if (reply->has_zone) {
+        bf_push_clean_string(L, &reply->zone);
+        lua_setfield(L, -2, "timezone");
+    }
+    if (reply->has_time)
+        set_integer(L, "responseTime", reply->response_time);
+    if (reply->has_code)
+        set_integer(L, "statusCode", reply->status_code);
+    if (reply->has_message) {
+        bf_push_clean_string(L, &reply->message);
+        lua_setfield(L, -2, "statusMessage");
+    }
+    set_integer(L, "http_status", t->head.status);
+}
+
+/* ---- a failure ---- */
+
+static void push_error(lua_State *L, const struct bf_error *error) {
+    lua_createtable(L, 0, 8);
+    set_string(L, "kind", bf_kind_name(error->kind));
+    set_string(L, "code", error->code);
+    bf_push_clean(L, error->text, strlen(error->text));
+    lua_setfield(L, -2, "message");
+}
+
+int bf_push_error(lua_State *L, const struct bf_error *error) {
+    lua_pushnil(L);
+    push_error(L, error);
+    return 2;
+}
+
+int bf_push_done(lua_State *L, bool done, const struct bf_error *error) {
+    if (!done)
+        return bf_push_error(L, error);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* The exchange's own words for it. Which kind a code is, is Lua's table. */
+static void add_refusal(lua_State *L, const struct bf_reply *reply) {
+    set_integer(L, "code", reply->status_code);
+    if (!reply->has_message)
+        return;
+    bf_push_clean_string(L, &reply->message);
+    lua_setfield(L, -2, "message");
+}
+
+/* Did a connection kept from an earlier call break before a reply began? The
+ * server had most likely closed it before. */
+static bool was_stale(const struct bf_transfer *t) {
+    return t->error.kind == BF_NETWORK && t->ready && t->reused &&
+           t->head.bytes == 0;
+}
+
+static void push_failure(lua_State *L, const struct bf_transfer *t,
+                         const struct bf_reply *reply) {
+    long retry_after = bf_head_retry_after(&t->head);
+    push_error(L, &t->error);
+    if (t->error.kind == BF_API)
+        add_refusal(L, reply);
+    if (t->head.status)
+        set_integer(L, "http_status", t->head.status);
+    if (reply->has_time)
+        set_integer(L, "response_time", reply->response_time);
+    if (retry_after >= 0)
+        set_integer(L, "retry_after", retry_after);
+    if (was_stale(t)) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "stale");
+    }
+}
+
+/* ---- the outcome ---- */
+
+static void push_value(lua_State *L, const struct bf_transfer *t,
+                       const struct bf_reply *reply, enum bf_expect expect,
+                       enum bf_amounts amounts) {
+    if (expect == BF_BALANCES)
+        push_balances(L, reply, amounts);
+    else if (reply->has_data)
+        lua_pushlstring(L, reply->data.text, reply->data.len);
+    else
+        lua_pushlstring(L, t->body, t->body_len);
+}
+
+static void push_times(lua_State *L, const struct bf_transfer *t) {
+    if (t->sent > 0)
+        lua_pushnumber(L, t->sent);
+    else
+        lua_pushnil(L);
+    if (t->replied > 0)
+        lua_pushnumber(L, t->replied - t->sent);
+    else
+        lua_pushnil(L);
+}
+
+int bf_push_outcome(lua_State *L, const struct bf_transfer *t,
+                    enum bf_expect expect, enum bf_amounts amounts) {
+    const struct bf_reply *reply = &t->reply;
+    if (t->error.kind == BF_OK) {
+        push_value(L, t, reply, expect, amounts);
+        lua_pushnil(L);
+    } else {
+        lua_pushnil(L);
+        push_failure(L, t, reply);
+    }
+    push_info(L, t, reply);
+    push_times(L, t);
+    return 5;
+}

@@ -1,0 +1,147 @@
+#include "lua/text.h"
+
+#include "lua/compat.h"
+#include "auth/redact.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+
+#define SHOWN_MAX 512  /* bytes of the server's words in a message */
+#define LOOKED_AT 2048 /* of which these are looked through for credentials */
+
+/* ---- what is not to be seen ---- */
+
+/* Characters that steer a terminal, change the order of what is read or show
+ * nothing: C0, DEL, C1, line separators, directions, and what Unicode calls
+ * default-ignorable. First and last, ascending. */
+static const struct {
+    long first, last;
+} hidden[] = {
+    {0x00,    0x1F   },
+    {0x7F,    0x9F   },
+    {0xAD,    0xAD   },
+    {0x34F,   0x34F  },
+    {0x61C,   0x61C  },
+    {0x115F,  0x1160 },
+    {0x17B4,  0x17B5 },
+    {0x180B,  0x180F },
+    {0x200B,  0x200F },
+    {0x2028,  0x202E },
+    {0x2060,  0x206F },
+    {0x3164,  0x3164 },
+    {0xFE00,  0xFE0F },
+    {0xFEFF,  0xFEFF },
+    {0xFFA0,  0xFFA0 },
+    {0xFFF0,  0xFFFB },
+    {0x1BCA0, 0x1BCA3},
+    {0x1D173, 0x1D17A},
+    {0xE0000, 0xE0FFF},
+};
+
+static bool is_hidden(long code) {
+    size_t i = 0;
+    if (code >= ' ' && code < 0x7F)
+        return false;
+    while (i < sizeof hidden / sizeof *hidden && code > hidden[i].last)
+        i++;
+    return i < sizeof hidden / sizeof *hidden && code >= hidden[i].first;
+}
+
+/* The character at `at`, whose `*len` bytes are UTF-8; -1 and one byte for what
+ * is not. */
+static long next_char(const char *at, const char *end, size_t *len) {
+    const unsigned char *u = (const unsigned char *)at;
+    long code;
+    *len = *u < 0x80 ? 1 : bf_utf8_length(at, end);
+    if (*len == 0) {
+        *len = 1;
+        return -1;
+    }
+    code = *len == 1 ? *u : *u & (0x7F >> *len);
+    for (size_t i = 1; i < *len; i++)
+        code = code << 6 | (u[i] & 0x3F);
+    return code;
+}
+
+static void add_hidden(luaL_Buffer *buffer, long code, bool json) {
+    char text[16];
+    if (json && code > 0xFFFF) { /* JSON has the halves of a surrogate pair */
+        add_hidden(buffer, 0xD7C0 + (code >> 10), json);
+        code = 0xDC00 | (code & 0x3FF);
+    }
+    (void)snprintf(text, sizeof text,
+                   json           ? "\\u%04lx"
+                   : code < 0x100 ? "\\x%02lX"
+                                  : "\\u{%04lX}",
+                   (unsigned long)code);
+    luaL_addstring(buffer, text);
+}
+
+/* Pushes the text with what is hidden written out; with `json` as JSON does. */
+static void push_visible(lua_State *L, const char *text, size_t len,
+                         bool json) {
+    const char *end = text + len, *seen = text;
+    size_t step;
+    luaL_Buffer buffer;
+    luaL_buffinit(L, &buffer);
+    for (const char *at = text; at < end; at += step) {
+        long code = next_char(at, end, &step);
+        if (code >= 0 && !is_hidden(code))
+            continue;
+        luaL_addlstring(&buffer, seen, (size_t)(at - seen));
+        add_hidden(&buffer, code < 0 ? (unsigned char)*at : code, json);
+        seen = at + step;
+    }
+    luaL_addlstring(&buffer, seen, (size_t)(end - seen));
+    luaL_pushresult(&buffer);
+}
+
+/* ---- texts from outside ---- */
+
+void bf_push_clean(lua_State *L, const char *text, size_t len) {
+    char *copy = bf_newuserdata(L, 2 * len + 1);
+    memcpy(copy, text, len);
+    push_visible(L, copy, bf_redact(copy, len, copy + len), false);
+    lua_remove(L, -2); /* the scratch */
+}
+
+/* Struck out before it is cut: a cut could leave half of a secret behind. */
+void bf_push_clean_string(lua_State *L, const struct bf_string *string) {
+    size_t max = string->len < LOOKED_AT ? string->len : LOOKED_AT;
+    char *text = bf_newuserdata(L, string->len + max + 1);
+    size_t len = bf_string_decode(string, text);
+    if (len > max)
+        OPENSSL_cleanse(text + max, len - max);
+    len = bf_redact(text, len < max ? len : max, text + string->len);
+    push_visible(L, text, bf_utf8_cut(text, len, SHOWN_MAX), false);
+    lua_remove(L, -2);
+}
+
+/* ---- for Lua ---- */
+
+/* core.clean(text): what may be in a message. */
+static int core_clean(lua_State *L) {
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    bf_push_clean(L, text, len);
+    return 1;
+}
+
+/* core.escape(text, json): data that is to be shown, with what is hidden
+ * written out; with `json` as JSON does. */
+static int core_escape(lua_State *L) {
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    push_visible(L, text, len, lua_toboolean(L, 2));
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"clean",  core_clean },
+    {"escape", core_escape},
+    {NULL,     NULL       },
+};
+
+void bf_add_text(lua_State *L) {
+    bf_setfuncs(L, functions);
+}

@@ -1,0 +1,383 @@
+/*
+ * amount.c: doubles from decimal text and back, exactly.
+ *
+ * All of it is integer arithmetic: neither the locale, the rounding mode nor
+ * the width of the FPU's registers can change a digit. Ordinary amounts take
+ * a path of 64-bit integers; the rest is decided by a big integer of fixed
+ * size, large enough for any double.
+ */
+#include "money/amount.h"
+#include "money/bigint.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define MANTISSA_BITS 52
+#define INFINITY_BITS ((uint64_t)0x7ff << MANTISSA_BITS)
+
+/* The largest power of five below 2^63. */
+#define MOST_FIVES 27
+
+/* Digits are added to a 64-bit head while it is below this. */
+#define HEAD_FULL 1000000000000000000U
+
+/*
+ * The midpoint between two doubles has at most 767 significant digits: past
+ * the 19 of the head and these, only "is there anything more" matters.
+ */
+#define MOST_TAIL_DIGITS 750
+
+/* Beyond any exponent that a text of sane length could make up for. */
+#define EXPONENT_CAP 1000000000000000
+
+static int leading_zeros(uint64_t x) {
+    return __builtin_clzll(x);
+}
+
+/* ----------------------------------------------------- text to double -- */
+
+/* A text taken apart: its value is head * 10^exponent, and the tail. */
+struct number {
+    uint64_t head; /* the first 19 significant digits, or all of them */
+    int64_t exponent;
+    const char *tail; /* the digits after the head, maybe with a point */
+    const char *last; /* the last of them that is not 0; NULL if none is */
+};
+
+/* The value of a digit; of any other character, something above 9. */
+static unsigned digit_of(char c) {
+    return (unsigned)(unsigned char)c - '0';
+}
+
+/* Takes the digits at `p` into the head; returns where it stopped. */
+static const char *take_head(struct number *n, const char *p, const char *end) {
+    uint64_t head = n->head;
+    unsigned digit;
+    for (; p < end && head < HEAD_FULL && (digit = digit_of(*p)) <= 9; p++)
+        head = head * 10 + digit;
+    n->head = head;
+    n->tail = p;
+    return p;
+}
+
+/* Looks at the digits at `p`, after the head; returns where they end. */
+static const char *take_tail(struct number *n, const char *p, const char *end) {
+    for (; p < end && digit_of(*p) <= 9; p++)
+        if (*p != '0')
+            n->last = p;
+    return p;
+}
+
+/* The exponent at `p`, after its "e"; stays finite however long it is. */
+static int64_t take_exponent(const char *p, const char *end) {
+    int64_t value = 0;
+    bool negative = p < end && *p == '-';
+    if (p < end && (*p == '-' || *p == '+'))
+        p++;
+    for (; p < end && value < EXPONENT_CAP; p++)
+        value = value * 10 + digit_of(*p);
+    return negative ? -value : value;
+}
+
+static void take_number(struct number *n, const char *p, const char *end) {
+    const char *start;
+    n->head = 0;
+    n->last = NULL;
+    start = take_head(n, p, end);
+    p = take_tail(n, start, end);
+    n->exponent = p - start;
+    if (p < end && *p == '.') {
+        start = p + 1;
+        p = n->head < HEAD_FULL ? take_head(n, start, end) : start;
+        n->exponent -= p - start;
+        p = take_tail(n, p, end);
+    }
+    if (p < end)
+        n->exponent += take_exponent(p + 1, end);
+}
+
+/*
+ * Rounds q * 2^(power - 63), to which `rest` says there is a little more, to
+ * the bits of a double. The top bit of `q` is set. Returns false where that
+ * overflows or leaves zero.
+ */
+static bool pack(uint64_t q, bool rest, int power, uint64_t *bits) {
+    int drop = 63 - MANTISSA_BITS;
+    uint64_t half, below, m;
+    if (power < -1022)
+        drop += -1022 - power; /* subnormal: fewer bits are kept */
+    if (power > 1023 || drop > 64)
+        return false;
+    half = (uint64_t)1 << (drop - 1);
+    below = q & (2 * half - 1);
+    m = drop < 64 ? q >> drop : 0;
+    if (below > half || (below == half && (rest || (m & 1) != 0)))
+        m++;
+    if (power >= -1022) /* the leading one of m adds the 1 to the exponent */
+        m += (uint64_t)(power + 1022) << MANTISSA_BITS;
+    *bits = m;
+    return m > 0 && m < INFINITY_BITS;
+}
+
+/* `head`, not zero, times 2^power */
+static bool convert_integer(uint64_t head, int power, uint64_t *bits) {
+    int shift = leading_zeros(head);
+    return pack(head << shift, false, 63 - shift + power, bits);
+}
+
+/*
+ * `head`, not zero, divided by `five` and times 2^power. A long division:
+ * after every step the quotient and the remainder are exact, so that the
+ * rounding in pack() is the only one.
+ */
+static bool convert_quotient(uint64_t head, uint64_t five, int power,
+                             uint64_t *bits) {
+    int shift = leading_zeros(head);
+    uint64_t q = (head << shift) / five;
+    uint64_t rest = (head << shift) % five;
+    power += 63 - shift;
+    while ((shift = leading_zeros(q)) > 0) {
+        int room = leading_zeros(rest | 1); /* at least 1: five < 2^63 */
+        if (shift > room)
+            shift = room;
+        q = q << shift | (rest << shift) / five;
+        rest = (rest << shift) % five;
+        power -= shift;
+    }
+    return pack(q, rest != 0, power, bits);
+}
+
+/*
+ * The bits of head * 10^exponent, where 64-bit integers can tell them;
+ * returns false where they cannot. Nearly every amount ends here.
+ */
+static bool convert_small(uint64_t head, int64_t exponent, uint64_t *bits) {
+    uint64_t five = 1;
+    int power = (int)exponent;
+    if (exponent > MOST_FIVES || exponent < -MOST_FIVES)
+        return false;
+    for (int i = power < 0 ? -power : power; i > 0; i--)
+        five *= 5;
+    if (power < 0)
+        return convert_quotient(head, five, power, bits);
+    if (head > UINT64_MAX / five)
+        return false;
+    return convert_integer(head * five, power, bits);
+}
+
+/* As convert_small; a tail does not matter where head + 1 gives the same. */
+static bool convert_quickly(const struct number *n, uint64_t *bits) {
+    uint64_t above;
+    if (!convert_small(n->head, n->exponent, bits))
+        return false;
+    if (n->last == NULL)
+        return true;
+    return convert_small(n->head + 1, n->exponent, &above) && above == *bits;
+}
+
+/* Makes `a` all digits of `n` that can matter; returns their exponent. */
+static int take_big(const struct number *n, struct bf_big *a) {
+    int taken = 0;
+    bf_big_set(a, n->head);
+    if (n->last == NULL)
+        return (int)n->exponent;
+    for (const char *p = n->tail; p <= n->last; p++) {
+        if (*p == '.')
+            continue;
+        if (++taken > MOST_TAIL_DIGITS) {
+            bf_big_muladd(a, 10, 1); /* stands for all up to the last */
+            break;
+        }
+        bf_big_muladd(a, 10, digit_of(*p));
+    }
+    return (int)n->exponent - taken;
+}
+
+/* The bits of any number, one bit of the quotient at a time. */
+static bool convert_big(const struct number *n, uint64_t *bits) {
+    struct bf_big a, b;
+    uint64_t q = 0;
+    int power, shift;
+    if (n->exponent > 309 || n->exponent < -344) /* head is 1 to 10^19 */
+        return false;
+    power = take_big(n, &a);
+    bf_big_set(&b, 1);
+    bf_big_mul_pow5(power < 0 ? &b : &a, power < 0 ? -power : power);
+    shift = bf_big_bits(&a) - bf_big_bits(&b);
+    bf_big_shift_left(shift < 0 ? &a : &b, shift < 0 ? -shift : shift);
+    if (bf_big_compare(&a, &b) < 0) {
+        bf_big_shift_left(&a, 1);
+        shift--;
+    } /* now b <= a < 2b */
+    for (int i = 0; i < 64; i++) {
+        q <<= 1;
+        if (bf_big_compare(&a, &b) >= 0) {
+            bf_big_subtract(&a, &b);
+            q |= 1;
+        }
+        bf_big_shift_left(&a, 1);
+    }
+    return pack(q, a.size > 0, power + shift, bits);
+}
+
+bool bf_amount_to_double(const char *text, size_t len, double *out) {
+    struct number n;
+    uint64_t bits = 0;
+    bool negative = len > 0 && *text == '-';
+    take_number(&n, text + negative, text + len);
+    if (n.head != 0 && !convert_quickly(&n, &bits) && !convert_big(&n, &bits))
+        return false;
+    bits |= (uint64_t)negative << 63;
+    memcpy(out, &bits, sizeof *out);
+    return true;
+}
+
+/* ----------------------------------------------------- double to text -- */
+
+/*
+ * Both ways below are Steele and White's: draw digits until what has been
+ * drawn, as it is or with its last digit one up, reads back to the double.
+ * It does while it is nearer to the value than half the way to the next
+ * double, or just half the way where the double is even. Below a power of two
+ * that double is nearer by half.
+ */
+#define POWER_OF_TWO ((uint64_t)1 << MANTISSA_BITS)
+
+/* Room for a fraction that is multiplied by 10 in 64 bits. */
+#define MOST_PLACES 58
+
+/*
+ * The shortest digits of m / 2^places, with at most MOST_PLACES; their
+ * exponent is subtracted from *exponent. `m` has 53 bits: so a whole number
+ * reads back only to itself, and only the fraction needs looking at.
+ */
+static uint64_t draw_fixed(uint64_t m, int places, int *exponent) {
+    const int point = places + 2; /* a quarter of the gap is 1 */
+    const uint64_t one = (uint64_t)1 << point;
+    const uint64_t even = m % 2 == 0;
+    uint64_t above = 2, below = m == POWER_OF_TWO ? 1 : 2;
+    uint64_t drawn = m >> places, rest = m << 2 & (one - 1);
+    bool low = rest == 0, high = false;
+    while (!low && !high) {
+        above *= 10;
+        below *= 10;
+        rest *= 10;
+        drawn = drawn * 10 + (rest >> point);
+        rest &= one - 1;
+        low = rest < below + even;
+        high = rest + above + even > one;
+        --*exponent;
+    }
+    if (high && (!low || rest + drawn % 2 > one / 2))
+        drawn++;
+    return drawn;
+}
+
+/* What is left of the value, and of the way down, in units of 1 / scale. */
+struct digits {
+    struct bf_big value, scale, below;
+    int uneven; /* 1 where the way up is twice the way down, else 0 */
+    bool even;
+};
+
+/* The value is m * 2^power / 10^scale. */
+static void start_digits(struct digits *d, uint64_t m, int power, int scale) {
+    bf_big_set(&d->value, m);
+    bf_big_set(&d->below, 1);
+    bf_big_set(&d->scale, 1);
+    bf_big_shift_left(&d->value, 1 + d->uneven);
+    bf_big_shift_left(&d->scale, 1 + d->uneven);
+    bf_big_mul_pow5(&d->scale, scale > 0 ? scale : 0);
+    bf_big_mul_pow5(&d->value, scale < 0 ? -scale : 0);
+    bf_big_mul_pow5(&d->below, scale < 0 ? -scale : 0);
+    power -= scale;
+    bf_big_shift_left(&d->scale, power < 0 ? -power : 0);
+    bf_big_shift_left(&d->value, power > 0 ? power : 0);
+    bf_big_shift_left(&d->below, power > 0 ? power : 0);
+}
+
+/* Whether what has been drawn reads back as it is. */
+static bool is_low(const struct digits *d) {
+    return bf_big_compare(&d->value, &d->below) < (d->even ? 1 : 0);
+}
+
+/* Whether what has been drawn reads back with its last digit one up. */
+static bool is_high(const struct digits *d) {
+    struct bf_big reach;
+    bf_big_copy(&reach, &d->below);
+    bf_big_shift_left(&reach, d->uneven);
+    bf_big_add(&reach, &d->value);
+    return bf_big_compare(&reach, &d->scale) > (d->even ? -1 : 0);
+}
+
+/* Whether the last digit is nearer one up; where both are as near, if odd. */
+static bool is_nearer_up(const struct digits *d, bool odd) {
+    struct bf_big twice;
+    bf_big_copy(&twice, &d->value);
+    bf_big_shift_left(&twice, 1);
+    return bf_big_compare(&twice, &d->scale) > (odd ? -1 : 0);
+}
+
+static unsigned next_digit(struct digits *d) {
+    unsigned digit = 0;
+    bf_big_muladd(&d->value, 10, 0);
+    bf_big_muladd(&d->below, 10, 0);
+    for (; bf_big_compare(&d->value, &d->scale) >= 0; digit++)
+        bf_big_subtract(&d->value, &d->scale);
+    return digit;
+}
+
+/* floor(log10(2^power)) */
+static int log10_of_pow2(int power) {
+    return (power * 78913 + (400 << 18)) / (1 << 18) - 400;
+}
+
+/* As draw_fixed for any m * 2^power. */
+static uint64_t draw_any(uint64_t m, int power, struct digits *d,
+                         int *exponent) {
+    uint64_t drawn = 0;
+    bool low, high;
+    *exponent = 1 + log10_of_pow2(63 - leading_zeros(m) + power);
+    start_digits(d, m, power, *exponent);
+    if (is_high(d)) { /* the value is, or reads back as, 1 or more */
+        bf_big_muladd(&d->scale, 10, 0);
+        ++*exponent;
+    }
+    do {
+        drawn = drawn * 10 + next_digit(d);
+        low = is_low(d);
+        high = is_high(d);
+        --*exponent;
+    } while (!low && !high);
+    if (high && (!low || is_nearer_up(d, drawn % 2 != 0)))
+        drawn++;
+    return drawn;
+}
+
+static uint64_t draw(uint64_t m, int power, int *exponent) {
+    struct digits d;
+    bool subnormal = power == 0;
+    if (!subnormal)
+        m |= POWER_OF_TWO;
+    d.uneven = m == POWER_OF_TWO && power > 1;
+    d.even = m % 2 == 0;
+    power += subnormal - 1023 - MANTISSA_BITS;
+    if (power <= 0 && power >= -MOST_PLACES)
+        return draw_fixed(m, -power, exponent);
+    return draw_any(m, power, &d, exponent);
+}
+
+uint64_t bf_amount_shortest(double value, int *exponent) {
+    uint64_t bits, digits;
+    int power;
+    memcpy(&bits, &value, sizeof bits);
+    power = (int)(bits >> MANTISSA_BITS & 0x7ff);
+    bits &= POWER_OF_TWO - 1;
+    *exponent = 0;
+    if (power == 0 && bits == 0)
+        return 0;
+    digits = draw(bits, power, exponent);
+    for (; digits % 10 == 0; digits /= 10)
+        ++*exponent;
+    return digits;
+}

@@ -1,0 +1,435 @@
+/* A decimal is an integer and a power of ten. To add two, the one with the
+ * higher power is given the other's; BIGNUM does the rest. */
+#include "money/decimal.h"
+
+#include "money/amount.h"
+
+#include <math.h>
+#include <string.h>
+
+#define DIGITS_AT_ONCE 9 /* of ten, in a BN_ULONG of any size */
+
+/* 10^1000 has this many bits: fewer bits are fewer digits, more are more. */
+#define LIMIT_BITS 3322
+
+typedef enum bf_decimal_result result;
+
+/* What OpenSSL returns; it fails for want of memory only. */
+static result done(int ok) {
+    return ok ? BF_DECIMAL_OK : BF_DECIMAL_MEMORY;
+}
+
+static BN_ULONG ten_to(int power) {
+    BN_ULONG value = 1;
+    for (; power > 0; power--)
+        value *= 10;
+    return value;
+}
+
+/* a = a * 10^power */
+static int scale_up(BIGNUM *a, int power) {
+    for (; power > DIGITS_AT_ONCE; power -= DIGITS_AT_ONCE)
+        if (!BN_mul_word(a, ten_to(DIGITS_AT_ONCE)))
+            return 0;
+    return power <= 0 || BN_mul_word(a, ten_to(power));
+}
+
+result bf_decimal_init(struct bf_decimal *to) {
+    to->coefficient = BN_new();
+    to->exponent = 0;
+    return done(to->coefficient != NULL);
+}
+
+void bf_decimal_free(struct bf_decimal *decimal) {
+    BN_free(decimal->coefficient);
+    decimal->coefficient = NULL;
+}
+
+/* ---- from text ---- */
+
+/* A number's text taken apart. */
+struct parts {
+    const char *digits; /* the first that is not a leading zero, ... */
+    const char *end;    /* ... to here; a point may be among them */
+    size_t count;       /* of these digits */
+    size_t places;      /* all digits behind the point */
+    int exponent;
+    bool negative;
+};
+
+static bool is_digit(const char *p, const char *end) {
+    return p < end && *p >= '0' && *p <= '9';
+}
+
+/* Takes the digits at `p`; returns where they end. */
+static const char *take_digits(struct parts *n, const char *p,
+                               const char *end) {
+    for (; is_digit(p, end); p++) {
+        if (n->count == 0 && *p == '0')
+            continue;
+        if (n->count++ == 0)
+            n->digits = p;
+    }
+    n->end = p;
+    return p;
+}
+
+/* Takes the exponent at `p`; NULL where there is none. Beyond the limits it is
+ * just some number that is. */
+static const char *take_exponent(struct parts *n, const char *p,
+                                 const char *end) {
+    bool negative = p < end && *p == '-';
+    if (p < end && (*p == '-' || *p == '+'))
+        p++;
+    if (!is_digit(p, end))
+        return NULL;
+    for (; is_digit(p, end); p++)
+        if (n->exponent < 10 * BF_DECIMAL_EXPONENT)
+            n->exponent = n->exponent * 10 + (*p - '0');
+    if (negative)
+        n->exponent = -n->exponent;
+    return p;
+}
+
+/* Whether the text is a number of JSON's grammar; if so it is taken apart. */
+static bool take_apart(struct parts *n, const char *p, const char *end) {
+    const char *start;
+    memset(n, 0, sizeof *n);
+    n->negative = p < end && *p == '-';
+    start = p += n->negative;
+    p = take_digits(n, p, end);
+    if (p == start || (*start == '0' && p - start > 1))
+        return false;
+    if (p < end && *p == '.') {
+        start = p + 1;
+        p = take_digits(n, start, end);
+        n->places = (size_t)(p - start);
+        if (n->places == 0)
+            return false;
+    }
+    if (p < end && (*p == 'e' || *p == 'E'))
+        p = take_exponent(n, p + 1, end);
+    return p == end;
+}
+
+/* Told before a digit is converted; the longest text that passes has little
+ * more than 1,000 digits and 400 zeros. */
+static bool is_beyond_limits(const struct parts *n) {
+    int lowest = -BF_DECIMAL_EXPONENT;
+    if (n->count > BF_DECIMAL_DIGITS ||
+        n->places > BF_DECIMAL_DIGITS + 2 * BF_DECIMAL_EXPONENT ||
+        n->exponent > BF_DECIMAL_EXPONENT || n->exponent < lowest)
+        return true;
+    return n->count > 0 &&
+           (int)n->count - 1 + n->exponent - (int)n->places < lowest;
+}
+
+static result examine(struct parts *n, const char *text, size_t len) {
+    if (!take_apart(n, text, text + len))
+        return BF_DECIMAL_SYNTAX;
+    return is_beyond_limits(n) ? BF_DECIMAL_RANGE : BF_DECIMAL_OK;
+}
+
+result bf_decimal_check_text(const char *text, size_t len) {
+    struct parts n;
+    return examine(&n, text, len);
+}
+
+/* a = the digits, a few at once */
+static int convert_digits(BIGNUM *a, const struct parts *n) {
+    BN_ULONG chunk = 0;
+    int held = 0;
+    BN_zero(a);
+    for (const char *p = n->digits; n->count > 0 && p < n->end; p++) {
+        if (*p == '.')
+            continue;
+        chunk = chunk * 10 + (BN_ULONG)(*p - '0');
+        if (++held < DIGITS_AT_ONCE)
+            continue;
+        if (!BN_mul_word(a, ten_to(held)) || !BN_add_word(a, chunk))
+            return 0;
+        chunk = 0;
+        held = 0;
+    }
+    return BN_mul_word(a, ten_to(held)) && BN_add_word(a, chunk);
+}
+
+result bf_decimal_from_text(struct bf_decimal *to, const char *text,
+                            size_t len) {
+    struct parts n;
+    result outcome = examine(&n, text, len);
+    if (outcome != BF_DECIMAL_OK)
+        return outcome;
+    if (!convert_digits(to->coefficient, &n))
+        return BF_DECIMAL_MEMORY;
+    BN_set_negative(to->coefficient, n.negative);
+    to->exponent = n.exponent - (int)n.places;
+    return bf_decimal_check(to);
+}
+
+/* ---- from numbers ---- */
+
+static int set_uint64(BIGNUM *a, uint64_t value) {
+    return BN_set_word(a, (BN_ULONG)(value >> 32)) && BN_lshift(a, a, 32) &&
+           BN_add_word(a, (BN_ULONG)(value & 0xffffffff));
+}
+
+result bf_decimal_from_integer(struct bf_decimal *to, int64_t value) {
+    uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    if (!set_uint64(to->coefficient, magnitude))
+        return BF_DECIMAL_MEMORY;
+    BN_set_negative(to->coefficient, value < 0);
+    to->exponent = 0;
+    return BF_DECIMAL_OK;
+}
+
+result bf_decimal_from_double(struct bf_decimal *to, double value) {
+    if (!isfinite(value))
+        return BF_DECIMAL_SYNTAX;
+    if (!set_uint64(to->coefficient, bf_amount_shortest(value, &to->exponent)))
+        return BF_DECIMAL_MEMORY;
+    BN_set_negative(to->coefficient, value < 0);
+    if (to->exponent > 0) { /* 100 is 100, as the integer is, not 1e2 */
+        if (!scale_up(to->coefficient, to->exponent))
+            return BF_DECIMAL_MEMORY;
+        to->exponent = 0;
+    }
+    return BF_DECIMAL_OK;
+}
+
+result bf_decimal_copy(struct bf_decimal *to, const struct bf_decimal *a) {
+    to->exponent = a->exponent;
+    return done(BN_copy(to->coefficient, a->coefficient) != NULL);
+}
+
+/* ---- limits ---- */
+
+/* The digits of the coefficient; 0 where memory is out. */
+static int count_digits(const BIGNUM *a) {
+    char *text = BN_bn2dec(a);
+    int count = text ? (int)strlen(text) - BN_is_negative(a) : 0;
+    OPENSSL_free(text);
+    return count;
+}
+
+result bf_decimal_check(struct bf_decimal *decimal) {
+    int bits = BN_num_bits(decimal->coefficient);
+    int digits, *exponent = &decimal->exponent;
+    if (bits == 0 && *exponent > BF_DECIMAL_EXPONENT)
+        *exponent = BF_DECIMAL_EXPONENT;
+    if (bits == 0 && *exponent < -BF_DECIMAL_EXPONENT)
+        *exponent = -BF_DECIMAL_EXPONENT;
+    if (bits > LIMIT_BITS || *exponent > BF_DECIMAL_EXPONENT)
+        return BF_DECIMAL_RANGE;
+    if (bits < LIMIT_BITS && *exponent >= -BF_DECIMAL_EXPONENT)
+        return BF_DECIMAL_OK;
+    digits = count_digits(decimal->coefficient);
+    if (digits == 0)
+        return BF_DECIMAL_MEMORY;
+    if (digits > BF_DECIMAL_DIGITS ||
+        digits - 1 + *exponent < -BF_DECIMAL_EXPONENT)
+        return BF_DECIMAL_RANGE;
+    return BF_DECIMAL_OK;
+}
+
+/* ---- arithmetic ---- */
+
+/* to = a, written with this exponent, which is not above its own */
+static int write_with(struct bf_decimal *to, const struct bf_decimal *a,
+                      int exponent) {
+    if (!BN_copy(to->coefficient, a->coefficient))
+        return 0;
+    to->exponent = exponent;
+    return scale_up(to->coefficient, a->exponent - exponent);
+}
+
+result bf_decimal_accumulate(struct bf_decimal *sum,
+                             const struct bf_decimal *more,
+                             struct bf_decimal *box) {
+    int shift = sum->exponent - more->exponent;
+    if (shift > 0) {
+        if (!scale_up(sum->coefficient, shift))
+            return BF_DECIMAL_MEMORY;
+        sum->exponent = more->exponent;
+    } else if (shift < 0) {
+        if (box != more && bf_decimal_copy(box, more) != BF_DECIMAL_OK)
+            return BF_DECIMAL_MEMORY;
+        if (!scale_up(box->coefficient, -shift))
+            return BF_DECIMAL_MEMORY;
+        more = box;
+    }
+    return done(BN_add(sum->coefficient, sum->coefficient, more->coefficient));
+}
+
+/* to = a + sign * b */
+static result add_signed(struct bf_decimal *to, const struct bf_decimal *a,
+                         const struct bf_decimal *b, int sign) {
+    struct bf_decimal box;
+    result outcome = bf_decimal_init(&box);
+    if (outcome == BF_DECIMAL_OK)
+        outcome = bf_decimal_copy(to, b);
+    if (outcome == BF_DECIMAL_OK) {
+        if (sign < 0)
+            BN_set_negative(to->coefficient, !BN_is_negative(b->coefficient));
+        outcome = bf_decimal_accumulate(to, a, &box);
+    }
+    bf_decimal_free(&box);
+    return outcome == BF_DECIMAL_OK ? bf_decimal_check(to) : outcome;
+}
+
+result bf_decimal_add(struct bf_decimal *to, const struct bf_decimal *a,
+                      const struct bf_decimal *b) {
+    return add_signed(to, a, b, 1);
+}
+
+result bf_decimal_subtract(struct bf_decimal *to, const struct bf_decimal *a,
+                           const struct bf_decimal *b) {
+    return add_signed(to, a, b, -1);
+}
+
+result bf_decimal_multiply(struct bf_decimal *to, const struct bf_decimal *a,
+                           const struct bf_decimal *b) {
+    BN_CTX *ctx = BN_CTX_new();
+    int ok =
+        ctx && BN_mul(to->coefficient, a->coefficient, b->coefficient, ctx);
+    BN_CTX_free(ctx);
+    to->exponent = a->exponent + b->exponent;
+    return ok ? bf_decimal_check(to) : BF_DECIMAL_MEMORY;
+}
+
+int bf_decimal_sign(const struct bf_decimal *decimal) {
+    if (BN_is_zero(decimal->coefficient))
+        return 0;
+    return BN_is_negative(decimal->coefficient) ? -1 : 1;
+}
+
+result bf_decimal_compare(const struct bf_decimal *a,
+                          const struct bf_decimal *b, int *order) {
+    struct bf_decimal box;
+    int low = a->exponent < b->exponent ? a->exponent : b->exponent;
+    int ok;
+    if (a->exponent == b->exponent) {
+        *order = BN_cmp(a->coefficient, b->coefficient);
+        return BF_DECIMAL_OK;
+    }
+    if (bf_decimal_init(&box) != BF_DECIMAL_OK)
+        return BF_DECIMAL_MEMORY;
+    ok = write_with(&box, a->exponent == low ? b : a, low);
+    if (ok)
+        *order = a->exponent == low ? BN_cmp(a->coefficient, box.coefficient)
+                                    : BN_cmp(box.coefficient, b->coefficient);
+    bf_decimal_free(&box);
+    return done(ok);
+}
+
+/* ---- rounding ---- */
+
+/* Whether what is cut off, `rest` of `unit`, moves the last digit of `kept`
+ * away from zero. Doubles `rest`. */
+static int rounds_away(const BIGNUM *kept, BIGNUM *rest, const BIGNUM *unit,
+                       enum bf_decimal_mode mode) {
+    int order;
+    if (mode == BF_DECIMAL_DOWN || BN_is_zero(rest))
+        return 0;
+    if (mode == BF_DECIMAL_UP)
+        return 1;
+    if (!BN_lshift1(rest, rest))
+        return -1;
+    order = BN_ucmp(rest, unit);
+    return order > 0 || (order == 0 && BN_is_odd(kept));
+}
+
+/* to = a / 10^power, rounded; `ctx` lends the numbers in between */
+static int divide(BIGNUM *to, const BIGNUM *a, int power,
+                  enum bf_decimal_mode mode, BN_CTX *ctx) {
+    BIGNUM *unit = BN_CTX_get(ctx), *rest = BN_CTX_get(ctx);
+    int negative = BN_is_negative(a), away;
+    if (!rest || !BN_one(unit) || !scale_up(unit, power) ||
+        !BN_div(to, rest, a, unit, ctx))
+        return 0;
+    away = rounds_away(to, rest, unit, mode);
+    BN_set_negative(to, 0);
+    if (away < 0 || (away && !BN_add_word(to, 1)))
+        return 0;
+    BN_set_negative(to, negative);
+    return 1;
+}
+
+result bf_decimal_round(struct bf_decimal *to, const struct bf_decimal *a,
+                        int places, enum bf_decimal_mode mode) {
+    int drop = -places - a->exponent;
+    int ok;
+    BN_CTX *ctx;
+    if (drop <= 0)
+        return write_with(to, a, -places) ? bf_decimal_check(to)
+                                          : BF_DECIMAL_MEMORY;
+    ctx = BN_CTX_new();
+    if (!ctx)
+        return BF_DECIMAL_MEMORY;
+    BN_CTX_start(ctx);
+    ok = divide(to->coefficient, a->coefficient, drop, mode, ctx);
+    BN_CTX_end(ctx);
+    BN_CTX_free(ctx);
+    to->exponent = -places;
+    return ok ? bf_decimal_check(to) : BF_DECIMAL_MEMORY;
+}
+
+/* ---- to text and to numbers ---- */
+
+static size_t put_zeros(char *out, int count) {
+    if (count <= 0)
+        return 0;
+    memset(out, '0', (size_t)count);
+    return (size_t)count;
+}
+
+/* Writes `count` digits with the point where `exponent` puts it. */
+static size_t put_plain(char *out, const char *digits, int count,
+                        int exponent) {
+    int whole = count + exponent; /* digits before the point */
+    size_t at;
+    if (exponent >= 0) {
+        memcpy(out, digits, (size_t)count);
+        if (digits[0] == '0')
+            return 1;
+        return (size_t)count + put_zeros(out + count, exponent);
+    }
+    if (whole <= 0) {
+        out[0] = '0';
+        out[1] = '.';
+        at = 2 + put_zeros(out + 2, -whole);
+        memcpy(out + at, digits, (size_t)count);
+        return at + (size_t)count;
+    }
+    memcpy(out, digits, (size_t)whole);
+    out[whole] = '.';
+    memcpy(out + whole + 1, digits + whole, (size_t)(count - whole));
+    return (size_t)count + 1;
+}
+
+size_t bf_decimal_to_text(const struct bf_decimal *decimal, char *out) {
+    char *text = BN_bn2dec(decimal->coefficient);
+    size_t sign, len;
+    if (!text)
+        return 0;
+    sign = *text == '-';
+    *out = '-';
+    len = put_plain(out + sign, text + sign, (int)strlen(text + sign),
+                    decimal->exponent);
+    OPENSSL_free(text);
+    return sign + len;
+}
+
+result bf_decimal_to_double(const struct bf_decimal *decimal, double *out) {
+    char plain[BF_DECIMAL_TEXT];
+    size_t len = bf_decimal_to_text(decimal, plain);
+    if (len == 0)
+        return BF_DECIMAL_MEMORY;
+    if (bf_amount_to_double(plain, len, out))
+        return BF_DECIMAL_OK;
+    *out =
+        memchr(plain, '.', len) && plain[*plain == '-'] == '0' ? 0 : HUGE_VAL;
+    if (*plain == '-')
+        *out = -*out;
+    return BF_DECIMAL_OK;
+}
