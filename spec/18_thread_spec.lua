@@ -1,5 +1,5 @@
--- The engine on a thread of its own, as the Lua side of a host drives it. What
--- it does to nginx is in 84_nginx_wait_spec.lua.
+-- The engine on a thread of its own, as the Lua side of a host uses it. How nginx
+-- waits for it is in 84_nginx_wait_spec.lua.
 
 local shortage = require "spec.support.shortage"
 local support = require "spec.support"
@@ -82,7 +82,7 @@ describe("the engine's thread", function()
     assert.equal(503, select(2, finish(start(status))).http_status)
   end)
 
-  it("goes on while nobody looks, and tells of all ends", function()
+  it("goes on while nobody polls, and completes every job", function()
     local slow = native(faultd:url_body(BODY, { delay = 300 }))
     local late = native(faultd:url_body(BODY, { delay = 5000 }))
     local before, jobs = core.now(), {}
@@ -111,22 +111,22 @@ describe("the engine's thread", function()
     for i = 1, 200 do assert(jobs[i]:finish()) end
   end)
 
-  it("does not name a job that was dropped or finished before", function()
+  it("does not name a job that was cancelled or finished before", function()
     local client, ids = native(faultd:url_body(BODY)), {}
     core.thread_take(ids)
     finish(start(client))
-    wait(start(client)):drop()
+    wait(start(client)):cancel()
     assert.equal(0, core.thread_take(ids))
   end)
 
-  it("lets go of what nobody holds any more", function()
+  it("frees what nobody holds any more", function()
     assert.is_true(settles())
     local client = native(faultd:url { listener = "deaf" })
     for _ = 1, 10 do start(client, 60) end
     assert.equal(10, (core.thread_status()))
     collect()
     assert.is_true(settles())
-    for _ = 1, 100 do start(client, 60):drop() end
+    for _ = 1, 100 do start(client, 60):cancel() end
     assert.is_true(settles())
   end)
 
@@ -173,7 +173,7 @@ describe("the engine's thread", function()
     assert.equal(1, #assert(finish(job)))
   end)
 
-  it("asks for what a call needs before it begins", function()
+  it("checks what a call needs before it is submitted", function()
     local client = assert(core.new { base_url = faultd:url_body(BODY),
       user_agent = "spec", connect_timeout = 3, max_body = 1e6 })
     local job, err = core.thread_start(client, "balances", PATH, nil, core.now() + 1)
@@ -189,17 +189,17 @@ describe("the engine's thread", function()
     finish(job)
     assert.has_error(function() job:finish() end)
     assert.has_error(function() job:done() end)
-    job:drop()
+    job:cancel()
   end)
 
-  it("rings at a socket that leaves no file behind", function()
+  it("listens at a socket that leaves no file behind", function()
     local dir = support.tmpdir()
     support.write(dir .. "/program.lua", [[
       local core = require "bitfront.core"
-      local path = core.thread_channel()
-      print(path, core.thread_channel())
-      print(core.thread_connected(), io.open(path))
-      assert(core.thread_channel()) -- to be removed at exit
+      local path = core.thread_listen()
+      print(path, core.thread_listen())
+      print(core.thread_accept(), io.open(path))
+      assert(core.thread_listen()) -- to be removed at exit
     ]])
     local out = support.run(("env TMPDIR=%s %s %s/program.lua"):format(
       dir, support.interpreter(), dir))
@@ -236,7 +236,7 @@ describe("the engine's thread", function()
   for _, way in ipairs {
     { "at once", "start(OK) os.exit(7)" },
     { "while it waits for a server", "J = start(DEAF) core.sleep(0.1) os.exit(7)" },
-    { "while it looks a name up", "J = start('https://name.invalid') os.exit(7)" },
+    { "while it resolves a name", "J = start('https://name.invalid') os.exit(7)" },
     { "with results that nobody took", "J = start(OK) core.sleep(0.2) os.exit(7)" },
     { "with its state closed", -- which Lua 5.1 cannot
       "J = start(DEAF) K = start(OK) core.sleep(0.1) os.exit(7, true)" },
@@ -259,7 +259,7 @@ describe("the engine's thread", function()
 
   local REFUSED = "network descriptors, network descriptors, ok, "
 
-  it("is not begun where the system refuses what wakes it; the next call tries again #once",
+  it("is not created where the system refuses what wakes it; the next call tries again #once",
     function()
       for _, errno in ipairs { "EMFILE", "ENFILE", "EPERM", "EACCES" } do
         local said, code = shortage.run(faultd, "thread",
@@ -291,12 +291,12 @@ describe("the engine's thread", function()
           }]] }) })
     end)
 
-  it("waits for nobody at a socket that cannot be told not to #once", function()
+  it("does not listen at a socket that cannot be made non-blocking #once", function()
     local dir = support.tmpdir()
     support.write(dir .. "/program.lua", [[
       local core = require "bitfront.core"
-      print(core.thread_channel())
-      print(core.thread_connected())
+      print(core.thread_listen())
+      print(core.thread_accept())
     ]])
     local library = support.preload [[
       #include <errno.h>
@@ -319,18 +319,18 @@ describe("the engine's thread", function()
     assert.equal("nil\nfalse\n", out)
   end)
 
-  it("makes an offer that nobody took anew, and keeps it from who comes late", function()
-    local path = assert(core.thread_channel())
-    assert.is_nil(core.thread_channel())
+  it("replaces a path that nobody connected to, and accepts nobody who uses the old one", function()
+    local path = assert(core.thread_listen())
+    assert.is_nil(core.thread_listen())
     core.sleep(2.1)
-    local again = assert(core.thread_channel())
+    local again = assert(core.thread_listen())
     assert.are_not.equal(path, again)
     assert.is_nil(io.open((path:gsub("/s$", ""))))
-    assert.is_false(core.thread_connected(path))
-    assert.is_nil(core.thread_channel())
-    assert.is_false(core.thread_connected(again))
-    assert(core.thread_channel())
-    core.thread_hang_up()
+    assert.is_false(core.thread_accept(path))
+    assert.is_nil(core.thread_listen())
+    assert.is_false(core.thread_accept(again))
+    assert(core.thread_listen())
+    core.thread_close()
   end)
 
   it("has all signals blocked", function()

@@ -351,7 +351,7 @@ describe("inside nginx #once #apart", function()
 
   it("a caller gets its answer also where no socket can be made", function()
     start { main = "env TMPDIR;", http = [[init_worker_by_lua_block {
-      require "bitfront.core".thread_channel = function() end }]] }
+      require "bitfront.core".thread_listen = function() end }]] }
     assert.equal(30, count(host:many("/slow", 30), "BTC"))
     is_quiet()
   end)
@@ -546,8 +546,8 @@ describe("inside nginx #once #apart", function()
   it("a worker whose first timer nginx dropped listens later", function()
     local tmp = support.tmpdir()
     start { env = { TMPDIR = tmp }, http = "lua_max_running_timers 8;", server = TIMERS .. [[
-      location = /channel { content_by_lua_block {
-        ngx.print(tostring(require "bitfront.core".thread_channel()))
+      location = /socket { content_by_lua_block {
+        ngx.print(tostring(require "bitfront.core".thread_listen()))
       } }]] }
     host:body "/timers"
     assert.equal("BTC\n", (host:body "/ok"))
@@ -557,8 +557,8 @@ describe("inside nginx #once #apart", function()
       assert.equal("BTC\n", (host:body "/ok"))
       return support.must("ls " .. tmp) == ""
     end, 8)
-    support.sleep(2.1) -- longer than an offer lasts
-    assert.equal("nil", (host:body "/channel"))
+    support.sleep(2.1) -- longer than a path lasts
+    assert.equal("nil", (host:body "/socket"))
     assert.equal(20, count(host:many("/slow", 20), "BTC"))
   end)
 

@@ -12,11 +12,11 @@
 
 #include <dlfcn.h>
 
-#define OUTBOX "bitfront.outbox"
+#define QUEUE "bitfront.completion_queue"
 #define JOB "bitfront.job"
 
-/* LuaJIT has it, and PUC Lua from 5.3 on; the headers we compile with may not
- * say so. */
+/* LuaJIT has this function, and PUC Lua from 5.3 on; the headers we compile
+ * with may not declare it. */
 #if LUA_VERSION_NUM < 503
 extern int lua_isyieldable(lua_State *L) __attribute__((weak));
 #define HAS_ISYIELDABLE (lua_isyieldable != NULL)
@@ -24,64 +24,66 @@ extern int lua_isyieldable(lua_State *L) __attribute__((weak));
 #define HAS_ISYIELDABLE 1
 #endif
 
-/* ---- the outbox: one for each Lua state, made on first use ---- */
+/* ---- the completion queue: one for each Lua state, made on first use ---- */
 
-struct outbox_box {
+struct queue_box {
     struct bf_thread *thread;
-    struct bf_outbox *outbox; /* NULL where it could not be made */
+    struct bf_completion_queue *queue; /* NULL: not made, or freed */
     bool closed; /* the Lua state is being closed: nothing would free another */
 };
 
-static int outbox_gc(lua_State *L) {
-    struct outbox_box *box = luaL_checkudata(L, 1, OUTBOX);
-    struct bf_outbox *outbox = box->outbox;
-    box->outbox = NULL;
+static int queue_gc(lua_State *L) {
+    struct queue_box *box = luaL_checkudata(L, 1, QUEUE);
+    struct bf_completion_queue *queue = box->queue;
+    box->queue = NULL;
     box->closed = true;
-    if (outbox && !bf_thread_is_from_parent(box->thread))
-        bf_outbox_free(box->thread, outbox);
+    if (queue && !bf_thread_is_from_parent(box->thread))
+        bf_completion_queue_free(box->thread, queue);
     return 0;
 }
 
-/* The box in the registry; its fields may be NULL. Raises on memory. */
-static struct outbox_box *outbox_box(lua_State *L) {
-    struct outbox_box *box;
-    lua_getfield(L, LUA_REGISTRYINDEX, OUTBOX " box");
+/* The box in the registry, made where there is none; its pointers may be NULL.
+ * Raises on memory. */
+static struct queue_box *queue_box(lua_State *L) {
+    struct queue_box *box;
+    lua_getfield(L, LUA_REGISTRYINDEX, QUEUE " box");
     box = lua_touserdata(L, -1);
     lua_pop(L, 1);
     if (box)
         return box;
     box = bf_newuserdata(L, sizeof *box);
     box->thread = NULL;
-    box->outbox = NULL;
+    box->queue = NULL;
     box->closed = false;
-    bf_settype(L, OUTBOX);
-    lua_setfield(L, LUA_REGISTRYINDEX, OUTBOX " box");
+    bf_settype(L, QUEUE);
+    lua_setfield(L, LUA_REGISTRYINDEX, QUEUE " box");
     return box;
 }
 
-/* What there is of it in this process; NULL: nothing yet. */
-static struct outbox_box *known_outbox(lua_State *L) {
-    struct outbox_box *box = outbox_box(L);
-    return box->outbox && !bf_thread_is_from_parent(box->thread) ? box : NULL;
+/* The box with this process's queue; NULL: none was made yet. */
+static struct queue_box *test_queue(lua_State *L) {
+    struct queue_box *box = queue_box(L);
+    return box->queue && !bf_thread_is_from_parent(box->thread) ? box : NULL;
 }
 
-/* NULL with `error` set: memory. */
-static struct outbox_box *get_outbox(lua_State *L, struct bf_error *error) {
-    struct outbox_box *box = known_outbox(L);
+/* The same, made where there is none; NULL with `error` set: closed, memory,
+ * config. A queue from before a fork is the parent's, and is not freed. */
+static struct queue_box *get_queue(lua_State *L, struct bf_error *error) {
+    struct queue_box *box = test_queue(L);
     if (box)
         return box;
-    box = outbox_box(L);
+    box = queue_box(L);
     if (box->closed) {
         bf_error_closing(error);
         return NULL;
     }
-    box->outbox = NULL; /* one from before a fork is the parent's */
+    box->queue = NULL;
     box->thread = bf_thread_get(error);
     if (box->thread)
-        box->outbox = bf_outbox_new();
-    if (!box->outbox)
+        box->queue = bf_completion_queue_new();
+    if (!box->queue)
         bf_error_no_memory(error);
-    return box->outbox ? box : NULL;
+    return box->queue ? box : NULL;
 }
 
 /* ---- jobs ---- */
@@ -101,28 +103,28 @@ static struct job_box *check_job(lua_State *L) {
     return box;
 }
 
-/* job:drop(), and its end as garbage: nobody wants the outcome. Never waits. */
-static int job_drop(lua_State *L) {
+/* job:cancel(), and __gc: nobody wants the result. Never waits. */
+static int job_cancel(lua_State *L) {
     struct job_box *box = to_job(L);
     struct bf_job *job = box->job;
     box->job = NULL;
     if (job && !bf_thread_is_from_parent(box->thread))
-        bf_thread_drop(box->thread, job);
+        bf_thread_release(box->thread, job);
     return 0;
 }
 
-/* job:id(): as core.thread_take gives it. */
+/* job:id(): the number that core.thread_take gives for it. */
 static int job_id(lua_State *L) {
     lua_pushnumber(L, check_job(L)->job->id);
     return 1;
 }
 
 static bool is_done(const struct job_box *box) {
-    return atomic_load(&box->job->done) ||
+    return atomic_load(&box->job->state) == BF_JOB_DONE ||
            bf_thread_is_from_parent(box->thread);
 }
 
-/* job:done() */
+/* job:done(): can the job be finished? */
 static int job_done(lua_State *L) {
     lua_pushboolean(L, is_done(check_job(L)));
     return 1;
@@ -135,7 +137,8 @@ static int push_fork(lua_State *L, struct job_box *box) {
     return bf_push_error(L, &error);
 }
 
-/* job:finish(): the outcome of a job that is done (see push.h). */
+/* job:finish(): the result of a job that is done, see bf_push_outcome. Raises
+ * where the job is not done. */
 static int job_finish(lua_State *L) {
     struct job_box *box = check_job(L);
     struct bf_job *job = box->job;
@@ -149,7 +152,7 @@ static int job_finish(lua_State *L) {
                  ? bf_push_outcome(L, job->transfer, job->expect, job->amounts)
                  : bf_push_error(L, &job->error);
     box->job = NULL;
-    bf_thread_drop(box->thread, job);
+    bf_thread_release(box->thread, job);
     return pushed;
 }
 
@@ -161,17 +164,18 @@ static struct job_box *new_job(lua_State *L) {
     return box;
 }
 
-static bool begin(struct job_box *box, const struct outbox_box *outbox,
-                  const struct bf_call *call, struct bf_error *error) {
+/* Fills the box with a new job. False with `error` set. */
+static bool submit(struct job_box *box, const struct queue_box *queue,
+                   const struct bf_call *call, struct bf_error *error) {
     struct bf_job *job =
         bf_job_new(call->client, &call->request, call->expect, call->amounts);
-    box->thread = outbox->thread;
+    box->thread = queue->thread;
     if (!job)
         bf_error_no_memory(error);
-    else if (bf_thread_begin(outbox->thread, outbox->outbox, job, error))
+    else if (bf_thread_submit(queue->thread, queue->queue, job, error))
         box->job = job;
     else
-        bf_job_free(job);
+        bf_job_free(job, NULL);
     return box->job != NULL;
 }
 
@@ -179,27 +183,27 @@ static bool begin(struct job_box *box, const struct outbox_box *outbox,
  * core.start. */
 static int thread_start(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
-    struct outbox_box *outbox = NULL;
+    struct queue_box *queue = NULL;
     struct bf_call call;
     if (bf_check_call(L, &call, &error))
-        outbox = get_outbox(L, &error);
-    if (outbox && begin(new_job(L), outbox, &call, &error))
+        queue = get_queue(L, &error);
+    if (queue && submit(new_job(L), queue, &call, &error))
         return 1;
     return bf_push_error(L, &error);
 }
 
-/* ---- what became of them ---- */
+/* ---- which jobs are done ---- */
 
 /* core.thread_take(ids): writes the ids of jobs that became done since the last
- * time into the table; returns how many. */
+ * call into the table; returns how many. */
 static int thread_take(lua_State *L) {
-    struct outbox_box *box = known_outbox(L);
+    struct queue_box *box = test_queue(L);
     double ids[64];
     const size_t max = sizeof ids / sizeof *ids;
     size_t count = max, all = 0;
     luaL_checktype(L, 1, LUA_TTABLE);
     while (box && count == max) {
-        count = bf_outbox_take(box->thread, box->outbox, ids, max);
+        count = bf_completion_queue_take(box->thread, box->queue, ids, max);
         for (size_t i = 0; i < count; i++) {
             lua_pushnumber(L, ids[i]);
             lua_rawseti(L, 1, (int)++all);
@@ -209,35 +213,41 @@ static int thread_take(lua_State *L) {
     return 1;
 }
 
-/* core.thread_channel(): the path of a socket to connect to, on which there
- * will be a byte when jobs are done; nil where there is none for this state. */
-static int thread_channel(lua_State *L) {
+/* core.thread_listen(): the path of a socket to connect to, which will have a
+ * byte to read when jobs are done; nil where this state cannot have one. */
+static int thread_listen(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
-    struct outbox_box *box = get_outbox(L, &error);
-    lua_pushstring(L, box ? bf_bell_offer(box->thread, box->outbox) : NULL);
+    struct queue_box *box = get_queue(L, &error);
+    char path[BF_NOTIFIER_PATH];
+    if (box && bf_completion_queue_listen(box->thread, box->queue, path))
+        lua_pushstring(L, path);
+    else
+        lua_pushnil(L);
     return 1;
 }
 
-/* core.thread_connected(path?): to be called when that was tried; is it so?
- * What was done before must be taken then: no byte tells of it. False, and
- * nothing is changed, where the path is not the last one of this state. */
-static int thread_connected(lua_State *L) {
+/* core.thread_accept(path?): to be called after the attempt to connect. True:
+ * there is a connection. Jobs that became done before must be taken then, since
+ * no byte is sent for them. False: there is none; or `path` is not the latest
+ * one of this state, and nothing changes. */
+static int thread_accept(lua_State *L) {
     const char *path = luaL_optstring(L, 1, NULL);
-    struct outbox_box *box = known_outbox(L);
-    lua_pushboolean(L, box && bf_bell_accept(box->thread, box->outbox, path));
+    struct queue_box *box = test_queue(L);
+    lua_pushboolean(
+        L, box && bf_completion_queue_accept(box->thread, box->queue, path));
     return 1;
 }
 
-/* core.thread_hang_up(): the other end sees the end of the connection. */
-static int thread_hang_up(lua_State *L) {
-    struct outbox_box *box = known_outbox(L);
+/* core.thread_close(): ends the connection of this state, if there is one. */
+static int thread_close(lua_State *L) {
+    struct queue_box *box = test_queue(L);
     if (box)
-        bf_bell_close(box->thread, box->outbox);
+        bf_completion_queue_close(box->thread, box->queue);
     return 0;
 }
 
-/* core.thread_status(): the process's jobs on their way, and the done ones that
- * are still held. */
+/* core.thread_status(): how many jobs of this process are not done, and how
+ * many are done but neither finished nor cancelled. */
 static int thread_status(lua_State *L) {
     size_t live, held;
     bf_thread_count(&live, &held);
@@ -246,9 +256,9 @@ static int thread_status(lua_State *L) {
     return 2;
 }
 
-/* core.yieldable(): may the running coroutine yield? nil: this Lua does not
- * tell. A yield across a C call is an error at best; where the host resumes
- * such a coroutine, the process may end. */
+/* core.yieldable(): may the running coroutine yield? nil: this Lua cannot tell.
+ * A yield across a C call raises at best; where the host resumes such a
+ * coroutine, the process may crash. */
 static int core_yieldable(lua_State *L) {
     if (HAS_ISYIELDABLE)
         lua_pushboolean(L, lua_isyieldable(L));
@@ -258,7 +268,7 @@ static int core_yieldable(lua_State *L) {
 }
 
 /* core.has_symbol(name): does the process have a function or variable of that
- * name? By these a host shows how it was built. */
+ * name? They tell how a host was built. */
 static int core_has_symbol(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     lua_pushboolean(L, dlsym(RTLD_DEFAULT, name) != NULL);
@@ -269,38 +279,38 @@ static const luaL_Reg job_methods[] = {
     {"id",     job_id    },
     {"done",   job_done  },
     {"finish", job_finish},
-    {"drop",   job_drop  },
+    {"cancel", job_cancel},
     {NULL,     NULL      },
 };
 
 static const luaL_Reg job_metamethods[] = {
-    {"__gc", job_drop},
-    {NULL,   NULL    },
+    {"__gc", job_cancel},
+    {NULL,   NULL      },
 };
 
 static const luaL_Reg no_methods[] = {
     {NULL, NULL}
 };
 
-static const luaL_Reg outbox_metamethods[] = {
-    {"__gc", outbox_gc},
-    {NULL,   NULL     },
+static const luaL_Reg queue_metamethods[] = {
+    {"__gc", queue_gc},
+    {NULL,   NULL    },
 };
 
 static const luaL_Reg functions[] = {
-    {"thread_start",     thread_start    },
-    {"thread_take",      thread_take     },
-    {"thread_channel",   thread_channel  },
-    {"thread_connected", thread_connected},
-    {"thread_hang_up",   thread_hang_up  },
-    {"thread_status",    thread_status   },
-    {"yieldable",        core_yieldable  },
-    {"has_symbol",       core_has_symbol },
-    {NULL,               NULL            },
+    {"thread_start",  thread_start   },
+    {"thread_take",   thread_take    },
+    {"thread_listen", thread_listen  },
+    {"thread_accept", thread_accept  },
+    {"thread_close",  thread_close   },
+    {"thread_status", thread_status  },
+    {"yieldable",     core_yieldable },
+    {"has_symbol",    core_has_symbol},
+    {NULL,            NULL           },
 };
 
 void bf_add_thread(lua_State *L) {
-    bf_newtype(L, OUTBOX, no_methods, outbox_metamethods);
+    bf_newtype(L, QUEUE, no_methods, queue_metamethods);
     bf_newtype(L, JOB, job_methods, job_metamethods);
     bf_setfuncs(L, functions);
 }

@@ -1,5 +1,5 @@
-/* The engine's thread as Lua sees it: jobs, and the bell that tells when some
- * are done. */
+/* The engine's thread as Lua sees it: jobs, and the connection that notifies a
+ * host of those that are done. */
 #ifndef BF_LUATHREAD_H
 #define BF_LUATHREAD_H
 
@@ -7,7 +7,8 @@
 
 #pragma GCC visibility push(hidden)
 
-/* Adds thread_start and its kin to the table on top of the stack. */
+/* Adds core.thread_start and the other functions of thread.c to the table on
+ * top of the stack. */
 void bf_add_thread(lua_State *L);
 
 #pragma GCC visibility pop

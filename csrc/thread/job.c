@@ -18,7 +18,8 @@ struct bf_job *bf_job_new(struct bf_client *client,
     if (!job)
         return NULL;
     memset(job, 0, sizeof *job);
-    bf_link_init(&job->link);
+    bf_list_init(&job->link);
+    atomic_init(&job->state, BF_JOB_QUEUED);
     job->expect = expect;
     job->amounts = amounts;
     job->client = bf_client_ref(client);
@@ -30,49 +31,50 @@ struct bf_job *bf_job_new(struct bf_client *client,
     return job;
 }
 
-/* The transfer has references of its own. */
-static void release(struct bf_job *job) {
+static void unref(struct bf_job *job) {
     bf_credentials_unref(job->credentials);
     bf_client_unref(job->client);
     job->credentials = NULL;
     job->client = NULL;
 }
 
-void bf_job_free(struct bf_job *job) {
-    release(job);
-    free(job);
-}
-
-void bf_job_begin(struct bf_job *job, struct bf_engine *engine) {
+void bf_job_start(struct bf_job *job, struct bf_engine *engine) {
     job->transfer =
         bf_engine_start(engine, job->client, &job->request, &job->error);
     if (job->transfer)
-        release(job);
+        unref(job);
 }
 
-bool bf_job_over(const struct bf_job *job) {
+bool bf_job_is_over(const struct bf_job *job) {
     return !job->transfer || job->transfer->state != BF_RUNNING;
 }
 
-void bf_job_read(struct bf_job *job) {
+/* An abandoned transfer is still libcurl's, and has nothing but an error. */
+void bf_job_read(struct bf_job *job, struct bf_engine *engine) {
     struct bf_transfer *t = job->transfer;
     if (!t)
         return;
     bf_outcome_read(t, job->expect, job->amounts);
-    job->parked = t->state == BF_DONE; /* else libcurl still has it */
+    if (t->state == BF_DONE)
+        return;
+    job->error = t->error;
+    job->transfer = NULL;
+    bf_engine_drop(engine, t);
 }
 
+/* The reset makes the transfer idle, but it is not in the engine's pool. */
 void bf_job_wipe(struct bf_job *job) {
-    release(job);
-    if (!job->parked)
+    unref(job);
+    if (!job->transfer)
         return;
     bf_transfer_reset(job->transfer);
-    job->transfer->state = BF_DONE; /* the engine's pool has not got it yet */
+    job->transfer->state = BF_DONE;
 }
 
-void bf_job_end(struct bf_job *job, struct bf_engine *engine) {
-    bf_link_out(&job->link);
+void bf_job_free(struct bf_job *job, struct bf_engine *engine) {
+    bf_list_remove(&job->link);
     if (job->transfer)
         bf_engine_drop(engine, job->transfer);
-    bf_job_free(job);
+    unref(job);
+    free(job);
 }

@@ -1,96 +1,80 @@
-/* A job: one attempt that is handed to the engine's thread, and comes back
- * with its outcome. Knows no Lua. */
+/* A job: one attempt that is handed to the engine's thread, and that returns
+ * with its result. Knows no Lua. */
 #ifndef BF_JOB_H
 #define BF_JOB_H
 
+#include "base/list.h"
 #include "http/engine.h"
 
 #pragma GCC visibility push(hidden)
 
-/* A place in a ring of which one member is the ring's own: whatever is in one
- * can be taken out without knowing in which. */
-struct bf_link {
-    struct bf_link *prev, *next;
+/* The host's thread holds a job from bf_thread_submit to bf_thread_release.
+ * Every change of state is made under the lock of struct bf_thread:
+ *
+ *   from       to         by              when
+ *   -          QUEUED     host            the job is submitted
+ *   QUEUED     RUNNING    engine's thread the engine starts the attempt
+ *   QUEUED     DONE       engine's thread there is no engine: `error` is set
+ *   QUEUED     -          host            the job is released: freed at once
+ *   RUNNING    DONE       engine's thread the attempt is over, its result read
+ *   RUNNING    CANCELLED  host            the job is released
+ *   DONE       RETURNED   host            the job is released
+ *   CANCELLED  -          engine's thread ends the attempt, frees the job
+ *   RETURNED   -          engine's thread frees the job
+ *
+ * What belongs to whom: the fields after `state` are the engine's thread's
+ * while the job is RUNNING, CANCELLED or RETURNED, and the host's otherwise.
+ * So the host may read the result as soon as it reads DONE, for which it needs
+ * no lock; the engine's thread reads CANCELLED in the same way. */
+enum bf_job_state {
+    BF_JOB_QUEUED,    /* in the thread's `submitted` */
+    BF_JOB_RUNNING,   /* in the thread's `active` */
+    BF_JOB_DONE,      /* in its queue, until its id was taken from there */
+    BF_JOB_CANCELLED, /* in the thread's `active` */
+    BF_JOB_RETURNED   /* in the thread's `returned` */
 };
 
-static inline void bf_link_init(struct bf_link *link) {
-    link->prev = link->next = link;
-}
-
-static inline bool bf_link_alone(const struct bf_link *link) {
-    return link->next == link;
-}
-
-static inline void bf_link_out(struct bf_link *link) {
-    link->prev->next = link->next;
-    link->next->prev = link->prev;
-    bf_link_init(link);
-}
-
-/* Puts a lone link before another: at the end of the ring that is `at`'s. */
-static inline void bf_link_before(struct bf_link *at, struct bf_link *link) {
-    link->prev = at->prev;
-    link->next = at;
-    at->prev->next = link;
-    at->prev = link;
-}
-
-struct bf_outbox;
+struct bf_completion_queue;
 
 struct bf_job {
-    struct bf_link link; /* first: a job is found by its link */
+    struct bf_link link; /* the first field, see bf_list_first */
     double id;           /* counts up, exact in a double */
-    struct bf_outbox *outbox;
+    struct bf_completion_queue *queue;
+    _Atomic(enum bf_job_state) state;
     struct bf_client *client; /* references, until the engine has its own */
     struct bf_credentials *credentials;
     struct bf_request request; /* its texts are in `text` */
     enum bf_expect expect;
     enum bf_amounts amounts;
-    bool taken;          /* by the thread */
-    atomic_bool dropped; /* nobody holds it any more */
-    atomic_bool done; /* the thread is through, the outcome is its holder's */
-    bool parked;      /* and the transfer too, till it is given back */
-    struct bf_transfer *transfer; /* NULL: not begun, or `error` says why */
+    struct bf_transfer *transfer; /* NULL: not started, or `error` is set */
     struct bf_error error;
     char text[]; /* path and query */
 };
 
-/* Of rings of jobs: the first one's, or NULL; and to a ring's end. */
-static inline struct bf_job *bf_job_first(struct bf_link *ring) {
-    return bf_link_alone(ring) ? NULL : (struct bf_job *)ring->next;
-}
-
-static inline void bf_job_move(struct bf_job *job, struct bf_link *ring) {
-    bf_link_out(&job->link);
-    bf_link_before(ring, &job->link);
-}
-
-static inline void bf_job_move_all(struct bf_link *from, struct bf_link *ring) {
-    struct bf_job *job;
-    while ((job = bf_job_first(from)))
-        bf_job_move(job, ring);
-}
-
-/* Copies the request; takes references to client and credentials. NULL: no
- * memory. */
+/* A queued job. Copies the request; takes references to client and
+ * credentials. NULL: no memory. */
 struct bf_job *bf_job_new(struct bf_client *client,
                           const struct bf_request *request,
                           enum bf_expect expect, enum bf_amounts amounts);
 
-/* Frees a job that the engine's thread has not seen. */
-void bf_job_free(struct bf_job *job);
+/* Has the engine start the attempt. Called on the engine's thread. */
+void bf_job_start(struct bf_job *job, struct bf_engine *engine);
 
-/* What the engine's thread does with it. */
-void bf_job_begin(struct bf_job *job, struct bf_engine *engine);
-bool bf_job_over(const struct bf_job *job); /* nothing more comes of it */
-void bf_job_read(struct bf_job *job);       /* its reply, once it is over */
+/* Is the attempt over? Called on the engine's thread. */
+bool bf_job_is_over(const struct bf_job *job);
 
-/* What its holder does, once it is through with the outcome: secrets need not
- * wait for the thread to come by. */
+/* Reads the reply of an attempt that is over. From then on the engine does not
+ * touch what the job has. Called on the engine's thread. */
+void bf_job_read(struct bf_job *job, struct bf_engine *engine);
+
+/* Wipes the secrets and the reply of a job that is done. Called by its holder,
+ * so that they do not wait for the thread. */
 void bf_job_wipe(struct bf_job *job);
 
-/* The thread's last: takes it out of its ring too. */
-void bf_job_end(struct bf_job *job, struct bf_engine *engine);
+/* Takes the job out of its list, ends its attempt and frees it. Called on the
+ * engine's thread; by the host, with NULL for the engine, where no engine has
+ * started the job. */
+void bf_job_free(struct bf_job *job, struct bf_engine *engine);
 
 #pragma GCC visibility pop
 

@@ -1,7 +1,6 @@
 #include "thread/notifier.h"
 
 #include "base/clock.h"
-#include "auth/sign.h"
 #include "http/sockets.h"
 
 #include <errno.h>
@@ -14,15 +13,15 @@
 
 #define FOLDER "/bitfront.XXXXXX"
 #define SOCKET "/s"
-#define OFFERED 2.0 /* s in which the other end is to connect */
+#define TIME_TO_CONNECT 2.0 /* s */
 
 #ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* the thread that rings has signals blocked */
+#define MSG_NOSIGNAL 0 /* the thread that notifies has signals blocked */
 #endif
 
-void bf_channel_init(struct bf_channel *channel) {
-    channel->listener = channel->fd = -1;
-    channel->path[0] = '\0';
+void bf_notifier_init(struct bf_notifier *notifier) {
+    notifier->listener = notifier->fd = -1;
+    notifier->path[0] = '\0';
 }
 
 static void close_fd(int *fd) {
@@ -31,8 +30,8 @@ static void close_fd(int *fd) {
     *fd = -1;
 }
 
-/* The other end is to see it even where a forked child still has it open. */
-static void hang_up(int *fd) {
+/* A mere close would not end a connection that a forked child has open too. */
+static void disconnect(int *fd) {
     if (*fd >= 0)
         (void)shutdown(*fd, SHUT_RDWR);
     close_fd(fd);
@@ -40,83 +39,84 @@ static void hang_up(int *fd) {
 
 /* ---- the socket's file ---- */
 
-/* mkdtemp gives the folder to its owner alone. */
-static bool make_folder(struct bf_channel *channel, const char *parent) {
-    const size_t room = sizeof channel->path - sizeof SOCKET;
-    if (!parent || *parent != '/' ||
-        strlen(parent) + sizeof FOLDER > room) /* no path for a socket */
+/* Makes a folder in `parent`, for its owner alone, and stores its path. False
+ * where `parent` is not absolute or too long for a socket's path, or where the
+ * system refuses. */
+static bool make_folder(struct bf_notifier *notifier, const char *parent) {
+    const size_t room = sizeof notifier->path - sizeof SOCKET;
+    if (!parent || *parent != '/' || strlen(parent) + sizeof FOLDER > room)
         return false;
-    (void)snprintf(channel->path, room, "%s" FOLDER, parent);
-    if (mkdtemp(channel->path))
+    (void)snprintf(notifier->path, room, "%s" FOLDER, parent);
+    if (mkdtemp(notifier->path))
         return true;
-    channel->path[0] = '\0';
+    notifier->path[0] = '\0';
     return false;
 }
 
-static void remove_file(struct bf_channel *channel) {
-    char *end = strrchr(channel->path, '/');
+static void remove_file(struct bf_notifier *notifier) {
+    char *end = strrchr(notifier->path, '/');
     if (!end)
         return;
-    (void)unlink(channel->path);
+    (void)unlink(notifier->path);
     *end = '\0';
-    (void)rmdir(channel->path);
-    channel->path[0] = '\0';
+    (void)rmdir(notifier->path);
+    notifier->path[0] = '\0';
 }
 
-/* make_folder has left room for the socket's name. */
-static bool listen_at(struct bf_channel *channel) {
+/* Listens in the folder that make_folder made; removes it where that fails. */
+static bool listen_in_folder(struct bf_notifier *notifier) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int fd = bf_off_standard_streams(socket(AF_UNIX, SOCK_STREAM, 0));
-    memcpy(channel->path + strlen(channel->path), SOCKET, sizeof SOCKET);
-    (void)snprintf(name.sun_path, sizeof name.sun_path, "%s", channel->path);
-    channel->listener = fd;
-    channel->due = bf_now() + OFFERED;
+    memcpy(notifier->path + strlen(notifier->path), SOCKET, sizeof SOCKET);
+    memcpy(name.sun_path, notifier->path, sizeof name.sun_path);
+    notifier->listener = fd;
+    notifier->expires_at = bf_now() + TIME_TO_CONNECT;
     if (fd >= 0 && bf_set_socket_flags(fd) &&
         bind(fd, (void *)&name, sizeof name) == 0 && listen(fd, 1) == 0)
         return true;
-    close_fd(&channel->listener);
-    remove_file(channel);
+    close_fd(&notifier->listener);
+    remove_file(notifier);
     return false;
 }
 
-bool bf_channel_listen(struct bf_channel *channel) {
+bool bf_notifier_listen(struct bf_notifier *notifier) {
     const char *const parents[] = {getenv("TMPDIR"), "/dev/shm", "/tmp",
                                    "/var/tmp", "/run"};
-    bf_channel_close(channel);
+    bf_notifier_close(notifier);
     for (size_t i = 0; i < sizeof parents / sizeof *parents; i++)
-        if (make_folder(channel, parents[i]) && listen_at(channel))
+        if (make_folder(notifier, parents[i]) && listen_in_folder(notifier))
             return true;
     return false;
 }
 
 /* ---- the connection ---- */
 
-bool bf_channel_accept(struct bf_channel *channel) {
-    if (channel->listener >= 0)
-        channel->fd =
-            bf_off_standard_streams(accept(channel->listener, NULL, NULL));
-    if (channel->fd >= 0 && !bf_set_socket_flags(channel->fd))
-        close_fd(&channel->fd);
-    close_fd(&channel->listener);
-    remove_file(channel);
-    return channel->fd >= 0;
+bool bf_notifier_accept(struct bf_notifier *notifier) {
+    if (notifier->listener >= 0)
+        notifier->fd =
+            bf_off_standard_streams(accept(notifier->listener, NULL, NULL));
+    if (notifier->fd >= 0 && !bf_set_socket_flags(notifier->fd))
+        close_fd(&notifier->fd);
+    close_fd(&notifier->listener);
+    remove_file(notifier);
+    return notifier->fd >= 0;
 }
 
-bool bf_channel_is_overdue(const struct bf_channel *channel) {
-    return channel->fd < 0 && bf_now() >= channel->due;
+bool bf_notifier_is_expired(const struct bf_notifier *notifier) {
+    return notifier->fd < 0 && bf_now() >= notifier->expires_at;
 }
 
-/* A full buffer has enough bytes in it to wake anybody. Where nothing can be
- * sent the other end is gone, or sees now that this one is. */
-bool bf_channel_ring(struct bf_channel *channel) {
-    if (channel->fd >= 0 && send(channel->fd, "", 1, MSG_NOSIGNAL) != 1 &&
+/* Where the socket's buffer is full, the host has bytes to wake it. After any
+ * other failure the host has closed its end, or is to see that it ends. */
+bool bf_notifier_notify(struct bf_notifier *notifier) {
+    if (notifier->fd >= 0 && send(notifier->fd, "", 1, MSG_NOSIGNAL) != 1 &&
         errno != EAGAIN && errno != EWOULDBLOCK)
-        hang_up(&channel->fd);
-    return channel->fd >= 0;
+        disconnect(&notifier->fd);
+    return notifier->fd >= 0;
 }
 
-void bf_channel_close(struct bf_channel *channel) {
-    close_fd(&channel->listener);
-    hang_up(&channel->fd);
-    remove_file(channel);
+void bf_notifier_close(struct bf_notifier *notifier) {
+    close_fd(&notifier->listener);
+    disconnect(&notifier->fd);
+    remove_file(notifier);
 }

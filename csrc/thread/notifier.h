@@ -1,39 +1,43 @@
-/* The bell that wakes a host's event loop: a connection over which nothing but
- * single bytes go. The host's end must be one that it opened itself, by the
- * path of a socket; that file lives in a folder of its own which nobody else
- * may enter, and is gone once the connection is there. Knows no Lua. */
-#ifndef BF_CHANNEL_H
-#define BF_CHANNEL_H
+/* Wakes a host's event loop: a connection that carries nothing but single
+ * bytes. The host must open its end itself, by the path of a socket. That file
+ * is in a folder of its own which only this user may enter, and both are
+ * removed once the connection is made. Knows no Lua. */
+#ifndef BF_NOTIFIER_H
+#define BF_NOTIFIER_H
 
 #include <stdbool.h>
 #include <sys/un.h>
 
 #pragma GCC visibility push(hidden)
 
-struct bf_channel {
-    int listener, fd; /* or -1 */
-    double due;       /* when the other end has connected, or never will */
-    char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "": none */
+#define BF_NOTIFIER_PATH sizeof(((struct sockaddr_un *)0)->sun_path)
+
+struct bf_notifier {
+    int listener, fd;            /* or -1 */
+    double expires_at;           /* until then the host is to connect */
+    char path[BF_NOTIFIER_PATH]; /* of the socket; "": there is none */
 };
 
-void bf_channel_init(struct bf_channel *channel);
+void bf_notifier_init(struct bf_notifier *notifier);
 
-/* Makes the folder and listens in it. False where no folder can be written, or
- * no socket be had. */
-bool bf_channel_listen(struct bf_channel *channel);
+/* Closes what is open, then makes the folder and listens in it. False where no
+ * folder can be written, or no socket can be had. */
+bool bf_notifier_listen(struct bf_notifier *notifier);
 
-/* Has nobody connected in the time there was for that? */
-bool bf_channel_is_overdue(const struct bf_channel *channel);
+/* Is the time over in which the host was to connect, without a connection? */
+bool bf_notifier_is_expired(const struct bf_notifier *notifier);
 
-/* Takes the connection that was made to `path`, without waiting for one, and
- * removes socket and folder in any case. False where there is none. */
-bool bf_channel_accept(struct bf_channel *channel);
+/* Accepts the connection to `path`, without waiting for one. Removes socket
+ * and folder in any case. False where there is no connection. */
+bool bf_notifier_accept(struct bf_notifier *notifier);
 
-/* Sends a byte, and never waits. False: there is no connection, or no more. */
-bool bf_channel_ring(struct bf_channel *channel);
+/* Sends a byte, and never waits. False: there is no connection, or it has
+ * ended. */
+bool bf_notifier_notify(struct bf_notifier *notifier);
 
-/* The other end sees the connection's end. Harmless when done twice. */
-void bf_channel_close(struct bf_channel *channel);
+/* Ends the connection, also where a forked child has a copy of it, and removes
+ * socket and folder. Calling it twice does no harm. */
+void bf_notifier_close(struct bf_notifier *notifier);
 
 #pragma GCC visibility pop
 

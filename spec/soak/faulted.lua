@@ -43,7 +43,7 @@ local function read_by_thread(native, want, path, query, deadline, ...)
     core.sleep(0.0005)
   end
   if job:done() then return job:finish() end
-  job:drop()
+  job:cancel()
   return nil, { kind = "timeout", code = "busy", message = "" }, nil, deadline
 end
 
@@ -110,10 +110,11 @@ local function call_once(name, url, options)
   client:close()
 end
 
--- What the thread wakes a worker of nginx by. Nobody connects to it here.
-local function offer_channel()
-  if core.thread_channel() then core.thread_connected() end
-  core.thread_hang_up()
+-- The socket by which the thread notifies a worker of nginx. Nobody connects to it
+-- here.
+local function listen_and_close()
+  if core.thread_listen() then core.thread_accept() end
+  core.thread_close()
 end
 
 local client = client_of "KEPT"
@@ -126,7 +127,7 @@ for _ = 1, ROUNDS do
   call_once("plain", "PLAIN")
   call_once("name", "NAME")
   call_once("unknown", "UNKNOWN")
-  if arg[1] == "thread" then offer_channel() end
+  if arg[1] == "thread" then listen_and_close() end
   collectgarbage()
   call("kept", client)
 end

@@ -152,8 +152,8 @@ local function first_in_thread()
   return in_thread(client_of "TLS")
 end
 
--- Nobody waits for it, and the client goes before it.
-local function in_thread_dropped()
+-- Nobody holds the job or the client any more, while it runs.
+local function in_thread_lost()
   local core = require "bitfront.core"
   local client = client_of "SLOW"
   local job, failure = core.thread_start(client._native, "balances",
@@ -301,7 +301,7 @@ local scenarios = {
   { name = "thread, tls", run = in_thread, prepare = prepared "TLS_ONCE", slack = 60 },
   { name = "first thread", run = first_in_thread, prepare = loaded, fresh = true,
     cold = true },
-  { name = "thread, lost", run = in_thread_dropped, prepare = loaded, slack = 60 },
+  { name = "thread, lost", run = in_thread_lost, prepare = loaded, slack = 60 },
   { name = "in flight", run = in_flight, prepare = loaded },
   { name = "misuse", run = is_misused, prepare = loaded },
   { name = "credentials", run = finds_credentials, prepare = credentials_found },

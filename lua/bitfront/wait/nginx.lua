@@ -1,12 +1,13 @@
---- Waits inside an nginx worker without keeping it: the engine runs on a thread
---- of its own, callers sleep on semaphores, and one light thread per worker
---- listens at a socket to the bell that the engine's thread rings. Another makes
---- rounds beside it: nothing here waits for an nginx timer, which may be granted
---- and never run.
+--- Waits inside an nginx worker without blocking it. The engine runs on a thread
+--- of its own and callers wait on semaphores. One light thread of each worker
+--- reads from a socket to which the engine's thread writes a byte when jobs are
+--- done; it wakes their callers. A second light thread checks all of them at
+--- intervals: nothing here relies on an nginx timer, which may be granted and
+--- never run.
 ---
---- Where there is no bell (not yet, no more, or in another Lua state of this
---- worker, as with lua_code_cache off) a caller looks for itself, at first each
---- millisecond.
+--- While no light thread reads from that socket (not yet, not any more, or
+--- because another Lua state of this worker has it, as with lua_code_cache off),
+--- a caller polls its job, at first each millisecond.
 
 local core = require "bitfront.native"
 local limiter = require "bitfront.limiter"
@@ -16,13 +17,12 @@ local has_semaphore, semaphore = pcall(require, "ngx.semaphore")
 
 local _M = {}
 
--- What a caller waits for beyond its deadline, which the engine keeps: s.
-local MARGIN = 0.25
-local FOREVER = 2 ^ 31 - 1 -- ms; more than that no socket takes
-local RETRY = 5 -- s between two tries to listen
-local RENEW = 20 * 24 * 3600 -- s; before a socket has waited for ever
-local POOL = 256 -- sleepers kept
-local ROUND = 0.25 -- s; for no longer does this keep a worker that is to exit
+local MARGIN = 0.25 -- s that a caller waits beyond its deadline, which the engine keeps
+local FOREVER = 2 ^ 31 - 1 -- ms; a socket takes no longer time
+local LISTEN_INTERVAL = 5 -- s between two attempts to listen
+local SOCKET_LIFETIME = 20 * 24 * 3600 -- s; less than FOREVER
+local POOL_SIZE = 256 -- sleepers that are kept
+local CHECK_INTERVAL = 0.25 -- s; also how long a worker that exits may be kept
 
 local YIELDING = {
   rewrite = true, server_rewrite = true, access = true, content = true,
@@ -30,18 +30,19 @@ local YIELDING = {
   ssl_client_hello = true,
 }
 
--- In these, waiting takes patches that come with OpenResty: to nginx, and to
--- OpenSSL. Without them the handshake breaks, or the wait is not ended.
+-- In these phases waiting needs patches that OpenResty has, to nginx and to
+-- OpenSSL. Without them the handshake breaks, or the wait does not end.
 local PATCHES = {
   ssl_client_hello = "ngx_is_privileged_agent",
   ssl_session_fetch = "SSL_magic_pending_session_ptr",
 }
 
--- Who sleeps on which job: { sem =, job =, slot = }.
-local waiting = {}
-local pool, pooled = {}, 0 -- of such tables, without a job
-local listening = false -- is the bell heard?
-local next_try = has_semaphore and 0 or math.huge -- to hang one up
+-- A sleeper is what a caller waits with: { sem =, job =, slot = }; `job` and
+-- `slot` are false while it is in the pool.
+local waiting = {} -- sleepers by their job's id
+local pool, pooled = {}, 0
+local listening = false -- is the socket being read?
+local next_attempt = has_semaphore and 0 or math.huge -- when to listen again
 
 local function wake_all()
   for id, sleeper in pairs(waiting) do
@@ -50,60 +51,61 @@ local function wake_all()
   end
 end
 
--- ---- callers who are gone ----
+-- ---- callers that were killed ----
 
--- What a caller left behind ends now, and not with its deadline: its transfer, and
--- its turn, which counts for as long as the server may read its request.
-local function clean_up(gone, grace)
-  for _, sleeper in ipairs(gone) do
+-- Cancels the jobs of callers that were killed, which would else run to their
+-- deadline, and releases their slots. A slot counts for `grace` ms more: the
+-- time for which the server may still read its request.
+local function clean_up(killed, grace)
+  for _, sleeper in ipairs(killed) do
     local job, slot = sleeper.job, sleeper.slot
     sleeper.job, sleeper.slot = false, false
-    job:drop()
+    job:cancel()
     if slot then limiter.release(slot, grace) end
   end
 end
 
--- Who was woken the last time, and with which job; and how often that was. nginx
--- has let them run before the bell is heard again: who still has that job was
--- killed.
-local woken, their_jobs, woken_count = {}, {}, 0
-local wakes, wakes_seen = 0, 0
+-- The sleepers that were woken the last time, and the job of each; and how
+-- often any were woken. nginx runs their callers before the socket is read
+-- again: a sleeper that still has the same job then is that of a killed caller.
+local woken, woken_jobs, woken_count = {}, {}, 0
+local wakes, wakes_checked = 0, 0
 
-local function take_left_over()
-  local gone
+local function take_killed_after_wake()
+  local killed
   for i = 1, woken_count do
-    local sleeper, job = woken[i], their_jobs[i]
-    woken[i], their_jobs[i] = nil, nil
+    local sleeper, job = woken[i], woken_jobs[i]
+    woken[i], woken_jobs[i] = nil, nil
     if sleeper.job == job then
-      gone = gone or {}
-      gone[#gone + 1] = sleeper
+      killed = killed or {}
+      killed[#killed + 1] = sleeper
     end
   end
   woken_count = 0
-  return gone
+  return killed
 end
 
--- Of a caller that was killed, or whose client has hung up, while it waited only
--- this is left: nobody waits on its semaphore any more. Who waits for a job that
--- is done has not been told: the bell could not be rung.
-local function take_gone()
-  local gone = {}
+-- Where a caller was killed while it waited, or its client closed the
+-- connection, nothing waits on its semaphore any more. Where a caller waits for
+-- a job that is done, the byte that tells so could not be sent: it is woken here.
+local function take_killed_while_waiting()
+  local killed = {}
   for id, sleeper in pairs(waiting) do
     if sleeper.sem:count() >= 0 then
-      gone[#gone + 1] = sleeper
+      killed[#killed + 1] = sleeper
       waiting[id] = nil
     elseif sleeper.job:done() then
       waiting[id] = nil
       sleeper.sem:post(1)
     end
   end
-  return gone
+  return killed
 end
 
 local done = {}
 
 local function wake_done()
-  local left = take_left_over()
+  local killed = take_killed_after_wake()
   wakes = wakes + 1
   for i = 1, core.thread_take(done) do
     local id = done[i]
@@ -111,33 +113,33 @@ local function wake_done()
     if sleeper then
       waiting[id] = nil
       woken_count = woken_count + 1
-      woken[woken_count], their_jobs[woken_count] = sleeper, sleeper.job
+      woken[woken_count], woken_jobs[woken_count] = sleeper, sleeper.job
       sleeper.sem:post(1)
     end
   end
-  if left then clean_up(left, 0) end
+  if killed then clean_up(killed, 0) end
 end
 
--- Those who were woken since the last round may not have run yet.
-local function make_round()
-  local left = wakes == wakes_seen and take_left_over()
-  local gone = take_gone()
-  wakes_seen = wakes
-  if left then clean_up(left, 0) end
-  clean_up(gone, limiter.LATE)
+-- Callers that were woken since the last check may not have run yet.
+local function check()
+  local killed = wakes == wakes_checked and take_killed_after_wake()
+  local killed_waiting = take_killed_while_waiting()
+  wakes_checked = wakes
+  if killed then clean_up(killed, 0) end
+  clean_up(killed_waiting, limiter.LATE)
 end
 
--- Until the worker is to exit, or the socket has been used for long enough.
-local function make_rounds()
-  local last = core.now() + RENEW
+-- Until the worker exits, or the socket is to be replaced.
+local function check_at_intervals()
+  local last = core.now() + SOCKET_LIFETIME
   repeat
-    ngx.sleep(ROUND)
-    pcall(make_round)
+    ngx.sleep(CHECK_INTERVAL)
+    pcall(check)
   until ngx.worker.exiting() or core.now() > last
-  core.thread_hang_up()
+  core.thread_close()
 end
 
--- ---- the bell ----
+-- ---- the socket ----
 
 local function connect(path)
   local socket = ngx.socket.tcp()
@@ -145,44 +147,47 @@ local function connect(path)
   return socket:connect("unix:" .. path) and socket
 end
 
-local function hear(socket)
+-- Until the socket is closed. The first time without a byte: none is sent for
+-- jobs that became done before the connection was accepted.
+local function read_notifications(socket)
   repeat
-    wake_done() -- the first time: what came before the bell was there
+    wake_done()
   until not socket:receive(1)
 end
 
--- A timer that is late finds that its path is not the last one any more.
+-- Runs in a timer. Where the timer is late, another path has replaced its own,
+-- and nothing is done.
 local function listen(premature, path)
   local tried, socket = pcall(connect, path)
-  if not core.thread_connected(path) then return end
+  if not core.thread_accept(path) then return end
   if tried and socket and not premature then
-    local rounds = ngx.thread.spawn(make_rounds)
+    local checker = ngx.thread.spawn(check_at_intervals)
     listening = true
-    pcall(hear, socket)
+    pcall(read_notifications, socket)
     listening = false
-    ngx.thread.kill(rounds)
+    ngx.thread.kill(checker)
   end
-  core.thread_hang_up()
+  core.thread_close()
   wake_all()
 end
 
---- Has nginx run a function, soon and outside of any request. It raises where no
---- connection is free for that.
+--- Has nginx run a function, soon and outside of any request. nginx raises where
+--- no connection is free for that.
 ---@return boolean granted  true: it may run; whether it does is never sure
 function _M.start_timer(action, ...)
   local called, granted = pcall(ngx.timer.at, 0, action, ...)
   return called and granted ~= nil
 end
 
--- Another Lua state of this worker may have the bell, or there may be no folder
--- for its socket.
+-- There is no path where another Lua state of this worker has the connection, or
+-- where no folder can be written.
 local function try_to_listen()
   local now = core.now()
-  if now < next_try or ngx.worker.exiting() then return end
-  next_try = now + RETRY
-  local path = core.thread_channel()
+  if now < next_attempt or ngx.worker.exiting() then return end
+  next_attempt = now + LISTEN_INTERVAL
+  local path = core.thread_listen()
   if path and not _M.start_timer(listen, path) then
-    core.thread_hang_up()
+    core.thread_close()
   end
 end
 
@@ -199,25 +204,26 @@ local function take_sleeper()
   return sleeper
 end
 
--- Waits to be woken.
-local function sleep_until_rung(job, seconds, slot)
+-- Waits until the sleeper is woken, for `seconds` at the most. A sleeper that
+-- was not woken is not kept: its semaphore may still be posted.
+local function sleep_until_woken(job, seconds, slot)
   local id, sleeper = job:id(), take_sleeper()
   if not sleeper then
     return ngx.sleep(0.001) -- there is no memory now
   end
   sleeper.job, sleeper.slot = job, slot or false
   waiting[id] = sleeper
-  local rung = sleeper.sem:wait(seconds)
+  local was_woken = sleeper.sem:wait(seconds)
   sleeper.job, sleeper.slot = false, false
-  if rung and pooled < POOL then -- nothing can be posted to it any more
+  if was_woken and pooled < POOL_SIZE then
     pooled = pooled + 1
     pool[pooled] = sleeper
   end
   waiting[id] = nil
 end
 
--- Looks until there is a bell; less often, the longer it takes.
-local function look(job, last)
+-- Polls until the socket is being read; less often, the longer it takes.
+local function poll(job, last)
   local started = core.now()
   local now = started
   while not listening and not job:done() and now < last do
@@ -226,42 +232,43 @@ local function look(job, last)
   end
 end
 
+-- Waits until the job is done, or until `last` on core.now's clock. It may have
+-- become done, and its id been taken, before the caller sleeps.
 local function wait_for(job, last, slot)
   local now = core.now()
   if not listening then
     try_to_listen()
   end
-  -- What is done already may have been rung for before anybody waited.
   while not job:done() and now < last do
     if listening then
-      sleep_until_rung(job, last - now, slot)
+      sleep_until_woken(job, last - now, slot)
     else
-      look(job, last)
+      poll(job, last)
     end
     now = core.now()
   end
   return job:done()
 end
 
-local LATE = "the thread that makes requests has not come to this one in time"
+local BUSY_MESSAGE = "the engine's thread did not complete the request in time"
 
 -- As core.read, while the worker goes on.
-local function read(client, want, path, query, deadline, amounts, clock_offset,
-    monotonic, pair, slot)
-  local job, failure = core.thread_start(client, want, path, query, deadline,
-    amounts, clock_offset, monotonic, pair)
+local function read(client, expect, path, query, deadline, amounts, clock_offset,
+    monotonic, credentials, slot)
+  local job, err = core.thread_start(client, expect, path, query, deadline,
+    amounts, clock_offset, monotonic, credentials)
   if not job then
-    return nil, failure
+    return nil, err
   end
   if not wait_for(job, deadline + MARGIN, slot) then
-    job:drop()
-    return nil, { kind = "timeout", code = "busy", message = LATE }, nil,
-      deadline -- it may have been sent until then
+    job:cancel()
+    return nil, { kind = "timeout", code = "busy", message = BUSY_MESSAGE }, nil,
+      deadline -- the request may have been sent until then
   end
   return job:finish()
 end
 
--- ---- where that is possible ----
+-- ---- where waiting is possible ----
 
 local waiter = { sleep = ngx.sleep, read = read }
 
@@ -273,9 +280,9 @@ local function refuse(code, where)
   }
 end
 
---- How to wait where this is called; it must be asked for again for each call.
+--- How to wait where this is called. To be called anew for each call.
 ---@return bitfront.Waiter? waiter
----@return { kind: "phase", code: string, message: string }? failure
+---@return { kind: "phase", code: string, message: string }? err
 function _M.waiter()
   local phase = ngx.get_phase()
   local patch = PATCHES[phase]

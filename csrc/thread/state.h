@@ -1,0 +1,56 @@
+/* The fields of the thread, and its lock: for the files of this room alone. */
+#ifndef BF_THREAD_STATE_H
+#define BF_THREAD_STATE_H
+
+#include "thread/completion_queue.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#pragma GCC visibility push(hidden)
+
+/* The host moves it to RUNNING and NONE, the thread to ENDING and ENDED. The
+ * lock is held for RUNNING and ENDING, so that no job is submitted in between
+ * which nobody takes. */
+enum bf_thread_state {
+    BF_THREAD_NONE,    /* not created yet, or joined */
+    BF_THREAD_RUNNING, /* takes what is submitted */
+    BF_THREAD_ENDING,  /* takes nothing more */
+    BF_THREAD_ENDED    /* has only to return: a join does not wait */
+};
+
+struct bf_thread {
+    pid_t pid;
+    unsigned forks;        /* how many were counted when it was made */
+    struct bf_link active; /* jobs that were started; the thread's alone */
+    _Atomic(enum bf_thread_state) state;
+    pthread_t id;
+
+    pthread_mutex_t lock;     /* over all that follows */
+    bool stop;                /* the process exits */
+    bool woken;               /* was woken, and has not taken since */
+    struct bf_engine *engine; /* NULL: not made yet; others may wake it only */
+    struct bf_link submitted;
+    struct bf_link returned;
+    size_t returned_count;
+    double last_id;
+    size_t live, held; /* submitted and not done; done and not released */
+    struct bf_notifier notifier;
+    struct bf_completion_queue *notified_queue; /* whose notifier it is */
+};
+
+static inline void bf_thread_lock(struct bf_thread *thread) {
+    (void)pthread_mutex_lock(&thread->lock);
+}
+
+static inline void bf_thread_unlock(struct bf_thread *thread) {
+    (void)pthread_mutex_unlock(&thread->lock);
+}
+
+/* What the thread runs, from its creation to its end. `thread` is a struct
+ * bf_thread. Returns NULL. */
+void *bf_worker_run(void *thread);
+
+#pragma GCC visibility pop
+
+#endif
