@@ -162,6 +162,9 @@ lint:
 asan:
 	@.ci/deps run test
 	@.ci/memory asan
+tsan:
+	@.ci/deps run test
+	@.ci/memory tsan
 valgrind:
 	@.ci/deps run test valgrind
 	@.ci/memory valgrind
@@ -242,6 +245,7 @@ help:
 	@echo 'lint            clang-format, clang-tidy, cppcheck, luacheck'
 	@echo 'format          has clang-format rewrite the C files'
 	@echo 'asan valgrind   specs with memory checking'
+	@echo 'tsan            the thread'"'"'s specs under ThreadSanitizer'
 	@echo 'torture         every allocation fails once, in its turn'
 	@echo 'soak            processes that share a limit, and die; SOAK=all,'
 	@echo '                SOAK="workers 60": an nginx to which everything is done,'
@@ -256,5 +260,5 @@ help:
 FORCE:
 .DELETE_ON_ERROR:
 .PHONY: all all-luas env helpers deps run run-nginx page test check spec fresh \
-  lint lint-found check-format warnings tidy cppcheck luacheck format asan valgrind torture \
+  lint lint-found check-format warnings tidy cppcheck luacheck format asan tsan valgrind torture \
   soak bench install uninstall clean help FORCE

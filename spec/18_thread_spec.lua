@@ -333,6 +333,14 @@ describe("the engine's thread", function()
     core.thread_close()
   end)
 
+  it("serves several threads of a host, and none when the process exits #once", function()
+    local program = (os.getenv "BUILD" or ".build") .. "/test/threads"
+    local out, _, code = support.run(("timeout -s KILL 120 %s %s %s"):format(program,
+      support.quote(faultd:url_body(BODY)), faultd.ca_file))
+    assert.equal("0 wrong, 1 notified, 0 live, 0 held\nthe process is about to exit\n", out)
+    assert.equal(0, code)
+  end)
+
   it("has all signals blocked", function()
     finish(start(native(faultd:url_body(BODY))))
     local file = io.open "/proc/self/status"
