@@ -1,6 +1,7 @@
 -- The engine on a thread of its own, as the Lua side of a host uses it. How nginx
 -- waits for it is in 84_nginx_wait_spec.lua.
 
+local dead_dns = require "spec.support.dead_dns"
 local shortage = require "spec.support.shortage"
 local support = require "spec.support"
 
@@ -136,6 +137,29 @@ describe("the engine's thread", function()
     collect()
     assert.is_true(settles())
     assert.is_true(core.now() - before < 1)
+  end)
+
+  it("completes a job at its deadline whose name is still being resolved", function()
+    local obstacle = dead_dns.obstacle()
+    if obstacle then return pending(obstacle) end
+    local dir = support.tmpdir()
+    support.write(dir .. "/program.lua", ([[
+      local core = require "bitfront.core"
+      local client = assert(core.new { base_url = "https://name.invalid", user_agent = "spec",
+        connect_timeout = 30, max_body = 1e6 })
+      local deadline, jobs = core.now() + 0.3, {}
+      for i = 1, 5 do
+        jobs[i] = assert(core.thread_start(client, "public", %q, nil, deadline))
+      end
+      for _, job in ipairs(jobs) do
+        while not job:done() do core.sleep(0.001) end
+        local records, err, info, sent = job:finish()
+        print(records, err.kind, err.code, info, sent)
+      end
+      print(core.now() - deadline < 1, core.thread_status())
+    ]]):format(PATH))
+    local out = dead_dns.run(("%s %s/program.lua"):format(support.interpreter(), dir))
+    assert.equal(("nil\ttimeout\tresolve\tnil\tnil\n"):rep(5) .. "true\t0\t0\n", out)
   end)
 
   it("does not sign for a client that was closed meanwhile", function()

@@ -10,8 +10,8 @@
 #pragma GCC visibility push(hidden)
 
 /* The host moves it to RUNNING and NONE, the thread to ENDING and ENDED. The
- * lock is held for RUNNING and ENDING, so that no job is submitted in between
- * which nobody takes. */
+ * moves to RUNNING and ENDING are made under the lock, so that a job can be
+ * submitted only while the thread takes jobs. */
 enum bf_thread_state {
     BF_THREAD_NONE,    /* not created yet, or joined */
     BF_THREAD_RUNNING, /* takes what is submitted */
