@@ -8,7 +8,6 @@ describe("the engine", function()
   local core = require "bitfront.core"
   local faultd
   local BODY = support.success '[{"currency":"BTC","balance":1,"availableBalance":1}]'
-  local PATH = "/v1/account/balances"
 
   setup(function() faultd = support.faultd() end)
   teardown(function() faultd:stop() end)
@@ -23,18 +22,25 @@ describe("the engine", function()
   end
 
   local function start(client, timeout)
-    return assert(core.start(client, "balances", PATH, nil,
-      core.now() + (timeout or 5)))
+    return assert(core.start { client = client, deadline = core.now() + (timeout or 5) })
   end
 
-  local function finish(transfer)
-    while not transfer:done() do core.step(1) end
-    return transfer:finish()
+  local function open(result)
+    return result.value, result.error, result.info, result.sent, result.round_trip
+  end
+
+  local function finish(exchange)
+    while not exchange:done() do core.step(1) end
+    return open(exchange:finish())
+  end
+
+  local function balances(client)
+    return open(core.balances { client = client, deadline = core.now() + 5 })
   end
 
   it("gives in pieces what it gives in one call", function()
     local client = native(faultd:url_body(BODY))
-    local whole = core.balances(client, core.now() + 5)
+    local whole = balances(client)
     local pieces, err, info, sent, round_trip = finish(start(client))
     assert.same(whole, pieces)
     assert.is_nil(err)
@@ -51,8 +57,8 @@ describe("the engine", function()
         { core.wall(), { core.wall() - core.now() * 1000 + 7000, true } },
       } do
         faultd:forget()
-        assert(core.balances(client, core.now() + 5, "number",
-          math.floor(row[2][1]), row[2][2]))
+        assert.is_nil(core.balances({ client = client, deadline = core.now() + 5,
+          clock_offset = math.floor(row[2][1]), monotonic = row[2][2] }).error)
         local header = faultd:requests()[1].headers["x-api-timestamp"]
         local ahead = tonumber(header) - row[1]
         assert.is_true(ahead > 6900 and ahead < 12000, tostring(ahead))
@@ -73,9 +79,9 @@ describe("the engine", function()
 
   it("does not wait when it is asked not to", function()
     local client = native(faultd:url_body(BODY, { delay = 200 }))
-    local transfer = start(client)
+    local exchange = start(client)
     local steps = 0
-    while not transfer:done() do
+    while not exchange:done() do
       local before = core.now()
       core.step(0)
       assert.is_true(core.now() - before < 0.1)
@@ -83,18 +89,18 @@ describe("the engine", function()
       support.sleep(0.002)
     end
     assert.is_true(steps > 2)
-    assert.equal(1, #assert(transfer:finish()))
+    assert.equal(1, #assert(exchange:finish().value))
   end)
 
-  it("carries many transfers at once, each with its own end", function()
+  it("carries many exchanges at once, each with its own end", function()
     local slow = native(faultd:url_body(BODY, { delay = 300 }))
     local damaged = native(faultd:url_body("[", { delay = 300 }))
     local late = native(faultd:url_body(BODY, { delay = 5000 }))
-    local before, transfers = core.now(), {}
-    for i = 1, 30 do transfers[i] = start(i % 2 == 0 and slow or damaged) end
+    local before, exchanges = core.now(), {}
+    for i = 1, 30 do exchanges[i] = start(i % 2 == 0 and slow or damaged) end
     local timed_out = start(late, 0.2)
-    for i, transfer in ipairs(transfers) do
-      local records, err = finish(transfer)
+    for i, exchange in ipairs(exchanges) do
+      local records, err = finish(exchange)
       assert.equal(i % 2 == 0, records ~= nil)
       assert.equal(i % 2 == 1 and "json" or nil, err and err.code)
     end
@@ -103,7 +109,7 @@ describe("the engine", function()
     assert.equal(0, core.step(0))
   end)
 
-  it("lets go of a transfer that nobody holds any more", function()
+  it("lets go of a exchange that nobody holds any more", function()
     local client = native(faultd:url { listener = "deaf" })
     start(client)
     assert.equal(1, core.step(0))
@@ -115,9 +121,9 @@ describe("the engine", function()
   it("does not sign for a client that was closed meanwhile", function()
     local client = native(faultd:url_body(BODY, { delay = 300 }))
     faultd:forget()
-    local transfer = start(client)
+    local exchange = start(client)
     client:close()
-    assert.equal("closed", select(2, finish(transfer)).kind)
+    assert.equal("closed", select(2, finish(exchange)).kind)
     for _, request in ipairs(faultd:requests()) do
       assert.is_nil(request) -- nothing was sent
     end
@@ -127,54 +133,54 @@ describe("the engine", function()
     function()
       local client = native(faultd:url_body(BODY, { delay = 300 }))
       faultd:forget()
-      local transfer = start(client)
-      repeat core.step(0.01) until transfer:done() or #faultd:requests() > 0
+      local exchange = start(client)
+      repeat core.step(0.01) until exchange:done() or #faultd:requests() > 0
       client:close()
-      assert.equal("closed", select(2, finish(transfer)).kind)
+      assert.equal("closed", select(2, finish(exchange)).kind)
     end)
 
-  it("signs with the pair that a call was begun with, and strikes that out",
+  it("signs with the credentials that a call was begun with, and strikes that out",
     function()
       local url = faultd:url { echo = 1, close = "keep", reply = support.reply(
         support.refusal(6002, '"bad key {X-API-KEY}"'), { echo = 1 }) }
       local client = native(url)
-      local transfer = start(client)
+      local exchange = start(client)
       assert(client:set_credentials("another-key", "another-secret"))
       faultd:forget()
-      local err = select(2, finish(transfer))
+      local err = select(2, finish(exchange))
       assert.equal(6002, err.code)
       assert.equal("bad key ***", err.message)
       assert.equal(support.KEY, faultd:requests()[1].headers["x-api-key"])
     end)
 
   it("goes on with a call whose client nobody holds any more", function()
-    local transfer = start(native(faultd:url_body(BODY, { delay = 100 })))
+    local exchange = start(native(faultd:url_body(BODY, { delay = 100 })))
     collectgarbage()
     collectgarbage()
-    assert.equal(1, #assert(finish(transfer)))
+    assert.equal(1, #assert(finish(exchange)))
   end)
 
-  it("carries more transfers than it keeps connections", function()
+  it("carries more exchanges than it keeps connections", function()
     -- 300 handshakes at once are some seconds' work for a busy machine.
-    local client, transfers = native(faultd:url_body(BODY), 60), {}
-    for i = 1, 300 do transfers[i] = start(client, 60) end
-    for i = 1, 300 do assert.equal(1, #assert(finish(transfers[i]))) end
+    local client, exchanges = native(faultd:url_body(BODY), 60), {}
+    for i = 1, 300 do exchanges[i] = start(client, 60) end
+    for i = 1, 300 do assert.equal(1, #assert(finish(exchanges[i]))) end
   end)
 
-  it("lets go at once of a transfer that was never moved along", function()
+  it("lets go at once of a exchange that was never moved along", function()
     for _ = 1, 5 do start(native("https://name.invalid")) end
     collectgarbage()
     collectgarbage()
     assert.equal(0, core.step(0))
   end)
 
-  it("raises where a transfer is finished too soon, or twice", function()
+  it("raises where a exchange is finished too soon, or twice", function()
     local client = native(faultd:url_body(BODY, { delay = 100 }))
-    local transfer = start(client)
-    assert.has_error(function() transfer:finish() end)
-    finish(transfer)
-    assert.has_error(function() transfer:finish() end)
-    assert.has_error(function() transfer:done() end)
+    local exchange = start(client)
+    assert.has_error(function() exchange:finish() end)
+    finish(exchange)
+    assert.has_error(function() exchange:finish() end)
+    assert.has_error(function() exchange:done() end)
   end)
 
   it("lets Ctrl-C end a call that hangs, and the state works on", function()
@@ -236,8 +242,9 @@ describe("the engine", function()
   end)
 
   it("does not take other userdata for its own", function()
-    assert.has_error(function() core.balances(io.stdout, 1) end)
-    assert.has_error(function() core.start({}, "balances", PATH) end)
+    assert.has_error(function() core.balances { client = io.stdout } end)
+    assert.has_error(function() core.start { client = {} } end)
+    assert.has_error(function() core.start(io.stdout) end)
   end)
 
   if not rawget(_G, "jit") then return end
@@ -246,13 +253,13 @@ describe("the engine", function()
   it("after a fork makes its own connections and leaves the parent's", function()
     local client = native(faultd:url_body(BODY))
     faultd:forget()
-    assert(core.balances(client, core.now() + 5))
+    assert(balances(client))
     assert.is_true(in_child(function()
-      local ok = core.balances(client, core.now() + 5)
+      local ok = balances(client)
       collectgarbage()
       return ok
     end))
-    assert(core.balances(client, core.now() + 5))
+    assert(balances(client))
     local requests = faultd:requests()
     assert.equal(requests[1].connection, requests[3].connection)
     assert.are_not.equal(requests[1].connection, requests[2].connection)
@@ -260,12 +267,12 @@ describe("the engine", function()
 
   it("gives a child no answer of a call that its parent began", function()
     local client = native(faultd:url_body(BODY, { delay = 300 }))
-    local transfer = start(client)
+    local exchange = start(client)
     core.step(0)
     assert.is_true(in_child(function()
-      local records, err = transfer:finish()
+      local records, err = open(exchange:finish())
       return records == nil and err.kind == "network" and err.code == "fork"
     end))
-    assert.equal(1, #assert(finish(transfer)))
+    assert.equal(1, #assert(finish(exchange)))
   end)
 end)

@@ -9,7 +9,6 @@ describe("the engine's thread", function()
   local core = require "bitfront.core"
   local faultd
   local BODY = support.success '[{"currency":"BTC","balance":1,"availableBalance":1}]'
-  local PATH = "/v1/account/balances"
 
   setup(function() faultd = support.faultd() end)
   teardown(function() faultd:stop() end)
@@ -23,9 +22,9 @@ describe("the engine's thread", function()
     return client
   end
 
-  local function start(client, timeout, want, path, query)
-    return assert(core.thread_start(client, want or "balances", path or PATH,
-      query, core.now() + (timeout or 5)))
+  local function start(client, timeout, expect, path, query)
+    return assert(core.thread_start { client = client, expect = expect, path = path,
+      query = query, deadline = core.now() + (timeout or 5) })
   end
 
   local function wait(job)
@@ -37,8 +36,12 @@ describe("the engine's thread", function()
     return job
   end
 
+  local function open(result)
+    return result.value, result.error, result.info, result.sent, result.round_trip
+  end
+
   local function finish(job)
-    return wait(job):finish()
+    return open(wait(job):finish())
   end
 
   -- Until the process has no job that is not over.
@@ -59,7 +62,7 @@ describe("the engine's thread", function()
 
   it("gives what a call in this thread gives", function()
     local client = native(faultd:url_body(BODY))
-    local whole = core.balances(client, core.now() + 5)
+    local whole = core.balances({ client = client, deadline = core.now() + 5 }).value
     local records, err, info, sent, round_trip = finish(start(client))
     assert.same(whole, records)
     assert.is_nil(err)
@@ -109,7 +112,7 @@ describe("the engine's thread", function()
     for i = 1, core.thread_take(ids) do seen[ids[i]] = true end
     assert.same(expected, seen)
     assert.equal(0, core.thread_take(ids))
-    for i = 1, 200 do assert(jobs[i]:finish()) end
+    for i = 1, 200 do assert(jobs[i]:finish().value) end
   end)
 
   it("does not name a job that was cancelled or finished before", function()
@@ -143,21 +146,22 @@ describe("the engine's thread", function()
     local obstacle = dead_dns.obstacle()
     if obstacle then return pending(obstacle) end
     local dir = support.tmpdir()
-    support.write(dir .. "/program.lua", ([[
+    support.write(dir .. "/program.lua", [[
       local core = require "bitfront.core"
       local client = assert(core.new { base_url = "https://name.invalid", user_agent = "spec",
         connect_timeout = 30, max_body = 1e6 })
       local deadline, jobs = core.now() + 0.3, {}
       for i = 1, 5 do
-        jobs[i] = assert(core.thread_start(client, "public", %q, nil, deadline))
+        jobs[i] = assert(core.thread_start { client = client, expect = "public",
+          path = "/v1/public/time", deadline = deadline })
       end
       for _, job in ipairs(jobs) do
         while not job:done() do core.sleep(0.001) end
-        local records, err, info, sent = job:finish()
-        print(records, err.kind, err.code, info, sent)
+        local result = job:finish()
+        print(result.value, result.error.kind, result.error.code, result.info, result.sent)
       end
       print(core.now() - deadline < 1, core.thread_status())
-    ]]):format(PATH))
+    ]])
     local out = dead_dns.run(("%s %s/program.lua"):format(support.interpreter(), dir))
     assert.equal(("nil\ttimeout\tresolve\tnil\tnil\n"):rep(5) .. "true\t0\t0\n", out)
   end)
@@ -169,7 +173,7 @@ describe("the engine's thread", function()
     faultd:forget()
     assert.is_nil((finish(job)))
     assert.equal(0, #faultd:requests())
-    local records, err = core.thread_start(client, "balances", PATH, nil, core.now() + 1)
+    local records, err = core.thread_start { client = client, deadline = core.now() + 1 }
     assert.is_nil(records)
     assert.equal("closed", err.kind)
   end)
@@ -188,7 +192,7 @@ describe("the engine's thread", function()
     local client = native(faultd:url_body(BODY))
     local job = wait(start(client))
     client:close()
-    assert.equal("closed", select(2, job:finish()).kind)
+    assert.equal("closed", job:finish().error.kind)
   end)
 
   it("goes on with a call whose client nobody holds any more", function()
@@ -200,11 +204,11 @@ describe("the engine's thread", function()
   it("checks what a call needs before it is submitted", function()
     local client = assert(core.new { base_url = faultd:url_body(BODY),
       user_agent = "spec", connect_timeout = 3, max_body = 1e6 })
-    local job, err = core.thread_start(client, "balances", PATH, nil, core.now() + 1)
+    local job, err = core.thread_start { client = client, deadline = core.now() + 1 }
     assert.is_nil(job)
     assert.equal("missing_credentials", err.code)
-    assert.has_error(function() core.thread_start({}, "balances", PATH) end)
-    assert.has_error(function() core.thread_start(client, "gold", PATH, nil, 1) end)
+    assert.has_error(function() core.thread_start { client = {} } end)
+    assert.has_error(function() core.thread_start { client = client, expect = "gold" } end)
   end)
 
   it("raises where a job is finished too soon, or twice", function()
@@ -243,11 +247,11 @@ describe("the engine's thread", function()
         return client
       end
       local function start(url)
-        return assert(core.thread_start(native(url), "balances", %q, nil, core.now() + 30))
+        return assert(core.thread_start { client = native(url), deadline = core.now() + 30 })
       end
       local OK, DEAF = %q, %q
       %s
-    ]]):format(faultd.ca_file, PATH, faultd:url_body(BODY), faultd:url { listener = "deaf" },
+    ]]):format(faultd.ca_file, faultd:url_body(BODY), faultd:url { listener = "deaf" },
       program))
     local before = core.now()
     local out, _, code = support.run(("timeout -s KILL 20 env LD_PRELOAD=%s %s %s/program.lua")
@@ -401,7 +405,7 @@ describe("the engine's thread", function()
     assert(finish(start(client)))
     local under_way = start(client)
     assert.is_true(in_child(function()
-      local records, err = under_way:finish()
+      local records, err = open(under_way:finish())
       assert(records == nil and err.code == "fork")
       slow = nil
       collect()

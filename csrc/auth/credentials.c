@@ -116,7 +116,8 @@ static struct bf_credentials *copy(struct bf_span key, struct bf_span secret) {
     pair->header = bf_header_line("X-API-KEY", key);
     pair->secret = malloc(secret.len);
     pair->mac = bf_sign_key(secret.text, secret.len);
-    if (!pair->header || !pair->secret || !pair->mac) {
+    if (!pair->header || !pair->secret || !pair->mac ||
+        !EVP_Digest(key.text, key.len, pair->id, NULL, EVP_sha256(), NULL)) {
         bf_credentials_unref(pair);
         return NULL;
     }
@@ -204,15 +205,4 @@ void bf_credentials_unref(struct bf_credentials *pair) {
     bf_credentials_wipe(pair);
     wipe_free(pair->header, pair->header ? strlen(pair->header) : 0);
     free(pair);
-}
-
-bool bf_credentials_id(const struct bf_credentials *pair,
-                       char hex[BF_SIGNATURE_LEN + 1]) {
-    unsigned char digest[BF_SIGNATURE_LEN / 2];
-    if (!OSSL_LIB_CTX_get0_global_default() ||
-        !EVP_Digest(pair->key, strlen(pair->key), digest, NULL, EVP_sha256(),
-                    NULL))
-        return false;
-    bf_to_hex(digest, sizeof digest, hex);
-    return true;
 }

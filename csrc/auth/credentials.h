@@ -11,11 +11,14 @@
 
 #pragma GCC visibility push(hidden)
 
+#define BF_ACCOUNT_ID_LEN 32
+
 struct bf_credentials {
     atomic_uint refs;
-    char *header; /* "X-API-KEY: ..." */
-    char *key;    /* points into it */
-    char *secret; /* NULL once wiped */
+    unsigned char id[BF_ACCOUNT_ID_LEN]; /* SHA-256 of the key */
+    char *header;                        /* "X-API-KEY: ..." */
+    char *key;                           /* points into it */
+    char *secret;                        /* NULL once wiped */
     size_t secret_len;
     EVP_MAC_CTX *mac; /* the secret's key schedule, for who has claimed it */
     atomic_int user;  /* the process that has claimed it, or 0 */
@@ -66,11 +69,6 @@ void bf_credentials_unref(struct bf_credentials *credentials); /* or NULL */
  * quick and must not call back; from any thread. */
 typedef void bf_credentials_visit(void *with, struct bf_span credential);
 void bf_credentials_each(bf_credentials_visit *visit, void *with);
-
-/* Writes the hex SHA-256 of the key: what it is called where others may see
- * it. False: no memory. */
-bool bf_credentials_id(const struct bf_credentials *credentials,
-                       char hex[BF_SIGNATURE_LEN + 1]);
 
 /* "Name: value" in memory of its own, or NULL. */
 char *bf_header_line(const char *name, struct bf_span value);

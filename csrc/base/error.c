@@ -19,6 +19,14 @@ void bf_error_no_memory(struct bf_error *error) {
     bf_error_set(error, BF_MEMORY, "memory", "not enough memory");
 }
 
+void bf_error_timeout(struct bf_error *error, const char *stage,
+                      double seconds) {
+    bf_error_set(error, BF_TIMEOUT, stage,
+                 "no answer in time: still waiting at stage \"%s\" after "
+                 "%ld ms",
+                 stage, (long)(seconds * 1000));
+}
+
 void bf_error_clear(struct bf_error *error) {
     error->kind = BF_OK;
     error->code = NULL;

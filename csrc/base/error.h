@@ -39,6 +39,10 @@ void bf_error_set(struct bf_error *error, enum bf_kind kind, const char *code,
 /* Sets kind memory, code memory. */
 void bf_error_no_memory(struct bf_error *error);
 
+/* Sets kind timeout, with the stage as its code. */
+void bf_error_timeout(struct bf_error *error, const char *stage,
+                      double seconds);
+
 void bf_error_clear(struct bf_error *error);
 
 /* "network", "tls", ...; NULL for BF_OK and BF_API. */

@@ -1,95 +1,72 @@
 #include "http/body.h"
 
-#include <openssl/crypto.h>
-#include <stdlib.h>
-#include <string.h>
+#define CHUNKED_ROOM 16384 /* what one TLS record holds */
 
-#define FIRST 4096 /* room for some 25 balances before growing */
-#define KEPT 65536 /* a larger buffer is not kept for the next reply */
-
-/* In what a server sends may be what it was sent: nothing of it stays. */
-static void wipe(struct bf_transfer *t) {
-    if (t->body)
-        OPENSSL_cleanse(t->body, t->body_len);
+/* RFC 9112, 6.3: these have no body, whatever their heads announce. */
+static bool has_no_body(const struct bf_head *head) {
+    return head->status == 204 || head->status == 304 ||
+           head->status / 100 == 1;
 }
 
-static void drop(struct bf_transfer *t) {
-    wipe(t);
-    free(t->body);
-    t->body = NULL;
-    t->body_cap = 0;
+void bf_body_init(struct bf_body *body, const struct bf_head *head,
+                  size_t begin) {
+    bool empty = has_no_body(head);
+    body->begin = begin;
+    body->len = 0;
+    body->chunked = head->chunked && !empty;
+    body->length = empty || head->length < 0 ? 0 : (size_t)head->length;
+    bf_chunks_init(&body->chunks);
 }
 
-static bool grow(struct bf_transfer *t, size_t need) {
-    size_t cap = t->body_cap ? t->body_cap : FIRST;
-    while (cap < need)
-        cap *= 2;
-    if (cap == t->body_cap)
-        return true;
-    char *body = malloc(cap);
-    if (!body) {
-        bf_error_no_memory(&t->error);
-        return false;
-    }
-    if (t->body_len > 0)
-        memcpy(body, t->body, t->body_len);
-    drop(t);
-    t->body = body;
-    t->body_cap = cap;
-    return true;
+/* ---- Content-Length ---- */
+
+static enum bf_body_state take_plain(struct bf_body *body,
+                                     const struct bf_buffer *buffer) {
+    size_t come = buffer->len - body->begin;
+    body->len = come < body->length ? come : body->length;
+    if (come < body->length)
+        return BF_BODY_PARTIAL;
+    return come == body->length ? BF_BODY_WHOLE : BF_BODY_TRAILING;
 }
 
-static bool too_large(struct bf_transfer *t) {
-    if (t->head.status == 200)
-        bf_error_set(&t->error, BF_PROTOCOL, "too_large",
+/* ---- chunked ---- */
+
+static void set_chunk_error(const struct bf_chunks *chunks,
+                            struct bf_error *error) {
+    if (chunks->state == BF_CHUNK_BAD)
+        bf_error_set(error, BF_PROTOCOL, "framing",
+                     "the reply has an invalid chunked encoding");
+    else if (chunks->state == BF_CHUNK_FLOOD)
+        bf_error_set(error, BF_PROTOCOL, "too_large",
+                     "the reply's chunked encoding has too many bytes that are "
+                     "not of the body");
+}
+
+/* The decoded bytes are never more than the coded ones, so that they fit where
+ * those were. */
+static enum bf_body_state take_chunks(struct bf_body *body,
+                                      struct bf_buffer *buffer, size_t max,
+                                      struct bf_error *error) {
+    char *end = buffer->data + body->begin + body->len;
+    size_t coded = buffer->len - body->begin - body->len;
+    body->len += bf_chunks_decode(&body->chunks, end, coded, end);
+    buffer->len = body->begin + body->len;
+    if (body->len > max)
+        bf_error_set(error, BF_PROTOCOL, "too_large",
                      "the reply's body exceeds max_body (%lu bytes)",
-                     (unsigned long)t->client->max_body);
-    return false;
+                     (unsigned long)max);
+    set_chunk_error(&body->chunks, error);
+    if (body->chunks.state == BF_CHUNK_TRAILING)
+        return BF_BODY_TRAILING;
+    return body->chunks.state == BF_CHUNK_END ? BF_BODY_WHOLE : BF_BODY_PARTIAL;
 }
 
-/* False where the chunks make no sense. A reply that tells of an error already
- * is not made another one by that. */
-static bool is_chunked_well(struct bf_transfer *t) {
-    bool flood = t->chunks.state == BF_CHUNK_FLOOD;
-    if (!flood && t->chunks.state != BF_CHUNK_BAD)
-        return true;
-    if (t->head.status == 200)
-        bf_error_set(&t->error, BF_PROTOCOL, flood ? "too_large" : "framing",
-                     "the reply's chunks %s",
-                     flood ? "have too much around them" : "make no sense");
-    return false;
+enum bf_body_state bf_body_take(struct bf_body *body, struct bf_buffer *buffer,
+                                size_t max, struct bf_error *error) {
+    return body->chunked ? take_chunks(body, buffer, max, error)
+                         : take_plain(body, buffer);
 }
 
-static bool append(struct bf_transfer *t, const char *data, size_t len) {
-    if (!grow(t, t->body_len + len + 1))
-        return false;
-    char *end = t->body + t->body_len;
-    if (t->head.chunked)
-        len = bf_chunks_decode(&t->chunks, data, len, end);
-    else
-        memcpy(end, data, len);
-    end[len] = '\0';
-    t->body_len += len;
-    return !t->head.chunked || is_chunked_well(t);
-}
-
-bool bf_body_take(struct bf_transfer *t, const char *data, size_t len) {
-    if (!t->head.chunked && len > t->client->max_body - t->body_len)
-        return too_large(t);
-    if (!append(t, data, len))
-        return false;
-    return t->body_len <= t->client->max_body || too_large(t);
-}
-
-bool bf_body_complete(const struct bf_transfer *t) {
-    return t->head.lengths ? (uint64_t)t->head.length == t->body_len
-                           : t->chunks.state == BF_CHUNK_END;
-}
-
-void bf_body_reset(struct bf_transfer *t) {
-    if (t->body_cap > KEPT)
-        drop(t);
-    else
-        wipe(t);
-    t->body_len = 0;
+size_t bf_body_missing(const struct bf_body *body) {
+    return body->chunked ? CHUNKED_ROOM : body->length - body->len + 1;
 }

@@ -1,22 +1,46 @@
-/* The body of a reply, as it comes in: put together, its chunks' coding taken
- * off, under the client's cap. Knows no Lua. */
+/* The body of a reply: how it is framed, where it lies in the buffer that the
+ * reply is received into, and whether it has come whole. */
 #ifndef BF_BODY_H
 #define BF_BODY_H
 
-#include "http/exchange.h"
+#include "http/buffer.h"
+#include "http/chunks.h"
+#include "http/head.h"
+
+/* Bytes that the buffer must have behind the body: the NUL that the reader of
+ * the reply needs. */
+#define BF_BODY_SLACK 1
 
 #pragma GCC visibility push(hidden)
 
-/* Takes the next bytes. False with the transfer's error set where they are too
- * many, or no chunks, or there is no memory; a reply that tells of an error
- * already is not made another one by that. */
-bool bf_body_take(struct bf_transfer *transfer, const char *data, size_t len);
+enum bf_body_state {
+    BF_BODY_PARTIAL,
+    BF_BODY_WHOLE,
+    BF_BODY_TRAILING /* whole, and bytes follow its end */
+};
 
-/* Is its announced end there? */
-bool bf_body_complete(const struct bf_transfer *transfer);
+struct bf_body {
+    size_t begin;  /* in the buffer: behind the head */
+    size_t len;    /* of what has come of the body itself */
+    size_t length; /* that the head announces, where it is not chunked */
+    bool chunked;
+    struct bf_chunks chunks;
+};
 
-/* Wipes it; keeps the buffer for the next one, unless that is large. */
-void bf_body_reset(struct bf_transfer *transfer);
+/* The body begins at `begin` and is framed as the final head tells, which must
+ * have passed bf_head_check or be of a status without a body. */
+void bf_body_init(struct bf_body *body, const struct bf_head *head,
+                  size_t begin);
+
+/* Takes what has come into the buffer since the last call; the chunked coding
+ * is removed in place. `error` is set to protocol (framing, too_large) where
+ * the coding is invalid or the body exceeds `max` bytes. */
+enum bf_body_state bf_body_take(struct bf_body *body, struct bf_buffer *buffer,
+                                size_t max, struct bf_error *error);
+
+/* How many bytes may be worth making room for; not less than one, which shows
+ * that something follows the end. */
+size_t bf_body_missing(const struct bf_body *body);
 
 #pragma GCC visibility pop
 

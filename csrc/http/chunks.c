@@ -40,8 +40,9 @@ static enum bf_chunk_state after_size_line(struct bf_chunks *chunks, char c) {
     return chunks->size ? BF_CHUNK_DATA : BF_CHUNK_TRAILER;
 }
 
-static enum bf_chunk_state want(char c, char wanted, enum bf_chunk_state then) {
-    return c == wanted ? then : BF_CHUNK_BAD;
+static enum bf_chunk_state expect(char c, char expected,
+                                  enum bf_chunk_state then) {
+    return c == expected ? then : BF_CHUNK_BAD;
 }
 
 static bool is_flood(struct bf_chunks *chunks) {
@@ -62,33 +63,33 @@ static enum bf_chunk_state next(struct bf_chunks *chunks, char c) {
     case BF_CHUNK_SIZE_LF:
         return after_size_line(chunks, c);
     case BF_CHUNK_DATA_CR:
-        return want(c, '\r', BF_CHUNK_DATA_LF);
+        return expect(c, '\r', BF_CHUNK_DATA_LF);
     case BF_CHUNK_DATA_LF:
-        return want(c, '\n', BF_CHUNK_SIZE);
+        return expect(c, '\n', BF_CHUNK_SIZE);
     case BF_CHUNK_TRAILER:
         return in_line(c, BF_CHUNK_TRAILER_LINE, BF_CHUNK_LAST_LF);
     case BF_CHUNK_TRAILER_LINE:
         return in_line(c, BF_CHUNK_TRAILER_LINE, BF_CHUNK_TRAILER_LF);
     case BF_CHUNK_TRAILER_LF:
-        return want(c, '\n', BF_CHUNK_TRAILER);
+        return expect(c, '\n', BF_CHUNK_TRAILER);
     case BF_CHUNK_LAST_LF:
-        return want(c, '\n', BF_CHUNK_END);
-    default: /* nothing may follow the end */
-        return chunks->state == BF_CHUNK_FLOOD ? BF_CHUNK_FLOOD : BF_CHUNK_BAD;
+        return expect(c, '\n', BF_CHUNK_END);
+    default: /* BF_CHUNK_END: nothing may follow */
+        return BF_CHUNK_TRAILING;
     }
 }
 
 size_t bf_chunks_decode(struct bf_chunks *chunks, const char *data, size_t len,
                         char *out) {
     size_t written = 0;
-    while (len > 0) {
+    while (len > 0 && chunks->state <= BF_CHUNK_END) {
         if (chunks->state != BF_CHUNK_DATA) {
             chunks->state = next(chunks, *data++);
             len--;
             continue;
         }
         size_t take = len < chunks->size ? len : chunks->size;
-        memcpy(out + written, data, take);
+        memmove(out + written, data, take);
         written += take;
         data += take;
         len -= take;

@@ -1,6 +1,5 @@
 /* The chunked transfer coding (RFC 9112, section 7.1), read to the last byte.
- * libcurl is content when the last line end is missing, and drops what follows
- * it. Knows no Lua. */
+ */
 #ifndef BF_CHUNKS_H
 #define BF_CHUNKS_H
 
@@ -21,8 +20,9 @@ enum bf_chunk_state {
     BF_CHUNK_TRAILER_LF,
     BF_CHUNK_LAST_LF,
     BF_CHUNK_END,
-    BF_CHUNK_BAD,  /* no such coding, or something behind its end */
-    BF_CHUNK_FLOOD /* too much that is not of the body */
+    BF_CHUNK_TRAILING, /* bytes follow the end */
+    BF_CHUNK_BAD,      /* no such coding */
+    BF_CHUNK_FLOOD     /* too much that is not of the body */
 };
 
 struct bf_chunks {
@@ -36,8 +36,8 @@ struct bf_chunks {
 void bf_chunks_init(struct bf_chunks *chunks);
 
 /* Takes the next bytes of the coded body and writes what they hold of the body
- * itself; returns how much that is, at most `len`. See `state` for how far it
- * came. */
+ * itself; returns how much that is, at most `len`. `out` may be `data`. See
+ * `state` for how far it came. */
 size_t bf_chunks_decode(struct bf_chunks *chunks, const char *data, size_t len,
                         char *out);
 

@@ -1,46 +1,33 @@
 #include "http/client.h"
 
-#include "http/url.h"
-
-#include <openssl/crypto.h>
 #include <stdlib.h>
-#include <string.h>
-
-static bool copy_options(struct bf_client *client,
-                         const struct bf_client_options *options) {
-    client->ca_file = options->ca_file ? strdup(options->ca_file) : NULL;
-    client->proxy = strdup(options->proxy ? options->proxy : "");
-    client->agent =
-        bf_header_line("User-Agent", bf_span_of(options->user_agent));
-    client->connect_timeout = options->connect_timeout;
-    client->max_body = options->max_body;
-    return client->proxy && client->agent &&
-           (client->ca_file || !options->ca_file);
-}
 
 struct bf_client *bf_client_new(const struct bf_client_options *options,
                                 struct bf_error *error) {
     struct bf_client *client = calloc(1, sizeof *client);
-    if (!client || !copy_options(client, options)) {
+    if (!client) {
         bf_error_no_memory(error);
-        goto error;
+        return NULL;
     }
     client->refs = 1;
-    client->base_url = bf_url_check(options->base_url, &client->plain, error);
-    if (!client->base_url ||
-        (options->proxy && !bf_proxy_check(options->proxy, error)))
-        goto error;
-    return client;
-error:
-    if (client)
-        client->refs = 1;
+    client->connect_timeout = options->connect_timeout;
+    client->max_body = options->max_body;
+    client->agent =
+        bf_header_line("User-Agent", bf_span_of(options->user_agent));
+    if (!client->agent)
+        bf_error_no_memory(error);
+    else
+        client->endpoint = bf_endpoint_new(options->base_url, options->ca_file,
+                                           options->proxy, error);
+    if (client->endpoint)
+        return client;
     bf_client_unref(client);
     return NULL;
 }
 
 bool bf_client_use(struct bf_client *client, struct bf_credentials *pair,
                    struct bf_error *error) {
-    if (client->closed) { /* while somebody looked for them */
+    if (client->closed) { /* while a function looked for them */
         bf_error_set(error, BF_CLOSED, "closed", "the client is closed");
         return false;
     }
@@ -82,11 +69,7 @@ void bf_client_unref(struct bf_client *client) {
     if (!client || atomic_fetch_sub(&client->refs, 1) > 1)
         return;
     bf_credentials_unref(client->credentials);
-    free(client->base_url);
-    free(client->ca_file);
-    if (client->proxy) /* may hold a password */
-        OPENSSL_cleanse(client->proxy, strlen(client->proxy));
-    free(client->proxy);
+    bf_endpoint_unref(client->endpoint);
     free(client->agent);
     free(client);
 }

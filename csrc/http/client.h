@@ -1,22 +1,20 @@
-/* What one account's calls share: where they go, whom they trust, and the
- * credentials, held in memory that is wiped. Transfers may run on another
- * thread than Lua: they read what never changes, and count. Knows no Lua. */
+/* What one account's calls share: the endpoint and the credentials, held in
+ * memory that is wiped. Exchanges may run on another thread than Lua's: they
+ * read only what never changes, and count references. */
 #ifndef BF_CLIENT_H
 #define BF_CLIENT_H
 
 #include "auth/credentials.h"
+#include "http/endpoint.h"
 
 #pragma GCC visibility push(hidden)
 
 struct bf_client {
-    atomic_uint refs; /* the Lua object's, and one for each transfer */
+    atomic_uint refs; /* the Lua object's, and one for each request */
     bool closed;      /* this and the credentials are the Lua object's */
-    bool plain;       /* http, so loopback only */
-    char *base_url;
-    char *ca_file; /* NULL: libcurl's own default */
-    char *proxy;   /* "": none, whatever the environment says */
-    double connect_timeout;
-    size_t max_body;
+    struct bf_endpoint *endpoint;
+    double connect_timeout;             /* s */
+    size_t max_body;                    /* bytes */
     char *agent;                        /* User-Agent header */
     struct bf_credentials *credentials; /* NULL: none yet, or closed */
 };

@@ -36,11 +36,9 @@ static const struct row rows[] = {
     {CURLE_USE_SSL_FAILED,           BF_TLS,      "handshake"  },
     {CURLE_SSL_ISSUER_ERROR,         BF_TLS,      "certificate"},
     {(CURLcode)SSL_CLIENTCERT,       BF_TLS,      "handshake"  },
-    {CURLE_PARTIAL_FILE,             BF_NETWORK,  "truncated"  },
     {CURLE_WEIRD_SERVER_REPLY,       BF_PROTOCOL, "framing"    },
     {CURLE_UNSUPPORTED_PROTOCOL,     BF_PROTOCOL, "framing"    }, /* HTTP/0.9 */
-    {CURLE_BAD_CONTENT_ENCODING,     BF_PROTOCOL, "framing"    },
-    {CURLE_HTTP2,                    BF_PROTOCOL, "framing"    },
+    {(CURLcode)TOO_LARGE,            BF_PROTOCOL, "too_large"  },
     {CURLE_OUT_OF_MEMORY,            BF_MEMORY,   "memory"     },
 };
 
@@ -97,20 +95,9 @@ static const char *network_code(CURL *easy, const struct row *row) {
     return error == ECONNRESET ? "reset" : row->code;
 }
 
-/* libcurl has a limit of its own for a single header line, and in versions
- * before 8.6 says that it is out of memory. */
-static bool is_header_flood(CURL *easy, CURLcode result,
-                            const struct bf_head *head) {
-    curl_off_t begun = 0;
-    if ((int)result == TOO_LARGE)
-        return true;
-    (void)curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &begun);
-    return result == CURLE_OUT_OF_MEMORY && begun > 0 && !head->ended;
-}
-
 /* libcurl does not say why it could not use the file of certificates. One that
  * can be used now could not for want of memory. */
-static void blame_ca_file(const char *path, struct bf_error *error) {
+static void set_ca_file_error(const char *path, struct bf_error *error) {
     if (!path) /* libcurl's own: then only of what is short do we know */
         (void)bf_ca_file_can_open("/dev/null", error);
     else if (bf_ca_file_check(path, error))
@@ -153,20 +140,16 @@ static bool is_alert(const char *text) {
 }
 
 void bf_curl_error(CURL *easy, CURLcode result, const char *text,
-                   const char *ca_file, const struct bf_head *head,
-                   struct bf_error *error) {
+                   const char *ca_file, struct bf_error *error) {
     const struct row *row = find(result);
     const char *what = *text ? text : curl_easy_strerror(result);
     if (is_ours(easy, result, text, error))
         return;
     if (result == CURLE_SSL_CACERT_BADFILE)
-        blame_ca_file(ca_file, error);
+        set_ca_file_error(ca_file, error);
     if (error->kind != BF_OK)
         return;
-    if (is_header_flood(easy, result, head))
-        bf_error_set(error, BF_PROTOCOL, "too_large",
-                     "the reply has a header line too long to take");
-    else if (is_broken_handshake(result, text))
+    if (is_broken_handshake(result, text))
         bf_error_set(error, BF_NETWORK, "reset", "%s", what);
     else if (row->kind == BF_TLS)
         bf_error_set(error, BF_TLS, tls_code(easy, row, text),
@@ -175,44 +158,6 @@ void bf_curl_error(CURL *easy, CURLcode result, const char *text,
         bf_error_set(error, BF_TLS,
                      tls_code(easy, find(CURLE_SSL_CONNECT_ERROR), text),
                      "the server refused TLS: %s", what);
-    else if (head->bytes > 0 && row->kind == BF_NETWORK)
-        bf_error_set(error, BF_NETWORK, "truncated",
-                     "the connection broke within the reply: %s", what);
     else
         bf_error_set(error, row->kind, network_code(easy, row), "%s", what);
-}
-
-/* The error that OpenSSL meets in what has come on the socket; 0: none. It
- * reads the socket itself meanwhile: libcurl's own way of reading crashes
- * outside of libcurl's functions, where the connection was reset. */
-static unsigned long peek(SSL *tls, int fd) {
-    BIO *reader = SSL_get_rbio(tls), *writer = SSL_get_wbio(tls);
-    BIO *own = BIO_new_socket(fd, BIO_NOCLOSE);
-    unsigned long error = 0;
-    char byte;
-    ERR_clear_error();
-    if (own && BIO_up_ref(own) && BIO_up_ref(reader) && BIO_up_ref(writer)) {
-        SSL_set0_rbio(tls, own);
-        SSL_set0_wbio(tls, own);
-        (void)SSL_peek(tls, &byte, sizeof byte);
-        error = ERR_peek_error();
-        SSL_set0_rbio(tls, reader);
-        SSL_set0_wbio(tls, writer);
-    }
-    ERR_clear_error(); /* the queue is the host's too */
-    return error;
-}
-
-bool bf_curl_error_peek(CURL *easy, SSL *tls, int fd,
-                        const struct bf_head *head, struct bf_error *error) {
-    char text[256];
-    ERR_error_string_n(peek(tls, fd), text, sizeof text);
-    if (is_alert(text))
-        bf_curl_error(easy, CURLE_RECV_ERROR, text, NULL, head, error);
-    return error->kind != BF_OK;
-}
-
-void bf_curl_error_status(int status, struct bf_error *error) {
-    bf_error_set(error, BF_HTTP, status / 100 == 3 ? "redirect" : "status",
-                 "the server answered HTTP status %d", status);
 }

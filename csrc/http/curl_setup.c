@@ -3,7 +3,7 @@
 #include "base/openssl_check.h"
 
 #include <openssl/crypto.h>
-#include <openssl/ssl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,31 +16,29 @@ static const struct {
     CURLoption option;
     long value;
 } numbers[] = {
+    {CURLOPT_CONNECT_ONLY,             1                      },
+    {CURLOPT_HTTPPROXYTUNNEL,          1                      },
     {CURLOPT_SSL_VERIFYPEER,           1                      },
     {CURLOPT_SSL_VERIFYHOST,           2                      },
     {CURLOPT_PROXY_SSL_VERIFYPEER,     1                      },
     {CURLOPT_PROXY_SSL_VERIFYHOST,     2                      },
     {CURLOPT_SSLVERSION,               CURL_SSLVERSION_TLSv1_2},
     {CURLOPT_PROXY_SSLVERSION,         CURL_SSLVERSION_TLSv1_2},
-    {CURLOPT_HTTP_VERSION,             CURL_HTTP_VERSION_1_1  },
-    {CURLOPT_HTTPGET,                  1                      },
+    {CURLOPT_HTTP_VERSION,             CURL_HTTP_VERSION_1_1  }, /* no other by ALPN */
     {CURLOPT_FOLLOWLOCATION,           0                      },
     {CURLOPT_UNRESTRICTED_AUTH,        0                      },
     {CURLOPT_NETRC,                    CURL_NETRC_IGNORED     },
     {CURLOPT_DISALLOW_USERNAME_IN_URL, 1                      },
-    {CURLOPT_HTTP09_ALLOWED,           0                      },
-    {CURLOPT_HTTP_CONTENT_DECODING,    0                      },
-    {CURLOPT_HTTP_TRANSFER_DECODING,   0                      }, /* chunks.c is stricter */
-    {CURLOPT_PATH_AS_IS,               1                      }, /* what is signed is what is sent */
-    {CURLOPT_NOPROGRESS,               0                      }, /* see on_progress */
+    {CURLOPT_PATH_AS_IS,               1                      },
+    {CURLOPT_NOPROGRESS,               0                      }, /* on_progress is to be called */
     {CURLOPT_BUFFERSIZE,               4096                   }, /* of many calls at once */
-    {CURLOPT_UPLOAD_BUFFERSIZE,        16384                  }, /* the least; not 64 KiB */
+    {CURLOPT_UPLOAD_BUFFERSIZE,        16384                  }, /* the least */
     {CURLOPT_NOSIGNAL,                 1                      },
  /* libcurl 7.88 frees a session twice when memory runs out. Connections are
   * kept; what is saved by resuming one that was not is little. */
     {CURLOPT_SSL_SESSIONID_CACHE,      0                      },
     {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1                      },
- /* Deadlines are ours; the one of connecting is set for each transfer. */
+ /* Deadlines are ours; the one of connecting is set for each connection. */
     {CURLOPT_TIMEOUT_MS,               0                      },
 };
 
@@ -66,29 +64,38 @@ static long on_read(BIO *bio, int operation, const char *to, size_t len,
     return -1;
 }
 
-static void on_tls_state(const SSL *tls, int where, int result) {
-    BIO *bio = SSL_get_rbio(tls); /* none where memory ran out before */
+static atomic_int tls_index = -1; /* of struct bf_tls, in an SSL_CTX */
+
+static void on_tls_state(const SSL *ssl, int where, int result) {
+    struct bf_tls *tls =
+        SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), atomic_load(&tls_index));
+    BIO *bio = SSL_get_rbio(ssl); /* none where memory ran out before */
     (void)result;
-    if (bio && where & SSL_CB_HANDSHAKE_START)
+    if (!(where & SSL_CB_HANDSHAKE_START))
+        return;
+    tls->innermost = (SSL *)ssl;
+    if (bio)
         BIO_set_callback_ex(bio, on_read);
 }
 
-/* Called for each TLS connection. Takes away the key log that SSLKEYLOGFILE in
- * the environment has libcurl install, before this is called. By default
- * OpenSSL reads on while KeyUpdate, tickets or requests for another handshake
- * come. Here it refuses another handshake, reads so many times at the most (see
- * on_read), and returns after each record. That last not on the second of two
- * layers, in the TLS of a proxy: there the next record may be read and
+/* Called for each TLS connection. Removes the key log that SSLKEYLOGFILE in the
+ * environment has libcurl install before this is called. By default OpenSSL
+ * reads on while KeyUpdate, tickets or requests for another handshake come.
+ * Here it refuses another handshake, reads a limited number of times (see
+ * on_read), and returns after each record. The last is left out for the second
+ * of two layers, in the TLS of a proxy: there the next record may be read and
  * decrypted already, and nothing would tell libcurl of it. */
 static CURLcode on_tls(CURL *easy, void *context, void *userdata) {
-    unsigned char *layers = userdata; /* still to come; 0: there is but one */
+    struct bf_tls *tls = userdata;
     (void)easy;
+    if (!SSL_CTX_set_ex_data(context, atomic_load(&tls_index), tls))
+        return CURLE_OUT_OF_MEMORY;
     SSL_CTX_set_keylog_callback(context, NULL);
     (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
-    if (*layers != 1)
+    if (tls->layers != 1)
         (void)SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
-    if (*layers > 0)
-        --*layers;
+    if (tls->layers > 0)
+        tls->layers--;
     SSL_CTX_set_read_ahead(context, 0); /* or records would wait unseen */
     SSL_CTX_set_info_callback(context, on_tls_state);
     return CURLE_OK;
@@ -117,18 +124,6 @@ static CURLcode set_environment(CURL *easy) {
                   : curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
 }
 
-static bool has_prereq; /* the library does not change under us */
-
-bool bf_curl_setup_has_prereq(void) {
-    return has_prereq;
-}
-
-/* A libcurl that does not call before it sends cannot be kept from taking up a
- * connection that has something waiting in it: there none is used twice. */
-static CURLcode set_reuse(CURL *easy) {
-    return curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, has_prereq ? 0L : 1L);
-}
-
 /* What older libcurl has not, and is safe without. Parsing the system's
  * certificates takes 40 ms, so they are kept; not for a day, as libcurl would,
  * for a ca_file may be replaced. A resolver's thread is not waited for. */
@@ -141,36 +136,53 @@ static void set_optional(CURL *easy) {
 #endif
 }
 
+/* What a proxy sends is not for standard output. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
+static size_t on_data(char *data, size_t size, size_t count, void *userdata) {
+    (void)data, (void)userdata;
+    return size * count;
+}
+
 /* None of these takes memory: what fails is not there. */
 static bool set_callbacks(CURL *easy, const struct bf_callbacks *with) {
     void *userdata = with->userdata;
-#ifdef BF_HAVE_PREREQ
-    if (has_prereq &&
-        (curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, with->on_ready) ||
-         curl_easy_setopt(easy, CURLOPT_PREREQDATA, userdata)))
-        return false;
-#endif
     return !curl_easy_setopt(easy, CURLOPT_PRIVATE, userdata) &&
-           !curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, with->tls_layers) &&
+           !curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, with->tls) &&
            !curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, with->curl_text) &&
-           !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, with->on_header) &&
-           !curl_easy_setopt(easy, CURLOPT_HEADERDATA, userdata) &&
-           !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, with->on_body) &&
-           !curl_easy_setopt(easy, CURLOPT_WRITEDATA, userdata) &&
+           !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_data) &&
+           !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data) &&
            !curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION,
                              with->on_progress) &&
            !curl_easy_setopt(easy, CURLOPT_XFERINFODATA, userdata) &&
-           !curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, with->on_debug) &&
-           !curl_easy_setopt(easy, CURLOPT_DEBUGDATA, userdata) &&
            !curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION,
                              with->on_socket) &&
            !curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, userdata) &&
            !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION,
                              with->on_close) &&
-           !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, with->sockets);
+           !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, userdata);
 }
 
-bool bf_curl_setup(CURL *easy, const struct bf_callbacks *callbacks,
+/* Trust the certificates in `ca_file` and no others. */
+static CURLcode set_ca_file(CURL *easy, const char *ca_file) {
+    CURLcode result = curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
+    if (!result)
+        result = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (!result)
+        result = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, ca_file);
+    return result ? result : curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
+}
+
+static CURLcode set_endpoint(CURL *easy, const struct bf_endpoint *endpoint) {
+    CURLcode result = curl_easy_setopt(easy, CURLOPT_URL, endpoint->base_url);
+    if (!result)
+        result = curl_easy_setopt(easy, CURLOPT_PROXY, endpoint->proxy);
+    if (!result && endpoint->ca_file)
+        result = set_ca_file(easy, endpoint->ca_file);
+    return result;
+}
+
+bool bf_curl_setup(CURL *easy, const struct bf_endpoint *endpoint,
+                   const struct bf_callbacks *callbacks,
                    struct bf_error *error) {
     CURLcode result = set_numbers(easy);
     if (!result)
@@ -178,7 +190,7 @@ bool bf_curl_setup(CURL *easy, const struct bf_callbacks *callbacks,
     if (!result)
         result = set_environment(easy);
     if (!result)
-        result = set_reuse(easy);
+        result = set_endpoint(easy, endpoint);
     set_optional(easy);
     if (!result && set_callbacks(easy, callbacks))
         return true;
@@ -192,13 +204,6 @@ bool bf_curl_setup(CURL *easy, const struct bf_callbacks *callbacks,
     return false;
 }
 
-bool bf_curl_setup_ca(CURL *easy, const char *ca_file) {
-    return !curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) &&
-           !curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) &&
-           !curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, ca_file) &&
-           !curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
-}
-
 /* We look into what it makes: it must be of the OpenSSL that we are bound to.
  */
 static bool has_our_openssl(const char *version) {
@@ -206,6 +211,17 @@ static bool has_our_openssl(const char *version) {
     return version && strncmp(version, wanted, sizeof wanted - 1) == 0 &&
            strtoul(version + sizeof wanted - 1, NULL, 10) ==
                OPENSSL_version_major();
+}
+
+/* Another thread of the program may make one at the same time; one is enough.
+ */
+static bool make_tls_index(void) {
+    int none = -1, made;
+    if (atomic_load(&tls_index) >= 0)
+        return true;
+    made = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    return made >= 0 &&
+           (atomic_compare_exchange_strong(&tls_index, &none, made) || true);
 }
 
 bool bf_curl_setup_init(struct bf_error *error) {
@@ -225,8 +241,9 @@ bool bf_curl_setup_init(struct bf_error *error) {
                      OPENSSL_version_major());
         return false;
     }
-#ifdef BF_HAVE_PREREQ
-    has_prereq = info->version_num >= 0x075000;
-#endif
+    if (!make_tls_index()) {
+        bf_error_no_memory(error);
+        return false;
+    }
     return true;
 }

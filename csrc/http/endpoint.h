@@ -1,44 +1,42 @@
-/* Where an easy handle is aimed: the URL, whom to trust there, and the proxy on
- * the way. A handle goes from call to call and from client to client; most of
- * the time nothing of this changes, and libcurl need not read the URL again.
- * Knows no Lua. */
-#ifndef BF_AIM_H
-#define BF_AIM_H
+/* Where calls go: the exchange's address, the certificates it is verified by,
+ * and the proxy on the way. It never changes, so that any thread may read it.
+ */
+#ifndef BF_ENDPOINT_H
+#define BF_ENDPOINT_H
 
-#include "http/client.h"
+#include "base/error.h"
+#include "base/span.h"
 
-#include <curl/curl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 
 #pragma GCC visibility push(hidden)
 
-struct bf_request {
-    struct bf_span path;                /* "/v1/account/balances" */
-    struct bf_span query;               /* without "?"; may be empty */
-    struct bf_credentials *credentials; /* NULL: public, nothing is signed */
-    int64_t clock_offset; /* ms, added to our time to get the server's */
-    bool monotonic;       /* our time is bf_now()'s, not the wall clock's */
-    double deadline;      /* of the whole attempt, on bf_now()'s clock */
+struct bf_endpoint {
+    atomic_uint refs;
+    char *base_url;
+    struct bf_span host;   /* within it: the value of the Host header */
+    struct bf_span prefix; /* within it: what goes before each path */
+    bool insecure;         /* http, so loopback only */
+    bool by_tls_proxy;     /* TLS within the TLS of a proxy */
+    char *ca_file;         /* NULL: libcurl's own default */
+    char *proxy;           /* "": none, whatever the environment says */
 };
 
-struct bf_aim {
-    char *url;     /* NULL: at nothing yet */
-    char *ca_file; /* NULL: libcurl's default */
-    char *proxy;
-    CURLU *parsed; /* what libcurl made of the URL */
-};
+/* An endpoint with one reference, or NULL with `error` set: kind config for a
+ * base_url or proxy that is not allowed, kind memory. `ca_file` and `proxy`
+ * may be NULL. */
+struct bf_endpoint *bf_endpoint_new(const char *base_url, const char *ca_file,
+                                    const char *proxy, struct bf_error *error);
 
-/* Is it aimed already at where `request` goes for `client`? */
-bool bf_aim_is(const struct bf_aim *aim, const struct bf_client *client,
-               const struct bf_request *request);
+struct bf_endpoint *bf_endpoint_ref(struct bf_endpoint *endpoint);
+void bf_endpoint_unref(struct bf_endpoint *endpoint); /* accepts NULL */
 
-/* Aims a handle that was just locked down. False: no memory. */
-bool bf_aim_set(struct bf_aim *aim, CURL *easy, const struct bf_client *client,
-                const struct bf_request *request);
+bool bf_endpoint_equal(const struct bf_endpoint *left,
+                       const struct bf_endpoint *right);
 
-void bf_aim_free(struct bf_aim *aim);
-
-/* Is the way there through the TLS of a proxy? */
-bool bf_aim_by_tls_proxy(const struct bf_client *client);
+/* Is a certificate to be verified on the way there? */
+bool bf_endpoint_uses_tls(const struct bf_endpoint *endpoint);
 
 #pragma GCC visibility pop
 

@@ -45,13 +45,13 @@ static unsigned framings(const struct bf_head *head) {
  * 9112, 6.1). */
 static void begin(struct bf_head *head, const char *line, size_t len) {
     size_t bytes = head->bytes;
-    bool interim = head->status == 0 || head->status / 100 == 1;
-    bool malformed = head->malformed || !interim || framings(head) > 0;
+    bool malformed = head->malformed || framings(head) > 0;
     bf_head_init(head);
     head->bytes = bytes;
     head->status = status_of(line, len);
     head->malformed = malformed || head->status == 0;
     head->is_1_0 = head->status > 0 && line[7] == '0';
+    head->closes = head->is_1_0;
 }
 
 static bool is_word(const char *text, size_t len, const char *word) {
@@ -105,6 +105,8 @@ static void note(struct bf_head *head, const char *line, size_t name,
     } else if (is_word(line, name, "Transfer-Encoding")) {
         head->codings++;
         head->chunked = is_word(value, len, "chunked");
+    } else if (is_word(line, name, "Connection")) {
+        head->closes = !is_word(value, len, "keep-alive");
     } else if (is_word(line, name, "Content-Encoding")) {
         note_coding(head, value, len);
     } else if (is_word(line, name, "Retry-After")) {
@@ -154,18 +156,17 @@ static bool is_clean(const char *line, size_t len) {
 
 void bf_head_line(struct bf_head *head, const char *line, size_t len) {
     bool whole = len >= 2 && line[len - 2] == '\r' && line[len - 1] == '\n';
-    bool opens = len >= 5 && memcmp(line, "HTTP/", 5) == 0;
+    bool starts = head->bytes == 0 || head->ended;
     head->bytes += len;
     len -= whole ? 2 : 0;
-    if (opens)
+    if (starts)
         begin(head, line, len);
     if (!whole || !is_clean(line, len))
         head->malformed = true;
     else if (len == 0)
         head->ended = true;
-    else if (!opens && !head->ended)
+    else if (!starts)
         field(head, line, len);
-    /* what follows the end are trailers: counted, and of no meaning here */
 }
 
 bool bf_head_final(const struct bf_head *head) {

@@ -1,6 +1,5 @@
-/* The head of one HTTP/1.1 reply, checked line by line as it comes in.
- * libcurl takes a good deal that RFC 9112 forbids, and says CURLE_OK; what it
- * lets through is looked at here. Knows no Lua. */
+/* The head of one HTTP/1.1 reply, checked line by line as it comes in (RFC
+ * 9112, sections 2 to 6). */
 #ifndef BF_HEAD_H
 #define BF_HEAD_H
 
@@ -18,6 +17,7 @@ struct bf_head {
     size_t bytes;
     int status;
     bool is_1_0;         /* the server speaks HTTP/1.0 */
+    bool closes;         /* the connection carries no other exchange */
     bool ended;          /* the empty line has been seen */
     bool malformed;      /* a line that is no header line */
     bool encoded;        /* Content-Encoding other than identity */
@@ -34,8 +34,8 @@ struct bf_head {
 
 void bf_head_init(struct bf_head *head);
 
-/* One line as it came, with its line end. A status line after an interim
- * reply (1xx) begins anew; the bytes go on counting. */
+/* One line as it came, with its line end. The line after an interim reply (1xx)
+ * begins anew; the bytes go on counting. */
 void bf_head_line(struct bf_head *head, const char *line, size_t len);
 
 /* Is this the head that counts, and whole? Interim ones (1xx) go before it. */

@@ -4,93 +4,135 @@
 #include "base/openssl_check.h"
 
 #include <openssl/crypto.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define NONCE_NAME "X-API-NONCE: "
-#define TIMESTAMP_NAME "X-API-TIMESTAMP: "
-#define SIGN_NAME "X-API-SIGN: "
+/* Room for what is the same in all requests, and for the numbers. */
+#define FIXED_PARTS 320
 
-/* The number in decimal digits behind what is in `line`; returns where they
- * begin. */
-static char *put_number(char *line, int64_t number) {
-    char digits[20], *end = line + strlen(line), *begin = end;
-    size_t count = 0;
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0 && count < sizeof digits);
-    while (count > 0)
-        *end++ = digits[--count];
-    *end = '\0';
-    return begin;
+/* ---- writing the text ---- */
+
+static struct bf_span put(struct bf_request *request, struct bf_span span) {
+    char *at = request->text + request->len;
+    memcpy(at, span.text, span.len);
+    request->len += span.len;
+    return (struct bf_span){at, span.len};
 }
+
+#define PUT(request, literal) \
+    (void)put(request, (struct bf_span){literal, sizeof(literal) - 1})
+
+static struct bf_span put_number(struct bf_request *request, int64_t number) {
+    char digits[20];
+    size_t at = sizeof digits;
+    uint64_t rest = number < 0 ? 0 : (uint64_t)number;
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    return put(request, (struct bf_span){digits + at, sizeof digits - at});
+}
+
+/* The request line and the headers that are known before the connection is. */
+static void put_head(struct bf_request *request, struct bf_span path,
+                     struct bf_span query) {
+    const struct bf_endpoint *endpoint = request->client->endpoint;
+    PUT(request, "GET ");
+    (void)put(request, endpoint->prefix);
+    request->path = put(request, path);
+    if (query.len > 0)
+        PUT(request, "?");
+    request->query = put(request, query);
+    PUT(request, " HTTP/1.1\r\nHost: ");
+    (void)put(request, endpoint->host);
+    PUT(request, "\r\nAccept: application/json\r\n");
+    (void)put(request, bf_span_of(request->client->agent));
+    PUT(request, "\r\n");
+}
+
+struct bf_request *bf_request_new(struct bf_client *client,
+                                  struct bf_credentials *credentials,
+                                  struct bf_span path, struct bf_span query) {
+    const struct bf_endpoint *endpoint = client->endpoint;
+    size_t room = FIXED_PARTS + endpoint->prefix.len + path.len + query.len +
+                  endpoint->host.len + strlen(client->agent) +
+                  (credentials ? strlen(credentials->header) : 0);
+    struct bf_request *request = malloc(sizeof *request + room);
+    if (!request)
+        return NULL;
+    memset(request, 0, sizeof *request);
+    request->client = bf_client_ref(client);
+    if (credentials)
+        request->credentials = bf_credentials_ref(credentials);
+    put_head(request, path, query);
+    return request;
+}
+
+/* ---- the signature ---- */
 
 /* What the server's clock is ahead of the wall clock by, in ms. What is known
- * of it by the monotonic clock outlives a change of this machine's. */
-static int64_t wall_offset(const struct bf_transfer *t) {
-    int64_t monotonic = t->monotonic ? bf_now_ms() - bf_wall_ms() : 0;
-    return t->clock_offset + monotonic;
+ * by the monotonic clock stays right when this machine's wall clock is set. */
+static int64_t wall_offset(const struct bf_request *request) {
+    int64_t monotonic = request->monotonic ? bf_now_ms() - bf_wall_ms() : 0;
+    return request->clock_offset + monotonic;
 }
 
-static enum bf_signed sign_now(struct bf_transfer *t) {
+static enum bf_signed put_signature(struct bf_request *request) {
     int64_t timestamp = 0;
     unsigned nonce = 0;
-    if (!bf_nonce(wall_offset(t), &timestamp, &nonce))
-        return BF_SIGN_FAILED;
-    memcpy(t->nonce, NONCE_NAME, sizeof NONCE_NAME);
-    memcpy(t->timestamp, TIMESTAMP_NAME, sizeof TIMESTAMP_NAME);
-    memcpy(t->sign_header, SIGN_NAME, sizeof SIGN_NAME);
-    const struct bf_span parts[] = {
-        bf_span_of(put_number(t->nonce, nonce)),
-        bf_span_of(put_number(t->timestamp, timestamp)),
+    struct bf_span parts[] = {
+        {NULL,  0},
+        {NULL,  0},
         {"GET", 3},
-        t->path,
-        t->query,
+        request->path, request->query
     };
-    return bf_credentials_sign(t->credentials, parts,
-                               sizeof parts / sizeof *parts,
-                               t->sign_header + strlen(SIGN_NAME));
-}
-
-bool bf_request_stamp(struct bf_transfer *t) {
+    char hex[BF_SIGNATURE_LEN + 1];
     enum bf_signed result;
-    t->sent = bf_now();
-    result = t->credentials ? sign_now(t) : BF_SIGNED;
+    if (!bf_nonce(wall_offset(request), &timestamp, &nonce))
+        return BF_SIGN_FAILED;
+    (void)put(request, bf_span_of(request->credentials->header));
+    PUT(request, "\r\nX-API-TIMESTAMP: ");
+    parts[1] = put_number(request, timestamp);
+    PUT(request, "\r\nX-API-NONCE: ");
+    parts[0] = put_number(request, nonce);
+    result = bf_credentials_sign(request->credentials, parts,
+                                 sizeof parts / sizeof *parts, hex);
+    if (result != BF_SIGNED)
+        return result;
+    PUT(request, "\r\nX-API-SIGN: ");
+    (void)put(request, (struct bf_span){hex, BF_SIGNATURE_LEN});
+    PUT(request, "\r\n");
+    OPENSSL_cleanse(hex, sizeof hex);
+    return result;
+}
+
+bool bf_request_sign(struct bf_request *request, struct bf_error *error) {
+    enum bf_signed result = BF_SIGNED;
+    request->sent = bf_now();
+    if (request->credentials)
+        result = put_signature(request);
     if (result == BF_SIGN_WIPED)
-        bf_error_set(&t->error, BF_CLOSED, "closed", "the client is closed");
+        bf_error_set(error, BF_CLOSED, "closed", "the client is closed");
     else if (result == BF_SIGN_FAILED)
-        bf_openssl_failed(&t->error);
-    return t->error.kind == BF_OK;
+        bf_openssl_failed(error);
+    PUT(request, "\r\n");
+    return error->kind == BF_OK;
 }
 
-/* Not const, because a list's data is not; nobody writes to it. */
-static char accept_header[] = "Accept: application/json";
+/* ---- the end ---- */
 
-static void link_headers(struct bf_transfer *t) {
-    char *const lines[BF_HEADERS] = {
-        accept_header,
-        t->client->agent,
-        t->credentials ? t->credentials->header : NULL,
-        t->timestamp,
-        t->nonce,
-        t->sign_header,
-    };
-    size_t count = t->credentials ? BF_HEADERS : 2;
-    for (size_t i = 0; i < count; i++) {
-        t->headers[i].data = lines[i];
-        t->headers[i].next = i + 1 < count ? &t->headers[i + 1] : NULL;
-    }
+void bf_request_disown(struct bf_request *request) {
+    bf_credentials_unref(request->credentials);
+    request->credentials = NULL;
+    bf_client_unref(request->client);
+    request->client = NULL;
+    OPENSSL_cleanse(request->text, request->len);
+    request->len = 0;
 }
 
-void bf_request_make(struct bf_transfer *t, const struct bf_request *request) {
-    const char *path = t->aim.url + strlen(t->client->base_url);
-    t->path = (struct bf_span){path, request->path.len};
-    t->query = (struct bf_span){path + request->path.len, request->query.len};
-    if (t->query.len > 0)
-        t->query.text++; /* past the question mark */
-    link_headers(t);
-}
-
-void bf_request_wipe(struct bf_transfer *t) {
-    OPENSSL_cleanse(t->sign_header, sizeof t->sign_header);
+void bf_request_free(struct bf_request *request) {
+    if (!request)
+        return;
+    bf_request_disown(request);
+    free(request);
 }

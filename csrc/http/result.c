@@ -1,18 +1,12 @@
 #include "http/result.h"
 
 #include "auth/redact.h"
-#include "http/curl_error.h"
 #include "http/describe.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool is_whole_envelope(const struct bf_reply *reply) {
-    return reply->has_code && reply->has_time && reply->has_zone &&
-           reply->has_message;
-}
 
 /* ---- data is never altered: what must not be shown is refused ---- */
 
@@ -53,39 +47,60 @@ static void check_currencies(const struct bf_reply *reply,
 
 /* ---- the reply ---- */
 
-static void read_reply(struct bf_transfer *t, enum bf_expect expect,
-                       enum bf_amounts amounts, struct bf_error *error) {
-    const char *body = t->body ? t->body : "";
-    struct bf_error other = {.kind = BF_OK};
-    bf_reply_reset(&t->reply); /* a try before may have run out of memory */
-    if (bf_reply_read(&t->reply, expect, amounts, body, t->body_len, error))
-        check_currencies(&t->reply, error);
+static void read_reply(struct bf_result *result,
+                       const struct bf_request *request,
+                       struct bf_error *error) {
+    const struct bf_span *body = &result->body;
+    struct bf_error better = {.kind = BF_OK};
+    if (bf_reply_read(&result->reply, request->expect, request->amounts,
+                      body->text, body->len, error))
+        check_currencies(&result->reply, error);
     else if (error->code && strcmp(error->code, "json") == 0 &&
-             bf_describe_body(body, t->body_len, &other))
-        *error = other;
+             bf_describe_body(body->text, body->len, &better))
+        *error = better;
 }
 
-/* A status other than 200 is a failure whatever the body says; the body only
- * has the better words for it when it is the exchange's refusal. */
-void bf_outcome_read(struct bf_transfer *t, enum bf_expect expect,
-                     enum bf_amounts amounts) {
-    const struct bf_reply *reply = &t->reply;
+static bool is_whole_envelope(const struct bf_reply *reply) {
+    return reply->has_code && reply->has_time && reply->has_zone &&
+           reply->has_message;
+}
+
+void bf_result_set_status_error(struct bf_result *result) {
+    bf_error_set(&result->error, BF_HTTP,
+                 result->status / 100 == 3 ? "redirect" : "status",
+                 "the server answered HTTP status %d", result->status);
+}
+
+/* A status other than 200 is an error whatever the body says. The body only has
+ * the better words for it where it is the exchange's refusal. */
+void bf_result_read(struct bf_result *result,
+                    const struct bf_request *request) {
     struct bf_error error = {.kind = BF_OK};
-    if (t->error.kind != BF_OK)
-        return;
-    read_reply(t, expect, amounts, &error);
-    if (t->head.status != 200 &&
-        (error.kind != BF_API || !is_whole_envelope(reply)))
-        bf_curl_error_status(t->head.status, &t->error);
+    read_reply(result, request, &error);
+    if (result->status != 200 &&
+        (error.kind != BF_API || !is_whole_envelope(&result->reply)))
+        bf_result_set_status_error(result);
     else
-        t->error = error;
+        result->error = error;
 }
 
-void bf_outcome_close(struct bf_transfer *t) {
-    if (t->error.kind == BF_API)
-        bf_error_clear(&t->error);
-    if (t->error.kind != BF_OK)
+void bf_result_close(struct bf_result *result) {
+    if (result->error.kind == BF_API)
+        bf_error_clear(&result->error);
+    if (result->error.kind != BF_OK)
         return;
-    bf_reply_reset(&t->reply);
-    bf_error_set(&t->error, BF_CLOSED, "closed", "the client is closed");
+    bf_reply_reset(&result->reply);
+    bf_error_set(&result->error, BF_CLOSED, "closed", "the client is closed");
+}
+
+/* An error may quote what the server sent. */
+void bf_result_reset(struct bf_result *result) {
+    bf_reply_reset(&result->reply);
+    OPENSSL_cleanse(result->error.text, sizeof result->error.text);
+    bf_error_clear(&result->error);
+    result->status = 0;
+    result->retry_after = -1;
+    result->stale = false;
+    result->sent = result->replied = 0;
+    result->body = (struct bf_span){"", 0};
 }

@@ -1,20 +1,35 @@
-/* What became of a transfer that is done: the part of it that needs no Lua, so
- * that it can be worked out on the engine's own thread. */
-#ifndef BF_OUTCOME_H
-#define BF_OUTCOME_H
+/* What one attempt came to: the one value that goes back to the caller. */
+#ifndef BF_RESULT_H
+#define BF_RESULT_H
 
-#include "http/exchange.h"
+#include "http/request.h"
 
 #pragma GCC visibility push(hidden)
 
-/* Reads the reply, where one came whole, into the transfer's `reply`, or sets
- * its error. Doing it again does no harm. */
-void bf_outcome_read(struct bf_transfer *transfer, enum bf_expect expect,
-                     enum bf_amounts amounts);
+struct bf_result {
+    struct bf_error error; /* kind BF_OK: `reply` was read */
+    int status;            /* HTTP's; 0: no head came */
+    long retry_after;      /* s; -1: the server does not say */
+    bool stale;            /* a kept connection broke before the reply began */
+    double sent;           /* on bf_now()'s clock; 0: never */
+    double replied;        /* the reply's first byte; 0: none came */
+    struct bf_span body;   /* ends with a NUL */
+    struct bf_reply reply; /* points into the body */
+};
 
-/* The client was closed meanwhile: what the server has said is nobody's. What
- * went wrong on the way there stays what it was. */
-void bf_outcome_close(struct bf_transfer *transfer);
+/* Reads `body` into `reply`, or sets `error`. To be called where no error is
+ * set yet and the head and the body are whole. */
+void bf_result_read(struct bf_result *result, const struct bf_request *request);
+
+/* HTTP's status is not 200: kind http. */
+void bf_result_set_status_error(struct bf_result *result);
+
+/* The client was closed meanwhile: what the server has said is not handed on.
+ * An error on the way there stays what it is. */
+void bf_result_close(struct bf_result *result);
+
+/* Forgets everything; keeps the memory of `reply`. */
+void bf_result_reset(struct bf_result *result);
 
 #pragma GCC visibility pop
 

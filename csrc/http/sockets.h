@@ -1,56 +1,36 @@
-/* The sockets that libcurl has open for us. libcurl before 8.0 reuses a
- * connection without asking whether something waits in it to be read. Knows no
- * Lua. */
+/* Sockets and other descriptors, as libcurl and the thread need them. */
 #ifndef BF_SOCKETS_H
 #define BF_SOCKETS_H
 
 #include <stdbool.h>
-#include <stddef.h>
+#include <sys/socket.h>
 
 #pragma GCC visibility push(hidden)
-
-struct bf_socket {
-    int fd;
-    int port; /* local; 0 until it is asked for */
-};
-
-struct bf_sockets {
-    struct bf_socket *all;
-    size_t count, cap;
-};
 
 /* The descriptor, moved off the numbers of the standard streams where it has
  * one of theirs: what the program writes to a closed one would go into it. */
 int bf_off_standard_streams(int fd);
 
-/* Never waits, and is closed in a program that the host starts. False: one of
- * these cannot be had. libcurl sets the first too, and does not look whether it
- * could. */
+/* Makes the descriptor non-blocking, and closed in a program that the host
+ * starts. False: one of these cannot be had. libcurl sets the first too, and
+ * does not check whether that succeeded. */
 bool bf_set_socket_flags(int fd);
 
 /* A new socket with these flags, or -1. */
-int bf_sockets_open(struct bf_sockets *sockets, int family, int type,
-                    int protocol);
+int bf_socket_open(int family, int type, int protocol);
 
-/* Once it is closed, nothing more of what was written to it is sent. */
-void bf_sockets_abort(int fd);
+/* Once the socket is closed, nothing more of what was written is sent. */
+void bf_socket_abort(int fd);
 
-/* Closes a socket of bf_sockets_open's; what close() returns. */
-int bf_sockets_close(struct bf_sockets *sockets, int fd);
+/* Is there neither a byte to be read nor the connection's end? */
+bool bf_socket_is_quiet(int fd);
 
-/* Has the connection from this local port nothing to be read? It should not
- * have, between two requests: what is there is the server's farewell, or the
- * leavings of an earlier reply, which would be taken for the next one. */
-bool bf_sockets_quiet(struct bf_sockets *sockets, int port);
+/* May bytes that were written still be on their way to the peer? */
+bool bf_socket_has_unsent(int fd);
 
-/* The socket with this local port, or -1. */
-int bf_sockets_find(struct bf_sockets *sockets, int port);
-
-/* Can bytes be read from it now? Its end is none. */
-bool bf_sockets_has_data(int fd);
-
-/* Forgets the list; the sockets are libcurl's to close. */
-void bf_sockets_free(struct bf_sockets *sockets);
+/* Is the socket connected? libcurl 7.88 does not tell, as other versions do,
+ * with CURLINFO_CONNECT_TIME. */
+bool bf_socket_has_peer(int fd);
 
 #pragma GCC visibility pop
 

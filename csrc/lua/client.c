@@ -9,23 +9,24 @@
 #include <string.h>
 
 #define CLIENT "bitfront.client"
-#define PAIR "bitfront.pair"
+#define CREDENTIALS "bitfront.credentials"
 
 struct client_box {
     struct bf_client *client; /* NULL where it could not be made */
 };
 
-struct pair_box {
-    struct bf_credentials *credentials; /* NULL: none, or dropped */
+struct credentials_box {
+    struct bf_credentials *credentials; /* NULL: none, or released */
 };
 
 static struct client_box *to_box(lua_State *L) {
     return luaL_checkudata(L, 1, CLIENT);
 }
 
-struct bf_client *bf_check_client(lua_State *L) {
-    struct bf_client *client = to_box(L)->client;
-    luaL_argcheck(L, client, 1, "a client that was made");
+struct bf_client *bf_check_client(lua_State *L, int arg) {
+    struct client_box *box = luaL_checkudata(L, arg, CLIENT);
+    struct bf_client *client = box->client;
+    luaL_argcheck(L, client, arg, "a client that was made");
     return client;
 }
 
@@ -39,7 +40,7 @@ static lua_Number field_number(lua_State *L, const char *name) {
     return luaL_checknumber(L, -1);
 }
 
-int bf_new_client(lua_State *L) {
+static int new_client(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
     struct bf_client_options options;
     struct client_box *box;
@@ -63,7 +64,7 @@ int bf_new_client(lua_State *L) {
  * an error that names the one it is about. */
 static int client_set_credentials(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
-    struct bf_client *client = bf_check_client(L);
+    struct bf_client *client = bf_check_client(L, 1);
     struct bf_span key, secret;
     struct bf_credential_names names = {luaL_optstring(L, 4, "api_key"),
                                         luaL_optstring(L, 5, "api_secret")};
@@ -80,21 +81,22 @@ static const char *variable(const char *name) {
 }
 
 /* An empty box for credentials, at the top of the stack. */
-static struct pair_box *prep_pair(lua_State *L) {
-    struct pair_box *box = bf_newuserdata(L, sizeof *box);
+static struct credentials_box *prep_credentials(lua_State *L) {
+    struct credentials_box *box = bf_newuserdata(L, sizeof *box);
     box->credentials = NULL;
-    bf_settype(L, PAIR);
+    bf_settype(L, CREDENTIALS);
     return box;
 }
 
-/* core.environment(key_name, secret_name): the pair of these variables; false
- * where neither is set; nil and an error where one is, or a value is bad. */
-int bf_environment(lua_State *L) {
+/* core.environment(key_name, secret_name): the credentials in these variables;
+ * false where neither is set; nil and an error where one is, or a value is bad.
+ */
+static int environment(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
     struct bf_credential_names names = {luaL_checkstring(L, 1),
                                         luaL_checkstring(L, 2)};
     const char *key = variable(names.key), *secret = variable(names.secret);
-    struct pair_box *box = prep_pair(L);
+    struct credentials_box *box = prep_credentials(L);
     if (!key && !secret) {
         lua_pushboolean(L, 0);
         return 1;
@@ -123,14 +125,14 @@ static bool is_base_url(const char *url, struct bf_error *error) {
     return checked != NULL;
 }
 
-/* core.profile(path, name): the section's pair, base_url and ca_file, nil where
- * it does not say; false and "file" or "section" where there is none; nil and
- * an error. */
-int bf_profile(lua_State *L) {
+/* core.profile(path, name): the section's credentials, base_url and ca_file,
+ * nil where it does not say; false and "file" or "section" where there is none;
+ * nil and an error. */
+static int profile(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
     const char *path = luaL_checkstring(L, 1), *name = luaL_checkstring(L, 2);
     struct bf_account *account = bf_newuserdata(L, sizeof *account);
-    struct pair_box *box = prep_pair(L);
+    struct credentials_box *box = prep_credentials(L);
     enum bf_profile result =
         bf_profile_read(path, name, is_base_url, account, &error);
     if (result == BF_PROFILE_READ) {
@@ -148,7 +150,7 @@ int bf_profile(lua_State *L) {
 
 /* core.profiles(path): the names of the file's sections, each with a line end
  * behind it; false where there is no file; nil and an error. */
-int bf_profiles(lua_State *L) {
+static int profiles(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
     const char *path = luaL_checkstring(L, 1);
     char *names = bf_newuserdata(L, BF_PROFILE_NAMES_MAX);
@@ -164,24 +166,24 @@ int bf_profiles(lua_State *L) {
     return 1;
 }
 
-/* client:use(pair): true, or nil and an error. */
+/* client:use(credentials): true, or nil and an error. */
 static int client_use(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
-    struct bf_client *client = bf_check_client(L);
-    struct bf_credentials *pair = bf_check_pair(L, 2);
-    luaL_argcheck(L, pair, 2, "credentials that were not dropped");
-    return bf_push_done(L, bf_client_use(client, pair, &error), &error);
+    struct bf_client *client = bf_check_client(L, 1);
+    struct bf_credentials *credentials = bf_check_credentials(L, 2);
+    luaL_argcheck(L, credentials, 2, "credentials that were not released");
+    return bf_push_done(L, bf_client_use(client, credentials, &error), &error);
 }
 
 /* client:has_credentials() */
 static int client_has_credentials(lua_State *L) {
-    lua_pushboolean(L, bf_check_client(L)->credentials != NULL);
+    lua_pushboolean(L, bf_check_client(L, 1)->credentials != NULL);
     return 1;
 }
 
 /* client:holds(key, secret): are these its credentials? */
 static int client_holds(lua_State *L) {
-    const struct bf_client *client = bf_check_client(L);
+    const struct bf_client *client = bf_check_client(L, 1);
     struct bf_span key, secret;
     key.text = luaL_checklstring(L, 2, &key.len);
     secret.text = luaL_checklstring(L, 3, &secret.len);
@@ -192,51 +194,53 @@ static int client_holds(lua_State *L) {
 }
 
 static int push_key_id(lua_State *L, const struct bf_credentials *credentials) {
-    char hex[BF_SIGNATURE_LEN + 1];
-    if (credentials && bf_credentials_id(credentials, hex))
-        lua_pushlstring(L, hex, BF_SIGNATURE_LEN);
-    else
+    char hex[2 * BF_ACCOUNT_ID_LEN + 1];
+    if (credentials) {
+        bf_to_hex(credentials->id, sizeof credentials->id, hex);
+        lua_pushlstring(L, hex, sizeof hex - 1);
+    } else {
         lua_pushnil(L);
+    }
     return 1;
 }
 
 /* client:key_id(): the hex SHA-256 of the API key; nil where there is none. */
 static int client_key_id(lua_State *L) {
-    return push_key_id(L, bf_check_client(L)->credentials);
+    return push_key_id(L, bf_check_client(L, 1)->credentials);
 }
 
-/* client:pair(): the credentials it has now, for a call that is to keep to them
- * whatever others give the client meanwhile. */
-static int client_pair(lua_State *L) {
-    struct bf_client *client = bf_check_client(L);
-    struct pair_box *box = prep_pair(L);
+/* client:credentials(): those that it has now, for a call that is to keep to
+ * them whatever others give the client meanwhile. */
+static int client_credentials(lua_State *L) {
+    struct bf_client *client = bf_check_client(L, 1);
+    struct credentials_box *box = prep_credentials(L);
     if (client->credentials)
         box->credentials = bf_credentials_ref(client->credentials);
     return 1;
 }
 
-/* pair:drop(), and its end as garbage. */
-static int pair_drop(lua_State *L) {
-    struct pair_box *box = luaL_checkudata(L, 1, PAIR);
+/* credentials:release(), and their end as garbage. */
+static int credentials_release(lua_State *L) {
+    struct credentials_box *box = luaL_checkudata(L, 1, CREDENTIALS);
     bf_credentials_unref(box->credentials);
     box->credentials = NULL;
     return 0;
 }
 
-/* pair:key_id(), as client:key_id(). */
-static int pair_key_id(lua_State *L) {
-    struct pair_box *box = luaL_checkudata(L, 1, PAIR);
+/* credentials:key_id(), as client:key_id(). */
+static int credentials_key_id(lua_State *L) {
+    struct credentials_box *box = luaL_checkudata(L, 1, CREDENTIALS);
     return push_key_id(L, box->credentials);
 }
 
-struct bf_credentials *bf_check_pair(lua_State *L, int arg) {
-    struct pair_box *box = luaL_checkudata(L, arg, PAIR);
+struct bf_credentials *bf_check_credentials(lua_State *L, int arg) {
+    struct credentials_box *box = luaL_checkudata(L, arg, CREDENTIALS);
     return box->credentials;
 }
 
 /* client:is_closed() */
 static int client_is_closed(lua_State *L) {
-    lua_pushboolean(L, bf_check_client(L)->closed);
+    lua_pushboolean(L, bf_check_client(L, 1)->closed);
     return 1;
 }
 
@@ -261,7 +265,8 @@ static int client_gc(lua_State *L) {
 static int client_tostring(lua_State *L) {
     struct bf_client *client = to_box(L)->client;
     lua_pushfstring(L, "%s (%s)", CLIENT,
-                    !client || client->closed ? "closed" : client->base_url);
+                    !client || client->closed ? "closed"
+                                              : client->endpoint->base_url);
     return 1;
 }
 
@@ -271,7 +276,7 @@ static const luaL_Reg client_methods[] = {
     {"has_credentials", client_has_credentials},
     {"holds",           client_holds          },
     {"key_id",          client_key_id         },
-    {"pair",            client_pair           },
+    {"credentials",     client_credentials    },
     {"is_closed",       client_is_closed      },
     {"close",           client_close          },
     {NULL,              NULL                  },
@@ -284,18 +289,27 @@ static const luaL_Reg client_metamethods[] = {
     {NULL,         NULL           },
 };
 
-static const luaL_Reg pair_methods[] = {
-    {"key_id", pair_key_id},
-    {"drop",   pair_drop  },
-    {NULL,     NULL       },
+static const luaL_Reg credentials_methods[] = {
+    {"key_id",  credentials_key_id },
+    {"release", credentials_release},
+    {NULL,      NULL               },
 };
 
-static const luaL_Reg pair_metamethods[] = {
-    {"__gc", pair_drop},
-    {NULL,   NULL     },
+static const luaL_Reg credentials_metamethods[] = {
+    {"__gc", credentials_release},
+    {NULL,   NULL               },
 };
 
-void bf_register_client(lua_State *L) {
-    bf_newtype(L, PAIR, pair_methods, pair_metamethods);
+static const luaL_Reg functions[] = {
+    {"new",         new_client },
+    {"environment", environment},
+    {"profile",     profile    },
+    {"profiles",    profiles   },
+    {NULL,          NULL       },
+};
+
+void bf_add_client(lua_State *L) {
+    bf_newtype(L, CREDENTIALS, credentials_methods, credentials_metamethods);
     bf_newtype(L, CLIENT, client_methods, client_metamethods);
+    bf_setfuncs(L, functions);
 }

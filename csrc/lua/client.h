@@ -1,6 +1,6 @@
 /* The client as Lua sees it: a userdata that holds the credentials. */
-#ifndef BF_LUACLIENT_H
-#define BF_LUACLIENT_H
+#ifndef BF_LUA_CLIENT_H
+#define BF_LUA_CLIENT_H
 
 #include "http/client.h"
 
@@ -8,22 +8,16 @@
 
 #pragma GCC visibility push(hidden)
 
-void bf_register_client(lua_State *L);
+/* Registers the types; adds the functions that make clients and credentials to
+ * the table on top of the stack. */
+void bf_add_client(lua_State *L);
 
-/* core.new(options): a client without credentials; or nil and an error. */
-int bf_new_client(lua_State *L);
+/* The client at this index, open or closed; raises where it is none. */
+struct bf_client *bf_check_client(lua_State *L, int arg);
 
-/* Where credentials come from: see each. */
-int bf_environment(lua_State *L);
-int bf_profile(lua_State *L);
-int bf_profiles(lua_State *L);
-
-/* Argument 1, open or closed; raises where it is no client. */
-struct bf_client *bf_check_client(lua_State *L);
-
-/* What client:pair() gave; NULL where that is none or was dropped; raises where
- * it is something else. */
-struct bf_credentials *bf_check_pair(lua_State *L, int arg);
+/* What client:credentials() gave; NULL where that is none or was released;
+ * raises where it is something else. */
+struct bf_credentials *bf_check_credentials(lua_State *L, int arg);
 
 #pragma GCC visibility pop
 

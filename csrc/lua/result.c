@@ -4,7 +4,6 @@
 #include "lua/compat.h"
 #include "lua/decimal.h"
 #include "lua/text.h"
-#include "http/request.h"
 
 static void set_string(lua_State *L, const char *key, const char *value) {
     if (!value)
@@ -75,12 +74,12 @@ static void push_balances(lua_State *L, const struct bf_reply *reply,
     lua_settop(L, names);
 }
 
-static void push_info(lua_State *L, const struct bf_transfer *t,
-                      const struct bf_reply *reply) {
-    if (!reply->has_time && !reply->has_code) {
-        lua_pushnil(L);
-        return;
-    }
+static bool has_info(const struct bf_reply *reply) {
+    return reply->has_time || reply->has_code;
+}
+
+static void push_info(lua_State *L, const struct bf_result *result) {
+    const struct bf_reply *reply = &result->reply;
     lua_createtable(L, 0, 8);
     if (reply->has_zone) {
         bf_push_clean_string(L, &reply->zone);
@@ -94,12 +93,12 @@ static void push_info(lua_State *L, const struct bf_transfer *t,
         bf_push_clean_string(L, &reply->message);
         lua_setfield(L, -2, "statusMessage");
     }
-    set_integer(L, "http_status", t->head.status);
+    set_integer(L, "http_status", result->status);
 }
 
 /* ---- a failure ---- */
 
-static void push_error(lua_State *L, const struct bf_error *error) {
+static void push_error_table(lua_State *L, const struct bf_error *error) {
     lua_createtable(L, 0, 8);
     set_string(L, "kind", bf_kind_name(error->kind));
     set_string(L, "code", error->code);
@@ -109,7 +108,7 @@ static void push_error(lua_State *L, const struct bf_error *error) {
 
 int bf_push_error(lua_State *L, const struct bf_error *error) {
     lua_pushnil(L);
-    push_error(L, error);
+    push_error_table(L, error);
     return 2;
 }
 
@@ -129,66 +128,64 @@ static void add_refusal(lua_State *L, const struct bf_reply *reply) {
     lua_setfield(L, -2, "message");
 }
 
-/* Did a connection kept from an earlier call break before a reply began? The
- * server had most likely closed it before. */
-static bool was_stale(const struct bf_transfer *t) {
-    return t->error.kind == BF_NETWORK && t->ready && t->reused &&
-           t->head.bytes == 0;
-}
-
-static void push_failure(lua_State *L, const struct bf_transfer *t,
-                         const struct bf_reply *reply) {
-    long retry_after = bf_head_retry_after(&t->head);
-    push_error(L, &t->error);
-    if (t->error.kind == BF_API)
+static void push_attempt_error(lua_State *L, const struct bf_result *result) {
+    const struct bf_reply *reply = &result->reply;
+    push_error_table(L, &result->error);
+    if (result->error.kind == BF_API)
         add_refusal(L, reply);
-    if (t->head.status)
-        set_integer(L, "http_status", t->head.status);
+    if (result->status)
+        set_integer(L, "http_status", result->status);
     if (reply->has_time)
         set_integer(L, "response_time", reply->response_time);
-    if (retry_after >= 0)
-        set_integer(L, "retry_after", retry_after);
-    if (was_stale(t)) {
+    if (result->retry_after >= 0)
+        set_integer(L, "retry_after", result->retry_after);
+    if (result->stale) {
         lua_pushboolean(L, 1);
         lua_setfield(L, -2, "stale");
     }
 }
 
-/* ---- the outcome ---- */
+/* ---- the result ---- */
 
-static void push_value(lua_State *L, const struct bf_transfer *t,
-                       const struct bf_reply *reply, enum bf_expect expect,
-                       enum bf_amounts amounts) {
-    if (expect == BF_BALANCES)
-        push_balances(L, reply, amounts);
-    else if (reply->has_data)
-        lua_pushlstring(L, reply->data.text, reply->data.len);
+static void push_value(lua_State *L, const struct bf_result *result,
+                       const struct bf_request *request) {
+    const struct bf_reply *reply = &result->reply;
+    const struct bf_span *data = reply->has_data ? &reply->data : &result->body;
+    if (request->expect == BF_BALANCES)
+        push_balances(L, reply, request->amounts);
     else
-        lua_pushlstring(L, t->body, t->body_len);
+        lua_pushlstring(L, data->text, data->len);
 }
 
-static void push_times(lua_State *L, const struct bf_transfer *t) {
-    if (t->sent > 0)
-        lua_pushnumber(L, t->sent);
-    else
-        lua_pushnil(L);
-    if (t->replied > 0)
-        lua_pushnumber(L, t->replied - t->sent);
-    else
-        lua_pushnil(L);
+static void set_time(lua_State *L, const char *name, double seconds) {
+    lua_pushnumber(L, seconds);
+    lua_setfield(L, -2, name);
 }
 
-int bf_push_outcome(lua_State *L, const struct bf_transfer *t,
-                    enum bf_expect expect, enum bf_amounts amounts) {
-    const struct bf_reply *reply = &t->reply;
-    if (t->error.kind == BF_OK) {
-        push_value(L, t, reply, expect, amounts);
-        lua_pushnil(L);
+void bf_push_result(lua_State *L, struct bf_exchange *exchange) {
+    struct bf_result *result = &exchange->result;
+    if (exchange->request->client->closed)
+        bf_result_close(result);
+    lua_createtable(L, 0, 4);
+    if (result->error.kind == BF_OK) {
+        push_value(L, result, exchange->request);
+        lua_setfield(L, -2, "value");
     } else {
-        lua_pushnil(L);
-        push_failure(L, t, reply);
+        push_attempt_error(L, result);
+        lua_setfield(L, -2, "error");
     }
-    push_info(L, t, reply);
-    push_times(L, t);
-    return 5;
+    if (has_info(&result->reply)) {
+        push_info(L, result);
+        lua_setfield(L, -2, "info");
+    }
+    if (result->sent > 0)
+        set_time(L, "sent", result->sent);
+    if (result->replied > 0)
+        set_time(L, "round_trip", result->replied - result->sent);
+}
+
+void bf_push_failed(lua_State *L, const struct bf_error *error) {
+    lua_createtable(L, 0, 1);
+    push_error_table(L, error);
+    lua_setfield(L, -2, "error");
 }

@@ -1,7 +1,6 @@
-/* The outcome of an attempt onto the Lua stack. Knows Lua, as core.c and
- * luaclient.c do, and nothing else. */
-#ifndef BF_PUSH_H
-#define BF_PUSH_H
+/* The result of an attempt, as Lua gets it. */
+#ifndef BF_LUA_RESULT_H
+#define BF_LUA_RESULT_H
 
 #include "http/exchange.h"
 
@@ -9,25 +8,26 @@
 
 #pragma GCC visibility push(hidden)
 
-/* Pushes five values for a transfer whose reply was read (see outcome.h):
- *   the records, or responseData's text (the whole reply's where it has none);
- *       nil after a failure
- *   nil; after a failure a table: kind (nil for a refusal by the exchange),
- *       code, message, http_status, response_time, retry_after, and `stale`
- *       where a kept connection proved dead
- *   the envelope's fields and http_status, or nil where none was read
- *   when the request was signed, on bf_now()'s clock; nil if it never was
- *   seconds from then to the reply's first line, or nil
- * A push may raise (memory), so the transfer must belong to something that
- * Lua's collector frees. */
-int bf_push_outcome(lua_State *L, const struct bf_transfer *transfer,
-                    enum bf_expect expect, enum bf_amounts amounts);
+/* Pushes one table for an exchange that is done:
+ *   value        the records, or responseData's text (the whole reply's where
+ * it has none); absent after an error error        kind (absent for a refusal
+ * by the exchange), code, message, http_status, response_time, retry_after, and
+ * `stale` where a kept connection broke before the reply info         the
+ * envelope's fields and http_status; absent where none was read sent when the
+ * request was signed, on core.now's clock; absent if it never was round_trip
+ * seconds from then to the reply's first byte, if one came Where the client was
+ * closed meanwhile, the error is that. A push may raise (memory), so the
+ * exchange must belong to something that Lua's collector frees.
+ */
+void bf_push_result(lua_State *L, struct bf_exchange *exchange);
 
-/* Pushes nil and the table of a error: what a call that never became an
- * attempt returns. */
+/* Pushes the result of a call that never became an attempt. */
+void bf_push_failed(lua_State *L, const struct bf_error *error);
+
+/* Pushes nil and the table of an error. */
 int bf_push_error(lua_State *L, const struct bf_error *error);
 
-/* Pushes true, or, where it was not done, what bf_push_error does. */
+/* Pushes true, or, where it was not done, what bf_push_error pushes. */
 int bf_push_done(lua_State *L, bool done, const struct bf_error *error);
 
 #pragma GCC visibility pop

@@ -5,8 +5,7 @@
 #include "lua/thread.h"
 
 #include "lua/compat.h"
-#include "lua/call.h"
-#include "http/result.h"
+#include "lua/exchange.h"
 #include "lua/result.h"
 #include "thread/thread.h"
 
@@ -134,26 +133,25 @@ static int push_fork(lua_State *L, struct job_box *box) {
     struct bf_error error = {.kind = BF_OK};
     bf_error_fork(&error);
     box->job = NULL; /* it is the parent's */
-    return bf_push_error(L, &error);
+    bf_push_failed(L, &error);
+    return 1;
 }
 
-/* job:finish(): the result of a job that is done, see bf_push_outcome. Raises
- * where the job is not done. */
+/* job:finish(): the result of a job that is done, see result.h. Raises where
+ * the job is not done. */
 static int job_finish(lua_State *L) {
     struct job_box *box = check_job(L);
     struct bf_job *job = box->job;
-    int pushed;
     luaL_argcheck(L, is_done(box), 1, "the job is still running");
     if (bf_thread_is_from_parent(box->thread))
         return push_fork(L, box);
-    if (job->transfer && job->transfer->client->closed)
-        bf_outcome_close(job->transfer);
-    pushed = job->transfer
-                 ? bf_push_outcome(L, job->transfer, job->expect, job->amounts)
-                 : bf_push_error(L, &job->error);
+    if (job->exchange)
+        bf_push_result(L, job->exchange);
+    else
+        bf_push_failed(L, &job->error);
     box->job = NULL;
     bf_thread_release(box->thread, job);
-    return pushed;
+    return 1;
 }
 
 static struct job_box *new_job(lua_State *L) {
@@ -164,11 +162,11 @@ static struct job_box *new_job(lua_State *L) {
     return box;
 }
 
-/* Fills the box with a new job. False with `error` set. */
+/* Fills the box with a new job for the request, which it takes over. False with
+ * `error` set. */
 static bool submit(struct job_box *box, const struct queue_box *queue,
-                   const struct bf_call *call, struct bf_error *error) {
-    struct bf_job *job =
-        bf_job_new(call->client, &call->request, call->expect, call->amounts);
+                   struct bf_request *request, struct bf_error *error) {
+    struct bf_job *job = bf_job_new(request);
     box->thread = queue->thread;
     if (!job)
         bf_error_no_memory(error);
@@ -179,15 +177,19 @@ static bool submit(struct job_box *box, const struct queue_box *queue,
     return box->job != NULL;
 }
 
-/* core.thread_start(...): a job, or nil and an error; arguments as those of
- * core.start. */
+/* core.thread_start(request): a job, or nil and an error. */
 static int thread_start(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
-    struct queue_box *queue = NULL;
-    struct bf_call call;
-    if (bf_check_call(L, &call, &error))
-        queue = get_queue(L, &error);
-    if (queue && submit(new_job(L), queue, &call, &error))
+    struct queue_box *queue = get_queue(L, &error);
+    struct bf_request *request;
+    struct job_box *box;
+    bool submitted;
+    lua_settop(L, 1);
+    box = new_job(L);
+    request = queue ? bf_to_request(L, &error) : NULL;
+    submitted = request && submit(box, queue, request, &error);
+    lua_settop(L, 2);
+    if (submitted)
         return 1;
     return bf_push_error(L, &error);
 }

@@ -1,5 +1,5 @@
 /* A job: one attempt that is handed to the engine's thread, and that returns
- * with its result. Knows no Lua. */
+ * with its result. */
 #ifndef BF_JOB_H
 #define BF_JOB_H
 
@@ -16,7 +16,7 @@
  *   QUEUED     RUNNING    engine's thread the engine starts the attempt
  *   QUEUED     DONE       engine's thread there is no engine: `error` is set
  *   QUEUED     -          host            the job is released: freed at once
- *   RUNNING    DONE       engine's thread the attempt is over, its result read
+ *   RUNNING    DONE       engine's thread the attempt is over
  *   RUNNING    CANCELLED  host            the job is released
  *   DONE       RETURNED   host            the job is released
  *   CANCELLED  -          engine's thread ends the attempt, frees the job
@@ -41,31 +41,19 @@ struct bf_job {
     double id;           /* counts up, exact in a double */
     struct bf_completion_queue *queue;
     _Atomic(enum bf_job_state) state;
-    struct bf_client *client; /* references, until the engine has its own */
-    struct bf_credentials *credentials;
-    struct bf_request request; /* its texts are in `text` */
-    enum bf_expect expect;
-    enum bf_amounts amounts;
-    struct bf_transfer *transfer; /* NULL: not started, or `error` is set */
+    struct bf_request *request;   /* until the engine takes it over */
+    struct bf_exchange *exchange; /* NULL: not started, or `error` is set */
     struct bf_error error;
-    char text[]; /* path and query */
 };
 
-/* A queued job. Copies the request; takes references to client and
- * credentials. NULL: no memory. */
-struct bf_job *bf_job_new(struct bf_client *client,
-                          const struct bf_request *request,
-                          enum bf_expect expect, enum bf_amounts amounts);
+/* A queued job. Takes the request over in any case. NULL: no memory. */
+struct bf_job *bf_job_new(struct bf_request *request);
 
 /* Has the engine start the attempt. Called on the engine's thread. */
 void bf_job_start(struct bf_job *job, struct bf_engine *engine);
 
 /* Is the attempt over? Called on the engine's thread. */
 bool bf_job_is_over(const struct bf_job *job);
-
-/* Reads the reply of an attempt that is over. From then on the engine does not
- * touch what the job has. Called on the engine's thread. */
-void bf_job_read(struct bf_job *job, struct bf_engine *engine);
 
 /* Wipes the secrets and the reply of a job that is done. Called by its holder,
  * so that they do not wait for the thread. */

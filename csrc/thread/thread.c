@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/openssl_check.h"
+#include "http/multi.h"
 #include "thread/state.h"
 
 #include <openssl/crypto.h>

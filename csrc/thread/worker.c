@@ -58,20 +58,14 @@ static bool is_cancelled(const struct bf_job *job) {
     return atomic_load(&job->state) == BF_JOB_CANCELLED;
 }
 
-/* Moves the jobs that are over or cancelled to a list of the caller's, and
- * reads the replies of the former. */
-static void read_finished(struct bf_thread *thread, struct bf_engine *engine,
-                          struct bf_link *finished) {
+/* Moves the jobs that are over or cancelled to a list of the caller's. */
+static void take_finished(struct bf_thread *thread, struct bf_link *finished) {
     struct bf_link *at, *next;
     for (at = thread->active.next; at != &thread->active; at = next) {
         struct bf_job *job = (struct bf_job *)at;
         next = at->next;
-        if (!is_cancelled(job)) {
-            if (!bf_job_is_over(job))
-                continue;
-            bf_job_read(job, engine);
-        }
-        bf_list_move(at, finished);
+        if (is_cancelled(job) || bf_job_is_over(job))
+            bf_list_move(at, finished);
     }
 }
 
@@ -90,13 +84,13 @@ static void complete_all(struct bf_thread *thread, struct bf_link *finished) {
 }
 
 /* Gives the jobs that are over to their holders and frees the cancelled ones.
- * The lock is not held while replies are read. */
+ */
 static void complete_finished(struct bf_thread *thread,
                               struct bf_engine *engine) {
     struct bf_link finished;
     struct bf_job *job;
     bf_list_init(&finished);
-    read_finished(thread, engine, &finished);
+    take_finished(thread, &finished);
     if (bf_list_is_empty(&finished))
         return;
     bf_thread_lock(thread);

@@ -123,7 +123,7 @@ local function open(client, signed)
     client._origin = account.origin
     done, failure = client._native:use(account.pair)
   end
-  account.pair:drop()
+  account.pair:release()
   return not done and failure or nil
 end
 

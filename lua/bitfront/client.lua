@@ -15,8 +15,8 @@ local wait = require "bitfront.wait"
 local _M = {}
 
 local BALANCES = "/v1/account/balances"
-local BALANCES_REQUEST = { want = "balances", path = BALANCES }
-local TIME_REQUEST = { want = "public", path = "/v1/public/time" }
+local BALANCES_TARGET = { expect = "balances", path = BALANCES }
+local TIME_TARGET = { expect = "public", path = "/v1/public/time" }
 
 ---@class bitfront.Record
 ---@field currency string  coin code; the exchange says LN for the coin LINK
@@ -42,10 +42,10 @@ local meta = { __index = Client, __name = "bitfront.client" }
 
 -- What the limiter goes by. Asked for with each call where a function may give
 -- another key with each.
-local function gate_of(self, pair)
+local function gate_of(self, credentials)
   local limits = self._limits
   if not limits or self._gate then return self._gate end
-  local key, has_key = limiter.key_of(pair or self._native, self._endpoint.base_url)
+  local key, has_key = limiter.key_of(credentials or self._native, self._endpoint.base_url)
   local gate = {
     store = limits.store, per_second = limits.per_second,
     per_minute = limits.per_minute, key = key,
@@ -54,10 +54,30 @@ local function gate_of(self, pair)
   return gate
 end
 
+--- What an attempt is made with: filled in by the call, read by C.
+---@class bitfront.Request
+---@field client userdata  the C side of the client
+---@field credentials? userdata  of this call alone; default: the client's
+---@field expect "balances"|"data"|"public"  what the reply must be
+---@field path string
+---@field query? string
+---@field amounts "number"|"string"|"decimal"
+---@field deadline number  of the attempt, seconds of native.now's clock
+---@field clock_offset integer  ms, added to a clock of ours to get the server's time
+---@field monotonic boolean  to native.now's clock; else to the wall's
+
+--- What an attempt came to: made by C.
+---@class bitfront.Result
+---@field value? bitfront.Record[]|string  nil after an error
+---@field error? table
+---@field info? bitfront.Info  what the reply's envelope holds
+---@field sent? number  when the request was signed, seconds of native.now's clock
+---@field round_trip? number  seconds from then to the reply's first byte
+
 --- A call under way.
 ---@class bitfront.Run
 ---@field client bitfront.Client
----@field request table
+---@field request bitfront.Request  what each attempt is made with
 ---@field waiter bitfront.Waiter
 ---@field started number
 ---@field deadline number  of all of it
@@ -66,23 +86,27 @@ end
 ---@field attempts integer
 ---@field ready number  when the next attempt could have begun, but for pauses
 ---@field seen table<string, true>|false  see retry.lua
----@field pair? userdata  credentials of this call alone
 
-local function begin(self, request, options, waiter)
-  local failure, pair
+local function begin(self, asked, options, waiter)
+  local failure, credentials
   local started = native.now()
   if not waiter then
     waiter, failure = wait.choose(self._waiter)
   end
   if not failure then
-    failure, pair = accounts.prepare(self, request.want ~= "public")
+    failure, credentials = accounts.prepare(self, asked.expect ~= "public")
   end
   if failure then return nil, errors.new(failure, 0) end
   return {
-    client = self, request = request, waiter = waiter, started = started,
+    client = self, waiter = waiter, started = started,
+    request = {
+      client = self._native, credentials = credentials, expect = asked.expect,
+      path = asked.path, query = asked.query, amounts = self._options.amounts,
+      deadline = 0, clock_offset = 0, monotonic = false,
+    },
     deadline = started + (options.timeout or self._options.timeout),
-    retries = options.retries or self._options.retries, gate = gate_of(self, pair),
-    attempts = 0, ready = started, seen = false, pair = pair,
+    retries = options.retries or self._options.retries, gate = gate_of(self, credentials),
+    attempts = 0, ready = started, seen = false,
   }
 end
 
@@ -140,17 +164,18 @@ local function attempt(run, slot)
   local began = native.now()
   run.attempts = run.attempts + 1
   local clock = self._clock -- that of the exchange that is asked
-  local offset, monotonic = clock:aim()
-  local value, failure, info, sent, round_trip = run.waiter.read(self._native,
-    request.want, request.path, request.query,
-    slot and slot.over or math.min(run.deadline, began + LONGEST_ATTEMPT),
-    self._options.amounts, offset, monotonic, run.pair, slot)
+  request.clock_offset, request.monotonic = clock:aim()
+  request.deadline = slot and slot.over
+    or math.min(run.deadline, began + LONGEST_ATTEMPT)
+  local result = run.waiter.read(request, slot)
+  local failure, info = result.error, result.info
+  local sent, round_trip = result.sent, result.round_trip
   if slot then limiter.release(slot, grace_of(failure, sent, round_trip)) end
   local err = failure and errors.new(failure, run.attempts)
   if info then info.sent = sent end
   teach_clock(clock, err, info, sent, round_trip)
   tell_observer(run, began, err, info, round_trip)
-  return value, err, info
+  return result.value, err, info
 end
 
 -- Seconds for which the exchange is left alone that says it was asked too often.
@@ -183,7 +208,8 @@ local function try_again(run, err)
 end
 
 local function finish(run, info)
-  if run.pair then run.pair:drop() end
+  local credentials = run.request.credentials
+  if credentials then credentials:release() end
   if info then
     info.attempts = run.attempts
     info.elapsed = native.now() - run.started
@@ -195,8 +221,8 @@ local NO_OPTIONS = {}
 
 -- One call, one deadline over all of it: wait for a slot, sign and send, learn
 -- the clock, decide, pause, again.
-local function call(self, request, options, waiter)
-  local run, obstructed = begin(self, request, options or NO_OPTIONS, waiter)
+local function call(self, asked, options, waiter)
+  local run, obstructed = begin(self, asked, options or NO_OPTIONS, waiter)
   if not run then return nil, obstructed end
   local value, err, info
   repeat
@@ -240,7 +266,7 @@ end
 function Client:balances(options, ...)
   check_self(self, "balances")
   options = options_of.check_call("client:balances", 2, options, ...)
-  return call(self, BALANCES_REQUEST, options)
+  return call(self, BALANCES_TARGET, options)
 end
 
 -- The one record of the coin that was asked for. Two would be a question which
@@ -270,7 +296,7 @@ function Client:balance(code, options, ...)
   if not segment then error("client:balance: " .. message, 2) end
   options = options_of.check_call("client:balance", 2, options, ...)
   local path = BALANCES .. "/" .. segment
-  local records, err, info = call(self, { want = "balances", path = path }, options)
+  local records, err, info = call(self, { expect = "balances", path = path }, options)
   if not records then
     return nil, err, info
   end
@@ -289,7 +315,7 @@ end
 function Client:server_time(options, ...)
   check_self(self, "server_time")
   options = options_of.check_call("client:server_time", 2, options, ...)
-  local reply, err, info = call(self, TIME_REQUEST, options)
+  local reply, err, info = call(self, TIME_TARGET, options)
   if reply and not (info and info.responseTime) then
     err = errors.new({
       kind = "protocol", code = "schema",
@@ -329,7 +355,7 @@ function Client:get(path, query, options, ...)
   options = options_of.check_call("client:get", 2, options, ...)
   local public = path:find "^/v%d+/public/" or path:find "^/v%d+/market/public/"
   local text, err, info = call(self, {
-    want = public and "public" or "data", path = path, query = query,
+    expect = public and "public" or "data", path = path, query = query,
   }, options)
   if not text then
     return nil, err, info
@@ -363,7 +389,7 @@ function Client:_share_clock(dict)
 end
 
 local function ask(self, waiter, timeout)
-  return call(self, BALANCES_REQUEST, { timeout = timeout }, waiter)
+  return call(self, BALANCES_TARGET, { timeout = timeout }, waiter)
 end
 
 -- ---- making one ----

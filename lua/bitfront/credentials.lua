@@ -113,7 +113,7 @@ function _M.ask(client, credentials)
   local used, err = client:set_credentials(key, secret,
     "the key of the credentials function", "the secret of the credentials function")
   if not used then return nil, errors.new(err, 0) end
-  return client:pair()
+  return client:credentials()
 end
 
 return _M

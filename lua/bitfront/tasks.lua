@@ -6,7 +6,7 @@ local wait = require "bitfront.wait"
 
 local _M = {}
 
--- What a task gives way with: this mark, and the transfer it waits for, or the
+-- What a task gives way with: this mark, and the exchange it waits for, or the
 -- time. Without the mark it is a user's function that yields, to a scheduler.
 local OURS = {}
 
@@ -14,22 +14,22 @@ local waiter = {
   sleep = function(seconds)
     coroutine.yield(OURS, nil, native.now() + seconds)
   end,
-  read = function(...)
-    local transfer, failure = native.start(...)
-    if not transfer then return nil, failure end
-    coroutine.yield(OURS, transfer)
-    return transfer:finish()
+  read = function(request)
+    local exchange, err = native.start(request)
+    if not exchange then return { error = err } end
+    coroutine.yield(OURS, exchange)
+    return exchange:finish()
   end,
 }
 
 ---@class bitfront.Task
 ---@field job integer
 ---@field thread thread
----@field transfer? userdata
+---@field exchange? userdata
 ---@field due? number
 
 local function is_ready(task, now)
-  if task.transfer then return task.transfer:done() end
+  if task.exchange then return task.exchange:done() end
   return task.due <= now
 end
 
@@ -42,11 +42,11 @@ local resume
 
 -- Takes note of what a task gives way with; whether it has ended.
 local function note(task, raised, ok, ...)
-  local mark, transfer, due = ...
+  local mark, exchange, due = ...
   if not ok then
     raised(task.job, mark)
   elseif mark == OURS then
-    task.transfer, task.due = transfer, due
+    task.exchange, task.due = exchange, due
   elseif coroutine.status(task.thread) == "dead" then
     return true
   elseif is_in_coroutine() then
@@ -65,16 +65,16 @@ end
 
 -- Until something may have become ready.
 local function idle(tasks, sleep, begun)
-  local now, next_due, transfers = native.now(), math.huge, false
+  local now, next_due, exchanges = native.now(), math.huge, false
   for _, task in ipairs(tasks) do
-    if task.transfer then transfers = true end
+    if task.exchange then exchanges = true end
     if task.due then next_due = math.min(next_due, task.due) end
   end
   local left = math.max(0, next_due - now)
   if sleep then
-    if transfers then native.step(0) end
+    if exchanges then native.step(0) end
     sleep(math.min(left, wait.nap(now - begun)))
-  elseif transfers then
+  elseif exchanges then
     native.step(math.min(left, 60))
   else
     wait.block(left)

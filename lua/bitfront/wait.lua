@@ -8,7 +8,7 @@ local _M = {}
 --- How a call waits.
 ---@class bitfront.Waiter
 ---@field sleep fun(seconds: number)
----@field read fun(client: userdata, want: string, path: string, query: string?, deadline: number, amounts: string?, clock_offset: integer, monotonic: boolean, pair: userdata?, slot: bitfront.Slot?): any, table?, table?, number?, number?  one attempt: core.read's arguments and results; and the slot, to be released where only the waiter knows that the caller is gone
+---@field read fun(request: bitfront.Request, slot: bitfront.Slot?): bitfront.Result  makes one attempt; the slot is to be released where only the waiter knows that the caller is gone
 
 -- A signal is noticed when Lua runs again: one that comes just before a sleep
 -- ends none.
@@ -27,10 +27,13 @@ end
 -- Plain Lua: there is nobody else.
 local inline = {
   sleep = _M.block,
-  read = function(...) return native.read(...) end,
+  read = function(request)
+    if request.expect == "balances" then return native.balances(request) end
+    return native.get(request)
+  end,
 }
 
--- How long to leave the transfers alone that have run for so long: a tenth of
+-- How long to leave the exchanges alone that have run for so long: a tenth of
 -- it, so that looking neither costs much nor makes a call much longer.
 local SHORTEST, LONGEST = 0.001, 0.01
 
@@ -38,10 +41,10 @@ function _M.nap(seconds_so_far)
   return math.min(LONGEST, math.max(SHORTEST, seconds_so_far / 10))
 end
 
-local function step_until_done(transfer, sleep)
+local function step_until_done(exchange, sleep)
   local begun = native.now()
   native.step(0)
-  while not transfer:done() do
+  while not exchange:done() do
     sleep(_M.nap(native.now() - begun))
     native.step(0)
   end
@@ -51,11 +54,11 @@ end
 local function stepped(sleep)
   return {
     sleep = sleep,
-    read = function(...)
-      local transfer, failure = native.start(...)
-      if not transfer then return nil, failure end
-      step_until_done(transfer, sleep)
-      return transfer:finish()
+    read = function(request)
+      local exchange, err = native.start(request)
+      if not exchange then return { error = err } end
+      step_until_done(exchange, sleep)
+      return exchange:finish()
     end,
   }
 end

@@ -36,15 +36,16 @@ end
 -- ---- the two ways to make a call ----
 
 -- As in nginx: on the engine's thread, while this one goes on.
-local function read_by_thread(native, want, path, query, deadline, ...)
-  local job, err = core.thread_start(native, want, path, query, deadline, ...)
-  if not job then return nil, err end
+local function read_by_thread(request)
+  local job, err = core.thread_start(request)
+  local deadline = request.deadline
+  if not job then return { error = err } end
   while not job:done() and core.now() < deadline + MARGIN / 2 do
     core.sleep(0.0005)
   end
   if job:done() then return job:finish() end
   job:cancel()
-  return nil, { kind = "timeout", code = "busy", message = "" }, nil, deadline
+  return { error = { kind = "timeout", code = "busy", message = "" }, sent = deadline }
 end
 
 local WAITERS = {

@@ -12,17 +12,17 @@ local core = require "bitfront.core"
 local client = assert(core.new { base_url = %q, ca_file = %q, user_agent = "spec",
   connect_timeout = 3, max_body = 1e6 })
 assert(client:set_credentials("k", "s"))
-local PATH, LEFT = "/v1/account/balances", %s
+local LEFT = %s
 
 local function read(deadline)
-  return core.balances(client, deadline)
+  return core.balances { client = client, deadline = deadline }
 end
 
 local function thread(deadline)
-  local job, failure = core.thread_start(client, "balances", PATH, nil, deadline)
-  if not job then return nil, failure end
+  local job, err = core.thread_start { client = client, deadline = deadline }
+  if not job then return { error = err } end
   while not job:done() do
-    if core.now() > deadline + 1 then return nil, { kind = "nothing", code = "came" } end
+    if core.now() > deadline + 1 then return { error = { kind = "nothing", code = "came" } } end
     core.sleep(0.001)
   end
   return job:finish()
@@ -30,8 +30,9 @@ end
 
 local function call()
   local begun = core.now()
-  local records, err = %s(begun + 3)
-  print(records and "ok" or err.kind .. " " .. err.code, core.now() - begun < 1.5)
+  local result = %s(begun + 3)
+  local err = result.error
+  print(result.value and "ok" or err.kind .. " " .. err.code, core.now() - begun < 1.5)
 end
 
 local files = {}

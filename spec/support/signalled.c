@@ -62,20 +62,24 @@ static void rain(long microseconds) {
 }
 
 static bool call(struct bf_engine *engine, struct bf_client *client) {
-    struct bf_request request = {.path = bf_span_of("/v1/public/time"),
-                                 .query = bf_span_of(""),
-                                 .deadline = bf_now() + 30};
+    struct bf_request *request = bf_request_new(
+        client, NULL, bf_span_of("/v1/public/time"), bf_span_of(""));
     struct bf_error error = {.kind = BF_OK};
-    struct bf_transfer *t = bf_engine_start(engine, client, &request, &error);
+    struct bf_exchange *x;
     bool ok;
-    if (!t)
+    if (!request)
         return false;
-    while (t->state == BF_RUNNING)
+    request->expect = BF_PUBLIC;
+    request->deadline = bf_now() + 30;
+    x = bf_engine_start(engine, request, &error);
+    if (!x)
+        return false;
+    while (x->state != BF_EXCHANGE_DONE)
         (void)bf_engine_step(engine, 60);
-    ok = t->error.kind == BF_OK && t->body_len > 0;
+    ok = x->result.error.kind == BF_OK && x->result.body.len > 0;
     if (!ok)
-        (void)fprintf(stderr, "%s\n", t->error.text);
-    bf_engine_drop(engine, t);
+        (void)fprintf(stderr, "%s\n", x->result.error.text);
+    bf_engine_release(engine, x);
     return ok;
 }
 

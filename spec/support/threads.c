@@ -62,14 +62,13 @@ static struct bf_client *new_client(void) {
 }
 
 static struct bf_job *new_job(struct bf_client *client) {
-    const struct bf_request request = {
-        .path = bf_span_of("/v1/account/balances"),
-        .query = bf_span_of(""),
-        .credentials = client->credentials,
-        .deadline = bf_now() + 30,
-    };
-    struct bf_job *job =
-        bf_job_new(client, &request, BF_BALANCES, BF_AS_NUMBER);
+    struct bf_request *request =
+        bf_request_new(client, client->credentials,
+                       bf_span_of("/v1/account/balances"), bf_span_of(""));
+    struct bf_job *job;
+    if (request)
+        request->deadline = bf_now() + 30;
+    job = request ? bf_job_new(request) : NULL;
     if (!job)
         die("no memory");
     return job;
@@ -112,8 +111,9 @@ static void wait_for(struct host *host, const struct bf_job *job) {
     double last = bf_now() + 30;
     while (!is_done(job) && bf_now() < last)
         wait_for_some(host);
-    if (!is_done(job) || !job->transfer || job->transfer->error.kind != BF_OK ||
-        job->transfer->reply.status_code != BF_SUCCESS)
+    if (!is_done(job) || !job->exchange ||
+        job->exchange->result.error.kind != BF_OK ||
+        job->exchange->result.reply.status_code != BF_SUCCESS)
         (void)atomic_fetch_add(&wrong, 1);
 }
 

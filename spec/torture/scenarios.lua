@@ -107,31 +107,30 @@ local function fails(kind, code)
 end
 
 local function start(client, core)
-  return core.start(client._native, "balances", "/v1/account/balances", nil,
-    core.now() + 5, "number")
+  return core.start { client = client._native, deadline = core.now() + 5 }
 end
 
 local function in_pieces(client)
   local core = require "bitfront.core"
-  local transfer, failure = start(client, core)
-  if not transfer then
+  local exchange, failure = start(client, core)
+  if not exchange then
     return nil, failure.message
   end
-  while not transfer:done() do
+  while not exchange:done() do
     core.step(1)
   end
-  local balances, err = transfer:finish()
-  if not balances then
-    return nil, err.message
+  local result = exchange:finish()
+  if result.error then
+    return nil, result.error.message
   end
-  return is_right(balances, 2.5), "WRONG balances"
+  return is_right(result.value, 2.5), "WRONG balances"
 end
 
 -- On the engine's thread, which runs out of memory too.
 local function in_thread(client)
   local core = require "bitfront.core"
-  local job, failure = core.thread_start(client._native, "balances",
-    "/v1/account/balances", nil, core.now() + 2, "number")
+  local job, failure = core.thread_start { client = client._native,
+    deadline = core.now() + 2 }
   if not job then
     return nil, failure.message
   end
@@ -139,11 +138,11 @@ local function in_thread(client)
     core.sleep(0.0002)
   end
   core.thread_take {}
-  local balances, err = job:finish()
-  if not balances then
-    return nil, err.message
+  local result = job:finish()
+  if result.error then
+    return nil, result.error.message
   end
-  return is_right(balances, 2.5), "WRONG balances"
+  return is_right(result.value, 2.5), "WRONG balances"
 end
 
 -- The thread is made, and its engine on it.
@@ -156,8 +155,8 @@ end
 local function in_thread_lost()
   local core = require "bitfront.core"
   local client = client_of "SLOW"
-  local job, failure = core.thread_start(client._native, "balances",
-    "/v1/account/balances", nil, core.now() + 2, "number")
+  local job, failure = core.thread_start { client = client._native,
+    deadline = core.now() + 2 }
   if not job then
     return nil, failure.message
   end
@@ -170,12 +169,12 @@ end
 local function in_flight()
   local core = require "bitfront.core"
   local client = client_of "SLOW"
-  local transfer, failure = start(client, core)
-  if not transfer then
+  local exchange, failure = start(client, core)
+  if not exchange then
     return nil, failure.message
   end
   core.step(0)
-  client, transfer = nil, nil -- luacheck: ignore
+  client, exchange = nil, nil -- luacheck: ignore
   collectgarbage()
   core.step(0)
   return true
@@ -184,7 +183,7 @@ end
 local function loads()
   forget_modules()
   local bitfront, core = require "bitfront", require "bitfront.core"
-  return type(bitfront.new) == "function" and type(core.read) == "function",
+  return type(bitfront.new) == "function" and type(core.balances) == "function",
     "WRONG module"
 end
 

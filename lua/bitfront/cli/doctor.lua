@@ -165,7 +165,7 @@ function _M.examine(client)
   local lines, healthy = {}, true
   -- first: the account's section may say where its exchange is
   local failure, pair = accounts.prepare(client, true)
-  if pair then pair:drop() end
+  if pair then pair:release() end
   local reply = { failure = failure }
   for i, look in ipairs(LOOKS) do
     local seen, trouble = look[2](client, reply)

@@ -252,18 +252,17 @@ end
 
 local BUSY_MESSAGE = "the engine's thread did not complete the request in time"
 
--- As core.read, while the worker goes on.
-local function read(client, expect, path, query, deadline, amounts, clock_offset,
-    monotonic, credentials, slot)
-  local job, err = core.thread_start(client, expect, path, query, deadline,
-    amounts, clock_offset, monotonic, credentials)
-  if not job then
-    return nil, err
-  end
+-- As core.get, while the worker goes on.
+local function read(request, slot)
+  local job, err = core.thread_start(request)
+  if not job then return { error = err } end
+  local deadline = request.deadline
   if not wait_for(job, deadline + MARGIN, slot) then
     job:cancel()
-    return nil, { kind = "timeout", code = "busy", message = BUSY_MESSAGE }, nil,
-      deadline -- the request may have been sent until then
+    return {
+      error = { kind = "timeout", code = "busy", message = BUSY_MESSAGE },
+      sent = deadline, -- the request may have been sent until then
+    }
   end
   return job:finish()
 end

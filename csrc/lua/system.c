@@ -1,0 +1,164 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr */
+#endif
+
+#include "lua/system.h"
+
+#include "auth/sign.h"
+#include "base/clock.h"
+#include "lua/compat.h"
+
+#include <curl/curl.h>
+#include <dlfcn.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+/* core.sha1(text): hex, as Redis names scripts; nil where OpenSSL has none. */
+static int core_sha1(lua_State *L) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char hex[2 * EVP_MAX_MD_SIZE + 1];
+    unsigned digest_len = 0;
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    if (!EVP_Digest(text, len, digest, &digest_len, EVP_sha1(), NULL))
+        return 0;
+    bf_to_hex(digest, digest_len, hex);
+    lua_pushlstring(L, hex, 2 * (size_t)digest_len);
+    return 1;
+}
+
+/* core.now(): monotonic seconds. */
+static int core_now(lua_State *L) {
+    lua_pushnumber(L, bf_now());
+    return 1;
+}
+
+/* core.wall(): Unix time in ms. */
+static int core_wall(lua_State *L) {
+    bf_pushinteger(L, bf_wall_ms());
+    return 1;
+}
+
+/* core.random(): from 0 to below 1; nil where OpenSSL has no random numbers. */
+static int core_random(lua_State *L) {
+    double number;
+    if (bf_random(&number))
+        lua_pushnumber(L, number);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* core.pid(): of this process. */
+static int core_pid(lua_State *L) {
+    bf_pushinteger(L, getpid());
+    return 1;
+}
+
+/* core.sleep(seconds): a minute at the most; a signal ends it early. */
+static int core_sleep(lua_State *L) {
+    double seconds = luaL_checknumber(L, 1);
+    struct timespec time;
+    luaL_argcheck(L, seconds >= 0 && seconds <= 60, 1, "0 to 60 seconds");
+    time.tv_sec = (time_t)seconds;
+    time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+    (void)nanosleep(&time, NULL);
+    return 0;
+}
+
+/* The file that a function comes from as this library is bound; nil where the
+ * system does not tell. */
+static void push_file(lua_State *L, void (*function)(void)) {
+    const void *address;
+    Dl_info info;
+    memcpy(&address, &function, sizeof address);
+    lua_pushstring(L, dladdr(address, &info) ? info.dli_fname : NULL);
+}
+
+static void set_version(lua_State *L, const char *library, const char *compiled,
+                        const char *loaded) {
+    lua_createtable(L, 0, 4);
+    lua_pushstring(L, compiled);
+    lua_setfield(L, -2, "compiled");
+    lua_pushstring(L, loaded);
+    lua_setfield(L, -2, "loaded");
+    lua_setfield(L, -2, library);
+}
+
+/* core.versions(): the libraries' versions, compiled against and loaded. */
+static int core_versions(lua_State *L) {
+    const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+    lua_createtable(L, 0, 4);
+    set_version(L, "curl", LIBCURL_VERSION, curl->version);
+    lua_getfield(L, -1, "curl");
+    lua_pushstring(L, curl->ssl_version);
+    lua_setfield(L, -2, "ssl");
+    push_file(L, (void (*)(void))curl_version_info);
+    lua_setfield(L, -2, "file");
+    lua_pop(L, 1);
+    set_version(L, "openssl", OPENSSL_VERSION_TEXT,
+                OpenSSL_version(OPENSSL_VERSION));
+    lua_getfield(L, -1, "openssl");
+    push_file(L, (void (*)(void))OpenSSL_version);
+    lua_setfield(L, -2, "file");
+    lua_pop(L, 1);
+    set_version(L, "lua", LUA_RELEASE, NULL);
+#if LIBCURL_VERSION_NUM >= 0x075400
+    if (curl->age >= CURLVERSION_TENTH) {
+        lua_pushstring(L, curl->cainfo);
+        lua_setfield(L, -2, "ca_file");
+    }
+#endif
+    return 1;
+}
+
+/* ---- the terminal ---- */
+
+/* core.is_terminal(fd): whether that, or else standard output, is one */
+static int is_terminal(lua_State *L) {
+    lua_pushboolean(L, isatty((int)luaL_optinteger(L, 1, STDOUT_FILENO)));
+    return 1;
+}
+
+/* core.terminal_size(): its columns and rows; nil where they are not known */
+static int terminal_size(lua_State *L) {
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 ||
+        size.ws_row == 0) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_pushinteger(L, size.ws_col);
+    lua_pushinteger(L, size.ws_row);
+    return 2;
+}
+
+/* core.is_hung_up(): whether nobody can read standard output any more */
+static int is_hung_up(lua_State *L) {
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    lua_pushboolean(L, poll(&out, 1, 0) == 1);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"sha1",          core_sha1    },
+    {"now",           core_now     },
+    {"wall",          core_wall    },
+    {"random",        core_random  },
+    {"pid",           core_pid     },
+    {"sleep",         core_sleep   },
+    {"versions",      core_versions},
+    {"is_terminal",   is_terminal  },
+    {"terminal_size", terminal_size},
+    {"is_hung_up",    is_hung_up   },
+    {NULL,            NULL         },
+};
+
+void bf_add_system(lua_State *L) {
+    bf_setfuncs(L, functions);
+}
