@@ -5,6 +5,7 @@
 local dead_dns = require "spec.support.dead_dns"
 local support = require "spec.support"
 local nginx = require "spec.support.nginx"
+local number = require "spec.support.number"
 
 -- In each worker: clients of the servers there are, and words for what becomes
 -- of a call.
@@ -98,6 +99,16 @@ describe("inside nginx #once #apart", function()
 
   local function count(text, word)
     return select(2, text:gsub(word, ""))
+  end
+
+  -- What `measure` returns, at best of three times where it is not below the bound:
+  -- the machine may have been busy with something else.
+  local function at_best(bound, measure)
+    local least = measure()
+    for _ = 1, 2 do
+      if least >= bound then least = math.min(least, measure()) end
+    end
+    return least
   end
 
   -- ---- where it works ----
@@ -291,7 +302,7 @@ describe("inside nginx #once #apart", function()
       return core.now() - begun
     end
     local fast = time_of "/ok" -- what 100 handshakes take of this machine
-    assert.is_true(time_of "/slow" - fast < 2)
+    assert.is_true(time_of "/slow" - fast < 5) -- not 20, as one after the other
     settles()
     is_quiet()
   end)
@@ -323,11 +334,14 @@ describe("inside nginx #once #apart", function()
     if obstacle then pending(obstacle) end
     local dir = support.tmpdir()
     support.write(dir .. "/dead.lua", DEAD)
-    local out = dead_dns.run(support.interpreter() .. " " .. dir .. "/dead.lua")
-    local words, longest, ending = out:match "^([^\n]*)\n([^\n]*)\n([^\n]*)"
-    assert.equal(("timeout resolve;"):rep(20), words)
-    assert.is_true(tonumber(longest) < 0.3, longest)
-    assert.is_true(tonumber(ending) < 1, ending)
+    local took = at_best(0.3, function()
+      local out = dead_dns.run(support.interpreter() .. " " .. dir .. "/dead.lua")
+      local words, longest, ending = out:match "^([^\n]*)\n([^\n]*)\n([^\n]*)"
+      assert.equal(("timeout resolve;"):rep(20), words)
+      assert.is_true(number(ending) < 3, ending) -- a name server is waited for 5 s
+      return number(longest)
+    end)
+    assert.is_true(took < 0.3, tostring(took))
   end)
 
   it("each caller has its own client, deadline and error", function()
@@ -451,7 +465,7 @@ describe("inside nginx #once #apart", function()
       for _, pid in ipairs(reload()) do
         host:await("the old worker stays", function()
           return not nginx.is_running(pid)
-        end, 2)
+        end)
       end
     end
     local good, bad = answers(pipe)
@@ -461,39 +475,51 @@ describe("inside nginx #once #apart", function()
     is_quiet()
   end)
 
-  it("a worker that quits delivers what it has, and what is asked meanwhile", function()
-    start { server = [[location = /two { content_by_lua_block {
-      local first = outcome "slow"
-      ngx.print(first, " ", outcome "slow", " ", tostring(ngx.worker.exiting()))
-    } }]] }
-    assert.equal("BTC\n", (host:body "/ok"))
+  -- How long it takes to end.
+  local function time_of_stop(signal)
     local core = require "bitfront.core"
-    local pipe = assert(io.popen("curl -s -m 10 " .. host.url .. "/two"))
-    local last = core.now() + 5
-    repeat until host:body "/status":find "^[1-9]" or core.now() > last
     local begun = core.now()
-    assert.equal(0, host:stop "QUIT")
-    assert.is_true(core.now() - begun < 0.9)
-    assert.equal("BTC BTC true", pipe:read "*a")
-    pipe:close()
-    is_quiet()
+    assert.equal(0, host:stop(signal))
+    return core.now() - begun
+  end
+
+  it("a worker that quits delivers what it has, and what is asked meanwhile", function()
+    local took = at_best(0.9, function()
+      start { server = [[location = /two { content_by_lua_block {
+        local first = outcome "slow"
+        ngx.print(first, " ", outcome "slow", " ", tostring(ngx.worker.exiting()))
+      } }]] }
+      assert.equal("BTC\n", (host:body "/ok"))
+      local core = require "bitfront.core"
+      local pipe = assert(io.popen("curl -s -m 10 " .. host.url .. "/two"))
+      local last = core.now() + 5
+      repeat until host:body "/status":find "^[1-9]" or core.now() > last
+      local seconds = time_of_stop "QUIT"
+      assert.equal("BTC BTC true", pipe:read "*a")
+      pipe:close()
+      is_quiet()
+      return seconds
+    end)
+    assert.is_true(took < 0.9, tostring(took))
   end)
 
-  it("an idle worker quits at once, and so it stops while calls are out", function()
-    local core = require "bitfront.core"
-    for _, way in ipairs { { "QUIT" }, { "TERM", "/deaf" }, { "TERM", "/slow" } } do
-      start()
-      assert.equal("BTC\n", (host:body "/ok"))
-      local pipe = way[2] and io.popen("curl -sm 5 " .. host.url .. way[2])
-      support.sleep(0.1)
-      local begun = core.now()
-      assert.equal(0, host:stop(way[1]))
-      assert.is_true(core.now() - begun < 0.5)
-      if pipe then pipe:close() end
-      assert.is_nil(host:log():find("exited on signal", 1, true))
-      is_quiet()
-    end
-  end)
+  for _, way in ipairs { { "QUIT" }, { "TERM", "/deaf" }, { "TERM", "/slow" } } do
+    it(("a worker ends at once by %s while it %s"):format(way[1],
+      way[2] and "calls " .. way[2] or "is idle"), function()
+        local took = at_best(0.5, function()
+          start()
+          assert.equal("BTC\n", (host:body "/ok"))
+          local pipe = way[2] and io.popen("curl -sm 5 " .. host.url .. way[2])
+          support.sleep(0.1)
+          local seconds = time_of_stop(way[1])
+          if pipe then pipe:close() end
+          assert.is_nil(host:log():find("exited on signal", 1, true))
+          is_quiet()
+          return seconds
+        end)
+        assert.is_true(took < 0.5, tostring(took))
+      end)
+  end
 
   -- ---- when nginx or the system has nothing left ----
 
@@ -616,15 +642,14 @@ describe("inside nginx #once #apart", function()
   end)
 
   it("leaves no file behind", function()
-    local function left()
-      return support.run "find ${TMPDIR:-/tmp} /dev/shm /tmp -maxdepth 1 -name 'bitfront.*'"
-    end
-    local before = left()
-    start()
+    local tmp = support.tmpdir()
+    start { env = { TMPDIR = tmp } }
     assert.equal("BTC\n", (host:body "/ok"))
-    assert.equal(before, left())
+    -- A socket keeps the name of the file that it had.
+    assert.truthy(support.read "/proc/net/unix":find(tmp .. "/bitfront.", 1, true))
+    assert.equal("", support.must("ls -A " .. tmp))
     host:stop "KILL"
-    assert.equal(before, left())
+    assert.equal("", support.must("ls -A " .. tmp))
   end)
 
   it("lua_code_cache off works", function()
