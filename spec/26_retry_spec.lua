@@ -194,17 +194,28 @@ describe("a failed call", function()
     end
   end)
 
+  -- Each attempt fails with this code, but the last one may be ended by the
+  -- deadline. Returns the seconds of pauses.
+  local function fails_until_the_deadline(timeout, code)
+    local waited, codes = 0, {}
+    local client = client_with { timeout = timeout, retries = 10, on_attempt = function(event)
+      waited = waited + event.waited
+      codes[#codes + 1] = event.code
+    end }
+    local begun = support.own_time()
+    local _, err = client:balances()
+    assert.is_true(support.own_time() - begun < timeout + 0.1)
+    client:close()
+    assert.equal(#codes, err.attempts)
+    assert.is_true(#codes > 1 and err.code == codes[#codes])
+    assert.is_true(err.code == code or err.kind == "timeout", tostring(err))
+    for i = 1, #codes - 1 do assert.equal(code, codes[i]) end
+    return waited
+  end
+
   it("whose reply broke off pauses before the next try, and keeps its deadline", function()
     sandbox:script { damage = "closed_in_body", times = 1000 }
-    local waited, begun = 0, core.now()
-    local client = client_with { timeout = 0.8, retries = 10, on_attempt = function(event)
-      waited = waited + event.waited
-    end }
-    local _, err = client:balances()
-    client:close()
-    assert.equal("truncated", err.code)
-    assert.is_true(waited > 0)
-    assert.is_true(core.now() - begun < 0.9)
+    assert.is_true(fails_until_the_deadline(0.8, "truncated") > 0)
   end)
 
   it("is not made again with retries = 0", function()
@@ -219,12 +230,7 @@ describe("a failed call", function()
 
   it("is not made again past its deadline", function()
     sandbox:script { statusCode = 5000, times = 1000 }
-    local client = client_with { timeout = 0.5, retries = 10 }
-    local begun = core.now()
-    local _, err = client:balances()
-    client:close()
-    assert.equal(5000, err.code)
-    assert.is_true(core.now() - begun < 0.6)
+    fails_until_the_deadline(0.5, 5000)
   end)
 
   it("leaves the exchange alone for a second after 6004", function()
@@ -240,19 +246,22 @@ describe("a failed call", function()
 
   it("is told at once where 6004 leaves no time before the deadline", function()
     sandbox:script { statusCode = 6004 }
-    local client = client_with { timeout = 0.8 }
-    local begun = core.now()
+    local client = client_with { timeout = 0.95 }
+    local begun = support.own_time()
     local _, err = client:balances()
     client:close()
     assert.equal(6004, err.code)
     assert.equal(1, err.attempts)
     assert.equal(1, err.retry_after)
-    assert.is_true(core.now() - begun < 0.5)
+    assert.is_true(support.own_time() - begun < 0.5)
   end)
 
   it("is made again at once where a kept connection proved dead", function()
     local events = {}
-    local client = client_with { on_attempt = function(event) events[#events + 1] = event end }
+    local client = client_with { on_attempt = function(event)
+      event.kept_waiting = core.now() - support.own_time() -- for a processor, till now
+      events[#events + 1] = event
+    end }
     assert(client:balances())
     sandbox:script { damage = "reset" }
     local _, err, info = client:balances()
@@ -260,25 +269,26 @@ describe("a failed call", function()
     assert.is_nil(err)
     assert.equal(2, info.attempts)
     assert.equal("network", events[2].kind)
-    assert.is_true(events[3].waited < 0.01, tostring(events[3].waited))
+    local waited = events[3].waited - (events[3].kept_waiting - events[2].kept_waiting)
+    assert.is_true(waited < 0.01, tostring(waited))
   end)
 
   it("honours Retry-After up to the deadline", function()
     local faultd = support.faultd()
     local reply = "HTTP/1.1 503 X\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
-    for _, row in ipairs { { 10, 2, 1 }, { 0.5, 1, 0 } } do
+    for _, row in ipairs { { 10, 2, 1 }, { 0.9, 1, 0 } } do
       faultd:forget()
       local client = support.client {
         base_url = faultd:url { reply = reply }, retries = 1, timeout = row[1],
       }
-      local begun = core.now()
+      local begun, own_begun = core.now(), support.own_time()
       local _, err = client:balances()
       client:close()
       assert.equal("http", err.kind)
       assert.equal(1, err.retry_after)
       assert.equal(row[2], err.attempts)
       assert.is_true(core.now() - begun >= row[3])
-      assert.is_true(core.now() - begun < row[3] + 0.4)
+      assert.is_true(support.own_time() - own_begun < row[3] + 0.4)
     end
     faultd:stop()
   end)
@@ -305,7 +315,7 @@ describe("a failed call", function()
       assert.equal("/v1/account/balances", event.path)
       assert.is_true(event.began >= before - 1 and event.began <= core.wall())
       assert.is_true(event.elapsed > 0 and event.round_trip <= event.elapsed)
-      assert.is_true(event.waited >= 0 and event.waited < 0.3)
+      assert.is_true(event.waited >= 0 and event.waited < 1)
       for _, value in pairs(event) do
         assert.is_nil(tostring(value):find(support.KEY, 1, true))
       end
@@ -379,15 +389,16 @@ describe("limits kept on our side", function()
 
   it("refuse at once those whose turn is a minute away", function()
     local faultd, store = support.faultd(), require "bitfront.limiter.memory".new()
-    local clients, begun, soon = {}, core.now(), 0
+    local clients, soon = {}, 0
     for i = 1, 15 do
       clients[i] = support.client {
-        base_url = faultd:url_body(support.success(), { delay = 1000 }), timeout = 5,
+        base_url = faultd:url_body(support.success(), { delay = 2500 }), timeout = 5,
         rate_limit = { store = store, per_second = 3, per_minute = 6 },
       }
     end
+    local begun = core.now()
     require "bitfront".balances_many(clients, { concurrency = 15, on_progress = function()
-      if core.now() - begun < 0.7 then soon = soon + 1 end
+      if core.now() - begun < 2 then soon = soon + 1 end
     end })
     assert.equal(6, soon) -- three are under way, and six wait for their turn
     for _, client in ipairs(clients) do client:close() end
