@@ -82,9 +82,9 @@ describe("the engine", function()
     local exchange = start(client)
     local steps = 0
     while not exchange:done() do
-      local before = core.now()
+      local before = support.own_time()
       core.step(0)
-      assert.is_true(core.now() - before < 0.1)
+      assert.is_true(support.own_time() - before < 0.1)
       steps = steps + 1
       support.sleep(0.002)
     end
@@ -93,18 +93,18 @@ describe("the engine", function()
   end)
 
   it("carries many exchanges at once, each with its own end", function()
-    local slow = native(faultd:url_body(BODY, { delay = 300 }))
-    local damaged = native(faultd:url_body("[", { delay = 300 }))
+    local slow = native(faultd:url_body(BODY, { delay = 600 }), 60)
+    local damaged = native(faultd:url_body("[", { delay = 600 }), 60)
     local late = native(faultd:url_body(BODY, { delay = 5000 }))
     local before, exchanges = core.now(), {}
-    for i = 1, 30 do exchanges[i] = start(i % 2 == 0 and slow or damaged) end
+    for i = 1, 30 do exchanges[i] = start(i % 2 == 0 and slow or damaged, 20) end
     local timed_out = start(late, 0.2)
     for i, exchange in ipairs(exchanges) do
       local records, err = finish(exchange)
       assert.equal(i % 2 == 0, records ~= nil)
       assert.equal(i % 2 == 1 and "json" or nil, err and err.code)
     end
-    assert.is_true(core.now() - before < 3)
+    assert.is_true(core.now() - before < 10) -- not 18, as one after the other
     assert.equal("timeout", select(2, finish(timed_out)).kind)
     assert.equal(0, core.step(0))
   end)

@@ -16,7 +16,7 @@ describe("the engine's thread", function()
   local function native(base_url)
     local client = assert(core.new {
       base_url = base_url, ca_file = faultd.ca_file, user_agent = "spec",
-      connect_timeout = 3, max_body = 1e6,
+      connect_timeout = 60, max_body = 1e6,
     })
     assert(client:set_credentials(support.KEY, support.SECRET))
     return client
@@ -28,7 +28,7 @@ describe("the engine's thread", function()
   end
 
   local function wait(job)
-    local last = core.now() + 20
+    local last = core.now() + 60
     while not job:done() do
       assert(core.now() < last, "the job does not end")
       core.sleep(0.001)
@@ -87,17 +87,17 @@ describe("the engine's thread", function()
   end)
 
   it("goes on while nobody polls, and completes every job", function()
-    local slow = native(faultd:url_body(BODY, { delay = 300 }))
+    local slow = native(faultd:url_body(BODY, { delay = 600 }))
     local late = native(faultd:url_body(BODY, { delay = 5000 }))
     local before, jobs = core.now(), {}
-    for i = 1, 50 do jobs[i] = start(slow) end
+    for i = 1, 50 do jobs[i] = start(slow, 20) end
     local timed_out = start(late, 0.2)
-    core.sleep(0.4)
+    core.sleep(0.7)
     for _, job in ipairs(jobs) do
       assert.equal(1, #assert(finish(job)))
     end
     assert.equal("timeout", select(2, finish(timed_out)).kind)
-    assert.is_true(core.now() - before < 3)
+    assert.is_true(core.now() - before < 15) -- not 30, as one after the other
   end)
 
   it("names the jobs that are done, once", function()
@@ -105,7 +105,7 @@ describe("the engine's thread", function()
     core.thread_take(ids)
     local jobs = {}
     for i = 1, 200 do
-      jobs[i] = start(client, 20)
+      jobs[i] = start(client, 60)
       expected[jobs[i]:id()] = true
     end
     for i = 1, 200 do wait(jobs[i]) end
@@ -139,7 +139,7 @@ describe("the engine's thread", function()
     local before = core.now()
     collect()
     assert.is_true(settles())
-    assert.is_true(core.now() - before < 1)
+    assert.is_true(core.now() - before < 3) -- a name server is waited for 5 s
   end)
 
   it("completes a job at its deadline whose name is still being resolved", function()
