@@ -47,7 +47,7 @@ describe("the balances of many accounts #smoke", function()
     local begun = core.now()
     bitfront.balances_many(clients, { concurrency = 4 })
     local elapsed = core.now() - begun
-    assert.is_true(elapsed >= 0.6 and elapsed < 1.5, tostring(elapsed))
+    assert.is_true(elapsed >= 0.6 and elapsed < 2.4, tostring(elapsed))
   end)
 
   -- Lua 5.1 cannot yield in there, which is an error like any other.
@@ -71,7 +71,7 @@ describe("the balances of many accounts #smoke", function()
         credentials = function() error("the vault is shut", 0) end,
       },
       client_of(coin "B"),
-    }, { timeout = 0.5 })
+    }, { timeout = 2 })
     assert.equal("A", outcomes[1].balances[1].currency)
     assert.equal("timeout", outcomes[2].err.kind)
     assert.equal("closed", outcomes[3].err.kind)

@@ -84,9 +84,9 @@ describe("sandbox.start #apart", function()
   end)
 
   it("takes a free port where the default one is taken", function()
-    local first = assert(start {})
+    local first = assert(start {}) -- unless another process has it already
     local second = assert(start {})
-    assert.not_equal(8443, second.port)
+    assert.not_equal(first.port, second.port)
     assert.is_true(answers(first) and answers(second))
   end)
 
@@ -274,7 +274,7 @@ describe("sandbox.start #apart", function()
         ("setsid %s %s/program.lua >%s/out 2>&1 & echo $!")
           :format(shell.interpreter(), dir, dir),
         { env = environment(root() .. "/lua", { DIR = dir }) })
-      for _ = 1, 100 do
+      for _ = 1, 400 do
         if (shell.read(dir .. "/said") or ""):find("\n", 1, true) then break end
         shell.sleep(0.05)
       end
