@@ -23,46 +23,76 @@ describe("bitfront watch", function()
   end)
   lazy_teardown(function() sandbox:stop() end)
 
-  before_each(function()
+  local function begin_anew()
     sandbox:reset()
     sandbox:set { limits = false }
     balances(BEFORE)
-  end)
+  end
 
-  -- Starts it, has `meanwhile` change the exchange, and ends it by Ctrl-C after
-  -- some seconds. `line` makes the shell's line of it.
-  local function watch(line, meanwhile)
+  before_each(begin_anew)
+
+  local function await(what, condition)
+    for _ = 1, 300 do
+      if condition() then return end
+      support.sleep(0.1)
+    end
+    error(what, 2)
+  end
+
+  local function await_calls(count)
+    await("it does not ask", function() return #sandbox:log() >= count end)
+  end
+
+  local function start(line)
     local dir = support.tmpdir()
     local watched = ("(%s) >out 2>err </dev/null; echo $? >code"):format(line)
     os.execute(("cd %s && { %s sh -c %s; } &"):format(support.quote(dir), shell.env_words(env),
       support.quote(watched)))
-    meanwhile()
-    for _ = 1, 150 do
-      if support.read(dir .. "/code") then break end
-      support.sleep(0.1)
-    end
+    return dir
+  end
+
+  local function finish(dir)
+    await("it does not end", function() return support.read(dir .. "/code") end)
     return support.read(dir .. "/out"), support.read(dir .. "/err"),
       tonumber(support.read(dir .. "/code"))
   end
 
-  local function in_pipe(seconds, arguments)
-    return ("timeout -s INT %d %s"):format(seconds,
-      command.line("watch --interval 1 " .. (arguments or "")))
+  -- Starts it, has `change` change the exchange after its first call, and ends it by
+  -- Ctrl-C two calls after it has written what `is_written` finds.
+  local function watch(line, change, is_written)
+    local dir = start(line)
+    await_calls(1)
+    change()
+    await("it does not write that", function()
+      return is_written(support.read(dir .. "/out"), support.read(dir .. "/err"))
+    end)
+    await_calls(#sandbox:log() + 2)
+    support.must("kill -ALRM $(cat pid)", { cwd = dir })
+    return finish(dir)
+  end
+
+  local function nothing() end
+
+  local function has_lines(count)
+    return function(text) return select(2, text:gsub("\n", "")) >= count end
+  end
+
+  -- As if its time were up, `timeout` interrupts what it runs when SIGALRM comes.
+  local function in_pipe(option)
+    return ("sh -c %s"):format(support.quote(("echo $$ >pid; exec timeout %s -s INT 60 %s")
+      :format(option or "", command.line "watch --interval 1")))
   end
 
   -- Under script(1), which gives it a terminal; what its end leaves of the
   -- terminal is told by stty.
-  local function on_terminal(seconds, setup)
+  local function on_terminal(setup)
     local inner = ("%s; stty -a >before; %s; echo \"code $?\"; stty -a >after; cmp before after")
-      :format(setup or "stty rows 24 cols 80", in_pipe(seconds):gsub("^timeout", "%0 --foreground"))
+      :format(setup or "stty rows 24 cols 80", in_pipe "--foreground")
     return ("script -qec %s /dev/null"):format(support.quote(inner))
   end
 
   it("writes one line of JSON for each change, and nothing else", function()
-    local out, err, code = watch(in_pipe(3), function()
-      support.sleep(1.2)
-      balances(AFTER)
-    end)
+    local out, err, code = watch(in_pipe(), function() balances(AFTER) end, has_lines(3))
     local lines = {}
     for line in out:gmatch("[^\n]+") do
       assert.is_table(cjson.decode(line))
@@ -80,20 +110,18 @@ describe("bitfront watch", function()
   end)
 
   it("tells a failure once, and goes on", function()
-    local out, err = watch(in_pipe(5), function()
-      support.sleep(0.5)
+    local out, err = watch(in_pipe(), function()
       sandbox:script { { statusCode = 5000, times = 3 } } -- the client asks thrice
       balances(AFTER)
-    end)
+    end, has_lines(3))
     assert.equal("bitfront: server (5000): INTERNAL ERROR\nbitfront: it answers again\n", err)
     assert.equal(3, select(2, out:gsub("\n", "")))
   end)
 
   it("draws the table again in the same place on a terminal, and leaves that as it was",
     function()
-      local out = watch(on_terminal(3), function()
-        support.sleep(1.2)
-        balances(AFTER)
+      local out = watch(on_terminal(), function() balances(AFTER) end, function(text)
+        return text:find "OLD is gone"
       end)
       local first, second = out:match("^(.-)\27%[(%d+)A\r\27%[J")
       assert.equal(select(2, first:gsub("\n", "")), tonumber(second))
@@ -110,35 +138,42 @@ describe("bitfront watch", function()
     end)
 
   it("fits a terminal that is too small for it", function()
-    local out = watch(on_terminal(2, "stty rows 5 cols 60"), function() end)
+    local out = watch(on_terminal "stty rows 5 cols 60", nothing, function(text)
+      return text:find "\27%[%d+A"
+    end)
     assert.truthy(out:find("(2 more)\r\n", 1, true), out)
     for up in out:gmatch("\27%[(%d+)A") do assert.is_true(tonumber(up) <= 4) end
   end)
 
   it("has no colour with NO_COLOR, and redraws nothing on a dumb terminal", function()
     env.NO_COLOR = "1"
-    assert.is_nil(watch(on_terminal(1), function() end):find("\27[1m", 1, true))
+    local function shows_new(text) return text:find "NEW" end
+    local function change() balances(AFTER) end
+    assert.is_nil(watch(on_terminal(), change, shows_new):find("\27[1m", 1, true))
+    begin_anew()
     env.NO_COLOR, env.TERM = false, "dumb"
-    assert.is_nil(watch(on_terminal(1), function() end):find("\27", 1, true))
+    assert.is_nil(watch(on_terminal(), change, shows_new):find("\27", 1, true))
     env.TERM = "xterm"
   end)
 
   it("ends with 130 at once by Ctrl-C, also while it waits for an answer", function()
     sandbox:script { { latency_ms = 8000 } }
-    local line = ("%s & sleep 0.7; kill -INT $!; wait $!"):format(
-      command.line "watch --interval 1")
     -- A shell without job control has its background jobs ignore SIGINT.
-    local started = os.time()
-    local _, err, code = watch(("set -m; %s"):format(line), function() end)
+    local dir = start(("set -m; %s & echo $! >pid; wait $!"):format(
+      command.line "watch --interval 1"))
+    await_calls(1)
+    local interrupted = os.time()
+    support.must("kill -INT $(cat pid)", { cwd = dir })
+    local _, err, code = finish(dir)
     assert.same({ "", 130 }, { err, code })
-    assert.is_true(os.time() - started < 5)
+    assert.is_true(os.time() - interrupted < 5)
   end)
 
   it("ends when nobody reads what it writes", function()
     for _, nobody in ipairs { ">&-", "| true" } do
       local line = ("{ %s; echo done >status; } %s"):format(
         command.line "watch --interval 1", nobody)
-      local _, err = watch(line .. "; while ! test -s status; do sleep 0.1; done", function() end)
+      local _, err = finish(start(line .. "; while ! test -s status; do sleep 0.1; done"))
       assert.equal("bitfront: nobody reads the output\n", err)
     end
   end)
