@@ -87,10 +87,13 @@ describe("bitfront.nginx.cached #once #apart", function()
     return #exchange:log()
   end
 
-  -- Milliseconds between the calls that arrived.
+  -- Milliseconds between the calls, from when they were signed: how long each is on
+  -- its way is the machine's doing. The client goes by this machine's clock.
   local function gaps()
     local found, log = {}, exchange:log()
-    for i = 2, #log do found[i - 1] = log[i].arrived_ms - log[i - 1].arrived_ms end
+    for i = 2, #log do
+      found[i - 1] = tonumber(log[i].timestamp) - tonumber(log[i - 1].timestamp)
+    end
     return found
   end
 
@@ -99,7 +102,7 @@ describe("bitfront.nginx.cached #once #apart", function()
     local told = tell()
     assert.equal(5, told.count)
     assert.equal("fresh", told.info.freshness)
-    assert.truthy(told.info.age >= 0 and told.info.age < 1)
+    assert.truthy(told.info.age >= 0 and told.info.age < 5)
     support.sleep(0.3)
     assert.truthy(tell().info.age >= 0.3)
     assert.equal(1, calls())
@@ -156,7 +159,7 @@ describe("bitfront.nginx.cached #once #apart", function()
     end
 
     it("calls the exchange at most once in each ttl", function()
-      start("ttl = 1", { workers = 4 })
+      start("ttl = 1, options = { clock = 'system' }", { workers = 4 })
       local requests = load_for(5)
       assert.truthy(requests > 1000, requests)
       assert.truthy(calls() >= 4 and calls() <= 6, calls())
@@ -164,7 +167,7 @@ describe("bitfront.nginx.cached #once #apart", function()
     end)
 
     it("so also while the exchange fails, and while it is slow", function()
-      start("ttl = 1, options = { timeout = 2 }", { workers = 4 })
+      start("ttl = 1, options = { timeout = 2, clock = 'system' }", { workers = 4 })
       exchange:script { { statusCode = 5000, times = 3 }, { latency_ms = 1500 } }
       load_for(6)
       assert.truthy(calls() >= 3 and calls() <= 7, calls())
@@ -186,9 +189,9 @@ describe("bitfront.nginx.cached #once #apart", function()
     start("ttl = 0.5, options = { timeout = 5 }", { workers = 4 })
     tell()
     support.sleep(0.6)
-    exchange:script { latency_ms = 800 }
+    exchange:script { latency_ms = 3000 }
     support.run(("curl -s %s/tell >/dev/null 2>&1 &"):format(site.url))
-    support.sleep(0.2)
+    site:await("nobody asks", function() return calls() == 2 end)
     local out = support.must(("seq 12 | xargs -P 12 -I{} curl -sS %s/tell"):format(site.url))
     assert.truthy(out:find '"freshness":"stale"', out)
     assert.is_nil(out:find '"kind"', out)
@@ -270,7 +273,7 @@ describe("bitfront.nginx.cached #once #apart", function()
       kill_in_flight()
       local before = os.time()
       assert.equal("fresh", tell().info.freshness)
-      assert.truthy(os.time() - before <= 2)
+      assert.truthy(os.time() - before <= 4) -- its deadline would be 20 s
       assert.equal(2, calls())
     end)
 
@@ -334,14 +337,14 @@ describe("bitfront.nginx.cached #once #apart", function()
     it("its balances are as old as they are", function()
       start(OPTIONS:format "60")
       accounts(1)
-      exchange:script { latency_ms = 500 }
+      exchange:script { latency_ms = 1500 }
       assert.equal("true true", run [[
         local cache = require("bitfront.nginx").cached(require "wanted")
         local thread = ngx.thread.spawn(cache.balances, cache)
-        ngx.sleep(0.3) -- the request is out
+        ngx.sleep(1) -- the request is out
         os.execute "sleep 3"
         local _, _, _, info = ngx.thread.wait(thread)
-        return tostring(info.age > 3) .. " " .. tostring(info.age < 6)]])
+        return tostring(info.age > 3) .. " " .. tostring(info.age < 8)]])
       assert.equal(1, calls())
     end)
 
@@ -350,7 +353,7 @@ describe("bitfront.nginx.cached #once #apart", function()
       exchange:script { latency_ms = 700 }
       local told = tell()
       assert.equal("fresh", told.info.freshness)
-      assert.is_true(told.info.age >= 0.7 and told.info.age < 2, told.info.age)
+      assert.is_true(told.info.age >= 0.7 and told.info.age < 5, told.info.age)
     end)
   end)
 

@@ -61,7 +61,7 @@ describe("bitfront.nginx.serve #once #apart", function()
         .. asking("closed", { base_url = "https://127.0.0.1:" .. support.free_port() })
         .. asking("untrusted", { ca_file = support.certs().ca })
         .. asking("unread", { ca_file = "/nonexistent/ca.pem" })
-        .. asking("scripted", { timeout = 0.5, rate_limit = false })
+        .. asking("scripted", { timeout = 2, rate_limit = false })
         .. [[
       location = /huge { content_by_lua_block {
         huge = huge or { balances = function()
@@ -490,7 +490,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     is_problem(after_failing { statusCode = 5000 }, 502, "server")
     is_problem(after_failing { http_status = 404, body = "no" }, 502, "http")
     is_problem(after_failing { body = "no json" }, 502, "protocol")
-    is_problem(after_failing { latency_ms = 1500 }, 504, "timeout")
+    is_problem(after_failing { latency_ms = 4000 }, 504, "timeout")
     local reply = after_failing { statusCode = 6004 }
     is_problem(reply, 503, "rate_limit")
     assert.truthy(tonumber(reply.headers["retry-after"]) >= 2)
