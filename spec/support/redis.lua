@@ -58,9 +58,23 @@ function methods:connect()
   return _M.connect_to(self.port)
 end
 
----A limiter's store on it.
+-- A client whose time-out the store does not shorten to its 100 ms, within which a
+-- busy machine may not answer.
+local function connect_patiently(server)
+  local client = server:connect()
+  local socket = client.network.socket
+  client.network.socket = setmetatable({ settimeout = function() return 1 end }, {
+    __index = function(_, name)
+      return function(_, ...) return socket[name](socket, ...) end
+    end,
+  })
+  return client
+end
+
+---A limiter's store on it. Unless the options say how to connect, it waits longer
+---for an answer than others do.
 function methods:store(options)
-  local all = { connect = function() return self:connect() end }
+  local all = { connect = function() return connect_patiently(self) end }
   for name, value in pairs(options or {}) do all[name] = value end
   return require "bitfront".redis_limiter(all)
 end
