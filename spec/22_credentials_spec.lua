@@ -653,13 +653,14 @@ describe("the credentials of every account of the process", function()
     local other = account("first-account-key", "first-account-secret")
     local client = assert(core.new { ca_file = faultd.ca_file, user_agent = "spec",
       base_url = refusal "of first-account-key", connect_timeout = 3, max_body = 1e6 })
-    local job = assert(core.thread_start(client, "public", "/v1/public/time", nil, core.now() + 5))
+    local job = assert(core.thread_start { client = client,
+      expect = "public", path = "/v1/public/time", deadline = core.now() + 5 })
     local last = core.now() + 20
     while not job:done() do
       assert(core.now() < last, "the job does not end")
       core.sleep(0.001)
     end
-    assert.equal("of ***", select(2, job:finish()).message)
+    assert.equal("of ***", job:finish().error.message)
     client:close()
     other:close()
   end)
