@@ -4,6 +4,7 @@ local memory = require "bitfront.limiter.memory"
 local rows = require "spec.support.limiter_rows"
 local support = require "spec.support"
 local window = require "bitfront.limiter.window"
+local window_schedule = require "spec.support.window_schedule"
 
 local function sleep(seconds)
   local due = core.now() + seconds
@@ -135,7 +136,7 @@ describe("the store of a process #smoke", function()
     local full = memory.new()
     for i = 1, 1000 do full:fill("key" .. i, 0) end
     local left = 0
-    for _ in pairs(full.states) do left = left + 1 end
+    for _ in pairs(full.windows) do left = left + 1 end
     assert.is_true(left < 200, tostring(left))
   end)
 end)
@@ -365,6 +366,79 @@ describe("the store in Redis", function()
       assert.is_true(tonumber(over) - now_ms() <= 60000, text)
     end
     assert.truthy(text:find "=", 1, true)
+  end)
+
+  -- The text that the store sends, asked at given times; between two steps each
+  -- key's state is a text.
+  local SCHEDULE = [[
+local window = (function()
+%s
+end)()
+local states, results = {}, {}
+for line in ARGV[1]:gmatch "[^\n]+" do
+  local word = {}
+  for value in line:gmatch "%%S+" do word[#word + 1] = value end
+  local key, now, name = word[1], tonumber(word[2]), word[3]
+  local state = states[key] and window.unpack(states[key]) or window.new()
+  local a, b, c
+  if name == "acquire" then
+    a = window.acquire(state, now, word[4], tonumber(word[5]), tonumber(word[6]),
+      tonumber(word[7]))
+  elseif name == "release" then
+    window.release(state, now, word[4], tonumber(word[5]))
+    a = true
+  elseif name == "block" then
+    window.fill(state, now, tonumber(word[4]))
+  else
+    a, b, c = window[name](state, now)
+  end
+  states[key] = window.pack(state)
+  results[#results + 1] = ("%%s %%s %%s"):format(tostring(a), tostring(b), tostring(c))
+end
+return table.concat(results, "\n")
+]]
+
+  local function line_of(key, now, name, ...)
+    local words = { key, ("%.0f"):format(now), name }
+    for i = 1, select("#", ...) do
+      local value = select(i, ...)
+      words[3 + i] = value and ("%.0f"):format(value)
+    end
+    return table.concat(words, " ")
+  end
+
+  local function in_c(windows, key, now, name, a, b, c, d)
+    windows[key] = windows[key] or core.window()
+    local object = windows[key]
+    if name == "acquire" then return object:acquire(a, b, c, d, now) end
+    if name == "release" then return object:release(a, b, now) end
+    if name == "block" then return object:block(a, now) end
+    return object[name](object, now)
+  end
+
+  it("gives at the same times the same results as the store of a process", function()
+    local script = SCHEDULE:format(support.read "lua/bitfront/limiter/window.lua")
+    for seed = 1, 20 do
+      local windows, lines, results = {}, {}, {}
+      window_schedule.run({ seed = seed, steps = 1000, keys = seed, whole = true },
+        function(key, now, ...)
+          local a, b, c = in_c(windows, key, now, ...)
+          lines[#lines + 1] = line_of(key, now, ...)
+          results[#results + 1] = { a, b, c }
+          return a
+        end)
+      local reply, i = server:connect():eval(script, 0, table.concat(lines, "\n")), 0
+      for answer in reply:gmatch "[^\n]+" do
+        i = i + 1
+        local x, y, z = answer:match "^(%S+) (%S+) (%S+)$"
+        for n, value in ipairs { x, y, z } do
+          local own = results[i][n]
+          assert.equal(tonumber(value) or value, type(own) == "number" and own or tostring(own),
+            ("seed %d, step %d: %s"):format(seed, i, lines[i]))
+        end
+      end
+      assert.equal(#lines, i)
+    end
   end)
 
   it("forgets keys that nobody uses", function()

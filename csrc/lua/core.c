@@ -10,6 +10,7 @@
 #include "lua/exchange.h"
 #include "lua/result.h"
 #include "lua/system.h"
+#include "lua/policy.h"
 #include "lua/text.h"
 #include "lua/thread.h"
 
@@ -69,5 +70,6 @@ EXPORT int luaopen_bitfront_core(lua_State *L) {
     bf_add_system(L);
     bf_add_text(L);
     bf_add_thread(L);
+    bf_add_policy(L);
     return 1;
 }

@@ -89,29 +89,24 @@ local function full(gate, wait)
   }
 end
 
--- A store may be the user's own.
-local function ask(store, operation, ...)
-  local done, value, more, rest = pcall(store[operation], store, ...)
-  if done then return value, more, rest end
-  return nil, value
-end
-
 -- A slot; nil and the failure; or nil, nil, and seconds until the next try. A
 -- slot that took so long to get that the deadline is over is given back. One whose
--- process dies counts as if its call had been given up at the last moment.
+-- process dies counts as if its call had been given up at the last moment. Each
+-- operation of a store is called by pcall: it may be the user's own.
 local function try(gate, deadline, longest)
-  local begun = native.now()
-  local lease = math.min(deadline - begun, longest)
+  local begun, store = native.now(), gate.store
+  local lease = deadline - begun
   if lease <= 0 then return nil, full(gate, 0) end
-  local wait, more = ask(gate.store, "acquire", gate.key, lease * 1000 + _M.LATE,
+  if lease > longest then lease = longest end
+  local done, wait, id = pcall(store.acquire, store, gate.key, lease * 1000 + _M.LATE,
     gate.per_second, gate.per_minute)
   local late = native.now() >= deadline
-  if type(wait) ~= "number" or wait ~= wait then
-    return nil, broken(more)
+  if not done or type(wait) ~= "number" or wait ~= wait then
+    return nil, broken(done and id or wait)
   elseif wait <= 0 and not late then
-    return { gate = gate, id = more, over = begun + lease }
+    return { gate = gate, id = id, over = begun + lease }
   elseif wait <= 0 then
-    ask(gate.store, "release", gate.key, more)
+    pcall(store.release, store, gate.key, id)
   end
   wait = math.max(wait, 0) / 1000
   if native.now() + wait >= deadline then return nil, full(gate, wait) end
@@ -202,7 +197,8 @@ end
 ---@param slot bitfront.Slot
 ---@param grace number?  ms by which the server may see the call later than now; nil: it will not, nothing was sent
 function _M.release(slot, grace)
-  ask(slot.gate.store, "release", slot.gate.key, slot.id, grace)
+  local gate = slot.gate
+  pcall(gate.store.release, gate.store, gate.key, slot.id, grace)
 end
 
 local LONGEST_FULL = 60 -- s: the longer window is over then, whatever it is told
@@ -211,14 +207,16 @@ local LONGEST_FULL = 60 -- s: the longer window is over then, whatever it is tol
 ---@param gate bitfront.Gate
 ---@param seconds number
 function _M.fill(gate, seconds)
-  ask(gate.store, "fill", gate.key, math.min(seconds, LONGEST_FULL) * 1000)
+  pcall(gate.store.fill, gate.store, gate.key, math.min(seconds, LONGEST_FULL) * 1000)
 end
 
 ---@param gate bitfront.Gate
 ---@return integer? in_second  calls that count
 ---@return integer|any in_minute  or why the store cannot be asked
 function _M.peek(gate)
-  return ask(gate.store, "peek", gate.key)
+  local done, in_second, in_minute, full_for = pcall(gate.store.peek, gate.store, gate.key)
+  if done then return in_second, in_minute, full_for end
+  return nil, in_second
 end
 
 return _M

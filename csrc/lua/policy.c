@@ -1,0 +1,236 @@
+/* The Lua types bitfront.window and bitfront.server_clock: policy/ with this
+ * machine's clocks. Each method takes the time last, for who has another one;
+ * without it the time is now. What is not finite raises. */
+#include "lua/policy.h"
+
+#include "base/clock.h"
+#include "lua/compat.h"
+#include "policy/server_clock.h"
+#include "policy/window.h"
+
+#include <math.h>
+#include <string.h>
+
+#define WINDOW "bitfront.window"
+#define CLOCK "bitfront.server_clock"
+
+/* Sums of a few such times are exact enough, and an int64_t holds 1000 times
+ * as much. */
+#define FARTHEST 1e15
+
+static bool is_time(double time) {
+    return fabs(time) <= FARTHEST; /* not where it is NaN */
+}
+
+static double check_time(lua_State *L, int index) {
+    double time = luaL_checknumber(L, index);
+    luaL_argcheck(L, is_time(time), index, "a time was expected");
+    return time;
+}
+
+/* ---- window: the limits of one key ---- */
+
+struct window_box {
+    struct bf_window window;
+    bool closed;
+};
+
+static struct bf_window *check_window(lua_State *L) {
+    struct window_box *box = luaL_checkudata(L, 1, WINDOW);
+    luaL_argcheck(L, !box->closed, 1, "the window is closed");
+    return &box->window;
+}
+
+static int window_gc(lua_State *L) {
+    struct window_box *box = luaL_checkudata(L, 1, WINDOW);
+    bf_window_free(&box->window);
+    box->closed = true;
+    return 0;
+}
+
+/* core.window(): of a key of which no call is known */
+static int new_window(lua_State *L) {
+    struct window_box *box = bf_newuserdata(L, sizeof *box);
+    memset(box, 0, sizeof *box);
+    bf_settype(L, WINDOW);
+    return 1;
+}
+
+/* The ms of the monotonic clock, or what is at `index`. */
+static double check_now_ms(lua_State *L, int index) {
+    return lua_isnoneornil(L, index) ? bf_now() * 1000 : check_time(L, index);
+}
+
+static size_t check_limit(lua_State *L, int index) {
+    double limit = luaL_checknumber(L, index);
+    luaL_argcheck(L,
+                  limit >= 1 && limit <= 1e9 && limit == (double)(size_t)limit,
+                  index, "a limit must be a whole number from 1 to 1e9");
+    return (size_t)limit;
+}
+
+static int push_no_memory(lua_State *L) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "not enough memory");
+    return 2;
+}
+
+/* window:acquire(id, lease, per_second, per_minute): 0 where a slot was taken,
+ * else the ms until there may be one; nil and a message. `id`: a number that no
+ * other call has. */
+static int window_acquire(lua_State *L) {
+    struct bf_window *window = check_window(L);
+    double id = check_time(L, 2), lease = check_time(L, 3), wait;
+    struct bf_limits limits = {check_limit(L, 4), check_limit(L, 5)};
+    double now = check_now_ms(L, 6);
+    if (!bf_window_acquire(window, now, id, lease, &limits, &wait))
+        return push_no_memory(L);
+    lua_pushnumber(L, wait);
+    return 1;
+}
+
+/* window:release(id, grace): true; nil and a message. The call ended `grace`
+ * ms from now; nil: nothing was sent, and nothing counts. */
+static int window_release(lua_State *L) {
+    struct bf_window *window = check_window(L);
+    double id = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : NAN;
+    if (lua_isnoneornil(L, 3))
+        bf_window_cancel(window, id);
+    else if (!bf_window_release(window, id,
+                                check_now_ms(L, 4) + check_time(L, 3)))
+        return push_no_memory(L);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* window:block(ms) */
+static int window_block(lua_State *L) {
+    bf_window_block(check_window(L), check_now_ms(L, 3), check_time(L, 2));
+    return 0;
+}
+
+/* window:peek(): calls that count in the second and in the minute, and the ms
+ * for which there is no room whatever they are */
+static int window_peek(lua_State *L) {
+    struct bf_usage usage = bf_window_peek(check_window(L), check_now_ms(L, 2));
+    bf_pushinteger(L, (int64_t)usage.in_second);
+    bf_pushinteger(L, (int64_t)usage.in_minute);
+    lua_pushnumber(L, usage.full_for);
+    return 3;
+}
+
+/* window:is_idle(): whether there is nothing in it worth keeping */
+static int window_is_idle(lua_State *L) {
+    lua_pushboolean(L, bf_window_is_idle(check_window(L), check_now_ms(L, 2)));
+    return 1;
+}
+
+static const luaL_Reg window_methods[] = {
+    {"acquire", window_acquire},
+    {"release", window_release},
+    {"block",   window_block  },
+    {"peek",    window_peek   },
+    {"is_idle", window_is_idle},
+    {NULL,      NULL          },
+};
+
+static const luaL_Reg window_metamethods[] = {
+    {"__gc", window_gc},
+    {NULL,   NULL     },
+};
+
+/* ---- server_clock: what is known of an exchange's clock ---- */
+
+static struct bf_server_clock *check_clock(lua_State *L) {
+    return luaL_checkudata(L, 1, CLOCK);
+}
+
+/* core.server_clock(): one of which nothing is known */
+static int new_clock(lua_State *L) {
+    struct bf_server_clock *clock = bf_newuserdata(L, sizeof *clock);
+    memset(clock, 0, sizeof *clock);
+    bf_settype(L, CLOCK);
+    return 1;
+}
+
+/* server_clock:learn(response_time, sent, round_trip, refused): true where what
+ * is known has changed; now and the Unix time in ms may follow */
+static int clock_learn(lua_State *L) {
+    struct bf_server_clock *clock = check_clock(L);
+    struct bf_clock_reading reading = {
+        .response_time = luaL_checknumber(L, 2),
+        .sent = check_time(L, 3),
+        .round_trip = check_time(L, 4),
+        .refused = lua_toboolean(L, 5),
+    };
+    bool given = !lua_isnoneornil(L, 6);
+    double now = given ? check_time(L, 6) : bf_now();
+    double wall = given ? check_time(L, 7) : (double)bf_wall_ms();
+    lua_pushboolean(L, bf_server_clock_learn(clock, &reading, now, wall));
+    return 1;
+}
+
+/* server_clock:forget() */
+static int clock_forget(lua_State *L) {
+    bf_server_clock_forget(check_clock(L));
+    return 0;
+}
+
+/* server_clock:offset(): ms, an integer, and whether they are to be added to
+ * the monotonic clock; else to the wall's */
+static int clock_offset(lua_State *L) {
+    int64_t offset;
+    bool monotonic = bf_server_clock_offset(check_clock(L), &offset);
+    bf_pushinteger(L, offset);
+    lua_pushboolean(L, monotonic);
+    return 2;
+}
+
+/* server_clock:best(): offset, half (ms), at (s) of the best sample; or nil */
+static int clock_best(lua_State *L) {
+    const struct bf_clock_sample *best = bf_server_clock_best(check_clock(L));
+    if (!best)
+        return 0;
+    lua_pushnumber(L, best->offset);
+    lua_pushnumber(L, best->half);
+    lua_pushnumber(L, best->at);
+    return 3;
+}
+
+/* server_clock:adopt(offset, half, at): goes by what best() gave in another
+ * process; false for numbers that best() does not give, which change nothing */
+static int clock_adopt(lua_State *L) {
+    struct bf_server_clock *clock = check_clock(L);
+    double offset = luaL_checknumber(L, 2), half = luaL_checknumber(L, 3);
+    double at = luaL_checknumber(L, 4);
+    bool possible = is_time(offset) && is_time(half) && is_time(at);
+    if (possible)
+        bf_server_clock_adopt(clock, offset, half, at);
+    lua_pushboolean(L, possible);
+    return 1;
+}
+
+static const luaL_Reg clock_methods[] = {
+    {"learn",  clock_learn },
+    {"forget", clock_forget},
+    {"offset", clock_offset},
+    {"best",   clock_best  },
+    {"adopt",  clock_adopt },
+    {NULL,     NULL        },
+};
+
+static const luaL_Reg clock_metamethods[] = {
+    {NULL, NULL},
+};
+
+static const luaL_Reg functions[] = {
+    {"window",       new_window},
+    {"server_clock", new_clock },
+    {NULL,           NULL      },
+};
+
+void bf_add_policy(lua_State *L) {
+    bf_newtype(L, WINDOW, window_methods, window_metamethods);
+    bf_newtype(L, CLOCK, clock_methods, clock_metamethods);
+    bf_setfuncs(L, functions);
+}

@@ -1,0 +1,194 @@
+local clock_oracle = require "spec.support.clock_oracle"
+local core = require "bitfront.core"
+local new_random = require "spec.support.random"
+local text = require "bitfront.limiter.window"
+local window_schedule = require "spec.support.window_schedule"
+
+-- Schedules by their seeds; the first SHORT of them are for every run.
+local SCHEDULES, STEPS, SHORT = 50, 20000, 2
+
+local function both(run)
+  it("as the Lua text does #smoke", function()
+    for seed = 1, SHORT do run(seed) end
+  end)
+  it("as the Lua text does, over 1,000,000 steps in all #long", function()
+    for seed = SHORT + 1, SCHEDULES do run(seed) end
+  end)
+end
+
+local function show(...)
+  local words = {}
+  for i = 1, select("#", ...) do
+    local value = select(i, ...)
+    words[i] = type(value) == "number" and ("%.17g"):format(value) or tostring(value)
+  end
+  return table.concat(words, " ")
+end
+
+-- How often a result was seen, so that schedules in which nothing happens are noticed.
+local function count(seen, name)
+  seen[name] = (seen[name] or 0) + 1
+end
+
+describe("the window in C answers", function()
+  local operations = {
+    acquire = { text.acquire, function(window, now, id, lease, per_second, per_minute)
+      return window:acquire(id, lease, per_second, per_minute, now)
+    end },
+    release = { function(...)
+      text.release(...)
+      return true
+    end, function(window, now, id, grace) return window:release(id, grace, now) end },
+    block = { text.fill, function(window, now, ms) return window:block(ms, now) end },
+    peek = { text.peek, function(window, now) return window:peek(now) end },
+    is_idle = { text.is_idle, function(window, now) return window:is_idle(now) end },
+  }
+
+  local function compare(seed)
+    local texts, windows, step, seen = {}, {}, 0, {}
+    window_schedule.run({ seed = seed, steps = STEPS, keys = 1 + seed % 40 },
+      function(key, now, name, ...)
+        step = step + 1
+        texts[key] = texts[key] or text.new()
+        windows[key] = windows[key] or core.window()
+        local operation = operations[name]
+        local a, b, c = operation[1](texts[key], now, ...)
+        local x, y, z = operation[2](windows[key], now, ...)
+        if a ~= x or b ~= y or c ~= z then
+          error(("seed %d, step %d, key %d: %s\nin C:   %s\nin Lua: %s"):format(seed, step,
+            key, show(name, now, ...), show(x, y, z), show(a, b, c)), 0)
+        end
+        count(seen, name .. tostring(a == 0 or a == true))
+        return x
+      end)
+    for _, result in ipairs { "acquiretrue", "acquirefalse", "peektrue", "peekfalse",
+                              "is_idletrue", "is_idlefalse" } do
+      assert.is_true(seen[result] > 10, result)
+    end
+  end
+
+  both(compare)
+end)
+
+describe("the server's clock in C answers", function()
+  -- Replies of a server whose clock is set now and then, most of them quick, some
+  -- with a round trip that is the same as another's.
+  local function reply(random, world)
+    local chance = random()
+    local round_trip = chance < 0.3 and 0.02 or chance < 0.9 and random() ^ 3 or random() * 20
+    if random() < 0.003 then world.ahead = (random() - 0.5) * 1e7 end
+    if random() < 0.002 then world.wall = world.wall + (random() - 0.5) * 1e6 end
+    local sent = world.now - round_trip - (random() < 0.9 and 0 or random())
+    local time = world.now * 1000 + world.ahead - round_trip * 1000 * random()
+    if random() < 0.01 then time = random() < 0.5 and -time or 1e15 * random() end
+    return math.floor(time), sent, round_trip, random() < 0.05, world.now,
+      math.floor(world.now * 1000 + world.wall)
+  end
+
+  local function operation(random, world)
+    local chance = random()
+    if chance < 0.6 then return "learn", reply(random, world) end
+    if chance < 0.9 then return "offset" end
+    if chance < 0.99 then return "best" end
+    if chance < 0.995 then return "forget" end
+    return "adopt", math.floor(world.ahead + random() * 100), math.floor(random() * 300),
+      math.floor((world.now - random() * 5) * 1000) / 1000
+  end
+
+  local function compare(seed)
+    local random, oracle, clock, seen = new_random(seed), clock_oracle.new(),
+      core.server_clock(), {}
+    local world = { now = 1e4 * random(), ahead = 1.6e12, wall = 1.6e12 }
+    local function step(i, name, ...)
+      local a, b, c = oracle[name](oracle, ...)
+      local x, y, z = clock[name](clock, ...)
+      if a ~= x or b ~= y or c ~= z then
+        error(("seed %d, step %d: %s\nin C:   %s\nin Lua: %s"):format(seed, i,
+          show(name, ...), show(x, y, z), show(a, b, c)), 0)
+      end
+      count(seen, name .. tostring(a == true or b == true))
+    end
+    for i = 1, STEPS do
+      world.now = world.now + random() ^ 4 * 10
+      step(i, operation(random, world))
+    end
+    for _, result in ipairs { "learntrue", "learnfalse", "offsettrue", "offsetfalse" } do
+      assert.is_true(seen[result] > 10, result)
+    end
+  end
+
+  both(compare)
+end)
+
+describe("what Lua hands to them #smoke", function()
+  local HOSTILE = { 0 / 0, 1 / 0, -1 / 0, 1e300, -1e300, 2 ^ 63, -2 ^ 63, 1e15, -1e15, -1, 0,
+    0.5, 1e9, 1e9 + 1, "1e400", "x", true, {}, print }
+
+  -- Each in the place of each argument, and some of them in two.
+  local function attack(object, name, arguments)
+    local method, raised = object[name], 0
+    local function call(...)
+      local done, message = pcall(method, object, ...)
+      if not done then
+        assert.truthy(message:find "bad argument #%d to", message)
+        raised = raised + 1
+      end
+    end
+    for i = 1, arguments do
+      for _, value in ipairs(HOSTILE) do
+        for _, other in ipairs(HOSTILE) do
+          local given = { 1, 1, 1, 1, 1, 1 }
+          given[arguments + 1 - i], given[i] = other, value
+          call(given[1], given[2], given[3], given[4], given[5], given[6])
+        end
+      end
+    end
+    assert.is_true(arguments == 0 or raised > 0, name)
+  end
+
+  local METHODS = {
+    window = { acquire = 5, release = 3, block = 2, peek = 1, is_idle = 1 },
+    server_clock = { learn = 6, forget = 0, offset = 0, best = 0, adopt = 3 },
+  }
+
+  for type_name, methods in pairs(METHODS) do
+    for name, arguments in pairs(methods) do
+      it(("raises or is taken: %s:%s"):format(type_name, name), function()
+        local object = core[type_name]()
+        attack(object, name, arguments)
+        attack(object, name, arguments) -- with what the first time has left
+        for other, count_of in pairs(methods) do attack(object, other, count_of) end
+      end)
+      it(("raises where self is another thing: %s:%s"):format(type_name, name), function()
+        local method = core[type_name]()[name]
+        for _, self in ipairs { 1, "x", {}, io.stdout, core.decimal(1), print } do
+          local done, message = pcall(method, self, 1, 1, 1, 1, 1)
+          assert.is_false(done)
+          assert.truthy(message:find("bitfront." .. type_name .. " expected", 1, true), message)
+        end
+      end)
+    end
+  end
+
+  it("leaves no offset that is not a whole number", function()
+    local clock = core.server_clock()
+    for _, offset in ipairs { 1e15, -1e15, 0.4 } do
+      assert.is_true(clock:adopt(offset, 0, 0))
+      assert.equal(math.floor(offset + 0.5), (clock:offset()))
+    end
+    assert.is_false(clock:adopt(1e300, 0, 0))
+    assert.is_false(clock:adopt(0, 0 / 0, 0))
+    assert.equal(0, (clock:offset()))
+  end)
+
+  it("raises where the window is closed, which may happen twice", function()
+    local window = core.window()
+    assert.equal(0, window:acquire(1, 1000, 3, 60))
+    local close = debug.getmetatable(window).__gc
+    close(window)
+    close(window)
+    local done, message = pcall(window.acquire, window, 1, 1000, 3, 60)
+    assert.is_false(done)
+    assert.truthy(message:find("the window is closed", 1, true), message)
+  end)
+end)
