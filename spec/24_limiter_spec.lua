@@ -68,12 +68,12 @@ describe("the limits", function()
     local state = window.new()
     for i = 1, 3 do window.acquire(state, 1000.5 + i, i, 500, 9, 60) end
     window.release(state, 1100.25, 2, 0)
-    window.fill(state, 1100, 77)
+    window.block(state, 1100, 77)
     local copy = window.unpack(window.pack(state))
     assert.equal(2, copy.count)
-    assert.equal(1502, copy.flying["1"])
+    assert.equal(1502, copy.in_flight["1"])
     assert.equal(1101, copy.ended[copy.first])
-    assert.equal(1177, copy.full)
+    assert.equal(1177, copy.full_until)
     assert.same({ window.peek(state, 1101) }, { window.peek(copy, 1101) })
     assert.same(window.new(), (function()
       local empty = window.unpack(window.pack(window.new()))
@@ -90,7 +90,7 @@ describe("a clock that was set back", function()
       window.acquire(state, 5e9, i, 1000, 3, 60)
       window.release(state, 5e9, i, 0)
     end
-    window.fill(state, 5e9, 60000)
+    window.block(state, 5e9, 60000)
     local wait = window.acquire(state, 1e9, 4, 1000, 3, 60)
     assert.is_true(wait > 0 and wait <= 120000, tostring(wait))
   end)
@@ -388,7 +388,7 @@ for line in ARGV[1]:gmatch "[^\n]+" do
     window.release(state, now, word[4], tonumber(word[5]))
     a = true
   elseif name == "block" then
-    window.fill(state, now, tonumber(word[4]))
+    window.block(state, now, tonumber(word[4]))
   else
     a, b, c = window[name](state, now)
   end
@@ -420,7 +420,7 @@ return table.concat(results, "\n")
     local script = SCHEDULE:format(support.read "lua/bitfront/limiter/window.lua")
     for seed = 1, 20 do
       local windows, lines, results = {}, {}, {}
-      window_schedule.run({ seed = seed, steps = 1000, keys = seed, whole = true },
+      window_schedule.run({ seed = seed, steps = 1000, keys = seed, unit = 1 },
         function(key, now, ...)
           local a, b, c = in_c(windows, key, now, ...)
           lines[#lines + 1] = line_of(key, now, ...)

@@ -56,18 +56,19 @@ local function operation(random, key, id)
   return release(random, key, id)
 end
 
--- What a Redis is asked by, where times have to be whole.
-local function whole(value)
-  return value and math.ceil(value)
+-- To the next multiple of `unit`, so that times are often equal.
+local function rounder(unit)
+  return function(value)
+    return value and unit and math.ceil(value / unit) * unit or value
+  end
 end
 
 ---Calls `apply(key, now, operation, ...)` for that many steps; `...` are id,
 ---lease, per_second, per_minute of an acquire; id and grace of a release; ms of
 ---a block. It returns what the operation did.
----@param options { seed: integer, steps: integer, keys: integer, whole?: boolean }
+---@param options { seed: integer, steps: integer, keys: integer, unit?: integer }  unit: of all times, in ms
 function _M.run(options, apply)
-  local random = new_random(options.seed)
-  local round = options.whole and whole or function(value) return value end
+  local random, round = new_random(options.seed), rounder(options.unit)
   local now, keys = 1e9 + random(), {}
   for i = 1, options.keys do keys[i] = new_key(random) end
   for step = 1, options.steps do
@@ -75,8 +76,9 @@ function _M.run(options, apply)
     local index = 1 + math.floor(random() * options.keys)
     local key = keys[index]
     local name, a, b, c, d = operation(random, key, step)
+    if name == "block" then a = round(a) end
     if name then
-      local result = apply(index, now, name, round(a), round(b), c, d)
+      local result = apply(index, now, name, a, round(b), c, d)
       if name == "acquire" and result == 0 then key.in_flight[#key.in_flight + 1] = step end
     end
   end

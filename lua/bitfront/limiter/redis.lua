@@ -33,7 +33,7 @@ if known[1] ~= run_id or not since or since > now then
   redis.call("HMSET", hash, "run_id", run_id, "since", known[2])
 end
 local state = known[3] and window.unpack(known[3]) or window.new()
-window.fill(state, tonumber(known[2]), window.MINUTE)
+window.block(state, tonumber(known[2]), window.MINUTE)
 
 local wait = 0
 if operation == "acquire" then
@@ -42,7 +42,7 @@ if operation == "acquire" then
 elseif operation == "release" then
   window.release(state, now, ARGV[3], tonumber(ARGV[4])) -- "": nothing was sent
 elseif operation == "fill" then
-  window.fill(state, now, tonumber(ARGV[3]))
+  window.block(state, now, tonumber(ARGV[3]))
 elseif operation == "peek" then
   local second, minute, full = window.peek(state, now)
   return { second, minute, math.ceil(full) }

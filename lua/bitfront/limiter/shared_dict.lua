@@ -101,7 +101,7 @@ local function release(state, now, id, grace)
 end
 
 local function fill(state, now, ms)
-  window.fill(state, now, ms)
+  window.block(state, now, ms)
   return 0
 end
 

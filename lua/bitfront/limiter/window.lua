@@ -2,7 +2,9 @@
 -- minute, of one key. A call counts until 1 s (60 s) after it ended, so that
 -- wherever between sending and reply the server saw it, it sees no more than
 -- that. Knows no store and no clock; times are in ms. The same text runs here
--- and, sent by redis.lua, inside Redis: it has to be plain Lua 5.1.
+-- and, sent by redis.lua, inside Redis: it has to be plain Lua 5.1. The store of
+-- a process has the same arithmetic in C, csrc/policy/window.c: what changes here
+-- changes there.
 
 local _M = {}
 
@@ -14,12 +16,12 @@ local LONGEST_LEASE = 65000
 
 --- A key of which no call is known.
 ---@class bitfront.Window
----@field full number  until when there is no room whatever the counts say
+---@field full_until number  until when there is no room whatever the counts say
 ---@field ended number[]  when calls ended, in that order, from index `first` to `last`
----@field flying table<string, number>  calls under way, and when each is over at the latest
+---@field in_flight table<string, number>  calls that have not ended, and when each has at the latest
 ---@field count integer  of those
 function _M.new()
-  return { full = 0, ended = {}, first = 1, last = 0, flying = {}, count = 0 }
+  return { full_until = 0, ended = {}, first = 1, last = 0, in_flight = {}, count = 0 }
 end
 
 local function note_end(state, time)
@@ -32,19 +34,19 @@ local function note_end(state, time)
   state.last = state.last + 1
 end
 
-local function note_landing(state, id)
-  if state.flying[id] then
-    state.flying[id] = nil
+local function remove_slot(state, id)
+  if state.in_flight[id] then
+    state.in_flight[id] = nil
     state.count = state.count - 1
   end
 end
 
 -- Where the clock was set back, what it had said before is not far in the future.
--- A call under way whose process is dead leaves room after a minute.
-local function return_to(state, now)
-  for id, over in pairs(state.flying) do
-    if over > now + LONGEST_LEASE then
-      state.flying[id] = now + _M.MINUTE - _M.SECOND
+-- A slot whose process is dead leaves room after a minute.
+local function set_back(state, now)
+  for id, expires_at in pairs(state.in_flight) do
+    if expires_at > now + LONGEST_LEASE then
+      state.in_flight[id] = now + _M.MINUTE - _M.SECOND
     end
   end
   local i = state.last
@@ -52,17 +54,17 @@ local function return_to(state, now)
     state.ended[i] = now + _M.MINUTE
     i = i - 1
   end
-  state.full = math.min(state.full, now + _M.MINUTE)
+  state.full_until = math.min(state.full_until, now + _M.MINUTE)
 end
 
--- A call of which nothing was heard, its process being dead, was over when it
--- had to be. What ended more than a minute ago is forgotten.
-local function settle(state, now)
-  return_to(state, now)
-  for id, over in pairs(state.flying) do
-    if over <= now then
-      note_landing(state, id)
-      note_end(state, over)
+-- Ends the calls whose lease is over: their process is dead. Forgets what ended
+-- more than a minute ago.
+local function update(state, now)
+  set_back(state, now)
+  for id, expires_at in pairs(state.in_flight) do
+    if expires_at <= now then
+      remove_slot(state, id)
+      note_end(state, expires_at)
     end
   end
   while state.first <= state.last
@@ -73,7 +75,7 @@ local function settle(state, now)
 end
 
 -- ms until there may be room for one more call in a window: by then all but
--- limit - 1 of those in it have left. One under way leaves it a whole window
+-- limit - 1 of those in it have left. One in flight leaves it a whole window
 -- from now at the earliest.
 local function wait_for(state, now, window, limit)
   local room = limit - state.count
@@ -85,12 +87,12 @@ end
 --- Takes a slot for a call that is over after `lease` ms at the latest.
 ---@return number wait  0: the slot is taken; else ms until there may be one, and no sooner
 function _M.acquire(state, now, id, lease, per_second, per_minute)
-  settle(state, now)
-  local wait = math.max(state.full - now,
+  update(state, now)
+  local wait = math.max(state.full_until - now,
     wait_for(state, now, _M.SECOND, per_second),
     wait_for(state, now, _M.MINUTE, per_minute))
   if wait > 0 then return wait end
-  state.flying[id] = now + math.min(lease, LONGEST_LEASE)
+  state.in_flight[id] = now + math.min(lease, LONGEST_LEASE)
   state.count = state.count + 1
   return 0
 end
@@ -99,13 +101,13 @@ end
 --- was taken before the state was lost, or outlived its lease: it counts. Without
 --- `grace` nothing was sent, and nothing counts.
 function _M.release(state, now, id, grace)
-  note_landing(state, id)
+  remove_slot(state, id)
   if grace then note_end(state, now + grace) end
 end
 
 --- Leaves no room for `ms` from now.
-function _M.fill(state, now, ms)
-  state.full = math.max(state.full, now + ms)
+function _M.block(state, now, ms)
+  state.full_until = math.max(state.full_until, now + ms)
 end
 
 local function count_since(state, time)
@@ -119,15 +121,15 @@ end
 ---@return integer in_second, integer in_minute  calls that count
 ---@return number full  ms for which there is no room whatever the counts say
 function _M.peek(state, now)
-  settle(state, now)
+  update(state, now)
   return count_since(state, now - _M.SECOND), count_since(state, now - _M.MINUTE),
-    math.max(0, state.full - now)
+    math.max(0, state.full_until - now)
 end
 
 --- Whether there is nothing in it worth keeping.
 function _M.is_idle(state, now)
-  settle(state, now)
-  return state.count == 0 and state.first > state.last and state.full <= now
+  update(state, now)
+  return state.count == 0 and state.first > state.last and state.full_until <= now
 end
 
 -- Rounded up: never sooner than it was.
@@ -137,12 +139,12 @@ end
 
 --- The state as a text; an id in it must be letters and digits.
 function _M.pack(state)
-  local words = { digits(state.full) }
+  local words = { digits(state.full_until) }
   for i = state.first, state.last do
     words[#words + 1] = digits(state.ended[i])
   end
-  for id, over in pairs(state.flying) do
-    words[#words + 1] = id .. "=" .. digits(over)
+  for id, expires_at in pairs(state.in_flight) do
+    words[#words + 1] = id .. "=" .. digits(expires_at)
   end
   return table.concat(words, " ")
 end
@@ -150,16 +152,16 @@ end
 function _M.unpack(text)
   local state = _M.new()
   for word in string.gmatch(text, "%S+") do
-    local id, over = string.match(word, "^(%w+)=(%d+)$")
+    local id, expires_at = string.match(word, "^(%w+)=(%d+)$")
     if id then
-      state.flying[id] = tonumber(over)
+      state.in_flight[id] = tonumber(expires_at)
       state.count = state.count + 1
     else
       state.last = state.last + 1
       state.ended[state.last] = tonumber(word)
     end
   end
-  state.full, state.first = state.ended[1], 2
+  state.full_until, state.first = state.ended[1], 2
   state.ended[1] = nil
   return state
 end
