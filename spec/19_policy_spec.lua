@@ -88,17 +88,23 @@ describe("the window in C answers", function()
 end)
 
 describe("the server's clock in C answers", function()
-  -- Replies of a server whose clock is set now and then, most of them quick, some
-  -- with a round trip that is the same as another's.
-  local function reply(random, world)
+  -- Some round trips are the same as another's.
+  local function round_trip_of(random)
     local chance = random()
-    local round_trip = chance < 0.3 and 0.02 or chance < 0.8 and random() ^ 3
-      or chance < 0.9 and 0.5 or random() * 20
+    if chance < 0.3 then return 0.02 end
+    if chance < 0.8 then return random() ^ 3 end
+    if chance < 0.9 then return 0.5 end
+    return random() * 20
+  end
+
+  -- A reply of a server whose clock, as this machine's, is set now and then.
+  local function reply(random, world)
+    local round_trip = round_trip_of(random)
     if random() < 0.003 then world.ahead = (random() - 0.5) * 1e7 end
     if random() < 0.002 then world.wall = world.wall + (random() - 0.5) * 1e6 end
     local sent = world.now - round_trip - (random() < 0.9 and 0 or random())
     local time = world.now * 1000 + world.ahead - round_trip * 1000 * random()
-    if random() < 0.01 then time = random() < 0.5 and -time or 1e15 * random() end
+    if random() < 0.01 then time = (random() - 0.5) * 1e15 end
     return math.floor(time), sent, round_trip, random() < 0.05, world.now,
       math.floor(world.now * 1000 + world.wall)
   end

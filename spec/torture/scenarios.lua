@@ -249,6 +249,19 @@ local function asks_time_and_signs(client)
     and #sign("s", 12345, 1, "GET", "/v1/x") == 64, "WRONG data"
 end
 
+-- More than a window has room for when it is new.
+local function takes_slots()
+  local window = require("bitfront.core").window()
+  for id = 1, 40 do
+    local wait, message = window:acquire(id, 1000, 100, 100)
+    if wait ~= 0 then
+      return nil, message or "WRONG wait"
+    end
+  end
+  local in_second, in_minute = window:peek()
+  return in_second == 40 and in_minute == 40, "WRONG counts"
+end
+
 -- The limits are so high that nothing waits. What is remembered of each call for
 -- a minute, and of the clock, counts as lost here.
 local limited = {
@@ -296,6 +309,7 @@ local scenarios = {
   { name = "pieces", run = in_pieces, prepare = prepared "OK" },
   { name = "limited", run = asks_balances(2.5), prepare = prepared("OK", limited),
     slack = 60 },
+  { name = "slots", run = takes_slots, prepare = loaded },
   { name = "thread", run = in_thread, prepare = prepared "OK", slack = 60 },
   { name = "thread, tls", run = in_thread, prepare = prepared "TLS_ONCE", slack = 60 },
   { name = "first thread", run = first_in_thread, prepare = loaded, fresh = true,
