@@ -3,9 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-static const double DRIFT =
-    0.2; /* ms by which two clocks may part in a second */
-static const double WIDE = 250; /* ms; more is mostly the server's own work */
+static const double DRIFT = 0.2; /* ms that two clocks may part in a second */
+static const double WIDE = 250;  /* ms; more is mostly the server's own work */
 static const double LATEST = 253402300799999; /* ms; the end of the year 9999 */
 
 typedef struct bf_clock_sample sample;
