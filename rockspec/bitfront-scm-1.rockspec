@@ -90,6 +90,7 @@ build = {
         "csrc/money/amount.c",
         "csrc/money/bigint.c",
         "csrc/money/decimal.c",
+        "csrc/money/quotient.c",
         "csrc/policy/server_clock.c",
         "csrc/policy/window.c",
         "csrc/thread/completion_queue.c",

@@ -138,6 +138,23 @@ local function read_by_lua()
   return cases
 end
 
+describe("a double #once", function()
+  -- The same program checks the shortest texts of doubles. Most amounts are
+  -- converted by a multiplication that does not decide a tie.
+  it("is the nearest one, next to the points half way between two of them and on "
+    .. "them, for 100,000 texts", function()
+    local out = support.must(".build/test/doubles 20000 " .. os.time())
+    assert.matches(" 0 wrong\n$", out)
+  end)
+
+  it("is the nearest one, and its text the shortest, for 10,000,000 such texts, "
+    .. "2,000,000 random doubles, the powers of two and ten, and their neighbours "
+    .. "#long", function()
+    local out = support.must(".build/test/doubles 2000000 " .. os.time())
+    assert.matches(" 0 wrong\n$", out)
+  end)
+end)
+
 describe("an amount #smoke", function()
   local faultd, cases
 

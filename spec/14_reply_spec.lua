@@ -71,6 +71,38 @@ describe("a whole reply", function()
         balances)
     end)
 
+    it("however they are spelled", function()
+      for _, data in ipairs {
+        record('"BTC"', "10.5", "-0.25"),
+        ' { "currency": "BTC", "balance": 10.5, "availableBalance": -0.25 } ',
+        '{\n\t"currency" :"BTC" ,\r\n"balance" : 10.5,"availableBalance" :-0.25\n}',
+        record('"B\\u0054C"', "10.5", "-0.25"),
+        record('"BTC"', "1.05e1", "-25E-2"),
+        record('"BTC"', "10.50000000000000000000000", "-0.2500000000000000000"),
+        record('"BTC"', "10.5", "-0.25", ',"x":null'),
+        '{"x":{"balance":1},"currency":"BTC","balance":10.5,"availableBalance":-0.25}',
+        '{"c\\u0075rrency":"BTC","balance":10.5,"availableBalance":-0.25}',
+      } do
+        local balances, err = ask(support.success("[" .. data .. "," .. data .. "]"))
+        assert(balances, tostring(err) .. " " .. data)
+        for i = 1, 2 do
+          assert.same({ currency = "BTC", balance = 10.5, availableBalance = -0.25 },
+            balances[i])
+        end
+      end
+    end)
+
+    it("not where they are cut off, wherever that is", function()
+      local whole = support.success("[" .. record('"BTC"', "10.5", "-0.25") .. "]")
+      for len = #whole - 1, whole:find("[", 1, true), -1 do
+        for _, body in ipairs { whole:sub(1, len), whole:sub(1, len) .. "\0" } do
+          local balances, err = ask(body)
+          assert.is_nil(balances)
+          assert.equal("json", err.code)
+        end
+      end
+    end)
+
     it("by the thousand", function()
       local rows = {}
       for i = 1, 5000 do rows[i] = record(('"C%d"'):format(i), i) end

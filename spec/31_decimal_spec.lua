@@ -1,7 +1,6 @@
 local bc = require "spec.support.bc"
 local bitfront = require "bitfront"
 local number = require "spec.support.number"
-local support = require "spec.support"
 
 local decimal = bitfront.decimal
 
@@ -316,12 +315,6 @@ describe("bc agrees on #once", function()
 end)
 
 describe("the shortest text of a double #once", function()
-  it("reads back, and no shorter one does, for 1,000,000 random ones, the powers "
-    .. "of two and ten, and their neighbours #long", function()
-    local out = support.must(".build/test/doubles 1000000 " .. os.time())
-    assert.matches(" 0 wrong\n$", out)
-  end)
-
   it("is what a decimal of it prints", function()
     for _ = 1, 20000 do
       local value = number(random(9) .. "." .. random_digits(random(17))

@@ -26,8 +26,7 @@ char *bf_header_line(const char *name, struct bf_span value) {
     return line;
 }
 
-/* Printable ASCII: what a header value may hold without being changed or
- * split on its way. */
+/* Is it printable ASCII, which no proxy or server changes in a header? */
 static bool is_clean(struct bf_span value) {
     for (size_t i = 0; i < value.len; i++)
         if (value.text[i] < ' ' || value.text[i] > '~')
@@ -39,7 +38,7 @@ static bool is_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-const char *bf_credentials_complaint(struct bf_span value) {
+const char *bf_credentials_problem(struct bf_span value) {
     char first, last;
     if (value.len == 0)
         return "must not be empty";
@@ -53,156 +52,164 @@ const char *bf_credentials_complaint(struct bf_span value) {
                            : "must be a string of printable ASCII characters";
 }
 
-/* ---- claims ---- */
+/* ---- locks ---- */
 
-/* A lock would stay locked in a child that was forked while another thread of
- * its parent had it. The claim of another process counts for nothing. */
-static bool claim(atomic_int *claimed) {
-    int user = 0, self = getpid();
-    return atomic_compare_exchange_strong(claimed, &user, self) ||
-           (user != self &&
-            atomic_compare_exchange_strong(claimed, &user, self));
+/* A lock holds the id of the process that has locked it, or 0. One that another
+ * process has locked is free: a child that was forked while a thread of its
+ * parent had the lock must be able to lock it. */
+static bool try_lock(atomic_int *owner) {
+    int before = 0, self = getpid();
+    return atomic_compare_exchange_strong(owner, &before, self) ||
+           (before != self &&
+            atomic_compare_exchange_strong(owner, &before, self));
 }
 
-/* What is done under a claim takes some microseconds. */
-static void wait_for(atomic_int *claimed) {
-    while (!claim(claimed))
+/* A lock is held for some microseconds. */
+static void lock(atomic_int *owner) {
+    while (!try_lock(owner))
         (void)sched_yield();
 }
 
-/* ---- the pairs of this process ---- */
-
-/* Changed by whoever has claimed it, each time by a single store: a child that
- * was forked in the middle of a change finds a list that can be read. */
-static _Atomic(struct bf_credentials *) list;
-static atomic_int list_user;
-
-static void add(struct bf_credentials *pair) {
-    wait_for(&list_user);
-    atomic_store(&pair->next, atomic_load(&list));
-    atomic_store(&list, pair);
-    atomic_store(&list_user, 0);
+static void unlock(atomic_int *owner) {
+    atomic_store(owner, 0);
 }
 
-/* One that was never added is not found. */
-static void take_out(struct bf_credentials *pair) {
+/* ---- all credentials of this process ---- */
+
+/* Changed under its lock, each time by a single store: a child that was forked
+ * during a change has a list that can be read. */
+static _Atomic(struct bf_credentials *) list;
+static atomic_int list_owner;
+
+static void add_to_list(struct bf_credentials *credentials) {
+    lock(&list_owner);
+    atomic_store(&credentials->next, atomic_load(&list));
+    atomic_store(&list, credentials);
+    unlock(&list_owner);
+}
+
+/* Does nothing where they were never added. */
+static void remove_from_list(struct bf_credentials *credentials) {
     _Atomic(struct bf_credentials *) *at = &list;
-    wait_for(&list_user);
-    while (atomic_load(at) && atomic_load(at) != pair)
+    lock(&list_owner);
+    while (atomic_load(at) && atomic_load(at) != credentials)
         at = &atomic_load(at)->next;
     if (atomic_load(at))
-        atomic_store(at, atomic_load(&pair->next));
-    atomic_store(&list_user, 0);
+        atomic_store(at, atomic_load(&credentials->next));
+    unlock(&list_owner);
 }
 
 void bf_credentials_each(bf_credentials_visit *visit, void *with) {
-    wait_for(&list_user);
-    for (const struct bf_credentials *pair = atomic_load(&list); pair;
-         pair = atomic_load(&pair->next)) {
-        visit(with, bf_span_of(pair->key));
-        if (pair->secret)
-            visit(with, (struct bf_span){pair->secret, pair->secret_len});
+    lock(&list_owner);
+    for (const struct bf_credentials *credentials = atomic_load(&list);
+         credentials; credentials = atomic_load(&credentials->next)) {
+        visit(with, bf_span_of(credentials->key));
+        if (credentials->secret)
+            visit(with, (struct bf_span){credentials->secret,
+                                         credentials->secret_len});
     }
-    atomic_store(&list_user, 0);
+    unlock(&list_owner);
 }
 
 /* ---- making one ---- */
 
 static struct bf_credentials *copy(struct bf_span key, struct bf_span secret) {
-    struct bf_credentials *pair = calloc(1, sizeof *pair);
-    if (!pair)
+    struct bf_credentials *credentials = calloc(1, sizeof *credentials);
+    if (!credentials)
         return NULL;
-    pair->refs = 1;
-    pair->header = bf_header_line("X-API-KEY", key);
-    pair->secret = malloc(secret.len);
-    pair->mac = bf_sign_key(secret.text, secret.len);
-    if (!pair->header || !pair->secret || !pair->mac ||
-        !EVP_Digest(key.text, key.len, pair->id, NULL, EVP_sha256(), NULL)) {
-        bf_credentials_unref(pair);
+    credentials->refs = 1;
+    credentials->header = bf_header_line("X-API-KEY", key);
+    credentials->secret = malloc(secret.len);
+    credentials->mac = bf_sign_key(secret.text, secret.len);
+    if (!credentials->header || !credentials->secret || !credentials->mac ||
+        !EVP_Digest(key.text, key.len, credentials->id, NULL, EVP_sha256(),
+                    NULL)) {
+        bf_credentials_unref(credentials);
         return NULL;
     }
-    pair->key = pair->header + strlen("X-API-KEY: ");
-    memcpy(pair->secret, secret.text, secret.len);
-    pair->secret_len = secret.len;
-    add(pair);
-    return pair;
+    credentials->key = credentials->header + strlen("X-API-KEY: ");
+    memcpy(credentials->secret, secret.text, secret.len);
+    credentials->secret_len = secret.len;
+    add_to_list(credentials);
+    return credentials;
 }
 
 struct bf_credentials *
 bf_credentials_new(struct bf_span key, struct bf_span secret,
                    const struct bf_credential_names *names,
                    struct bf_error *error) {
-    struct bf_credentials *pair;
-    const char *in_key = bf_credentials_complaint(key);
-    const char *what = in_key ? in_key : bf_credentials_complaint(secret);
+    struct bf_credentials *credentials;
+    const char *in_key = bf_credentials_problem(key);
+    const char *what = in_key ? in_key : bf_credentials_problem(secret);
     if (what) {
         bf_error_set(error, BF_CONFIG, "credentials", "%s %s",
                      in_key ? names->key : names->secret, what);
         return NULL;
     }
-    pair = copy(key, secret);
-    if (!pair)
-        bf_openssl_failed(error); /* which finds a want of memory too */
-    return pair;
+    credentials = copy(key, secret);
+    if (!credentials)
+        bf_openssl_failed(error); /* which also detects a lack of memory */
+    return credentials;
 }
 
-bool bf_credentials_equal(const struct bf_credentials *pair, struct bf_span key,
-                          struct bf_span secret) {
-    return pair->secret && strlen(pair->key) == key.len &&
-           pair->secret_len == secret.len &&
-           CRYPTO_memcmp(pair->key, key.text, key.len) == 0 &&
-           CRYPTO_memcmp(pair->secret, secret.text, secret.len) == 0;
+bool bf_credentials_equal(const struct bf_credentials *credentials,
+                          struct bf_span key, struct bf_span secret) {
+    return credentials->secret && strlen(credentials->key) == key.len &&
+           credentials->secret_len == secret.len &&
+           CRYPTO_memcmp(credentials->key, key.text, key.len) == 0 &&
+           CRYPTO_memcmp(credentials->secret, secret.text, secret.len) == 0;
 }
 
-/* ---- the key schedule, and who uses it ---- */
+/* ---- the key schedule ---- */
 
-/* Of the one who wipes and the one who signs, the later one finds what the
- * other has left. */
-static void let_go(struct bf_credentials *pair) {
-    atomic_store(&pair->user, 0);
-    if (atomic_load(&pair->wiped) && claim(&pair->user)) {
-        EVP_MAC_CTX_free(pair->mac);
-        pair->mac = NULL;
-        atomic_store(&pair->user, 0);
+/* Frees the key schedule where the secret was wiped: the one of wiping and
+ * signing that ends last does so. */
+static void unlock_mac(struct bf_credentials *credentials) {
+    unlock(&credentials->owner);
+    if (atomic_load(&credentials->wiped) && try_lock(&credentials->owner)) {
+        EVP_MAC_CTX_free(credentials->mac);
+        credentials->mac = NULL;
+        unlock(&credentials->owner);
     }
 }
 
-void bf_credentials_wipe(struct bf_credentials *pair) {
+void bf_credentials_wipe(struct bf_credentials *credentials) {
     char *secret;
-    wait_for(&list_user);
-    secret = pair->secret;
-    pair->secret = NULL;
-    atomic_store(&list_user, 0);
-    wipe_free(secret, pair->secret_len);
-    atomic_store(&pair->wiped, true);
-    if (claim(&pair->user))
-        let_go(pair);
+    lock(&list_owner);
+    secret = credentials->secret;
+    credentials->secret = NULL;
+    unlock(&list_owner);
+    wipe_free(secret, credentials->secret_len);
+    atomic_store(&credentials->wiped, true);
+    if (try_lock(&credentials->owner))
+        unlock_mac(credentials);
 }
 
-enum bf_signed bf_credentials_sign(struct bf_credentials *pair,
+enum bf_signed bf_credentials_sign(struct bf_credentials *credentials,
                                    const struct bf_span *parts, size_t count,
                                    char hex[BF_SIGNATURE_LEN + 1]) {
     enum bf_signed result = BF_SIGN_WIPED;
-    wait_for(&pair->user);
-    if (!atomic_load(&pair->wiped))
-        result =
-            bf_sign(pair->mac, parts, count, hex) ? BF_SIGNED : BF_SIGN_FAILED;
-    let_go(pair);
+    lock(&credentials->owner);
+    if (!atomic_load(&credentials->wiped))
+        result = bf_sign(credentials->mac, parts, count, hex) ? BF_SIGNED
+                                                              : BF_SIGN_FAILED;
+    unlock_mac(credentials);
     return result;
 }
 
-/* ---- the pair ---- */
+/* ---- references ---- */
 
-struct bf_credentials *bf_credentials_ref(struct bf_credentials *pair) {
-    (void)atomic_fetch_add(&pair->refs, 1);
-    return pair;
+struct bf_credentials *bf_credentials_ref(struct bf_credentials *credentials) {
+    (void)atomic_fetch_add(&credentials->refs, 1);
+    return credentials;
 }
 
-void bf_credentials_unref(struct bf_credentials *pair) {
-    if (!pair || atomic_fetch_sub(&pair->refs, 1) > 1)
+void bf_credentials_unref(struct bf_credentials *credentials) {
+    if (!credentials || atomic_fetch_sub(&credentials->refs, 1) > 1)
         return;
-    take_out(pair);
-    bf_credentials_wipe(pair);
-    wipe_free(pair->header, pair->header ? strlen(pair->header) : 0);
-    free(pair);
+    remove_from_list(credentials);
+    bf_credentials_wipe(credentials);
+    wipe_free(credentials->header,
+              credentials->header ? strlen(credentials->header) : 0);
+    free(credentials);
 }

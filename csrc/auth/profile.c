@@ -16,7 +16,7 @@ static enum bf_profile refuse(struct bf_error *error, const char *code,
     return BF_PROFILE_ERROR;
 }
 
-/* What the system refused to do, and why. */
+/* Sets the error for what the system refused to do. */
 static enum bf_profile refuse_access(struct bf_error *error, const char *path,
                                      const char *what, int reason) {
     bf_error_set(error, reason == ENOMEM ? BF_MEMORY : BF_CONFIG,
@@ -27,7 +27,7 @@ static enum bf_profile refuse_access(struct bf_error *error, const char *path,
 
 /* ---- the file ---- */
 
-/* Is the file the user's, or root's, who can write what he likes? */
+/* Is the owner the user, or root, who can write any file? */
 static bool is_ours(const struct stat *status, const char *path,
                     struct bf_error *error) {
     unsigned owner = (unsigned)status->st_uid, self = (unsigned)geteuid();
@@ -105,14 +105,14 @@ struct reader {
 
 static void begin(struct reader *reader, const char *path,
                   bf_check_base_url *check_base_url, struct bf_span text) {
-    static const char mark[] = "\xEF\xBB\xBF"; /* some editors begin with it */
+    static const char mark[] = "\xEF\xBB\xBF"; /* some editors write it first */
     const size_t len = sizeof mark - 1;
     if (text.len >= len && memcmp(text.text, mark, len) == 0)
         text.text += len, text.len -= len;
     *reader = (struct reader){path, check_base_url, text, 0};
 }
 
-/* Takes the next line off the front, trimmed. */
+/* Removes the next line from the rest, and trims it. */
 static bool next_line(struct reader *reader, struct bf_span *line) {
     struct bf_span *rest = &reader->rest;
     const char *end;
@@ -134,11 +134,11 @@ static bool is_comment(struct bf_span line) {
 }
 
 struct entry {
-    enum { SECTION, SETTING, STRANGE } kind;
+    enum { SECTION, SETTING, INVALID } kind;
     struct bf_span name, value;
 };
 
-/* The two parts of a line before and behind its first `mark`. */
+/* The parts of a line before and behind its first `mark`, trimmed. */
 static bool split(struct bf_span line, char mark, struct bf_span *left,
                   struct bf_span *right) {
     const char *at = memchr(line.text, mark, line.len);
@@ -155,7 +155,7 @@ static bool split(struct bf_span line, char mark, struct bf_span *left,
 
 static struct entry read_entry(struct bf_span line) {
     struct entry entry = {
-        STRANGE, {NULL, 0},
+        INVALID, {NULL, 0},
          {NULL, 0}
     };
     if (*line.text == '[') {
@@ -169,7 +169,7 @@ static struct entry read_entry(struct bf_span line) {
     return entry;
 }
 
-/* The next line that says something. */
+/* The next line that is not empty or a comment. */
 static bool next_entry(struct reader *reader, struct entry *entry) {
     struct bf_span line;
     while (next_line(reader, &line)) {
@@ -190,7 +190,7 @@ static bool refuse_line(const struct reader *reader, const char *what,
 
 enum setting { API_KEY, API_SECRET, BASE_URL, CA_FILE, SETTINGS };
 
-/* What one section says; a value's text is NULL where it says nothing. */
+/* A section's values; the text of one that is not set is NULL. */
 struct section {
     struct bf_span values[SETTINGS];
 };
@@ -204,7 +204,7 @@ static enum setting setting_of(struct bf_span name) {
     return setting;
 }
 
-/* The value as a string in `text`, which is as long as the longest. */
+/* Copies the value; `text` has room for BF_SETTING_MAX bytes and a NUL. */
 static void copy_value(struct bf_span value, char *text) {
     if (value.len > 0)
         memcpy(text, value.text, value.len);
@@ -212,7 +212,8 @@ static void copy_value(struct bf_span value, char *text) {
 }
 
 /* What is wrong with the value of base_url or ca_file, or NULL. */
-static const char *place_complaint(enum setting setting, struct bf_span value) {
+static const char *location_problem(enum setting setting,
+                                    struct bf_span value) {
     if (value.len == 0)
         return "must not be empty";
     if (value.len > BF_SETTING_MAX)
@@ -241,24 +242,24 @@ static bool read_setting(const struct reader *reader, const struct entry *entry,
                          struct section *section, struct bf_error *error) {
     enum setting setting = setting_of(entry->name);
     const char *what;
-    if (setting == SETTINGS) /* which may be a secret: it is not repeated */
+    if (setting == SETTINGS) /* the name may be a secret and is not shown */
         return refuse_line(reader,
                            "sets what is none of api_key, api_secret, base_url "
                            "and ca_file",
                            error);
     if (section->values[setting].text)
-        return refuse_line(reader, "says it a second time", error);
-    what = setting < BASE_URL ? bf_credentials_complaint(entry->value)
-                              : place_complaint(setting, entry->value);
+        return refuse_line(reader, "sets the same name a second time", error);
+    what = setting < BASE_URL ? bf_credentials_problem(entry->value)
+                              : location_problem(setting, entry->value);
     if (what)
         return refuse_line(reader, what, error);
     section->values[setting] = entry->value;
     return setting != BASE_URL || check_url(reader, entry->value, error);
 }
 
-/* Reads all of the file, and into `section` the section that is wanted (NULL:
- * none). False with `error` set where any line makes no sense: one that is
- * passed over is one that its writer relies on. */
+/* Reads the whole file, and into `section` the section of the name `wanted`
+ * (NULL: none). False with `error` set where any line is not valid: its writer
+ * relies on a line that would be ignored. */
 static bool find_section(struct reader *reader, const char *wanted,
                          struct section *section, bool *found,
                          struct bf_error *error) {
@@ -268,7 +269,7 @@ static bool find_section(struct reader *reader, const char *wanted,
     *found = false;
     *section = nothing;
     while (next_entry(reader, &entry)) {
-        if (entry.kind == STRANGE)
+        if (entry.kind == INVALID)
             return refuse_line(reader, "is neither [section] nor name = value",
                                error);
         if (entry.kind == SECTION) {
@@ -315,11 +316,11 @@ static enum bf_profile use_section(struct bf_account *account,
     return account->credentials ? BF_PROFILE_READ : BF_PROFILE_ERROR;
 }
 
-/* Opens the file, which must be private, and reads it: the text is the caller's
- * to wipe and free. BF_PROFILE_READ where it was read. */
+/* Reads the file, which must be private. After BF_PROFILE_READ the caller wipes
+ * and frees the text. */
 static enum bf_profile read_file(const char *path, struct bf_span *text,
                                  struct bf_error *error) {
-    /* Not waiting for a writer, should it be a FIFO. */
+    /* O_NONBLOCK: if it is a FIFO, do not wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     enum bf_profile result = BF_PROFILE_ERROR;
     if (fd < 0)

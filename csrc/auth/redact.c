@@ -6,7 +6,7 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-#define SHORTEST 8 /* less cannot be told from ordinary text */
+#define SHORTEST 8 /* a shorter one may be ordinary text */
 
 /* ---- one credential in a text ---- */
 
@@ -14,8 +14,8 @@ static char fold(char c) {
     return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 }
 
-/* How many bytes the escape at `at` has, "%2B", "\/" or "\u002b", if it stands
- * for `c` in either case; 0 where it does not. */
+/* The length of the escape at `at`, "%2B", "\/" or "\u002b", if it is one of
+ * `c` in either case; otherwise 0. */
 static size_t escapes(const char *at, const char *end, char c) {
     size_t len = 0;
     long code = -1;
@@ -32,25 +32,25 @@ static size_t escapes(const char *at, const char *end, char c) {
     return code > 0 && code < 0x80 && fold((char)code) == fold(c) ? len : 0;
 }
 
-/* Where the credential that begins at `at` ends, or NULL. With `cut` so much of
- * one as there is before the text's end counts too. A credential may hold the %
- * or the \ that escapes begin with: what could be read both ways is read as an
- * escape with `escaped`, and else as itself. */
+/* The end of the credential that begins at `at`, or NULL. With `cut` it may be
+ * one that is cut by the text's end. A credential may hold a % or a \, with
+ * which escapes begin: what can be read both ways is read as an escape with
+ * `escaped`, and otherwise as itself. */
 static const char *match(const char *at, const char *end,
                          struct bf_span credential, bool cut, bool escaped) {
     size_t i = 0;
     for (; i < credential.len && at < end; i++) {
         char c = credential.text[i];
-        bool plain = fold(*at) == fold(c);
-        size_t step = plain && !escaped ? 1 : escapes(at, end, c);
-        if (step == 0 && !plain)
+        bool same = fold(*at) == fold(c);
+        size_t step = same && !escaped ? 1 : escapes(at, end, c);
+        if (step == 0 && !same)
             return NULL;
         at += step ? step : 1;
     }
     return i == credential.len || (cut && i >= SHORTEST) ? at : NULL;
 }
 
-/* ---- signatures: this call's, and those of calls before it ---- */
+/* ---- signatures ---- */
 
 static size_t hex_run(const char *at, const char *end) {
     const char *from = at;
@@ -59,8 +59,8 @@ static size_t hex_run(const char *at, const char *end) {
     return (size_t)(at - from);
 }
 
-/* The next run of hex digits from `*at` on that may hold a signature, with
- * `*at` moved behind it; NULL: there is none. */
+/* The next run of hex digits from `*at` on that is long enough for a signature;
+ * `*at` moves behind it. NULL: there is none. */
 static const char *next_signature(const char **at, const char *end) {
     while (*at < end) {
         const char *from = *at;
@@ -74,8 +74,7 @@ static const char *next_signature(const char **at, const char *end) {
 
 /* ---- all of them ---- */
 
-/* Overlapping ones must not hide each other, so nothing is replaced before all
- * were looked for. */
+/* Credentials may overlap, so all are searched for before any is replaced. */
 struct search {
     const char *text, *end;
     char *marks; /* set for each byte that must not be shown; or NULL */
@@ -88,7 +87,7 @@ static void mark(struct search *search, const char *from, const char *to) {
         memset(search->marks + (from - search->text), 1, (size_t)(to - from));
 }
 
-static void look_for(void *with, struct bf_span credential) {
+static void find(void *with, struct bf_span credential) {
     struct search *search = with;
     const bool cut = search->marks != NULL;
     char first;
@@ -108,9 +107,7 @@ static void look_for(void *with, struct bf_span credential) {
 
 static bool search_all(struct search *search) {
     const char *at = search->text, *from;
-    if (search->end - search->text < SHORTEST)
-        return false;
-    bf_credentials_each(look_for, search);
+    bf_credentials_each(find, search);
     while ((from = next_signature(&at, search->end)))
         mark(search, from, at);
     return search->found;
@@ -118,16 +115,16 @@ static bool search_all(struct search *search) {
 
 bool bf_redact_finds(const char *text, size_t len) {
     struct search search = {text, text + len, NULL, false};
-    return search_all(&search);
+    return len >= SHORTEST && search_all(&search);
 }
 
-/* A run of marked bytes has SHORTEST of them or more. */
+/* A run of marked bytes is at least SHORTEST long, so "***" has room. */
 size_t bf_redact(char *text, size_t len, char *marks) {
     static const char stars[] = "***";
     struct search search = {text, text + len, marks, false};
     size_t out = 0;
     memset(marks, 0, len);
-    if (!search_all(&search))
+    if (len < SHORTEST || !search_all(&search))
         return len;
     for (size_t in = 0; in < len; in++) {
         if (!marks[in]) {

@@ -16,8 +16,7 @@ EVP_MAC_CTX *bf_sign_key(const char *secret, size_t len) {
     };
     EVP_MAC *hmac = NULL;
     EVP_MAC_CTX *key;
-    /* Where OpenSSL had no memory for its default context, it goes on to use
-     * one that is not there. */
+    /* Without a default context OpenSSL would use a null pointer as one. */
     if (OSSL_LIB_CTX_get0_global_default())
         hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     key = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
@@ -38,9 +37,9 @@ void bf_to_hex(const unsigned char *bytes, size_t len, char *hex) {
     *hex = '\0';
 }
 
-/* A context to sign one message with: the key's own, set back to where its
- * schedule is done and nothing else. OpenSSL before 3.0.3 does not set it back
- * when asked to, and would sign the last message too: there it is a copy. */
+/* A context to sign one message with: the key's own, reset to its key schedule.
+ * OpenSSL before 3.0.3 does not reset it and would sign the last message too,
+ * so there it is a copy. */
 static EVP_MAC_CTX *begin(EVP_MAC_CTX *key) {
     if (OpenSSL_version_num() < 0x30000030UL)
         return EVP_MAC_CTX_dup(key);
@@ -64,13 +63,14 @@ bool bf_sign(EVP_MAC_CTX *key, const struct bf_span *parts, size_t count,
     return ok;
 }
 
-/* Random words in store: drawing them singly costs as much as the signature.
- * Each thread has its own, and a forked child throws away its parent's. */
-#define STORED 64
+/* Random words that were generated in advance: generating each one costs as
+ * much as the signature. Each thread has its own. A forked child does not use
+ * its parent's. */
+#define STORED_WORDS 64
 static _Thread_local struct {
     pid_t pid;
     unsigned left;
-    uint32_t words[STORED];
+    uint32_t words[STORED_WORDS];
 } store;
 
 static bool random_word(uint32_t *out) {
@@ -80,15 +80,15 @@ static bool random_word(uint32_t *out) {
         if (RAND_bytes((unsigned char *)store.words, sizeof store.words) != 1)
             return false;
         store.pid = pid;
-        store.left = STORED;
+        store.left = STORED_WORDS;
     }
     *out = store.words[--store.left];
     store.words[store.left] = 0; /* used */
     return true;
 }
 
-/* A number below `bound`, each with the same chance: what lies past the last
- * whole multiple of `bound` is drawn again. */
+/* A number below `bound`, each with the same probability: a word that is not
+ * below the last whole multiple of `bound` is replaced by another. */
 static bool random_below(uint32_t bound, uint32_t *out) {
     const uint32_t limit = UINT32_MAX - UINT32_MAX % bound;
     uint32_t drawn;
@@ -108,35 +108,35 @@ bool bf_random(double *out) {
     return true;
 }
 
-/* The pairs of time and nonce used last by this thread, for all of its clients:
- * two of them may hold the same key. One engine signs on one thread. After a
- * fork both sides remember the same pairs, but the child's random numbers are
- * its own. */
-#define REMEMBERED 64
-#define MOST_LOOKS 200000L /* some ms */
+/* The pairs of time and nonce that this thread used last, for all of its
+ * clients: two of these may have the same key. One engine signs on one thread.
+ * After a fork both processes have the same pairs, but different random
+ * numbers. */
+#define STORED_PAIRS 64
+#define MOST_POLLS 200000L /* some ms */
 static _Thread_local struct {
     size_t oldest;
     struct used {
         int64_t timestamp, when; /* `when`: our own clock, ms */
         unsigned nonce;
-    } pairs[REMEMBERED];
+    } pairs[STORED_PAIRS];
 } used;
 
 static bool is_used(int64_t timestamp, unsigned nonce) {
-    for (size_t i = 0; i < REMEMBERED; i++)
+    for (size_t i = 0; i < STORED_PAIRS; i++)
         if (used.pairs[i].nonce == nonce &&
             used.pairs[i].timestamp == timestamp)
             return true;
     return false;
 }
 
-/* A pair is forgotten only when its millisecond is over, for then its time will
- * not be used again. More of them in one than are remembered must wait; but not
- * for a clock that stands still, as a debugger's may. */
+/* A pair is overwritten only after its millisecond, when its time cannot be
+ * used again. With more pairs in one millisecond than are stored this waits;
+ * but not forever where the clock stands still, as it may under a debugger. */
 static int64_t wait_for_room(void) {
     int64_t now = bf_wall_ms();
-    for (long looks = 0;
-         used.pairs[used.oldest].when == now && looks < MOST_LOOKS; looks++)
+    for (long polls = 0;
+         used.pairs[used.oldest].when == now && polls < MOST_POLLS; polls++)
         now = bf_wall_ms();
     return now;
 }
@@ -151,6 +151,6 @@ bool bf_nonce(int64_t clock_offset, int64_t *timestamp, unsigned *nonce) {
         *nonce = BF_NONCE_MIN + drawn;
     } while (is_used(*timestamp, *nonce));
     used.pairs[used.oldest] = (struct used){*timestamp, now, *nonce};
-    used.oldest = (used.oldest + 1) % REMEMBERED;
+    used.oldest = (used.oldest + 1) % STORED_PAIRS;
     return true;
 }

@@ -10,7 +10,7 @@ int64_t bf_wall_ms(void) {
 
 double bf_now(void) {
     struct timespec now;
-#ifdef CLOCK_BOOTTIME /* it goes on while the machine sleeps */
+#ifdef CLOCK_BOOTTIME /* also counts while the machine is suspended */
     if (clock_gettime(CLOCK_BOOTTIME, &now) != 0)
 #endif
         (void)clock_gettime(CLOCK_MONOTONIC, &now);

@@ -1,4 +1,4 @@
-/* The two clocks: one that tells the time, and one that only runs forward. */
+/* The two clocks: the time of day, and a monotonic one. */
 #ifndef BF_CLOCK_H
 #define BF_CLOCK_H
 
@@ -7,8 +7,9 @@
 #pragma GCC visibility push(hidden)
 
 int64_t bf_wall_ms(void); /* Unix time, milliseconds, UTC */
-double bf_now(void);      /* monotonic seconds, unmoved by clock changes */
-int64_t bf_now_ms(void);  /* the same in milliseconds */
+double
+bf_now(void); /* monotonic seconds; setting the clock does not change them */
+int64_t bf_now_ms(void); /* the same in milliseconds */
 
 #pragma GCC visibility pop
 

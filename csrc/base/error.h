@@ -1,4 +1,4 @@
-/* What went wrong: a kind from a closed set, a fixed word, and a text. */
+/* An error: a kind from a closed set, a fixed word, and a text. */
 #ifndef BF_ERROR_H
 #define BF_ERROR_H
 
@@ -14,7 +14,7 @@ enum bf_kind {
     BF_TLS,
     BF_HTTP,
     BF_PROTOCOL,
-    BF_API, /* the exchange refused: Lua's status table knows the kind */
+    BF_API, /* the exchange refused; Lua's status table gives the kind */
     BF_CLOSED,
     BF_MEMORY
 };
@@ -31,8 +31,8 @@ struct bf_error {
 #define BF_PRINTF(fmt, args)
 #endif
 
-/* The first error of an attempt is the one that caused the others, so one
- * that is already set stays. The text is cut to fit. */
+/* Does nothing where an error is already set: the first error of an attempt
+ * causes the others. The text is cut to fit. */
 void bf_error_set(struct bf_error *error, enum bf_kind kind, const char *code,
                   const char *format, ...) BF_PRINTF(4, 5);
 

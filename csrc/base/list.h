@@ -1,5 +1,5 @@
-/* An intrusive list: a ring of links, one of which is the list's own. A member
- * can be removed without knowing which list it is in. */
+/* An intrusive, circular, doubly linked list. One of the links is the list's
+ * own. A member can be removed without knowing which list it is in. */
 #ifndef BF_LIST_H
 #define BF_LIST_H
 

@@ -15,8 +15,8 @@ bool bf_is_short_of_memory(void) {
     return none;
 }
 
-/* One of each kind of algorithm that a signature or a TLS connection takes.
- * Without a default context OpenSSL goes on to use one that is not there. */
+/* Fetches one algorithm of each kind that a signature or a TLS connection
+ * needs. Without a default context OpenSSL would use a null pointer as one. */
 static bool has_algorithms(void) {
     EVP_MAC *mac = NULL;
     EVP_MD *digest = NULL;
@@ -35,7 +35,7 @@ static bool has_algorithms(void) {
     return all;
 }
 
-/* What decides which configuration OpenSSL has. */
+/* What selects the configuration of OpenSSL. */
 static const char *source(void) {
     if (getenv("OPENSSL_CONF"))
         return "the file that the environment variable OPENSSL_CONF names";

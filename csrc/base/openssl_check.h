@@ -1,5 +1,5 @@
-/* Why OpenSSL could not do its work: for want of memory, or because its
- * configuration offers no provider of what is needed. Knows no Lua. */
+/* Finds out why OpenSSL failed: a lack of memory, or a configuration without a
+ * provider of the algorithms that are needed. Knows no Lua. */
 #ifndef BF_OPENSSL_CHECK_H
 #define BF_OPENSSL_CHECK_H
 
@@ -9,16 +9,17 @@
 
 #pragma GCC visibility push(hidden)
 
-/* Is there so little memory left that the failure of anything may be due to
- * it? Told from asking for some more than a TLS connection takes. */
+/* Can so little memory be allocated that this may be why something failed?
+ * Tries a block that is larger than what a TLS connection takes. */
 bool bf_is_short_of_memory(void);
 
-/* Has this process's OpenSSL what signing and TLS need? False with `error` set:
- * config, "openssl", naming the variable or file that configures it; memory. */
+/* Does this process's OpenSSL have what signing and TLS need? Returns false
+ * with `error` set: config, "openssl", which names the variable or file that
+ * configures OpenSSL; or memory. */
 bool bf_openssl_check(struct bf_error *error);
 
-/* OpenSSL has failed: sets `error` as bf_openssl_check does, to memory where
- * that finds nothing missing. Nothing of ours is left in its error queue. */
+/* To be called after OpenSSL has failed. Sets `error` as bf_openssl_check does,
+ * or to memory where nothing is missing. Empties OpenSSL's error queue. */
 void bf_openssl_failed(struct bf_error *error);
 
 #pragma GCC visibility pop

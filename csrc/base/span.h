@@ -1,4 +1,4 @@
-/* A text that need not end with a NUL, and belongs to somebody else. */
+/* A text that need not end with a NUL. A span does not own its memory. */
 #ifndef BF_SPAN_H
 #define BF_SPAN_H
 

@@ -78,7 +78,8 @@ static char *put_utf8(char *out, long code) {
     return out;
 }
 
-/* What the valid escape at `at` stands for; `*at` moves past it. */
+/* Writes the character of the valid escape at `*at`, and moves `*at` behind it.
+ */
 static char *put_escape(char *out, const char **at, const char *end) {
     static const char letters[] = "bfnrt", values[] = "\b\f\n\r\t";
     const char *escape = *at;
@@ -98,8 +99,8 @@ static char *put_escape(char *out, const char **at, const char *end) {
     return put_utf8(out, code);
 }
 
-/* The bytes that the next character or escape stands for; one byte at a time
- * where nothing is escaped. Returns how many. */
+/* Decodes the escape at `*at`, or copies one byte, and moves `*at` behind it.
+ * Returns how many bytes were written. */
 static size_t next_bytes(const char **at, const char *end, char out[4]) {
     if (**at == '\\')
         return (size_t)(put_escape(out, at, end) - out);
@@ -141,7 +142,7 @@ bool bf_string_has_nul(const struct bf_string *string) {
         if (bytes[0] == '\0')
             return true;
     }
-    return false; /* a bare NUL would not have passed the scanner */
+    return false; /* the scanner refuses a NUL that is not escaped */
 }
 
 uint64_t bf_string_hash(const struct bf_string *string) {

@@ -1,4 +1,5 @@
-/* JSON strings that the scanner has passed, and their escapes. Knows no Lua. */
+/* JSON strings that the scanner has accepted, and their escapes. Knows no Lua.
+ */
 #ifndef BF_ESCAPE_H
 #define BF_ESCAPE_H
 
@@ -9,18 +10,18 @@
 
 #pragma GCC visibility push(hidden)
 
-/* A string's bytes between the quotes, as they came. */
+/* A string's bytes between the quotes, undecoded. */
 struct bf_string {
     const char *text;
     size_t len;
     bool escaped;
 };
 
-/* Writes a scanned string with its escapes replaced by what they stand for;
- * returns the length, which is at most the string's own. */
+/* Writes the string with its escapes decoded; returns the length, which is at
+ * most string->len. */
 size_t bf_string_decode(const struct bf_string *string, char *out);
 
-/* Does it stand for these bytes, whatever way it is spelled? */
+/* Is the string, decoded, equal to these bytes? */
 bool bf_string_spells(const struct bf_string *string, const char *text,
                       size_t len);
 
@@ -34,11 +35,12 @@ static inline bool bf_string_is(const struct bf_string *string,
     return string->len == len && memcmp(string->text, text, len) == 0;
 }
 
+/* Does the string, decoded, hold a NUL? */
 bool bf_string_has_nul(const struct bf_string *string);
 
-/* FNV-1a over the key's decoded bytes. Equal keys have equal hashes, so none
- * is missed; two different keys of one object with the same hash are refused
- * with them, which takes somebody who wants it to happen. */
+/* FNV-1a over the decoded bytes. Equal keys have equal hashes, so no duplicate
+ * is missed. Two different keys of an object with the same hash are refused
+ * too; by chance they do not happen. */
 uint64_t bf_string_hash(const struct bf_string *string);
 
 /* The value of a hex digit in either case, or -1. */
@@ -47,11 +49,11 @@ int bf_hex_digit(char c);
 /* The four hex digits at `at`, or -1. */
 long bf_hex4(const char *at, const char *end);
 
-/* How many bytes the character of two to four bytes at `at` has; 0 where it is
- * none: no overlong form, no surrogate, nothing above U+10FFFF. */
+/* The number of bytes, two to four, of the UTF-8 character at `at`. 0 where it
+ * is not valid: overlong, a surrogate, or above U+10FFFF. */
 size_t bf_utf8_length(const char *at, const char *end);
 
-/* At most `max` bytes of the text, not cut within a character. */
+/* The length of the text, cut to at most `max` bytes between characters. */
 size_t bf_utf8_cut(const char *text, size_t len, size_t max);
 
 /* The halves of a surrogate pair. */

@@ -2,15 +2,24 @@
 
 #include "money/decimal.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BALANCES_KEPT 1024
+#define BALANCES_KEPT 1024 /* a larger array is not kept for the next reply */
+
+#define ROW(name, kind) \
+    { name, sizeof(name) - 1, "\"" name "\":", kind }
+const struct bf_field bf_fields[BF_FIELDS] = {
+    ROW("currency", BF_TEXT),
+    ROW("balance", BF_AMOUNT),
+    ROW("availableBalance", BF_AMOUNT),
+};
 
 struct reader {
     struct bf_scan scan;
-    struct bf_error schema; /* the first one; a refusal goes before it */
+    struct bf_error schema; /* the first one; a refusal is reported instead */
     struct bf_reply *reply;
     enum bf_expect expect;
     enum bf_amounts amounts;
@@ -26,20 +35,24 @@ static bool read_string(struct reader *r, struct bf_string *out) {
     return bf_scan_string(&r->scan, out);
 }
 
-static bool read_number(struct reader *r, struct bf_span *out) {
-    char c = bf_scan_peek(&r->scan);
-    if (c != '-' && (c < '0' || c > '9')) {
+static bool is_number(char first) {
+    return first == '-' || (first >= '0' && first <= '9');
+}
+
+static bool read_number(struct reader *r, struct bf_span *out, double *value) {
+    if (!is_number(bf_scan_peek(&r->scan))) {
         (void)bf_scan_skip(&r->scan);
         return false;
     }
-    return bf_scan_number(&r->scan, out);
+    return bf_scan_number(&r->scan, out, value);
 }
 
-/* An integer in plain digits, small enough for every Lua's number. */
+/* An integer without point or exponent that is exact in every Lua's numbers. */
 static bool read_integer(struct reader *r, int64_t *out) {
     struct bf_span text;
+    double value;
     int64_t number = 0;
-    if (!read_number(r, &text) || text.len > 15)
+    if (!read_number(r, &text, &value) || text.len > 15)
         return false;
     bool negative = text.text[0] == '-';
     for (size_t i = negative ? 1 : 0; i < text.len; i++) {
@@ -51,122 +64,171 @@ static bool read_integer(struct reader *r, int64_t *out) {
     return true;
 }
 
-/* ---- a balance ---- */
+/* ---- balances ---- */
 
-static void complain(struct reader *r, long index, const char *field,
-                     const char *what) {
-    char place[32] = "";
+static void set_schema_error(struct reader *r, long index, const char *field,
+                             const char *what) {
+    char element[32] = "";
     if (index >= 0)
-        (void)snprintf(place, sizeof place, "[%ld]", index);
+        (void)snprintf(element, sizeof element, "[%ld]", index);
     bf_error_set(&r->schema, BF_PROTOCOL, "schema", "responseData%s%s%s %s",
-                 place, field ? "." : "", field ? field : "", what);
+                 element, field ? "." : "", field ? field : "", what);
 }
 
-static bool no_memory(struct reader *r) {
-    r->scan.no_memory = true;
-    r->scan.problem = "not enough memory";
-    return false;
+static bool add_room(struct bf_reply *reply) {
+    size_t cap = reply->cap ? reply->cap * 2 : 16;
+    struct bf_balance *all =
+        realloc(reply->balances, cap * sizeof *reply->balances);
+    if (!all)
+        return false;
+    reply->balances = all;
+    reply->cap = cap;
+    return true;
 }
 
+/* A balance whose values are not set yet, or NULL. */
 static struct bf_balance *new_balance(struct reader *r) {
     struct bf_reply *reply = r->reply;
-    if (reply->count == reply->cap) {
-        size_t cap = reply->cap ? reply->cap * 2 : 16;
-        struct bf_balance *all =
-            realloc(reply->balances, cap * sizeof *reply->balances);
-        if (!all) {
-            (void)no_memory(r);
-            return NULL;
-        }
-        reply->balances = all;
-        reply->cap = cap;
+    if (reply->count == reply->cap && !add_room(reply)) {
+        r->scan.no_memory = true;
+        r->scan.problem = "not enough memory";
+        return NULL;
     }
-    reply->balances[reply->count] = (struct bf_balance){.balance = {0}};
     return &reply->balances[reply->count++];
 }
 
-static void check_currency(struct reader *r, long index,
-                           const struct bf_string *currency) {
-    if (currency->len == 0 || bf_string_has_nul(currency))
-        complain(r, index, "currency", "must not be empty or hold a NUL");
+/* Reads a text. Returns what is wrong with it, or NULL. */
+static const char *read_text(struct reader *r, struct bf_value *value) {
+    struct bf_string *text = &value->text;
+    if (!read_string(r, text))
+        return "must be a string";
+    if (text->len == 0 || (text->escaped && bf_string_has_nul(text)))
+        return "must not be empty or hold a NUL";
+    return NULL;
 }
 
-static void read_currency(struct reader *r, long index,
-                          struct bf_string *currency) {
-    if (read_string(r, currency))
-        check_currency(r, index, currency);
-    else
-        complain(r, index, "currency", "must be a string");
+/* Is the amount within the limits of what it is to be converted to? */
+static bool is_convertible(const struct reader *r,
+                           const struct bf_value *amount) {
+    return r->amounts != BF_AS_DECIMAL ||
+           bf_decimal_check_text(amount->text.text, amount->text.len) ==
+               BF_DECIMAL_OK;
 }
 
-static void read_amount(struct reader *r, long index, const char *field,
-                        struct bf_span *amount) {
-    if (!read_number(r, amount))
-        complain(r, index, field, "must be a number");
-    else if (r->amounts == BF_AS_DECIMAL &&
-             bf_decimal_check_text(amount->text, amount->len) != BF_DECIMAL_OK)
-        complain(r, index, field,
-                 "has more digits or a larger exponent than a decimal may");
+static const char *read_amount(struct reader *r, struct bf_value *value) {
+    struct bf_span text = {NULL, 0};
+    if (!read_number(r, &text, &value->number))
+        return "must be a number";
+    value->text = (struct bf_string){text.text, text.len, false};
+    if (!is_convertible(r, value))
+        return "has more digits or a larger exponent than a decimal may";
+    return NULL;
+}
+
+static void read_value(struct reader *r, long index,
+                       const struct bf_field *field, struct bf_value *value) {
+    const char *what =
+        field->kind == BF_TEXT ? read_text(r, value) : read_amount(r, value);
+    if (what)
+        set_schema_error(r, index, field->name, what);
 }
 
 static void read_field(struct reader *r, long index, struct bf_balance *into,
                        const struct bf_string *key) {
-    if (BF_STRING_IS(key, "currency"))
-        read_currency(r, index, &into->currency);
-    else if (BF_STRING_IS(key, "balance"))
-        read_amount(r, index, "balance", &into->balance);
-    else if (BF_STRING_IS(key, "availableBalance"))
-        read_amount(r, index, "availableBalance", &into->available);
-    else
-        (void)bf_scan_skip(&r->scan);
+    for (size_t i = 0; i < BF_FIELDS; i++) {
+        const struct bf_field *field = &bf_fields[i];
+        if (bf_string_is(key, field->name, field->len)) {
+            read_value(r, index, field, &into->values[i]);
+            return;
+        }
+    }
+    (void)bf_scan_skip(&r->scan);
 }
 
-/* A balance spelled as the API's documents spell it. Most are, and this reads
- * them in a third of the time. False, with nothing moved, for any other, be it
- * good or bad: that one is read member by member. */
-static bool read_documented(struct reader *r, struct bf_balance *into) {
-    struct bf_scan *scan = &r->scan;
-    const char *begin = scan->at;
-    if (BF_SCAN_PASS(scan, "{") && BF_SCAN_PASS(scan, "\"currency\"") &&
-        BF_SCAN_PASS(scan, ":") && bf_scan_plain(scan, &into->currency) &&
-        BF_SCAN_PASS(scan, ",") && BF_SCAN_PASS(scan, "\"balance\"") &&
-        BF_SCAN_PASS(scan, ":") && bf_scan_plain_number(scan, &into->balance) &&
-        BF_SCAN_PASS(scan, ",") && BF_SCAN_PASS(scan, "\"availableBalance\"") &&
-        BF_SCAN_PASS(scan, ":") &&
-        bf_scan_plain_number(scan, &into->available) && BF_SCAN_PASS(scan, "}"))
-        return true;
-    scan->at = begin;
-    *into = (struct bf_balance){
-        .balance = {NULL, 0}
-    };
-    return false;
+static void check_missing(struct reader *r, long index,
+                          const struct bf_balance *balance) {
+    for (size_t i = 0; i < BF_FIELDS; i++)
+        if (!balance->values[i].text.text)
+            set_schema_error(r, index, bf_fields[i].name, "is missing");
 }
 
-static void read_balance(struct reader *r, long index) {
+/* ---- a balance as nearly all are: one pass, no search ---- */
+
+static inline const char *skip_char(const char *at, char c) {
+    at = bf_skip_blanks(at);
+    return *at == c ? bf_skip_blanks(at + 1) : NULL;
+}
+
+static inline const char *skip_name(const char *at, const char *end,
+                                    const struct bf_field *field) {
+    const size_t len = field->len + 3;
+    if ((size_t)(end - at) < len || memcmp(at, field->spelled, len) != 0)
+        return NULL;
+    return bf_skip_blanks(at + len);
+}
+
+static const char *simple_amount(const struct reader *r, const char *at,
+                                 struct bf_value *value) {
+    const char *end = bf_number(at, r->scan.end, &value->number);
+    if (!end || isnan(value->number))
+        return NULL;
+    value->text = (struct bf_string){at, (size_t)(end - at), false};
+    return is_convertible(r, value) ? end : NULL;
+}
+
+static inline const char *simple_value(const struct reader *r, const char *at,
+                                       const struct bf_field *field,
+                                       struct bf_value *value) {
+    return field->kind == BF_TEXT
+               ? bf_simple_string(at, r->scan.end, &value->text)
+               : simple_amount(r, at, value);
+}
+
+/* Reads a balance that has the fields of the rows, in their order, and no
+ * other: this takes a third of the time that read_members takes. Returns its
+ * end, or NULL for any other balance, valid or not. */
+static const char *simple_balance(const struct reader *r,
+                                  struct bf_balance *into) {
+    const char *at = r->scan.at;
+    for (size_t i = 0; i < BF_FIELDS; i++)
+        if (!(at = skip_char(at, i == 0 ? '{' : ',')) ||
+            !(at = skip_name(at, r->scan.end, &bf_fields[i])) ||
+            !(at = simple_value(r, at, &bf_fields[i], &into->values[i])))
+            return NULL;
+    at = bf_skip_blanks(at);
+    return *at == '}' ? at + 1 : NULL;
+}
+
+/* ---- any balance ---- */
+
+static void read_members(struct reader *r, long index,
+                         struct bf_balance *into) {
     struct bf_container container;
     struct bf_string key = {NULL, 0, false};
-    struct bf_balance *into;
-    if (bf_scan_peek(&r->scan) != '{') {
-        complain(r, index, NULL, "must be an object");
-        (void)bf_scan_skip(&r->scan);
-        return;
-    }
-    if (!(into = new_balance(r)))
-        return;
-    if (read_documented(r, into)) {
-        check_currency(r, index, &into->currency);
-        return;
-    }
+    *into = (struct bf_balance){.values = {{.number = 0}}};
     if (!bf_scan_open(&r->scan, &container))
         return;
     while (bf_scan_member(&r->scan, &container, &key))
         read_field(r, index, into, &key);
-    if (!into->currency.text)
-        complain(r, index, "currency", "is missing");
-    if (!into->balance.text)
-        complain(r, index, "balance", "is missing");
-    if (!into->available.text)
-        complain(r, index, "availableBalance", "is missing");
+    check_missing(r, index, into);
+}
+
+static void read_balance(struct reader *r, long index) {
+    struct bf_scan *scan = &r->scan;
+    struct bf_balance *into;
+    const char *end;
+    if (bf_scan_peek(scan) != '{') {
+        set_schema_error(r, index, NULL, "must be an object");
+        (void)bf_scan_skip(scan);
+        return;
+    }
+    if (!(into = new_balance(r)))
+        return;
+    end = simple_balance(r, into);
+    if (end)
+        scan->at = end;
+    else
+        read_members(r, index, into);
 }
 
 static void read_balances(struct reader *r) {
@@ -177,7 +239,7 @@ static void read_balances(struct reader *r) {
         return;
     }
     if (c != '[') {
-        complain(r, -1, NULL, "must be an array");
+        set_schema_error(r, -1, NULL, "must be an array");
         (void)bf_scan_skip(&r->scan);
         return;
     }
@@ -188,7 +250,7 @@ static void read_balances(struct reader *r) {
 
 /* ---- the envelope ---- */
 
-static void envelope_fault(struct reader *r, const char *what) {
+static void set_envelope_error(struct reader *r, const char *what) {
     bf_error_set(&r->schema, BF_PROTOCOL, "schema", "%s", what);
 }
 
@@ -217,34 +279,33 @@ static void read_member(struct reader *r, const struct bf_string *key) {
     else if (BF_STRING_IS(key, "statusCode")) {
         reply->has_code = read_integer(r, &reply->status_code);
         if (!reply->has_code)
-            envelope_fault(r, "statusCode must be an integer");
+            set_envelope_error(r, "statusCode must be an integer");
     } else
         (void)bf_scan_skip(&r->scan);
 }
 
-/* A success carries all that the API documents. Of a refusal only the code is
- * asked for: it is what matters. */
+/* A success must have all that the API documents; a refusal only its code. */
 static void check_envelope(struct reader *r) {
     const struct bf_reply *reply = r->reply;
     if (r->expect == BF_PUBLIC && !reply->has_code)
         return;
     if (!reply->has_code)
-        envelope_fault(r, "statusCode is missing");
+        set_envelope_error(r, "statusCode is missing");
     else if (!reply->has_time)
-        envelope_fault(r, "responseTime must be an integer");
+        set_envelope_error(r, "responseTime must be an integer");
     else if (!reply->has_zone)
-        envelope_fault(r, "timezone must be a string");
+        set_envelope_error(r, "timezone must be a string");
     else if (!reply->has_message)
-        envelope_fault(r, "statusMessage must be a string");
+        set_envelope_error(r, "statusMessage must be a string");
     else if (r->expect == BF_BALANCES && !reply->has_data)
-        envelope_fault(r, "responseData is missing");
+        set_envelope_error(r, "responseData is missing");
 }
 
 static void read_envelope(struct reader *r) {
     struct bf_container container;
     struct bf_string key = {NULL, 0, false};
     if (bf_scan_peek(&r->scan) != '{') {
-        envelope_fault(r, "the reply must be an object");
+        set_envelope_error(r, "the reply must be an object");
         (void)bf_scan_skip(&r->scan);
     } else {
         (void)bf_scan_open(&r->scan, &container);
@@ -261,7 +322,8 @@ static void set_json_error(const struct bf_scan *scan, struct bf_error *error) {
                  (unsigned long)(scan->at - scan->begin) + 1);
 }
 
-static void judge(const struct reader *r, struct bf_error *error) {
+/* Sets the one error that is reported, if there is any. */
+static void set_error(const struct reader *r, struct bf_error *error) {
     const struct bf_reply *reply = r->reply;
     const struct bf_scan *scan = &r->scan;
     if (scan->no_memory)
@@ -280,7 +342,7 @@ bool bf_reply_read(struct bf_reply *reply, enum bf_expect expect,
     struct reader r = {.reply = reply, .expect = expect, .amounts = amounts};
     bf_scan_init(&r.scan, body, len);
     read_envelope(&r);
-    judge(&r, error);
+    set_error(&r, error);
     bf_scan_free(&r.scan);
     return error->kind == BF_OK;
 }

@@ -1,13 +1,14 @@
 #include "json/scan.h"
 
 #include "money/amount.h"
+#include "money/quotient.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A number that is longer than this, or has an exponent, may be beyond a
- * double's range. */
-#define SURE_NUMBER 300
+/* As many digits fit into 64 bits. */
+#define HEAD_DIGITS 19
 
 void bf_scan_init(struct bf_scan *scan, const char *text, size_t len) {
     scan->begin = scan->at = text;
@@ -15,38 +16,21 @@ void bf_scan_init(struct bf_scan *scan, const char *text, size_t len) {
     scan->problem = NULL;
     scan->no_memory = false;
     scan->depth = 0;
-    scan->keys = scan->few;
+    scan->keys = scan->first_keys;
     scan->key_count = 0;
-    scan->key_cap = BF_KEYS_AT_HAND;
+    scan->key_cap = BF_FIRST_KEYS;
 }
 
 void bf_scan_free(struct bf_scan *scan) {
-    if (scan->keys != scan->few)
+    if (scan->keys != scan->first_keys)
         free(scan->keys);
-    scan->keys = scan->few;
+    scan->keys = scan->first_keys;
 }
 
 static bool fail(struct bf_scan *scan, const char *problem) {
     if (!scan->problem)
         scan->problem = problem;
     return false;
-}
-
-/* The byte at hand, or 0 at the end. A NUL in the text is no token either. */
-static char here(const struct bf_scan *scan) {
-    return scan->at < scan->end ? *scan->at : '\0';
-}
-
-static bool is_blank(char c) {
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-char bf_scan_peek(struct bf_scan *scan) {
-    const char *at = scan->at, *end = scan->end;
-    while (at < end && is_blank(*at))
-        at++;
-    scan->at = at;
-    return at < end ? *at : '\0';
 }
 
 bool bf_scan_end(struct bf_scan *scan) {
@@ -56,10 +40,28 @@ bool bf_scan_end(struct bf_scan *scan) {
     return !scan->problem;
 }
 
+/* ---- eight bytes at once ---- */
+
+#define EACH 0x0101010101010101u /* times a byte: eight of that byte */
+
+/* The first byte is the lowest one of the word. */
+static uint64_t load_word(const char *at) {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+static bool has_word(const char *at, const char *end) {
+    return end - at >= (ptrdiff_t)sizeof(uint64_t);
+}
+
 /* ---- strings ---- */
 
-/* Past "\uXXXX", or both halves of a pair: a lone half stands for nothing that
- * UTF-8 could hold. */
+/* Skips "\uXXXX", or both halves of a surrogate pair. A lone half is no
+ * character and has no form in UTF-8. */
 static bool skip_unicode(struct bf_scan *scan) {
     long code = bf_hex4(scan->at + 2, scan->end);
     if (code < 0)
@@ -69,7 +71,7 @@ static bool skip_unicode(struct bf_scan *scan) {
         return fail(scan, "lone surrogate");
     if (!bf_is_high(code))
         return true;
-    if (scan->end - scan->at < 6 || scan->at[0] != '\\' || scan->at[1] != 'u' ||
+    if (scan->at[0] != '\\' || scan->at[1] != 'u' ||
         !bf_is_low(bf_hex4(scan->at + 2, scan->end)))
         return fail(scan, "lone surrogate");
     scan->at += 6;
@@ -77,7 +79,7 @@ static bool skip_unicode(struct bf_scan *scan) {
 }
 
 static bool skip_escape(struct bf_scan *scan) {
-    char c = scan->end - scan->at > 1 ? scan->at[1] : '\0';
+    char c = scan->at[1];
     if (c == 'u')
         return skip_unicode(scan);
     if (c == '\0' || !strchr("\"\\/bfnrt", c))
@@ -92,34 +94,32 @@ static bool skip_utf8(struct bf_scan *scan) {
     return len > 0 || fail(scan, "invalid UTF-8");
 }
 
-static bool is_plain(unsigned char c) {
+static bool is_simple(unsigned char c) {
     return c >= ' ' && c < 0x80 && c != '"' && c != '\\';
 }
 
-/* Might one of the eight bytes not be plain? In each of the differences a byte
- * that is not has its high bit set, and sometimes one that is. */
-static bool may_be_special(uint64_t word) {
-    const uint64_t each = 0x0101010101010101u;
-    uint64_t quotes = word ^ each * '"', backslashes = word ^ each * '\\';
-    return ((word | (word - each * ' ') | (quotes - each) |
-             (backslashes - each)) &
-            each * 0x80) != 0;
+/* The high bit of the first byte that is not simple is set, and none before. It
+ * is found by subtractions, which borrow from later bytes only. */
+static uint64_t mark_special(uint64_t word) {
+    uint64_t quotes = word ^ EACH * '"', backslashes = word ^ EACH * '\\';
+    return (word | (word - EACH * ' ') | (quotes - EACH) |
+            (backslashes - EACH)) &
+           EACH * 0x80;
 }
 
-static const char *skip_plain(const char *at, const char *end) {
-    uint64_t word;
-    for (; end - at >= (ptrdiff_t)sizeof word; at += sizeof word) {
-        memcpy(&word, at, sizeof word);
-        if (may_be_special(word))
-            break;
+static const char *skip_simple(const char *at, const char *end) {
+    for (; has_word(at, end); at += sizeof(uint64_t)) {
+        uint64_t marks = mark_special(load_word(at));
+        if (marks != 0)
+            return at + __builtin_ctzll(marks) / 8;
     }
-    while (at < end && is_plain((unsigned char)*at))
+    while (is_simple((unsigned char)*at))
         at++;
     return at;
 }
 
 static bool skip_special(struct bf_scan *scan, bool *escaped) {
-    unsigned char c = (unsigned char)here(scan);
+    unsigned char c = (unsigned char)*scan->at;
     if (c == '\\') {
         *escaped = true;
         return skip_escape(scan);
@@ -130,14 +130,26 @@ static bool skip_special(struct bf_scan *scan, bool *escaped) {
                                            : "unfinished string");
 }
 
+const char *bf_simple_string(const char *at, const char *end,
+                             struct bf_string *string) {
+    const char *from = at + 1;
+    if (*at != '"')
+        return NULL;
+    at = skip_simple(from, end);
+    if (*at != '"' || at == from)
+        return NULL;
+    *string = (struct bf_string){from, (size_t)(at - from), false};
+    return at + 1;
+}
+
 bool bf_scan_string(struct bf_scan *scan, struct bf_string *string) {
     if (scan->problem || bf_scan_peek(scan) != '"')
         return fail(scan, "a string was expected");
     string->text = ++scan->at;
     string->escaped = false;
     for (;;) {
-        scan->at = skip_plain(scan->at, scan->end);
-        if (here(scan) == '"')
+        scan->at = skip_simple(scan->at, scan->end);
+        if (*scan->at == '"')
             break;
         if (!skip_special(scan, &string->escaped))
             return false;
@@ -151,24 +163,24 @@ bool bf_scan_string(struct bf_scan *scan, struct bf_string *string) {
 
 #define FEW_KEYS 16
 
-static bool make_room(struct bf_scan *scan) {
+static bool add_room(struct bf_scan *scan) {
     size_t cap = scan->key_cap * 2;
-    bool at_hand = scan->keys == scan->few;
+    bool first = scan->keys == scan->first_keys;
     struct bf_key *keys =
-        realloc(at_hand ? NULL : scan->keys, cap * sizeof *keys);
+        realloc(first ? NULL : scan->keys, cap * sizeof *keys);
     if (!keys) {
         scan->no_memory = true;
         return fail(scan, "not enough memory");
     }
-    if (at_hand)
-        memcpy(keys, scan->few, sizeof scan->few);
+    if (first)
+        memcpy(keys, scan->first_keys, sizeof scan->first_keys);
     scan->keys = keys;
     scan->key_cap = cap;
     return true;
 }
 
 static bool remember_key(struct bf_scan *scan, const struct bf_string *name) {
-    if (scan->key_count == scan->key_cap && !make_room(scan))
+    if (scan->key_count == scan->key_cap && !add_room(scan))
         return false;
     scan->keys[scan->key_count++].name = *name;
     return true;
@@ -222,8 +234,8 @@ bool bf_scan_open(struct bf_scan *scan, struct bf_container *container) {
     return true;
 }
 
-static void close_nest(struct bf_scan *scan,
-                       const struct bf_container *container) {
+static void close_container(struct bf_scan *scan,
+                            const struct bf_container *container) {
     scan->at++;
     scan->depth--;
     if (scan->key_count > container->keys &&
@@ -240,7 +252,7 @@ bool bf_scan_element(struct bf_scan *scan, struct bf_container *container) {
         return false;
     container->first = false;
     if (c == container->close) {
-        close_nest(scan, container);
+        close_container(scan, container);
         return false;
     }
     if (first)
@@ -264,48 +276,105 @@ bool bf_scan_member(struct bf_scan *scan, struct bf_container *container,
 
 /* ---- numbers and the rest ---- */
 
-static const char *skip_digits(const char *at, const char *end) {
-    while (at < end && *at >= '0' && *at <= '9')
+/* What a number's digits are. */
+struct digits {
+    uint64_t head; /* all of them as an integer, if they are at most 19 */
+    size_t count;
+    size_t places; /* how many of them follow the point */
+    bool has_exponent;
+};
+
+static bool is_eight_digits(uint64_t word) {
+    return (((word + EACH * (0x80 - '9' - 1)) | (word - EACH * '0')) &
+            EACH * 0x80) == 0;
+}
+
+/* Joins neighbours: digits to pairs, then pairs to fours, and these to eight.
+ */
+static uint64_t eight_digits(uint64_t word) {
+    word -= EACH * '0';
+    word = word * 10 + (word >> 8);
+    return ((word & 0x000000FF000000FF) * (100 + (1000000ULL << 32)) +
+            (word >> 16 & 0x000000FF000000FF) * (1 + (10000ULL << 32))) >>
+           32;
+}
+
+/* Adds the digits at `at` to the head; returns where they end. */
+static inline const char *take_digits(const char *at, const char *end,
+                                      uint64_t *into) {
+    uint64_t head = *into;
+    unsigned digit;
+    if (has_word(at, end) && is_eight_digits(load_word(at))) {
+        head = head * 100000000 + eight_digits(load_word(at));
+        at += sizeof(uint64_t);
+    }
+    while ((digit = (unsigned)(unsigned char)*at - '0') <= 9) {
+        head = head * 10 + digit;
         at++;
+    }
+    *into = head;
     return at;
 }
 
-/* The end of the number that begins at `at`, or NULL. */
-static const char *number_end(const char *at, const char *end, bool *exact) {
-    const char *from = at < end && *at == '-' ? at + 1 : at;
-    at = skip_digits(from, end);
-    if (at == from || (*from == '0' && at - from > 1))
-        return NULL;
-    if (at < end && *at == '.') {
-        from = at + 1;
-        at = skip_digits(from, end);
-        if (at == from)
-            return NULL;
-    }
-    *exact = at == end || (*at | 0x20) != 'e';
-    if (*exact)
-        return at;
-    from = at + 1;
-    if (from < end && (*from == '+' || *from == '-'))
-        from++;
-    at = skip_digits(from, end);
+static const char *skip_exponent(const char *at) {
+    const char *from;
+    if (*at == '+' || *at == '-')
+        at++;
+    for (from = at; *at >= '0' && *at <= '9'; at++)
+        ;
     return at == from ? NULL : at;
 }
 
-bool bf_scan_number(struct bf_scan *scan, struct bf_span *number) {
+/* The end of the number that begins at `at`, or NULL. */
+static inline const char *take_number(const char *at, const char *end,
+                                      struct digits *d) {
+    const char *from = *at == '-' ? at + 1 : at;
+    uint64_t head = 0;
+    at = take_digits(from, end, &head);
+    d->count = (size_t)(at - from);
+    d->places = 0;
+    if (d->count == 0 || (*from == '0' && d->count > 1))
+        return NULL;
+    if (*at == '.') {
+        from = at + 1;
+        at = take_digits(from, end, &head);
+        d->places = (size_t)(at - from);
+        d->count += d->places;
+        if (d->places == 0)
+            return NULL;
+    }
+    d->head = head;
+    d->has_exponent = (*at | 0x20) == 'e';
+    return d->has_exponent ? skip_exponent(at + 1) : at;
+}
+
+const char *bf_number(const char *at, const char *end, double *value) {
+    struct digits digits;
+    const char *from = at;
+    at = take_number(at, end, &digits);
+    if (!at)
+        return NULL;
+    if (digits.has_exponent || digits.count > HEAD_DIGITS ||
+        !bf_quotient_to_double(digits.head, (unsigned)digits.places, value)) {
+        if (!bf_amount_to_double(from, (size_t)(at - from), value))
+            *value = NAN;
+    } else if (*from == '-') {
+        *value = -*value;
+    }
+    return at;
+}
+
+bool bf_scan_number(struct bf_scan *scan, struct bf_span *number,
+                    double *value) {
     const char *end;
-    bool exact = true;
-    double unused;
     (void)bf_scan_peek(scan);
-    end = number_end(scan->at, scan->end, &exact);
+    end = bf_number(scan->at, scan->end, value);
     if (scan->problem || !end)
         return fail(scan, "bad number");
-    number->text = scan->at;
-    number->len = (size_t)(end - scan->at);
-    if ((!exact || number->len > SURE_NUMBER) &&
-        !bf_amount_to_double(number->text, number->len, &unused))
+    if (isnan(*value))
         return fail(scan, "number beyond a double's range");
-    scan->at += number->len;
+    *number = (struct bf_span){scan->at, (size_t)(end - scan->at)};
+    scan->at = end;
     return true;
 }
 
@@ -318,7 +387,7 @@ static bool skip_word(struct bf_scan *scan, const char *word) {
     return true;
 }
 
-static bool skip_nest(struct bf_scan *scan) {
+static bool skip_container(struct bf_scan *scan) {
     struct bf_container container;
     struct bf_string key = {NULL, 0, false};
     if (!bf_scan_open(scan, &container))
@@ -333,12 +402,13 @@ static bool skip_nest(struct bf_scan *scan) {
 bool bf_scan_skip(struct bf_scan *scan) {
     struct bf_string string;
     struct bf_span number;
+    double value;
     if (scan->problem)
         return false;
     switch (bf_scan_peek(scan)) {
     case '{':
     case '[':
-        return skip_nest(scan);
+        return skip_container(scan);
     case '"':
         return bf_scan_string(scan, &string);
     case 't':
@@ -350,43 +420,6 @@ bool bf_scan_skip(struct bf_scan *scan) {
     case '\0':
         return fail(scan, "a value was expected");
     default:
-        return bf_scan_number(scan, &number);
+        return bf_scan_number(scan, &number, &value);
     }
-}
-
-/* ---- what is most often there ---- */
-
-bool bf_scan_pass(struct bf_scan *scan, const char *text, size_t len) {
-    (void)bf_scan_peek(scan);
-    if ((size_t)(scan->end - scan->at) < len ||
-        memcmp(scan->at, text, len) != 0)
-        return false;
-    scan->at += len;
-    return true;
-}
-
-bool bf_scan_plain(struct bf_scan *scan, struct bf_string *string) {
-    if (!BF_SCAN_PASS(scan, "\""))
-        return false;
-    string->text = scan->at;
-    scan->at = skip_plain(scan->at, scan->end);
-    string->len = (size_t)(scan->at - string->text);
-    string->escaped = false;
-    if (string->len == 0 || here(scan) != '"')
-        return false;
-    scan->at++;
-    return true;
-}
-
-bool bf_scan_plain_number(struct bf_scan *scan, struct bf_span *number) {
-    bool exact = true;
-    const char *end;
-    (void)bf_scan_peek(scan);
-    end = number_end(scan->at, scan->end, &exact);
-    if (!end || !exact || end - scan->at > SURE_NUMBER)
-        return false;
-    number->text = scan->at;
-    number->len = (size_t)(end - scan->at);
-    scan->at = end;
-    return true;
 }

@@ -1,6 +1,5 @@
 #include "lua/result.h"
 
-#include "money/amount.h"
 #include "lua/compat.h"
 #include "lua/decimal.h"
 #include "lua/text.h"
@@ -33,41 +32,40 @@ static void push_string(lua_State *L, const struct bf_string *string) {
 /* ---- a reply ---- */
 
 /* The reader has checked that the amount is in range. */
-static void push_amount(lua_State *L, struct bf_span amount,
+static void push_amount(lua_State *L, const struct bf_value *amount,
                         enum bf_amounts amounts) {
-    double number = 0;
-    if (amounts == BF_AS_STRING) {
-        lua_pushlstring(L, amount.text, amount.len);
-    } else if (amounts == BF_AS_DECIMAL) {
-        (void)bf_push_decimal(L, amount.text, amount.len);
-    } else {
-        (void)bf_amount_to_double(amount.text, amount.len, &number);
-        lua_pushnumber(L, number);
+    if (amounts == BF_AS_STRING)
+        lua_pushlstring(L, amount->text.text, amount->text.len);
+    else if (amounts == BF_AS_DECIMAL)
+        (void)bf_push_decimal(L, amount->text.text, amount->text.len);
+    else
+        lua_pushnumber(L, amount->number);
+}
+
+/* The names of the fields are on the stack from index `names` on: setting a
+ * field by a name on the stack saves looking the name up. */
+static void push_balance(lua_State *L, const struct bf_balance *balance,
+                         int names, enum bf_amounts amounts) {
+    lua_createtable(L, 0, BF_FIELDS);
+    for (int i = 0; i < BF_FIELDS; i++) {
+        lua_pushvalue(L, names + i);
+        if (bf_fields[i].kind == BF_TEXT)
+            push_string(L, &balance->values[i].text);
+        else
+            push_amount(L, &balance->values[i], amounts);
+        lua_rawset(L, -3);
     }
 }
 
-/* The three names stay on the stack while the records are made: setting a
- * field by a name that is there already saves looking it up each time. */
 static void push_balances(lua_State *L, const struct bf_reply *reply,
                           enum bf_amounts amounts) {
     int names = lua_gettop(L) + 1;
-    luaL_checkstack(L, 12, "balances");
-    lua_pushliteral(L, "currency");
-    lua_pushliteral(L, "balance");
-    lua_pushliteral(L, "availableBalance");
+    luaL_checkstack(L, BF_FIELDS + 9, "balances");
+    for (size_t i = 0; i < BF_FIELDS; i++)
+        lua_pushlstring(L, bf_fields[i].name, bf_fields[i].len);
     lua_createtable(L, (int)reply->count, 0);
     for (size_t i = 0; i < reply->count; i++) {
-        const struct bf_balance *balance = &reply->balances[i];
-        lua_createtable(L, 0, 3);
-        lua_pushvalue(L, names);
-        push_string(L, &balance->currency);
-        lua_rawset(L, -3);
-        lua_pushvalue(L, names + 1);
-        push_amount(L, balance->balance, amounts);
-        lua_rawset(L, -3);
-        lua_pushvalue(L, names + 2);
-        push_amount(L, balance->available, amounts);
-        lua_rawset(L, -3);
+        push_balance(L, &reply->balances[i], names, amounts);
         lua_rawseti(L, -2, (int)i + 1);
     }
     lua_replace(L, names);

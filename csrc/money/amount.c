@@ -2,9 +2,9 @@
  * amount.c: doubles from decimal text and back, exactly.
  *
  * All of it is integer arithmetic: neither the locale, the rounding mode nor
- * the width of the FPU's registers can change a digit. Ordinary amounts take
- * a path of 64-bit integers; the rest is decided by a big integer of fixed
- * size, large enough for any double.
+ * the width of the FPU's registers can change a digit. Ordinary amounts are
+ * converted with 64-bit integers, the others with big integers of a fixed size
+ * that is large enough for any double.
  */
 #include "money/amount.h"
 #include "money/bigint.h"
@@ -22,12 +22,12 @@
 #define HEAD_FULL 1000000000000000000U
 
 /*
- * The midpoint between two doubles has at most 767 significant digits: past
- * the 19 of the head and these, only "is there anything more" matters.
+ * The midpoint between two doubles has at most 767 significant digits. Of the
+ * digits after the head and these it only matters whether one is not 0.
  */
 #define MOST_TAIL_DIGITS 750
 
-/* Beyond any exponent that a text of sane length could make up for. */
+/* Larger than any exponent that the digits of a real text could offset. */
 #define EXPONENT_CAP 1000000000000000
 
 static int leading_zeros(uint64_t x) {
@@ -36,7 +36,7 @@ static int leading_zeros(uint64_t x) {
 
 /* ----------------------------------------------------- text to double -- */
 
-/* A text taken apart: its value is head * 10^exponent, and the tail. */
+/* A parsed text: its value is head * 10^exponent, plus the tail. */
 struct number {
     uint64_t head; /* the first 19 significant digits, or all of them */
     int64_t exponent;
@@ -60,7 +60,7 @@ static const char *take_head(struct number *n, const char *p, const char *end) {
     return p;
 }
 
-/* Looks at the digits at `p`, after the head; returns where they end. */
+/* Skips the digits at `p`, after the head; returns where they end. */
 static const char *take_tail(struct number *n, const char *p, const char *end) {
     for (; p < end && digit_of(*p) <= 9; p++)
         if (*p != '0')
@@ -97,9 +97,9 @@ static void take_number(struct number *n, const char *p, const char *end) {
 }
 
 /*
- * Rounds q * 2^(power - 63), to which `rest` says there is a little more, to
- * the bits of a double. The top bit of `q` is set. Returns false where that
- * overflows or leaves zero.
+ * Rounds q * 2^(power - 63) to the bits of a double; with `rest` the value is
+ * larger than that, by less than one in the last place of `q`. The top bit of
+ * `q` is set. Returns false where the result overflows or is zero.
  */
 static bool pack(uint64_t q, bool rest, int power, uint64_t *bits) {
     int drop = 63 - MANTISSA_BITS;
@@ -148,8 +148,8 @@ static bool convert_quotient(uint64_t head, uint64_t five, int power,
 }
 
 /*
- * The bits of head * 10^exponent, where 64-bit integers can tell them;
- * returns false where they cannot. Nearly every amount ends here.
+ * The bits of head * 10^exponent, where 64-bit integers are enough for them;
+ * returns false where they are not.
  */
 static bool convert_small(uint64_t head, int64_t exponent, uint64_t *bits) {
     uint64_t five = 1;
@@ -185,7 +185,7 @@ static int take_big(const struct number *n, struct bf_big *a) {
         if (*p == '.')
             continue;
         if (++taken > MOST_TAIL_DIGITS) {
-            bf_big_muladd(a, 10, 1); /* stands for all up to the last */
+            bf_big_muladd(a, 10, 1); /* in place of all up to the last */
             break;
         }
         bf_big_muladd(a, 10, digit_of(*p));
@@ -235,48 +235,49 @@ bool bf_amount_to_double(const char *text, size_t len, double *out) {
 /* ----------------------------------------------------- double to text -- */
 
 /*
- * Both ways below are Steele and White's: draw digits until what has been
- * drawn, as it is or with its last digit one up, reads back to the double.
- * It does while it is nearer to the value than half the way to the next
- * double, or just half the way where the double is even. Below a power of two
- * that double is nearer by half.
+ * Both functions below use Steele and White's algorithm: they produce digits
+ * until these, as they are or with the last digit one up, read back to the
+ * double. They do where they are nearer to the value than half the distance to
+ * the next double, or at half the distance where the double is even. Below a
+ * power of two the next double is at half the distance.
  */
 #define POWER_OF_TWO ((uint64_t)1 << MANTISSA_BITS)
 
-/* Room for a fraction that is multiplied by 10 in 64 bits. */
+/* So many bits of a fraction can be multiplied by 10 in 64 bits. */
 #define MOST_PLACES 58
 
 /*
  * The shortest digits of m / 2^places, with at most MOST_PLACES; their
  * exponent is subtracted from *exponent. `m` has 53 bits: so a whole number
- * reads back only to itself, and only the fraction needs looking at.
+ * reads back only to itself, and only the fraction is examined.
  */
-static uint64_t draw_fixed(uint64_t m, int places, int *exponent) {
+static uint64_t shortest_fixed(uint64_t m, int places, int *exponent) {
     const int point = places + 2; /* a quarter of the gap is 1 */
     const uint64_t one = (uint64_t)1 << point;
     const uint64_t even = m % 2 == 0;
     uint64_t above = 2, below = m == POWER_OF_TWO ? 1 : 2;
-    uint64_t drawn = m >> places, rest = m << 2 & (one - 1);
+    uint64_t digits = m >> places, rest = m << 2 & (one - 1);
     bool low = rest == 0, high = false;
     while (!low && !high) {
         above *= 10;
         below *= 10;
         rest *= 10;
-        drawn = drawn * 10 + (rest >> point);
+        digits = digits * 10 + (rest >> point);
         rest &= one - 1;
         low = rest < below + even;
         high = rest + above + even > one;
         --*exponent;
     }
-    if (high && (!low || rest + drawn % 2 > one / 2))
-        drawn++;
-    return drawn;
+    if (high && (!low || rest + digits % 2 > one / 2))
+        digits++;
+    return digits;
 }
 
-/* What is left of the value, and of the way down, in units of 1 / scale. */
+/* The rest of the value, and half the distance to the next double below, in
+ * units of 1 / scale. */
 struct digits {
     struct bf_big value, scale, below;
-    int uneven; /* 1 where the way up is twice the way down, else 0 */
+    int uneven; /* 1 where the next double above is twice as far, else 0 */
     bool even;
 };
 
@@ -296,12 +297,12 @@ static void start_digits(struct digits *d, uint64_t m, int power, int scale) {
     bf_big_shift_left(&d->below, power > 0 ? power : 0);
 }
 
-/* Whether what has been drawn reads back as it is. */
+/* Do the digits so far read back as they are? */
 static bool is_low(const struct digits *d) {
     return bf_big_compare(&d->value, &d->below) < (d->even ? 1 : 0);
 }
 
-/* Whether what has been drawn reads back with its last digit one up. */
+/* Do the digits so far read back with the last one up? */
 static bool is_high(const struct digits *d) {
     struct bf_big reach;
     bf_big_copy(&reach, &d->below);
@@ -310,7 +311,7 @@ static bool is_high(const struct digits *d) {
     return bf_big_compare(&reach, &d->scale) > (d->even ? -1 : 0);
 }
 
-/* Whether the last digit is nearer one up; where both are as near, if odd. */
+/* Is the last digit nearer one up? Where both are as near: is it odd? */
 static bool is_nearer_up(const struct digits *d, bool odd) {
     struct bf_big twice;
     bf_big_copy(&twice, &d->value);
@@ -332,10 +333,10 @@ static int log10_of_pow2(int power) {
     return (power * 78913 + (400 << 18)) / (1 << 18) - 400;
 }
 
-/* As draw_fixed for any m * 2^power. */
-static uint64_t draw_any(uint64_t m, int power, struct digits *d,
-                         int *exponent) {
-    uint64_t drawn = 0;
+/* As shortest_fixed for any m * 2^power. */
+static uint64_t shortest_any(uint64_t m, int power, struct digits *d,
+                             int *exponent) {
+    uint64_t digits = 0;
     bool low, high;
     *exponent = 1 + log10_of_pow2(63 - leading_zeros(m) + power);
     start_digits(d, m, power, *exponent);
@@ -344,17 +345,17 @@ static uint64_t draw_any(uint64_t m, int power, struct digits *d,
         ++*exponent;
     }
     do {
-        drawn = drawn * 10 + next_digit(d);
+        digits = digits * 10 + next_digit(d);
         low = is_low(d);
         high = is_high(d);
         --*exponent;
     } while (!low && !high);
-    if (high && (!low || is_nearer_up(d, drawn % 2 != 0)))
-        drawn++;
-    return drawn;
+    if (high && (!low || is_nearer_up(d, digits % 2 != 0)))
+        digits++;
+    return digits;
 }
 
-static uint64_t draw(uint64_t m, int power, int *exponent) {
+static uint64_t shortest(uint64_t m, int power, int *exponent) {
     struct digits d;
     bool subnormal = power == 0;
     if (!subnormal)
@@ -363,8 +364,8 @@ static uint64_t draw(uint64_t m, int power, int *exponent) {
     d.even = m % 2 == 0;
     power += subnormal - 1023 - MANTISSA_BITS;
     if (power <= 0 && power >= -MOST_PLACES)
-        return draw_fixed(m, -power, exponent);
-    return draw_any(m, power, &d, exponent);
+        return shortest_fixed(m, -power, exponent);
+    return shortest_any(m, power, &d, exponent);
 }
 
 uint64_t bf_amount_shortest(double value, int *exponent) {
@@ -376,7 +377,7 @@ uint64_t bf_amount_shortest(double value, int *exponent) {
     *exponent = 0;
     if (power == 0 && bits == 0)
         return 0;
-    digits = draw(bits, power, exponent);
+    digits = shortest(bits, power, exponent);
     for (; digits % 10 == 0; digits /= 10)
         ++*exponent;
     return digits;

@@ -1,8 +1,8 @@
 /*
  * amount.h: the text of a double and the double of a text.
  *
- * Money must come out as it went in, so nothing here asks the locale, and
- * every answer is the correctly rounded one. No Lua, no allocation.
+ * An amount must not change on its way, so every result is correctly rounded
+ * and does not depend on the locale. No Lua, no allocation.
  */
 #ifndef BF_AMOUNT_H
 #define BF_AMOUNT_H

@@ -1,5 +1,5 @@
 /*
- * big.c: the schoolbook arithmetic that amount.c falls back on.
+ * bigint.c: schoolbook arithmetic.
  */
 #include "money/bigint.h"
 

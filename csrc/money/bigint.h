@@ -1,6 +1,6 @@
 /*
- * big.h: natural numbers of a fixed size, just large enough to tell any
- * double from its neighbours. For amount.c; nothing here checks a bound.
+ * bigint.h: natural numbers of a fixed size, just large enough to tell any
+ * double from its neighbours. For amount.c; no function checks a bound.
  */
 #ifndef BF_BIG_H
 #define BF_BIG_H

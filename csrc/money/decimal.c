@@ -14,7 +14,7 @@
 
 typedef enum bf_decimal_result result;
 
-/* What OpenSSL returns; it fails for want of memory only. */
+/* From OpenSSL's result: it fails only where there is no memory. */
 static result done(int ok) {
     return ok ? BF_DECIMAL_OK : BF_DECIMAL_MEMORY;
 }
@@ -47,7 +47,7 @@ void bf_decimal_free(struct bf_decimal *decimal) {
 
 /* ---- from text ---- */
 
-/* A number's text taken apart. */
+/* A number's text, parsed. */
 struct parts {
     const char *digits; /* the first that is not a leading zero, ... */
     const char *end;    /* ... to here; a point may be among them */
@@ -74,8 +74,8 @@ static const char *take_digits(struct parts *n, const char *p,
     return p;
 }
 
-/* Takes the exponent at `p`; NULL where there is none. Beyond the limits it is
- * just some number that is. */
+/* Takes the exponent at `p`; NULL where there is none. One beyond the limits
+ * may become another one beyond them. */
 static const char *take_exponent(struct parts *n, const char *p,
                                  const char *end) {
     bool negative = p < end && *p == '-';
@@ -91,8 +91,8 @@ static const char *take_exponent(struct parts *n, const char *p,
     return p;
 }
 
-/* Whether the text is a number of JSON's grammar; if so it is taken apart. */
-static bool take_apart(struct parts *n, const char *p, const char *end) {
+/* Is the text a number of JSON's grammar? If so it is parsed. */
+static bool parse(struct parts *n, const char *p, const char *end) {
     const char *start;
     memset(n, 0, sizeof *n);
     n->negative = p < end && *p == '-';
@@ -112,8 +112,8 @@ static bool take_apart(struct parts *n, const char *p, const char *end) {
     return p == end;
 }
 
-/* Told before a digit is converted; the longest text that passes has little
- * more than 1,000 digits and 400 zeros. */
+/* Called before a digit is converted. The longest text that is within the
+ * limits has little more than 1,000 digits and 400 zeros. */
 static bool is_beyond_limits(const struct parts *n) {
     int lowest = -BF_DECIMAL_EXPONENT;
     if (n->count > BF_DECIMAL_DIGITS ||
@@ -125,7 +125,7 @@ static bool is_beyond_limits(const struct parts *n) {
 }
 
 static result examine(struct parts *n, const char *text, size_t len) {
-    if (!take_apart(n, text, text + len))
+    if (!parse(n, text, text + len))
         return BF_DECIMAL_SYNTAX;
     return is_beyond_limits(n) ? BF_DECIMAL_RANGE : BF_DECIMAL_OK;
 }
@@ -157,9 +157,9 @@ static int convert_digits(BIGNUM *a, const struct parts *n) {
 result bf_decimal_from_text(struct bf_decimal *to, const char *text,
                             size_t len) {
     struct parts n;
-    result outcome = examine(&n, text, len);
-    if (outcome != BF_DECIMAL_OK)
-        return outcome;
+    result got = examine(&n, text, len);
+    if (got != BF_DECIMAL_OK)
+        return got;
     if (!convert_digits(to->coefficient, &n))
         return BF_DECIMAL_MEMORY;
     BN_set_negative(to->coefficient, n.negative);
@@ -204,7 +204,7 @@ result bf_decimal_copy(struct bf_decimal *to, const struct bf_decimal *a) {
 
 /* ---- limits ---- */
 
-/* The digits of the coefficient; 0 where memory is out. */
+/* The digits of the coefficient; 0 where there is no memory. */
 static int count_digits(const BIGNUM *a) {
     char *text = BN_bn2dec(a);
     int count = text ? (int)strlen(text) - BN_is_negative(a) : 0;
@@ -234,7 +234,7 @@ result bf_decimal_check(struct bf_decimal *decimal) {
 
 /* ---- arithmetic ---- */
 
-/* to = a, written with this exponent, which is not above its own */
+/* to = a, written with this exponent, which must not exceed a's own */
 static int write_with(struct bf_decimal *to, const struct bf_decimal *a,
                       int exponent) {
     if (!BN_copy(to->coefficient, a->coefficient))
@@ -265,16 +265,16 @@ result bf_decimal_accumulate(struct bf_decimal *sum,
 static result add_signed(struct bf_decimal *to, const struct bf_decimal *a,
                          const struct bf_decimal *b, int sign) {
     struct bf_decimal box;
-    result outcome = bf_decimal_init(&box);
-    if (outcome == BF_DECIMAL_OK)
-        outcome = bf_decimal_copy(to, b);
-    if (outcome == BF_DECIMAL_OK) {
+    result got = bf_decimal_init(&box);
+    if (got == BF_DECIMAL_OK)
+        got = bf_decimal_copy(to, b);
+    if (got == BF_DECIMAL_OK) {
         if (sign < 0)
             BN_set_negative(to->coefficient, !BN_is_negative(b->coefficient));
-        outcome = bf_decimal_accumulate(to, a, &box);
+        got = bf_decimal_accumulate(to, a, &box);
     }
     bf_decimal_free(&box);
-    return outcome == BF_DECIMAL_OK ? bf_decimal_check(to) : outcome;
+    return got == BF_DECIMAL_OK ? bf_decimal_check(to) : got;
 }
 
 result bf_decimal_add(struct bf_decimal *to, const struct bf_decimal *a,
@@ -324,8 +324,8 @@ result bf_decimal_compare(const struct bf_decimal *a,
 
 /* ---- rounding ---- */
 
-/* Whether what is cut off, `rest` of `unit`, moves the last digit of `kept`
- * away from zero. Doubles `rest`. */
+/* Does what is cut off, `rest` of `unit`, move the last digit of `kept` away
+ * from zero? 1, 0, or -1 where there is no memory. Doubles `rest`. */
 static int rounds_away(const BIGNUM *kept, BIGNUM *rest, const BIGNUM *unit,
                        enum bf_decimal_mode mode) {
     int order;
@@ -339,7 +339,7 @@ static int rounds_away(const BIGNUM *kept, BIGNUM *rest, const BIGNUM *unit,
     return order > 0 || (order == 0 && BN_is_odd(kept));
 }
 
-/* to = a / 10^power, rounded; `ctx` lends the numbers in between */
+/* to = a / 10^power, rounded; intermediate numbers are those of `ctx` */
 static int divide(BIGNUM *to, const BIGNUM *a, int power,
                   enum bf_decimal_mode mode, BN_CTX *ctx) {
     BIGNUM *unit = BN_CTX_get(ctx), *rest = BN_CTX_get(ctx);
@@ -384,8 +384,8 @@ static size_t put_zeros(char *out, int count) {
 }
 
 /* Writes `count` digits with the point where `exponent` puts it. */
-static size_t put_plain(char *out, const char *digits, int count,
-                        int exponent) {
+static size_t put_digits(char *out, const char *digits, int count,
+                         int exponent) {
     int whole = count + exponent; /* digits before the point */
     size_t at;
     if (exponent >= 0) {
@@ -414,22 +414,21 @@ size_t bf_decimal_to_text(const struct bf_decimal *decimal, char *out) {
         return 0;
     sign = *text == '-';
     *out = '-';
-    len = put_plain(out + sign, text + sign, (int)strlen(text + sign),
-                    decimal->exponent);
+    len = put_digits(out + sign, text + sign, (int)strlen(text + sign),
+                     decimal->exponent);
     OPENSSL_free(text);
     return sign + len;
 }
 
 result bf_decimal_to_double(const struct bf_decimal *decimal, double *out) {
-    char plain[BF_DECIMAL_TEXT];
-    size_t len = bf_decimal_to_text(decimal, plain);
+    char text[BF_DECIMAL_TEXT];
+    size_t len = bf_decimal_to_text(decimal, text);
     if (len == 0)
         return BF_DECIMAL_MEMORY;
-    if (bf_amount_to_double(plain, len, out))
+    if (bf_amount_to_double(text, len, out))
         return BF_DECIMAL_OK;
-    *out =
-        memchr(plain, '.', len) && plain[*plain == '-'] == '0' ? 0 : HUGE_VAL;
-    if (*plain == '-')
+    *out = memchr(text, '.', len) && text[*text == '-'] == '0' ? 0 : HUGE_VAL;
+    if (*text == '-')
         *out = -*out;
     return BF_DECIMAL_OK;
 }

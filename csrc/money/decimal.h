@@ -1,5 +1,5 @@
-/* Exact decimal numbers on OpenSSL's BIGNUM. Nothing here rounds but
- * bf_decimal_round, and nothing asks the locale. Knows no Lua. */
+/* Exact decimal numbers on OpenSSL's BIGNUM. Only bf_decimal_round rounds. The
+ * locale has no influence. Knows no Lua. */
 #ifndef BF_DECIMAL_H
 #define BF_DECIMAL_H
 
@@ -10,18 +10,18 @@
 
 #pragma GCC visibility push(hidden)
 
-/* What a decimal may be: its digits, and its exponent both as an integer with
- * zeros behind it and in scientific form. */
+/* The limits of a decimal: its digits; and its exponent, both that of the
+ * coefficient and that of scientific notation. */
 #define BF_DECIMAL_DIGITS 1000
 #define BF_DECIMAL_EXPONENT 400
 
-/* Room for any decimal's plain text: sign, point, zeros and digits; no NUL. */
+/* Room for any decimal's text: sign, point, zeros and digits; no NUL. */
 #define BF_DECIMAL_TEXT (BF_DECIMAL_DIGITS + BF_DECIMAL_EXPONENT + 8)
 
-/* coefficient * 10^exponent. The exponent tells how it was written: 1.10 has
- * -2. Values are equal where they mean the same number. */
+/* coefficient * 10^exponent. The exponent keeps how the number was written:
+ * that of 1.10 is -2. Decimals are equal where their values are. */
 struct bf_decimal {
-    BIGNUM *coefficient; /* NULL in a box that holds nothing yet */
+    BIGNUM *coefficient; /* NULL: empty */
     int exponent;
 };
 
@@ -38,19 +38,19 @@ enum bf_decimal_mode {
     BF_DECIMAL_UP /* away from zero */
 };
 
-/* Gives an empty box the number 0. Whatever is called below wants its
- * decimals made so; those to be written to are named first. */
+/* Gives an empty decimal the value 0. All functions below need decimals that
+ * are not empty. A result's parameter is the first one. */
 enum bf_decimal_result bf_decimal_init(struct bf_decimal *to);
 
-/* Leaves an empty box; harmless on one. */
+/* Makes a decimal empty; does nothing where it already is. */
 void bf_decimal_free(struct bf_decimal *decimal);
 
-/* From text in JSON's number grammar; takes time linear in `len`, and memory
- * by the digits there are, whatever the exponent says. */
+/* From text in JSON's number grammar. Its time is linear in `len`, and its
+ * memory in the number of digits, whatever the exponent is. */
 enum bf_decimal_result bf_decimal_from_text(struct bf_decimal *to,
                                             const char *text, size_t len);
 
-/* What bf_decimal_from_text would say of the text, but for memory. */
+/* What bf_decimal_from_text returns for the text, except BF_DECIMAL_MEMORY. */
 enum bf_decimal_result bf_decimal_check_text(const char *text, size_t len);
 
 /* From the shortest text that reads back to `value`, written plainly. */
@@ -59,13 +59,13 @@ enum bf_decimal_result bf_decimal_from_double(struct bf_decimal *to,
 enum bf_decimal_result bf_decimal_from_integer(struct bf_decimal *to,
                                                int64_t value);
 
-/* Adds in place; `box` is scratch, and may be `more` where that is not wanted
- * any longer. The sum is not held to the limits: see bf_decimal_check. */
+/* Adds in place. `box` is overwritten; it may be `more`, where that is not
+ * needed afterwards. The sum may exceed the limits: see bf_decimal_check. */
 enum bf_decimal_result bf_decimal_accumulate(struct bf_decimal *sum,
                                              const struct bf_decimal *more,
                                              struct bf_decimal *box);
 
-/* `to` is none of the operands. */
+/* `to` must not be one of the operands. */
 enum bf_decimal_result bf_decimal_copy(struct bf_decimal *to,
                                        const struct bf_decimal *a);
 enum bf_decimal_result bf_decimal_add(struct bf_decimal *to,
@@ -83,8 +83,8 @@ enum bf_decimal_result bf_decimal_round(struct bf_decimal *to,
                                         const struct bf_decimal *a, int places,
                                         enum bf_decimal_mode mode);
 
-/* Whether a result is within the limits. A zero with an exponent beyond them
- * gets the nearest one. */
+/* Is the result within the limits? The exponent of a zero is set to the nearest
+ * one that is. */
 enum bf_decimal_result bf_decimal_check(struct bf_decimal *decimal);
 
 /* -1, 0 or 1 */
@@ -95,8 +95,8 @@ enum bf_decimal_result bf_decimal_compare(const struct bf_decimal *a,
                                           const struct bf_decimal *b,
                                           int *order);
 
-/* Writes plain digits, never an exponent, into BF_DECIMAL_TEXT bytes; returns
- * their number, or 0 where memory is out. */
+/* Writes digits without an exponent into BF_DECIMAL_TEXT bytes; returns the
+ * number of bytes written, or 0 where there is no memory. */
 size_t bf_decimal_to_text(const struct bf_decimal *decimal, char *out);
 
 /* The nearest double; beyond their range, an infinity or a zero. */

@@ -1,8 +1,14 @@
-/* doubles COUNT SEED: checks amount.c against the C library's strtod and
- * printf, which round correctly in the C locale: COUNT random doubles, the
- * powers of two and ten, the smallest numbers, and the neighbours of all. Ends
- * with "N texts read, N doubles written, N wrong" and fails if any is. */
+/* doubles COUNT SEED: checks amount.c, quotient.c and the scanner's numbers
+ * against the C library's strtod and printf, which round correctly in the C
+ * locale: COUNT random doubles, the powers of two and ten, the smallest
+ * numbers, and the neighbours of all; and 5 * COUNT texts of at most 19 digits
+ * as near to the point half way between two doubles as such a text can be, or
+ * on it. Ends with "N texts read, N doubles written, N wrong" and fails if any
+ * is. */
+#include "json/scan.h"
 #include "money/amount.h"
+#include "money/bigint.h"
+#include "money/quotient.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -33,9 +39,18 @@ static uint64_t bits_of(double value) {
     return bits;
 }
 
-static void complain(const char *what, const char *text) {
+static void set_wrong(const char *what, const char *text) {
     if (++wrong < 20)
         printf("%s: %.400s\n", what, text);
+}
+
+/* Does the scanner read the whole text, as this value? NaN: beyond the range.
+ */
+static bool is_scanned(const char *text, size_t len, double value) {
+    double got = -1;
+    if (bf_number(text, text + len, &got) != text + len)
+        return false;
+    return isnan(value) ? isnan(got) : bits_of(got) == bits_of(value);
 }
 
 /* Reads a text, without its NUL, as strtod does. */
@@ -47,7 +62,9 @@ static void check_read(const char *text) {
     bool ok = bf_amount_to_double(text, len, &got);
     texts_read++;
     if (ok != in_range || (ok && bits_of(got) != bits_of(wanted)))
-        complain("read", text);
+        set_wrong("read", text);
+    if (!is_scanned(text, len, in_range ? wanted : NAN))
+        set_wrong("scanned", text);
 }
 
 static bool reads_back(uint64_t digits, int exponent, double value) {
@@ -76,14 +93,14 @@ static void check_write(double value) {
     snprintf(text, sizeof text, "%a", value);
     doubles_written++;
     if (!reads_back(digits, exponent, value))
-        complain("does not read back", text);
+        set_wrong("does not read back", text);
     if (value == 0)
         return;
     if (digits >= 10 && (reads_back(digits / 10, exponent + 1, value) ||
                          reads_back(digits / 10 + 1, exponent + 1, value)))
-        complain("a shorter text reads back", text);
+        set_wrong("a shorter text reads back", text);
     if (digits % 10 == 0 || !is_closest(digits, exponent, value))
-        complain("not the closest text", text);
+        set_wrong("not the closest text", text);
 }
 
 /* The exact midpoint between the value and the next, and texts a hair off. */
@@ -158,6 +175,108 @@ static void check_random(void) {
     check_read(text);
 }
 
+/* ---- next to the point half way between two doubles, and on it ---- */
+
+static uint64_t five_to(int power) {
+    uint64_t value = 1;
+    for (; power > 0; power--)
+        value *= 5;
+    return value;
+}
+
+/* Each reciprocal is 2^bits / 5^places, rounded down, of 128 bits. */
+static void check_reciprocals(void) {
+    for (int places = 0; places <= BF_QUOTIENT_PLACES; places++) {
+        const struct bf_reciprocal *r = &bf_reciprocals[places];
+        struct bf_big low, next, power;
+        bf_big_set(&low, r->high);
+        bf_big_shift_left(&low, 64);
+        bf_big_set(&next, r->low);
+        bf_big_add(&low, &next);
+        bf_big_copy(&next, &low);
+        bf_big_muladd(&next, 1, 1);
+        bf_big_mul_pow5(&low, places);
+        bf_big_mul_pow5(&next, places);
+        bf_big_set(&power, 1);
+        bf_big_shift_left(&power, r->bits);
+        if (bf_big_compare(&low, &power) > 0 ||
+            bf_big_compare(&next, &power) <= 0 || r->high >> 63 == 0)
+            set_wrong("reciprocal", "");
+    }
+}
+
+/* Reads head / 10^places. Only a tie may be left undecided. */
+static void check_quotient(uint64_t head, int places, bool is_tie) {
+    char text[80];
+    double got = -1;
+    uint64_t ten = five_to(places) << places;
+    if (places == 0)
+        snprintf(text, sizeof text, "%" PRIu64, head);
+    else
+        snprintf(text, sizeof text, "%" PRIu64 ".%0*" PRIu64, head / ten,
+                 places, head % ten);
+    check_read(text);
+#ifdef __SIZEOF_INT128__
+    if (bf_quotient_to_double(head, (unsigned)places, &got) == is_tie)
+        set_wrong(is_tie ? "decided" : "not decided", text);
+    else if (!is_tie && bits_of(got) != bits_of(strtod(text, NULL)))
+        set_wrong("wrong quotient", text);
+#else
+    (void)got, (void)is_tie;
+#endif
+}
+
+/* The inverse of an odd number modulo 2^64. */
+static inline uint64_t inverse(uint64_t odd) {
+    uint64_t x = odd;
+    for (int i = 0; i < 5; i++) /* each time twice as many bits are right */
+        x *= 2 - odd * x;
+    return x;
+}
+
+/* An odd m of 54 bits is half way between two doubles, whatever power of two
+ * it is multiplied with. */
+#define TOP ((uint64_t)1 << 53)
+#define MOST_HEAD 9999999999999999999U
+
+/* So is m / 2^(shift + places), and a text that is equal to it has the digits
+ * m * 5^places / 2^shift, if that is an integer. This m makes it one that is
+ * off by distance / 2^shift. */
+static void check_near(int places, int shift, int64_t distance) {
+#ifdef __SIZEOF_INT128__
+    uint64_t below = ((uint64_t)1 << shift) - 1;
+    uint64_t m = (uint64_t)distance * inverse(five_to(places));
+    __extension__ __int128 head;
+    m = ((m & below) | (next_random() & ~below & (TOP - 1))) | TOP;
+    head = m;
+    head = (head * (int64_t)five_to(places) - distance) >> shift;
+    if (head <= MOST_HEAD)
+        check_quotient((uint64_t)head, places, false);
+#else
+    (void)places, (void)shift, (void)distance;
+#endif
+}
+
+static void check_tie(int places) {
+    uint64_t head = ((next_random() & (TOP - 1)) | TOP | 1) * five_to(places);
+    while (head <= MOST_HEAD / 2 && next_random() % 2 == 0)
+        head *= 2;
+    check_quotient(head, places, true);
+}
+
+static void check_half_way(void) {
+    int places = (int)(next_random() % (BF_QUOTIENT_PLACES + 1));
+    int least = places * 233 / 100 - 9; /* for 19 digits */
+    int shift = least < 1 ? 1 : least;
+    shift += (int)(next_random() % (uint64_t)(54 - shift));
+    int64_t distance = (int64_t)(next_random() >> 44 >> next_random() % 20) | 1;
+    check_near(places, shift, 1);
+    check_near(places, shift, -1);
+    check_near(places, shift, distance);
+    check_near(places, shift, -distance);
+    check_tie((int)(next_random() % 5));
+}
+
 static void check_long_texts(void) {
     static char text[1000100];
     memset(text, '0', 1000000);
@@ -178,8 +297,10 @@ int main(int argc, char **argv) {
         state ^= strtoull(argv[2], NULL, 10) * 0x9E3779B97F4A7C15;
     check_powers();
     check_long_texts();
+    check_reciprocals();
     for (long i = 0; i < count; i++) {
         check_random();
+        check_half_way();
         if (i % 4 == 0)
             check_amount();
         if (i % 256 == 0)
