@@ -202,16 +202,16 @@ static int exchange_done(lua_State *L) {
 
 /* Pushes the result of the box's exchange and releases it. */
 static int push_result(lua_State *L, struct exchange_box *box) {
+    int pushed;
     if (bf_engine_is_from_parent(box->engine)) {
         struct bf_error error = {.kind = BF_OK};
         bf_error_fork(&error);
         box->exchange = NULL; /* it is the parent's */
-        bf_push_failed(L, &error);
-        return 1;
+        return bf_push_error(L, &error);
     }
-    bf_push_result(L, box->exchange);
+    pushed = bf_push_result(L, box->exchange);
     release(box);
-    return 1;
+    return pushed;
 }
 
 /* exchange:finish(): the result of an exchange that is done (see result.h). */
@@ -271,10 +271,8 @@ static void run_hook(lua_State *L) {
 static int attempt(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
     struct exchange_box *box = start(L, &error);
-    if (!box) {
-        bf_push_failed(L, &error);
-        return 1;
-    }
+    if (!box)
+        return bf_push_error(L, &error);
     while (box->exchange->state != BF_EXCHANGE_DONE) {
         (void)bf_engine_step(box->engine, 60);
         run_hook(L);

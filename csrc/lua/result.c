@@ -1,5 +1,6 @@
 #include "lua/result.h"
 
+#include "base/clock.h"
 #include "lua/compat.h"
 #include "lua/decimal.h"
 #include "lua/text.h"
@@ -72,13 +73,23 @@ static void push_balances(lua_State *L, const struct bf_reply *reply,
     lua_settop(L, names);
 }
 
-static bool has_info(const struct bf_reply *reply) {
-    return reply->has_time || reply->has_code;
+static void set_number(lua_State *L, const char *key, double value) {
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, key);
 }
 
+/* The server read its clock between our sending and its reply, most likely half
+ * way: by so many ms it is ahead of the wall clock. */
+static double wall_offset(const struct bf_result *result) {
+    double half_way = (result->sent + result->replied) / 2;
+    double ago = (bf_now() - half_way) * 1000;
+    return (double)result->reply.response_time - ((double)bf_wall_ms() - ago);
+}
+
+/* Sized for what the call adds, too. */
 static void push_info(lua_State *L, const struct bf_result *result) {
     const struct bf_reply *reply = &result->reply;
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 10);
     if (reply->has_zone) {
         bf_push_clean_string(L, &reply->zone);
         lua_setfield(L, -2, "timezone");
@@ -91,7 +102,14 @@ static void push_info(lua_State *L, const struct bf_result *result) {
         bf_push_clean_string(L, &reply->message);
         lua_setfield(L, -2, "statusMessage");
     }
-    set_integer(L, "http_status", result->status);
+    if (result->status)
+        set_integer(L, "http_status", result->status);
+    if (result->sent > 0)
+        set_number(L, "sent", result->sent);
+    if (result->sent > 0 && result->replied > 0)
+        set_number(L, "round_trip", result->replied - result->sent);
+    if (result->replied > 0 && reply->has_time)
+        set_number(L, "clock_offset", wall_offset(result));
 }
 
 /* ---- a failure ---- */
@@ -155,35 +173,17 @@ static void push_value(lua_State *L, const struct bf_result *result,
         lua_pushlstring(L, data->text, data->len);
 }
 
-static void set_time(lua_State *L, const char *name, double seconds) {
-    lua_pushnumber(L, seconds);
-    lua_setfield(L, -2, name);
-}
-
-void bf_push_result(lua_State *L, struct bf_exchange *exchange) {
+int bf_push_result(lua_State *L, struct bf_exchange *exchange) {
     struct bf_result *result = &exchange->result;
     if (exchange->request->client->closed)
         bf_result_close(result);
-    lua_createtable(L, 0, 4);
     if (result->error.kind == BF_OK) {
         push_value(L, result, exchange->request);
-        lua_setfield(L, -2, "value");
+        lua_pushnil(L);
     } else {
+        lua_pushnil(L);
         push_attempt_error(L, result);
-        lua_setfield(L, -2, "error");
     }
-    if (has_info(&result->reply)) {
-        push_info(L, result);
-        lua_setfield(L, -2, "info");
-    }
-    if (result->sent > 0)
-        set_time(L, "sent", result->sent);
-    if (result->replied > 0)
-        set_time(L, "round_trip", result->replied - result->sent);
-}
-
-void bf_push_failed(lua_State *L, const struct bf_error *error) {
-    lua_createtable(L, 0, 1);
-    push_error_table(L, error);
-    lua_setfield(L, -2, "error");
+    push_info(L, result);
+    return 3;
 }

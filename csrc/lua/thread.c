@@ -133,8 +133,7 @@ static int push_fork(lua_State *L, struct job_box *box) {
     struct bf_error error = {.kind = BF_OK};
     bf_error_fork(&error);
     box->job = NULL; /* it is the parent's */
-    bf_push_failed(L, &error);
-    return 1;
+    return bf_push_error(L, &error);
 }
 
 /* job:finish(): the result of a job that is done, see result.h. Raises where
@@ -142,16 +141,15 @@ static int push_fork(lua_State *L, struct job_box *box) {
 static int job_finish(lua_State *L) {
     struct job_box *box = check_job(L);
     struct bf_job *job = box->job;
+    int pushed;
     luaL_argcheck(L, is_done(box), 1, "the job is still running");
     if (bf_thread_is_from_parent(box->thread))
         return push_fork(L, box);
-    if (job->exchange)
-        bf_push_result(L, job->exchange);
-    else
-        bf_push_failed(L, &job->error);
+    pushed = job->exchange ? bf_push_result(L, job->exchange)
+                           : bf_push_error(L, &job->error);
     box->job = NULL;
     bf_thread_release(box->thread, job);
-    return 1;
+    return pushed;
 }
 
 static struct job_box *new_job(lua_State *L) {

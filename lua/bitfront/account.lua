@@ -136,7 +136,9 @@ end
 ---@return userdata? pair  of a function: the credentials of this call alone
 function _M.prepare(client, signed)
   local ask, err, pair = client._options.credentials, nil, nil
-  if client._native:is_closed() then
+  if not ask and not client._fault and client._native:has_credentials() then
+    return nil -- as most of the time; a closed client has none
+  elseif client._native:is_closed() then
     return { kind = "closed", code = "closed", message = "the client is closed" }
   elseif not ask and not client._has_own_pair and not client._native:has_credentials() then
     err = open(client, signed)

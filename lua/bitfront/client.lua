@@ -32,6 +32,7 @@ local TIME_TARGET = { expect = "public", path = "/v1/public/time" }
 ---@field attempts integer  made for the call
 ---@field elapsed number  seconds the call took, with all waiting
 ---@field sent number  when it was signed: seconds of the machine's steady clock
+---@field round_trip number  seconds from then to the reply's first byte
 ---@field clock_offset number?  ms by which the server's clock is ahead of ours, as this reply tells
 
 ---@class bitfront.Client
@@ -66,18 +67,11 @@ end
 ---@field clock_offset integer  ms, added to a clock of ours to get the server's time
 ---@field monotonic boolean  to native.now's clock; else to the wall's
 
---- What an attempt came to: made by C.
----@class bitfront.Result
----@field value? bitfront.Record[]|string  nil after an error
----@field error? table
----@field info? bitfront.Info  what the reply's envelope holds
----@field sent? number  when the request was signed, seconds of native.now's clock
----@field round_trip? number  seconds from then to the reply's first byte
-
---- A call under way.
+--- A call under way. A client uses one table for call after call.
 ---@class bitfront.Run
 ---@field client bitfront.Client
 ---@field request bitfront.Request  what each attempt is made with
+---@field slot bitfront.Slot  of the attempt, where limits are kept
 ---@field waiter bitfront.Waiter
 ---@field started number
 ---@field deadline number  of all of it
@@ -86,6 +80,12 @@ end
 ---@field attempts integer
 ---@field ready number  when the next attempt could have begun, but for pauses
 ---@field seen table<string, true>|false  see retry.lua
+
+local function fill_request(request, self, asked, credentials)
+  request.client, request.credentials = self._native, credentials
+  request.expect, request.path, request.query = asked.expect, asked.path, asked.query
+  request.amounts = self._options.amounts
+end
 
 local function begin(self, asked, options, waiter)
   local failure, credentials
@@ -97,37 +97,27 @@ local function begin(self, asked, options, waiter)
     failure, credentials = accounts.prepare(self, asked.expect ~= "public")
   end
   if failure then return nil, errors.new(failure, 0) end
-  return {
-    client = self, waiter = waiter, started = started,
-    request = {
-      client = self._native, credentials = credentials, expect = asked.expect,
-      path = asked.path, query = asked.query, amounts = self._options.amounts,
-      deadline = 0, clock_offset = 0, monotonic = false,
-    },
-    deadline = started + (options.timeout or self._options.timeout),
-    retries = options.retries or self._options.retries, gate = gate_of(self, credentials),
-    attempts = 0, ready = started, seen = false,
-  }
-end
-
--- The server read its clock between our sending and its reply, most likely half
--- way: by so many ms it is ahead of the wall clock.
-local function wall_offset(response_time, sent, round_trip)
-  local ago = native.now() - sent - round_trip / 2
-  return response_time - (native.wall() - ago * 1000)
+  local run = self._spare_run or { client = self, request = {}, slot = {} }
+  self._spare_run = nil
+  fill_request(run.request, self, asked, credentials)
+  run.waiter, run.started, run.ready = waiter, started, started
+  run.deadline = started + (options.timeout or self._options.timeout)
+  run.retries = options.retries or self._options.retries
+  run.gate, run.attempts, run.seen = gate_of(self, credentials), 0, false
+  return run
 end
 
 -- Whatever it does, it is not to harm the call; but Ctrl-C is not its doing.
-local function tell_observer(run, began, err, info, round_trip)
+local function tell_observer(run, began, err, info)
   local observer = run.client._options.on_attempt
   if not observer then return end
   local now = native.now()
   local told, message = pcall(observer, {
     attempt = run.attempts, path = run.request.path,
-    kind = err and err.kind, code = err and err.code or info and info.statusCode,
-    http_status = err and err.http_status or info and info.http_status,
+    kind = err and err.kind, code = err and err.code or info.statusCode,
+    http_status = info.http_status,
     began = native.wall() - math.floor((now - began) * 1000 + 0.5),
-    waited = began - run.ready, elapsed = now - began, round_trip = round_trip,
+    waited = began - run.ready, elapsed = now - began, round_trip = info.round_trip,
   })
   if not told and type(message) == "string" and message:find "interrupted!$" then
     error(message, 0)
@@ -140,42 +130,41 @@ local LONGEST_ATTEMPT = 60 -- s
 
 -- For how long the attempt may still be seen by the server, in ms; nil where it
 -- never was.
-local function grace_of(failure, sent, round_trip)
-  if not sent then return nil end
-  local lost = failure and failure.kind ~= "network" and not round_trip
+local function grace_of(failure, info)
+  if not info.sent then return nil end
+  local lost = failure and failure.kind ~= "network" and not info.round_trip
   return lost and limiter.LATE or 0
 end
 
 -- What a reply tells of the exchange's clock; one that is not whole, nothing.
-local function teach_clock(clock, err, info, sent, round_trip)
-  local time = info and info.responseTime
-  if time and round_trip and (not err or type(err.code) == "number") then
-    clock:learn(time, sent, round_trip, err and err.kind == "clock")
-    info.clock_offset = wall_offset(time, sent, round_trip)
+local function teach_clock(clock, err, info)
+  local time = info.responseTime
+  if time and info.round_trip and (not err or type(err.code) == "number") then
+    clock:learn(time, info.sent, info.round_trip, err and err.kind == "clock")
   elseif err and err.kind == "clock" then
     clock:forget()
   end
 end
 
+local NOTHING = {} -- is known of an attempt that could not be begun
+
 -- Signs and sends, once. The slot is not given back where this raises: then it
 -- counts until the deadline.
 local function attempt(run, slot)
-  local self, request = run.client, run.request
+  local request = run.request
   local began = native.now()
   run.attempts = run.attempts + 1
-  local clock = self._clock -- that of the exchange that is asked
+  local clock = run.client._clock -- that of the exchange that is asked
   request.clock_offset, request.monotonic = clock:aim()
   request.deadline = slot and slot.over
     or math.min(run.deadline, began + LONGEST_ATTEMPT)
-  local result = run.waiter.read(request, slot)
-  local failure, info = result.error, result.info
-  local sent, round_trip = result.sent, result.round_trip
-  if slot then limiter.release(slot, grace_of(failure, sent, round_trip)) end
+  local value, failure, info = run.waiter.read(request, slot)
+  info = info or NOTHING
+  if slot then limiter.release(slot, grace_of(failure, info)) end
   local err = failure and errors.new(failure, run.attempts)
-  if info then info.sent = sent end
-  teach_clock(clock, err, info, sent, round_trip)
-  tell_observer(run, began, err, info, round_trip)
-  return result.value, err, info
+  teach_clock(clock, err, info)
+  tell_observer(run, began, err, info)
+  return value, err, info
 end
 
 -- Seconds for which the exchange is left alone that says it was asked too often.
@@ -207,13 +196,14 @@ local function try_again(run, err)
   return true
 end
 
+-- What the user is told of the call: nil where no envelope was read.
 local function finish(run, info)
   local credentials = run.request.credentials
   if credentials then credentials:release() end
-  if info then
-    info.attempts = run.attempts
-    info.elapsed = native.now() - run.started
-  end
+  run.client._spare_run = run
+  if not info or not (info.responseTime or info.statusCode) then return nil end
+  info.attempts = run.attempts
+  info.elapsed = native.now() - run.started
   return info
 end
 
@@ -229,7 +219,7 @@ local function call(self, asked, options, waiter)
     local slot, refused
     if run.gate then
       slot, refused = limiter.acquire(run.gate, run.waiter, run.deadline,
-        LONGEST_ATTEMPT)
+        LONGEST_ATTEMPT, run.slot)
     end
     if refused then
       err = err or errors.new(refused, 0)

@@ -93,7 +93,7 @@ end
 -- slot that took so long to get that the deadline is over is given back. One whose
 -- process dies counts as if its call had been given up at the last moment. Each
 -- operation of a store is called by pcall: it may be the user's own.
-local function try(gate, deadline, longest)
+local function try(gate, deadline, longest, slot)
   local begun, store = native.now(), gate.store
   local lease = deadline - begun
   if lease <= 0 then return nil, full(gate, 0) end
@@ -104,7 +104,8 @@ local function try(gate, deadline, longest)
   if not done or type(wait) ~= "number" or wait ~= wait then
     return nil, broken(done and id or wait)
   elseif wait <= 0 and not late then
-    return { gate = gate, id = id, over = begun + lease }
+    slot.gate, slot.id, slot.over = gate, id, begun + lease
+    return slot
   elseif wait <= 0 then
     pcall(store.release, store, gate.key, id)
   end
@@ -145,12 +146,12 @@ end
 
 -- One look of a waiting caller: as `try`. Only the first in the queue asks the
 -- store; one behind can reckon that it is not sooner than those before it.
-local function look(gate, queue, ticket, deadline, longest)
+local function look(gate, queue, ticket, deadline, longest, slot)
   local place = place_of(queue, ticket)
   if place == 1 then
-    local slot, failure, wait = try(gate, deadline, longest)
+    local taken, failure, wait = try(gate, deadline, longest, slot)
     queue.due = wait and native.now() + wait or 0
-    return slot, failure, wait
+    return taken, failure, wait
   end
   local now = native.now()
   local due = math.max(queue.due, now) + math.max(math.floor((place - 1) / gate.per_second),
@@ -159,15 +160,15 @@ local function look(gate, queue, ticket, deadline, longest)
   return nil, nil, queue.due - now
 end
 
-local function wait_in_line(gate, waiter, deadline, longest)
+local function wait_in_line(gate, waiter, deadline, longest, slot)
   local queue = queue_of(gate.store, gate.key)
   local ticket = join(queue)
   while true do
     if ticket.gone then ticket = join(queue) end
-    local slot, failure, wait = look(gate, queue, ticket, deadline, longest)
-    if slot or failure then
+    local taken, failure, wait = look(gate, queue, ticket, deadline, longest, slot)
+    if taken or failure then
       leave(gate, queue, ticket)
-      return slot, failure
+      return taken, failure
     end
     wait = math.max(wait, SHORTEST)
     ticket.due = native.now() + wait
@@ -181,15 +182,17 @@ end
 ---@param waiter bitfront.Waiter
 ---@param deadline number  s, on native.now's clock
 ---@param longest number  s from getting the slot in which its call is over
+---@param slot? bitfront.Slot  a table to use for the slot
 ---@return bitfront.Slot?
 ---@return table? failure
-function _M.acquire(gate, waiter, deadline, longest)
+function _M.acquire(gate, waiter, deadline, longest, slot)
   local waiting = queues[gate.store]
+  slot = slot or {}
   if not (waiting and waiting[gate.key]) then
-    local slot, failure, wait = try(gate, deadline, longest)
-    if slot or failure or not wait then return slot, failure end
+    local taken, failure, wait = try(gate, deadline, longest, slot)
+    if taken or failure or not wait then return taken, failure end
   end
-  return wait_in_line(gate, waiter, deadline, longest)
+  return wait_in_line(gate, waiter, deadline, longest, slot)
 end
 
 --- The slot's call has ended: it counts until a second (a minute) after. Where

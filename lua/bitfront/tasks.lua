@@ -16,7 +16,7 @@ local waiter = {
   end,
   read = function(request)
     local exchange, err = native.start(request)
-    if not exchange then return { error = err } end
+    if not exchange then return nil, err end
     coroutine.yield(OURS, exchange)
     return exchange:finish()
   end,

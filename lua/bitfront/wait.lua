@@ -8,7 +8,7 @@ local _M = {}
 --- How a call waits.
 ---@class bitfront.Waiter
 ---@field sleep fun(seconds: number)
----@field read fun(request: bitfront.Request, slot: bitfront.Slot?): bitfront.Result  makes one attempt; the slot is to be released where only the waiter knows that the caller is gone
+---@field read fun(request: bitfront.Request, slot: bitfront.Slot?): (any, table?, table?)  makes one attempt: the value, the error, and what is known of the attempt; the slot is to be released where only the waiter knows that the caller is gone
 
 -- A signal is noticed when Lua runs again: one that comes just before a sleep
 -- ends none.
@@ -56,7 +56,7 @@ local function stepped(sleep)
     sleep = sleep,
     read = function(request)
       local exchange, err = native.start(request)
-      if not exchange then return { error = err } end
+      if not exchange then return nil, err end
       step_until_done(exchange, sleep)
       return exchange:finish()
     end,

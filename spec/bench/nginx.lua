@@ -100,8 +100,8 @@ local OURS = [[
 local THEIRS = [[
   location = /none { content_by_lua_block { ngx.print "22" } }
   location = /blocking { content_by_lua_block {
-    local balances = core.balances({
-      client = client._native, deadline = core.now() + 10 }).value
+    local balances = core.balances {
+      client = client._native, deadline = core.now() + 10 }
     if not balances then ngx.exit(500) end
     ngx.print(#balances)
   } }

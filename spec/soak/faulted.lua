@@ -39,13 +39,13 @@ end
 local function read_by_thread(request)
   local job, err = core.thread_start(request)
   local deadline = request.deadline
-  if not job then return { error = err } end
+  if not job then return nil, err end
   while not job:done() and core.now() < deadline + MARGIN / 2 do
     core.sleep(0.0005)
   end
   if job:done() then return job:finish() end
   job:cancel()
-  return { error = { kind = "timeout", code = "busy", message = "" }, sent = deadline }
+  return nil, { kind = "timeout", code = "busy", message = "" }, { sent = deadline }
 end
 
 local WAITERS = {

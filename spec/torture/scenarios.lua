@@ -119,11 +119,11 @@ local function in_pieces(client)
   while not exchange:done() do
     core.step(1)
   end
-  local result = exchange:finish()
-  if result.error then
-    return nil, result.error.message
+  local records, err = exchange:finish()
+  if not records then
+    return nil, err.message
   end
-  return is_right(result.value, 2.5), "WRONG balances"
+  return is_right(records, 2.5), "WRONG balances"
 end
 
 -- On the engine's thread, which runs out of memory too.
@@ -138,11 +138,11 @@ local function in_thread(client)
     core.sleep(0.0002)
   end
   core.thread_take {}
-  local result = job:finish()
-  if result.error then
-    return nil, result.error.message
+  local records, err = job:finish()
+  if not records then
+    return nil, err.message
   end
-  return is_right(result.value, 2.5), "WRONG balances"
+  return is_right(records, 2.5), "WRONG balances"
 end
 
 -- The thread is made, and its engine on it.

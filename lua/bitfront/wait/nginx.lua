@@ -255,14 +255,12 @@ local BUSY_MESSAGE = "the engine's thread did not complete the request in time"
 -- As core.get, while the worker goes on.
 local function read(request, slot)
   local job, err = core.thread_start(request)
-  if not job then return { error = err } end
+  if not job then return nil, err end
   local deadline = request.deadline
   if not wait_for(job, deadline + MARGIN, slot) then
     job:cancel()
-    return {
-      error = { kind = "timeout", code = "busy", message = BUSY_MESSAGE },
-      sent = deadline, -- the request may have been sent until then
-    }
+    return nil, { kind = "timeout", code = "busy", message = BUSY_MESSAGE },
+      { sent = deadline } -- the request may have been sent until then
   end
   return job:finish()
 end
