@@ -6,8 +6,6 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-#define SHORTEST 8 /* a shorter one may be ordinary text */
-
 /* ---- one credential in a text ---- */
 
 static char fold(char c) {
@@ -47,7 +45,7 @@ static const char *match(const char *at, const char *end,
             return NULL;
         at += step ? step : 1;
     }
-    return i == credential.len || (cut && i >= SHORTEST) ? at : NULL;
+    return i == credential.len || (cut && i >= BF_REDACT_SHORTEST) ? at : NULL;
 }
 
 /* ---- signatures ---- */
@@ -91,7 +89,7 @@ static void find(void *with, struct bf_span credential) {
     struct search *search = with;
     const bool cut = search->marks != NULL;
     char first;
-    if (credential.len < SHORTEST)
+    if (credential.len < BF_REDACT_SHORTEST)
         return;
     first = fold(*credential.text);
     for (const char *at = search->text; at < search->end; at++) {
@@ -115,16 +113,17 @@ static bool search_all(struct search *search) {
 
 bool bf_redact_finds(const char *text, size_t len) {
     struct search search = {text, text + len, NULL, false};
-    return len >= SHORTEST && search_all(&search);
+    return len >= BF_REDACT_SHORTEST && search_all(&search);
 }
 
-/* A run of marked bytes is at least SHORTEST long, so "***" has room. */
+/* A run of marked bytes is at least BF_REDACT_SHORTEST long, so "***" has room.
+ */
 size_t bf_redact(char *text, size_t len, char *marks) {
     static const char stars[] = "***";
     struct search search = {text, text + len, marks, false};
     size_t out = 0;
     memset(marks, 0, len);
-    if (len < SHORTEST || !search_all(&search))
+    if (len < BF_REDACT_SHORTEST || !search_all(&search))
         return len;
     for (size_t in = 0; in < len; in++) {
         if (!marks[in]) {

@@ -8,6 +8,8 @@
 
 #pragma GCC visibility push(hidden)
 
+#define BF_REDACT_SHORTEST 8 /* a shorter one may be ordinary text */
+
 /* Replaces by "***" each key and secret of 8 or more characters, in either
  * case and also as URLs and JSON escape them; 8 or more characters of one that
  * is cut by the text's end; and each run of hex digits that is long enough for

@@ -105,8 +105,19 @@ void bf_push_clean(lua_State *L, const char *text, size_t len) {
     lua_remove(L, -2); /* the scratch */
 }
 
+/* Most texts of the exchange are: too short for a credential, and nothing in
+ * them is to be written out. */
+static bool is_harmless(const struct bf_string *string) {
+    if (string->escaped || string->len >= BF_REDACT_SHORTEST)
+        return false;
+    for (size_t i = 0; i < string->len; i++)
+        if (string->text[i] < ' ' || string->text[i] > '~')
+            return false;
+    return true;
+}
+
 /* Struck out before it is cut: a cut could leave half of a secret behind. */
-void bf_push_clean_string(lua_State *L, const struct bf_string *string) {
+static void push_redacted(lua_State *L, const struct bf_string *string) {
     size_t max = string->len < LOOKED_AT ? string->len : LOOKED_AT;
     char *text = bf_newuserdata(L, string->len + max + 1);
     size_t len = bf_string_decode(string, text);
@@ -115,6 +126,13 @@ void bf_push_clean_string(lua_State *L, const struct bf_string *string) {
     len = bf_redact(text, len < max ? len : max, text + string->len);
     push_visible(L, text, bf_utf8_cut(text, len, SHOWN_MAX), false);
     lua_remove(L, -2);
+}
+
+void bf_push_clean_string(lua_State *L, const struct bf_string *string) {
+    if (is_harmless(string))
+        lua_pushlstring(L, string->text, string->len);
+    else
+        push_redacted(L, string);
 }
 
 /* ---- for Lua ---- */
