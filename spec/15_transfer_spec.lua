@@ -273,6 +273,19 @@ describe("a transfer", function()
       end)
     end
 
+    it("headers over 64 KiB have code too_large whatever the status, in one piece and in many",
+      function()
+        local lines = { "HTTP/1.1 503 X", LENGTH, ("X-Pad: " .. ("x"):rep(990) .. "\r\n"):rep(66)
+          .. "Retry-After: 7" }
+        for _, listener in ipairs { "good", "plain" } do
+          for _, chunk in ipairs { 1000, 70000 } do
+            local err = is_refused("protocol", "too_large", raw(lines, BODY),
+              { listener = listener, chunk = chunk })
+            assert.is_nil(err.retry_after)
+          end
+        end
+      end)
+
     it("compressed to burst has code framing", function()
       local zeros = support.tmpdir() .. "/zeros.gz"
       support.must("head -c 67108864 /dev/zero | gzip >" .. zeros)

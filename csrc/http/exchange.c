@@ -85,12 +85,13 @@ static bool begins_as_http(const struct bf_buffer *buffer) {
 }
 
 /* Passes the lines that are whole to `head`; before `from` no line ends that
- * was not passed yet. */
+ * was not passed yet. What ends past the limit is not read: how much of it has
+ * come already must make no difference. */
 static void take_lines(struct bf_exchange *x, size_t from) {
     struct bf_buffer *buffer = &x->buffer;
     while (!bf_head_final(&x->head) && !x->head.malformed) {
         char *end = memchr(buffer->data + from, '\n', buffer->len - from);
-        if (!end)
+        if (!end || end - buffer->data >= BF_HEAD_MAX)
             return;
         from = (size_t)(end - buffer->data) + 1;
         bf_head_line(&x->head, buffer->data + x->parsed, from - x->parsed);
@@ -104,7 +105,7 @@ static void take_head(struct bf_exchange *x, size_t from) {
     if (!begins_as_http(&x->buffer))
         bf_error_set(&error, BF_PROTOCOL, "framing",
                      "the reply does not begin as one of HTTP/1 does");
-    if (x->parsed < x->buffer.len && !bf_head_final(&x->head) &&
+    if (!bf_head_final(&x->head) && !x->head.malformed &&
         x->buffer.len > BF_HEAD_MAX)
         x->head.bytes = x->buffer.len;
     if (bf_head_final(&x->head) || x->head.malformed ||
