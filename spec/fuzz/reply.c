@@ -1,8 +1,7 @@
-/* libFuzzer's entry: gives whatever a server may send to what reads it. The
- * first byte selects the reader. Built and run by spec/fuzz/run.sh. */
+/* A libFuzzer target: whatever a server may send, given to each reader of it.
+ * The first byte says which reader. Built and run by spec/fuzz/run.sh. */
 
 #include "http/chunks.h"
-#include "auth/credentials.h"
 #include "http/head.h"
 #include "auth/redact.h"
 #include "json/reply.h"
@@ -12,21 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-/* The account whose credentials no text may show. */
-/* NOLINTNEXTLINE(readability-non-const-parameter): libFuzzer's type */
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-    static const struct bf_credential_names names = {"api_key", "api_secret"};
-    struct bf_error error = {.kind = BF_OK};
-    (void)argc, (void)argv;
-    if (!bf_credentials_new(bf_span_of("the-fuzzed-key"),
-                            bf_span_of("/the-%fuzzed\\secret/"), &names,
-                            &error))
-        abort();
-    return 0;
-}
 
 /* The fast way to a double gives what the slow one gives. */
 static void check_amount(const struct bf_value *amount) {

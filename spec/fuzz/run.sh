@@ -1,14 +1,19 @@
 #!/bin/sh
-# usage: spec/fuzz/run.sh [SECONDS]
+# usage: spec/fuzz/run.sh [SECONDS] [TARGET...]
 #
-# Feeds made-up replies to the readers of csrc, under ASan and UBSan, with
-# clang's libFuzzer. What it has learned and found stays in .build/fuzz.
+# Feeds made-up replies to csrc, under ASan and UBSan, with clang's libFuzzer;
+# each target for so many seconds. The targets: reply (each reader of a part of
+# one) and exchange (the whole way). What they have learned and found stays in
+# .build/fuzz.
 set -eu
 cd "$(dirname "$0")/../.."
+seconds=${1:-60}
+[ $# -eq 0 ] || shift
+[ $# -gt 0 ] || set -- reply exchange
 folder=.build/fuzz
-mkdir -p "$folder/corpus"
+mkdir -p "$folder/reply-corpus" "$folder/exchange-corpus"
 
-seed() { printf '%b' "$2" >"$folder/corpus/seed-$1"; }
+seed() { printf '%b' "$2" >"$folder/reply-corpus/seed-$1"; }
 seed balances '\0{"timezone":"UTC","responseTime":1,"statusCode":1000,"statusMessage":"OK","responseData":[{"currency":"B\\u0054C","balance":1.5e-3,"availableBalance":-0}]}'
 seed documented '\5{"timezone":"UTC","responseTime":1,"statusCode":1000,"statusMessage":"OK","responseData":[{"currency":"BTC","balance":3999974992.35615,"availableBalance":0.00000001}, { "currency": "ETH", "balance": 9007199254740993, "availableBalance": -1.5 }]}'
 seed cut '\5{"timezone":"UTC","responseTime":1,"statusCode":1000,"statusMessage":"OK","responseData":[{"currency":"BTC","balance":3999974992.3561'
@@ -18,10 +23,51 @@ seed date '\2HTTP/1.1 503 X\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-Afte
 seed redact '\3a THE-fuzzed-key %2Fthe-%25fuzzed\\\\secret\\/ \\u0074he-fuzzed'
 seed chunks '\4003;x\r\nabc\r\n0\r\nTrailer: x\r\n\r\n'
 
+# Balances as numbers, up to 60000 bytes, in cuts of 4 bytes to 8 KiB.
+exchange() { printf '%b' "\033\003\0377\0201\0\014\0237\001\0200$2" >"$folder/exchange-corpus/seed-$1"; }
+# A body with its length, and in chunks. %b does not take \x in every shell.
+body='{"timezone":"UTC","responseTime":1,"statusCode":1000,"statusMessage":"OK","responseData":[{"currency":"BTC","balance":1.5,"availableBalance":0}]}'
+refusal='{"timezone":"UTC","responseTime":1,"statusCode":6001,"statusMessage":"NO"}'
+ok='HTTP/1.1 200 OK\r\n'
+length="Content-Length: ${#body}\r\n"
+chunked='Transfer-Encoding: chunked\r\n\r\n'
+size=$(printf %x ${#body})
+exchange length "$ok$length\r\n$body"
+exchange trailing "$ok$length\r\n$body$ok"
+exchange chunks "$ok$chunked$size\r\n$body\r\n0\r\n\r\n"
+exchange extension "$ok$chunked$size;a=\"b\"\r\n$body\r\n0\r\nA: b\r\n\r\n"
+exchange more-chunks "$ok$chunked$size\r\n$body\r\n0\r\n\r\n0\r\n\r\n"
+exchange interim "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\nLink: <a>\r\n\r\n$ok$length\r\n$body"
+exchange switched 'HTTP/1.1 101 X\r\nUpgrade: h2c\r\n\r\nPRI'
+exchange interim-length "HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n$ok$length\r\n$body"
+exchange closes "HTTP/1.0 200 OK\r\nConnection: close\r\n$length\r\n$body"
+exchange refusal "HTTP/1.1 400 Bad\r\nContent-Length: ${#refusal}\r\n\r\n$refusal"
+exchange busy "HTTP/1.1 503 X\r\nRetry-After: 7\r\n$chunked""2\r\nno\r\n0\r\n\r\n"
+exchange none 'HTTP/1.1 204 X\r\n\r\n'
+exchange not-modified 'HTTP/1.1 304 X\r\nContent-Length: 9\r\n\r\n'
+exchange two-lengths "$ok$length$length\r\n$body"
+exchange until-close "$ok\r\n$body"
+exchange gzip "$ok$length""Content-Encoding: gzip\r\n\r\n$body"
+exchange no-http 'SSH-2.0-OpenSSH\r\n'
+exchange cut "$ok$length\r\n{"
+# Floods; \0365 N M is M bytes N * 16 times.
+exchange head-lines "$ok\0365\0377\0060A: 0123456789012345678901234567890123456789012\r\n$length\r\n$body"
+exchange head-line "$ok""A: \0365\0377\0020abcdefghijklmnop\r\n$length\r\n$body"
+exchange heads "\0365\0377\0031HTTP/1.1 100 Continue\r\n\r\n$ok$length\r\n$body"
+exchange heads-error "HTTP/1.1 100 Continue\r\n\0365\0377\0020A: 0123456789a\r\n\0365\0040\0002\r\nHTTP/1.1 503 X\r\n$length\r\n$body"
+exchange extensions "$ok$chunked$size;\0365\0377\0020abcdefghijklmnop\r\n$body\r\n0\r\n\r\n"
+exchange trailers "$ok$chunked$size\r\n$body\r\n0\r\n\0365\0377\0024A: 0123456789abcde\r\n\r\n"
+exchange bytes "$ok$chunked\0365\0377\00061\r\n \r\n$size\r\n$body\r\n0\r\n\r\n"
+exchange records "$ok$chunked\0365\0100\0102""3c\r\n                                                            \r\n$size\r\n$body\r\n0\r\n\r\n"
+
 sources=$(ls csrc/base/*.c csrc/money/*.c csrc/json/*.c csrc/auth/*.c csrc/http/*.c)
-# shellcheck disable=SC2086
-clang -std=c11 -D_GNU_SOURCE -g -O1 -Icsrc \
-  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-  -o "$folder/reply" spec/fuzz/reply.c $sources -lcurl -lssl -lcrypto -ldl -lpthread -lm
-exec "$folder/reply" -max_total_time="${1:-60}" -max_len=4096 \
-  -artifact_prefix="$folder/" -print_final_stats=1 "$folder/corpus"
+for target in "$@"; do
+  # shellcheck disable=SC2086
+  clang -std=c11 -D_GNU_SOURCE -g -O1 -Icsrc \
+    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+    -o "$folder/$target" "spec/fuzz/$target.c" spec/fuzz/account.c $sources \
+    -lcurl -lssl -lcrypto -ldl -lpthread -lm
+  "$folder/$target" -max_total_time="$seconds" -max_len=4096 \
+    -artifact_prefix="$folder/$target-" -print_final_stats=1 \
+    "$folder/$target-corpus"
+done
