@@ -155,6 +155,7 @@ static size_t receive(struct bf_exchange *x, const struct input *in, size_t len,
         bf_exchange_received(x, next);
         demand(x->buffer.len + BF_BODY_SLACK <= x->buffer.cap);
         demand(x->buffer.used <= x->buffer.cap);
+        demand(x->state != BF_EXCHANGE_BODY || bf_body_missing(&x->body) > 0);
         received += next;
     }
     return received;

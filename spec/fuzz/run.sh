@@ -27,6 +27,8 @@ seed chunks '\4003;x\r\nabc\r\n0\r\nTrailer: x\r\n\r\n'
 exchange() { printf '%b' "\033\003\0377\0201\0\014\0237\001\0200$2" >"$folder/exchange-corpus/seed-$1"; }
 # A body with its length, and in chunks. %b does not take \x in every shell.
 body='{"timezone":"UTC","responseTime":1,"statusCode":1000,"statusMessage":"OK","responseData":[{"currency":"BTC","balance":1.5,"availableBalance":0}]}'
+# Its currency is the fuzzed key, one character of which is escaped.
+hidden='{"timezone":"UTC","responseTime":1,"statusCode":1000,"statusMessage":"OK","responseData":{"currency":"the\\u002dfuzzed-key","balance":1,"availableBalance":0}}'
 refusal='{"timezone":"UTC","responseTime":1,"statusCode":6001,"statusMessage":"NO"}'
 ok='HTTP/1.1 200 OK\r\n'
 length="Content-Length: ${#body}\r\n"
@@ -43,6 +45,9 @@ exchange interim-length "HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n$ok$l
 exchange closes "HTTP/1.0 200 OK\r\nConnection: close\r\n$length\r\n$body"
 exchange refusal "HTTP/1.1 400 Bad\r\nContent-Length: ${#refusal}\r\n\r\n$refusal"
 exchange busy "HTTP/1.1 503 X\r\nRetry-After: 7\r\n$chunked""2\r\nno\r\n0\r\n\r\n"
+exchange date "HTTP/1.1 503 X\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:00 GMT\r\n$length\r\n$body"
+exchange html "$ok""Content-Length: 17\r\n\r\n<!doctype html>no"
+exchange hidden "$ok""Content-Length: $((${#hidden} - 1))\r\n\r\n$hidden"
 exchange none 'HTTP/1.1 204 X\r\n\r\n'
 exchange not-modified 'HTTP/1.1 304 X\r\nContent-Length: 9\r\n\r\n'
 exchange two-lengths "$ok$length$length\r\n$body"
