@@ -8,6 +8,7 @@
 #include "http/url.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -182,9 +183,23 @@ bool bf_connection_opened(struct bf_connection *c, CURLcode result) {
 
 /* ---- sending and receiving ---- */
 
+/* Where the last call had to wait for the socket, libcurl takes any failure of
+ * OpenSSL's in the next for that again. The reason is in OpenSSL's error queue
+ * then, which libcurl empties before each call. */
+static CURLcode find_failure(const struct bf_connection *c, CURLcode result) {
+    unsigned long error;
+    if (result != CURLE_AGAIN || !c->tls.innermost)
+        return result;
+    error = ERR_get_error();
+    if (error == 0)
+        return result;
+    return ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE ? CURLE_OUT_OF_MEMORY
+                                                         : CURLE_RECV_ERROR;
+}
+
 CURLcode bf_connection_send(struct bf_connection *c, const char *data,
                             size_t len, size_t *sent) {
-    return curl_easy_send(c->easy, data, len, sent);
+    return find_failure(c, curl_easy_send(c->easy, data, len, sent));
 }
 
 /* How many bytes OpenSSL has read from the connection. */
@@ -203,7 +218,7 @@ CURLcode bf_connection_receive(struct bf_connection *c, char *data, size_t len,
     int records = 0;
     do {
         before = read_so_far(c);
-        result = curl_easy_recv(c->easy, data, len, received);
+        result = find_failure(c, curl_easy_recv(c->easy, data, len, received));
     } while (result == CURLE_AGAIN && read_so_far(c) != before &&
              ++records < MOST_RECORDS);
     return result;
