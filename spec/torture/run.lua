@@ -41,15 +41,20 @@ local function urls(faultd)
     end
     return faultd:url_body(body, all)
   end
+  local closing = { close = "fin", headers = { "Connection: close" } }
   return {
     OK = plain(BODY),
     REFUSAL = plain(support.refusal(6001, '"UNREGISTERED \\u00e9"')),
     DAMAGED = plain((BODY:gsub("}$", ",}"))),
     CUT = plain(BODY, { cut = 200, close = "fin" }),
     SLOW = plain(BODY, { delay = 20 }),
+    CLOSES = plain(BODY, closing),
+    IDLE = plain(BODY, { idle = 1 }),
+    SERVES_ONE = plain(BODY, { serves = 1 }),
+    NAMED = plain(BODY, { close = "fin", headers = closing.headers, host = "localhost" }),
+    TRAILING = faultd:url { reply = support.reply(BODY) .. "x", listener = "plain", close = "keep" },
     TLS = faultd:url_body(BODY),
-    TLS_ONCE = faultd:url_body(BODY,
-      { close = "fin", headers = { "Connection: close" } }),
+    TLS_ONCE = faultd:url_body(BODY, closing),
     UNTRUSTED = faultd:url_body(BODY, { listener = "unknown" }),
     CA = faultd.ca_file,
   }

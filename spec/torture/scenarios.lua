@@ -30,6 +30,10 @@ local function prepared(name, options)
   end
 end
 
+local function two_accounts()
+  return { prepared "TLS" (), prepared("TLS", { api_key = "6W206egN32nCQ0VC" })() }
+end
+
 -- `require` of Lua 5.1 takes a module whose loading has failed for one that
 -- loads itself, until its mark is taken away.
 local function forget_modules()
@@ -110,12 +114,8 @@ local function start(client, core)
   return core.start { client = client._native, deadline = core.now() + 5 }
 end
 
-local function in_pieces(client)
-  local core = require "bitfront.core"
-  local exchange, failure = start(client, core)
-  if not exchange then
-    return nil, failure.message
-  end
+-- Waits for the exchange; its result must be right.
+local function finish(exchange, core)
   while not exchange:done() do
     core.step(1)
   end
@@ -124,6 +124,15 @@ local function in_pieces(client)
     return nil, err.message
   end
   return is_right(records, 2.5), "WRONG balances"
+end
+
+local function in_pieces(client)
+  local core = require "bitfront.core"
+  local exchange, failure = start(client, core)
+  if not exchange then
+    return nil, failure.message
+  end
+  return finish(exchange, core)
 end
 
 -- On the engine's thread, which runs out of memory too.
@@ -177,6 +186,56 @@ local function in_flight()
   client, exchange = nil, nil -- luacheck: ignore
   collectgarbage()
   core.step(0)
+  return true
+end
+
+-- More than there are connections for; some are given up at once, some when they
+-- have a connection.
+local function at_once(client)
+  local core = require "bitfront.core"
+  local exchanges = {}
+  for i = 1, 7 do
+    local failure
+    exchanges[i], failure = start(client, core)
+    if not exchanges[i] then
+      return nil, failure.message
+    end
+  end
+  exchanges[1], exchanges[4] = nil, nil
+  collectgarbage()
+  core.step(0)
+  exchanges[2], exchanges[5] = nil, nil
+  collectgarbage()
+  for _, i in ipairs { 7, 3, 6 } do
+    local right, message = finish(exchanges[i], core)
+    if not right then
+      return nil, message
+    end
+  end
+  return true
+end
+
+-- The second call finds the first one's connection, or that it has ended since.
+local function asks_twice(client)
+  local core = require "bitfront.core"
+  for _ = 1, 2 do
+    local right, err = asks_balances(2.5)(client)
+    if not right then
+      return nil, err
+    end
+    core.sleep(0.003)
+  end
+  return true
+end
+
+-- Neither may use the other's connection.
+local function alternates(clients)
+  for i = 1, 4 do
+    local right, err = asks_balances(2.5)(clients[i % 2 + 1])
+    if not right then
+      return nil, err
+    end
+  end
   return true
 end
 
@@ -316,6 +375,15 @@ local scenarios = {
     cold = true },
   { name = "thread, lost", run = in_thread_lost, prepare = loaded, slack = 60 },
   { name = "in flight", run = in_flight, prepare = loaded },
+  { name = "kept", run = asks_twice, prepare = prepared "OK" },
+  { name = "closes", run = asks_twice, prepare = prepared "CLOSES" },
+  { name = "trailing", run = fails("protocol", "framing"),
+    prepare = prepared "TRAILING" },
+  { name = "ended idle", run = asks_twice, prepare = prepared "IDLE" },
+  { name = "broke", run = asks_twice, prepare = prepared "SERVES_ONE" },
+  { name = "named", run = asks_balances(2.5), prepare = prepared "NAMED" },
+  { name = "accounts", run = alternates, prepare = two_accounts },
+  { name = "at once", run = at_once, prepare = prepared "SLOW" },
   { name = "misuse", run = is_misused, prepare = loaded },
   { name = "credentials", run = finds_credentials, prepare = credentials_found },
 }
