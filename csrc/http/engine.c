@@ -292,8 +292,8 @@ size_t bf_engine_step(struct bf_engine *engine, double seconds) {
     struct bf_sigpipe guard;
     block_sigpipe(engine, &guard);
     engine->progress = false;
-    perform(engine);
     bf_pool_expire(&engine->pool);
+    perform(engine);
     if (!engine->progress && engine->running_count > 0 &&
         !engine->has_dedicated_thread) {
         bool closed = bf_pool_close_some(&engine->pool, CLOSING_TIME);
