@@ -106,7 +106,9 @@ static void note(struct bf_head *head, const char *line, size_t name,
         head->codings++;
         head->chunked = is_word(value, len, "chunked");
     } else if (is_word(line, name, "Connection")) {
-        head->closes = !is_word(value, len, "keep-alive");
+        head->says_close =
+            head->says_close || !is_word(value, len, "keep-alive");
+        head->closes = head->says_close;
     } else if (is_word(line, name, "Content-Encoding")) {
         note_coding(head, value, len);
     } else if (is_word(line, name, "Retry-After")) {

@@ -18,6 +18,7 @@ struct bf_head {
     int status;
     bool is_1_0;         /* the server speaks HTTP/1.0 */
     bool closes;         /* the connection carries no other exchange */
+    bool says_close;     /* a Connection line other than keep-alive */
     bool ended;          /* the empty line has been seen */
     bool malformed;      /* a line that is no header line */
     bool encoded;        /* Content-Encoding other than identity */
