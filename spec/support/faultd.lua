@@ -185,6 +185,21 @@ function methods:requests()
   return found
 end
 
+---Which connection each of them came on, the first being 1.
+---@return string # such as "1 2 1"
+---@return integer # how many there were
+function methods:connections()
+  local numbers, count, list = {}, 0, {}
+  for i, request in ipairs(self:requests()) do
+    if not numbers[request.connection] then
+      count = count + 1
+      numbers[request.connection] = count
+    end
+    list[i] = numbers[request.connection]
+  end
+  return table.concat(list, " "), count
+end
+
 ---Forgets the requests that arrived so far.
 function methods:forget()
   shell.write(self.dir .. "/requests", "")

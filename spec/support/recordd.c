@@ -1,6 +1,6 @@
 /*
- * recordd: a loopback TLS server that sends any record, also what no TLS
- * library lets one send, and as fast as the machine can.
+ * recordd: a loopback server that sends any bytes and any TLS record, also what
+ * no TLS library lets one send, and as fast as the machine can.
  *
  *     recordd PEM STEP...
  *
@@ -9,21 +9,26 @@
  *
  *     hello            reads the client's first bytes, and leaves them at that
  *     shake12 shake13  the handshake, of TLS 1.2 or 1.3
- *     request          reads until an empty line
+ *     request          reads until an empty line; plain before a handshake
  *     wait:MS          does nothing for so long
+ *     mark:PATH        appends a byte to this file
+ *     await:PATH       waits until there is this file, and removes it
  *     bytes:HEX        sends these bytes as they are
  *     record:TYPE:HEX  sends a record of that type (a number), encrypted
  *     update:HEX       sends KeyUpdate, and goes on with the next key
+ *     half             sends TCP's end, and goes on reading
  *     fin rst hang     how it ends: TCP's end (as without any of these), a
  *                      reset, or not before the client leaves
  *
- * A step with "*" before it is done without end.
+ * A step with "*" before it is done without end. What one with "+" before it
+ * sends goes out in one write with what the next one sends.
  */
 #include <openssl/err.h>
 #include <openssl/hmac.h>
 #include <openssl/ssl.h>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -232,7 +237,9 @@ static bool read_request(struct connection *c) {
     char head[MOST];
     size_t n = 0;
     do {
-        int got = SSL_read(c->ssl, head + n, (int)(sizeof head - 1 - n));
+        size_t room = sizeof head - 1 - n;
+        long got = c->ssl ? SSL_read(c->ssl, head + n, (int)room)
+                          : recv(c->fd, head + n, room, 0);
         if (got <= 0)
             return false;
         n += (size_t)got;
@@ -254,6 +261,18 @@ static void end(const struct connection *c, bool by_reset) {
 static bool wait_ms(long ms) {
     const struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
     return nanosleep(&t, NULL) == 0;
+}
+
+static bool mark(const char *path) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    bool marked = fd >= 0 && write(fd, "x", 1) == 1;
+    return fd >= 0 && close(fd) == 0 && marked;
+}
+
+static bool await(const char *path) {
+    while (unlink(path) != 0)
+        wait_ms(1);
+    return true;
 }
 
 /* The rest of the step where it begins with word, else NULL. */
@@ -286,14 +305,10 @@ static bool flood(struct connection *c, const char *step) {
     return false;
 }
 
-/* Does one step; false where the connection is over. */
-static bool take_step(struct connection *c, const char *step) {
+/* A step that neither sends nor ends; false where the connection is over. */
+static bool take_other(struct connection *c, const char *step) {
     char scrap[MOST];
     const char *rest;
-    if (*step == '*')
-        return flood(c, step + 1);
-    if (put(c, step))
-        return flush(c);
     if (strcmp(step, "hello") == 0)
         return recv(c->fd, scrap, sizeof scrap, 0) > 0;
     if ((rest = after(step, "shake1")))
@@ -302,8 +317,24 @@ static bool take_step(struct connection *c, const char *step) {
         return read_request(c);
     if ((rest = after(step, "wait:")))
         return wait_ms(strtol(rest, NULL, 10));
-    if (strcmp(step, "rst") == 0 || strcmp(step, "hang") == 0)
-        end(c, *step == 'r');
+    if ((rest = after(step, "mark:")))
+        return mark(rest);
+    if ((rest = after(step, "await:")))
+        return await(rest);
+    return strcmp(step, "half") == 0 && shutdown(c->fd, SHUT_WR) == 0;
+}
+
+/* Does one step; false where the connection is over. */
+static bool take_step(struct connection *c, const char *step) {
+    if (*step == '*')
+        return flood(c, step + 1);
+    if (*step == '+')
+        return put(c, step + 1);
+    if (put(c, step))
+        return flush(c);
+    if (strcmp(step, "rst") != 0 && strcmp(step, "hang") != 0)
+        return take_other(c, step);
+    end(c, *step == 'r');
     return false;
 }
 

@@ -1,4 +1,5 @@
--- A running server that sends any TLS record; the steps are those of recordd.c.
+-- A running server that sends any bytes and any TLS record; the steps are those of
+-- recordd.c.
 
 local certs = require "spec.support.certs"
 local shell = require "spec.support.shell"
@@ -14,6 +15,12 @@ function _M.hex(text)
   return (text:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
 end
 
+---The step that sends this text as it is.
+function _M.bytes(text) return "bytes:" .. _M.hex(text) end
+
+---The step that sends it in a TLS record.
+function _M.data(text) return "record:23:" .. _M.hex(text) end
+
 ---Starts one that does these steps on each connection.
 ---@param steps string[]
 ---@return table # with `url`, and a method `stop`
@@ -26,8 +33,10 @@ function _M.start(steps)
   local file = assert(io.open(fifo))
   local port = file:read "*l"
   file:close()
-  return setmetatable({ stdin = stdin,
-    url = "https://127.0.0.1:" .. assert(port, "recordd did not start; make it first") }, meta)
+  assert(port, "recordd did not start; make it first")
+  local command = " " .. table.concat(steps, " ")
+  local scheme = (command:find " shake" or command:find " hello") and "https" or "http"
+  return setmetatable({ stdin = stdin, url = scheme .. "://127.0.0.1:" .. port }, meta)
 end
 
 function methods:stop()

@@ -1,4 +1,4 @@
--- A running https:// proxy; see tunneld.lua.
+-- A running https:// or http:// proxy; see tunneld.lua.
 
 local certs = require "spec.support.certs"
 local shell = require "spec.support.shell"
@@ -18,7 +18,8 @@ function _M.start(more)
   local file = assert(io.open(fifo))
   local port = file:read "*l"
   file:close()
-  return setmetatable({ stdin = stdin, url = "https://127.0.0.1:" .. port }, meta)
+  local scheme = more == "http" and "http" or "https"
+  return setmetatable({ stdin = stdin, url = scheme .. "://127.0.0.1:" .. port }, meta)
 end
 
 function methods:stop()

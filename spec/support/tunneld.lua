@@ -1,9 +1,10 @@
 -- An https:// proxy that knows CONNECT and no more.
 --
---     lua5.4 tunneld.lua CERTIFICATE [endless]
+--     lua5.4 tunneld.lua CERTIFICATE [endless|http]
 --
 -- prints its port, and ends with its standard input. The certificate's file has its
--- key too. With "endless" it refuses, in so many words that they never end.
+-- key too. With "endless" it refuses, in so many words that they never end. With
+-- "http" it is an http:// proxy.
 
 local cqueues = require "cqueues"
 local pkey = require "openssl.pkey"
@@ -37,7 +38,7 @@ end
 
 local function serve(client, context, queue)
   client:setmode("bn", "bn")
-  client:starttls(context)
+  if arg[2] ~= "http" then client:starttls(context) end
   local host, port = client:read "*l":match "^CONNECT (%S+):(%d+) "
   repeat until client:read "*l":match "^\r?$"
   if arg[2] == "endless" then return refuse_for_ever(client) end
