@@ -235,6 +235,20 @@ describe("a peer", function()
         end)
       end
     end
+
+    it("behind records without data, and between them", function()
+      for _, shake in ipairs { "shake13", "shake12" } do
+        local steps = { shake, "request" }
+        for _, part in ipairs { REPLY:sub(1, 9), REPLY:sub(10, -9), REPLY:sub(-8) } do
+          for _ = 1, 20 do steps[#steps + 1] = "+record:23:" end
+          steps[#steps + 1] = "+" .. data(part)
+        end
+        steps[#steps] = steps[#steps]:sub(2)
+        local server = serve(steps)
+        assert(support.balances(server.url, { timeout = 5 }))
+        server:stop()
+      end
+    end)
   end)
 
   describe("that sends without end keeps no other call from its end:", function()
