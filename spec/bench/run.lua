@@ -69,26 +69,27 @@ local function raw(base_url, ca_file, secret)
   end
 end
 
-local function script(lua, file, base_url, ca_file)
+local function script(lua, file, base_url, ca_file, more)
   return function(before, calls)
     return ("%sexport BITFRONT_API_KEY=%s BITFRONT_API_SECRET=%s "
-      .. "BITFRONT_BASE_URL=%s BITFRONT_CA_FILE=%s\n%s %s spec/bench/%s %s")
+      .. "BITFRONT_BASE_URL=%s BITFRONT_CA_FILE=%s\n%s %s spec/bench/%s %s %s")
       :format(environment(lua), support.KEY, support.SECRET,
-        support.quote(base_url), ca_file, before, lua, file, calls)
+        support.quote(base_url), ca_file, before, lua, file, calls, more or "")
   end
 end
 
 local function clients(base_url, ca_file)
-  local function lua(name, file)
-    return script(name, file, base_url, ca_file)
+  local function lua(name, file, more)
+    return script(name, file, base_url, ca_file, more)
   end
   return {
     { "raw libcurl, nothing signed or decoded", raw(base_url, ca_file) },
     { "raw libcurl, signed, nothing decoded",
       raw(base_url, ca_file, support.SECRET) },
-    { "bitfront, Lua 5.4", lua("lua5.4", "balances.lua") },
-    { "bitfront, LuaJIT", lua("luajit", "balances.lua"),
+    { "bitfront, limiter on, Lua 5.4", lua("lua5.4", "balances.lua", "limited") },
+    { "bitfront, limiter on, LuaJIT", lua("luajit", "balances.lua", "limited"),
       needs = "luajit -v" },
+    { "bitfront, limiter off, Lua 5.4", lua("lua5.4", "balances.lua") },
     { "lua-http, luaossl, lua-cjson, Lua 5.1", lua("lua5.1", "luahttp.lua"),
       needs = [[lua5.1 -e 'require "http.client" require "openssl"']] },
   }
@@ -127,8 +128,8 @@ local function measure(list)
   end
 end
 
--- Returns the instructions of a call on Lua 5.4 against raw libcurl's, without
--- and with signing.
+-- Returns the instructions of a call against those of raw libcurl that neither
+-- signs nor decodes: on Lua 5.4, and on LuaJIT where there is one.
 local function compare_calls(base_url, ca_file)
   local list = installed(clients(base_url, ca_file))
   local first = list[1]
@@ -141,7 +142,8 @@ local function compare_calls(base_url, ca_file)
       of_raw(client.ir, first.ir), client.us, of_raw(client.us, first.us)))
   end
   if first.ir then
-    return list[3].ir / first.ir, list[3].ir / list[2].ir
+    local jit = list[4].needs == "luajit -v" and list[4].ir / first.ir
+    return list[3].ir / first.ir, jit or nil
   end
 end
 
@@ -232,13 +234,13 @@ end
 local function main()
   local sandbox = support.sandbox()
   local base_url, ca_file = sandbox.base_url .. "/static", sandbox.ca_file
-  local call, signed = compare_calls(base_url, ca_file)
+  local call, call_jit = compare_calls(base_url, ca_file)
   local decoding = compare_decoding()
   local process = run_process("lua5.4", base_url, ca_file, "calls")
   print(("\n%-52s %10s %8s"):format("targets, Lua 5.4", "measured", "at most"))
-  judge("a call, x raw libcurl's instructions, unsigned", call, 1.15, "%.2f")
-  judge("a call, x raw libcurl's instructions, signed", signed, 1.15, "%.2f")
-  judge("decoding, x lua-cjson's instructions", decoding, 0.3, "%.2f")
+  judge("a call, x raw libcurl's instructions", call, 0.9, "%.2f")
+  judge("a call, x raw libcurl's instructions, LuaJIT", call_jit, 0.7, "%.2f")
+  judge("decoding, x lua-cjson's instructions", decoding, 0.32, "%.2f")
   judge("require, ms", require_ms(base_url, ca_file), 3, "%.1f")
   judge("libcurl loaded by require", process.libcurl_loaded, 0, "%d")
   judge("memory grown by 100,000 calls, KiB", process.grown_kib, 64, "%d")
