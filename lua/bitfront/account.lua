@@ -127,18 +127,9 @@ local function open(client, signed)
   return not done and failure or nil
 end
 
---- Sees to it that the client has all that a call needs. A function is asked each
---- time, so that a changed secret takes effect at once; everything else is read
---- once.
----@param client bitfront.Client
----@param signed boolean
----@return table? failure  what keeps the call from being made at all
----@return userdata? pair  of a function: the credentials of this call alone
-function _M.prepare(client, signed)
+local function look_for(client, signed)
   local ask, err, pair = client._options.credentials, nil, nil
-  if not ask and not client._fault and client._native:has_credentials() then
-    return nil -- as most of the time; a closed client has none
-  elseif client._native:is_closed() then
+  if client._native:is_closed() then
     return { kind = "closed", code = "closed", message = "the client is closed" }
   elseif not ask and not client._has_own_pair and not client._native:has_credentials() then
     err = open(client, signed)
@@ -150,6 +141,20 @@ function _M.prepare(client, signed)
     err = credentials.missing()
   end
   return err, pair
+end
+
+--- Sees to it that the client has all that a call needs. A function is asked each
+--- time, so that a changed secret takes effect at once; everything else is read
+--- once.
+---@param client bitfront.Client
+---@param signed boolean
+---@return table? failure  what keeps the call from being made at all
+---@return userdata? pair  of a function: the credentials of this call alone
+function _M.prepare(client, signed)
+  local is_ready = not client._options.credentials and not client._fault
+    and client._native:has_credentials() -- a closed client has none
+  if is_ready then return nil end
+  return look_for(client, signed)
 end
 
 return _M
