@@ -229,6 +229,11 @@ static bool has_begun_record(const struct bf_connection *c) {
     return c->tls.innermost && SSL_has_pending(c->tls.innermost);
 }
 
+bool bf_connection_seems_quiet(const struct bf_connection *c) {
+    return !c->endpoint->by_tls_proxy && !has_begun_record(c) &&
+           bf_socket_is_quiet(c->fd);
+}
+
 /* What comes between the read and the look at the socket is read too. */
 enum bf_quiet bf_connection_check_quiet(struct bf_connection *c,
                                         struct bf_error *error) {

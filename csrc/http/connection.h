@@ -79,6 +79,10 @@ enum bf_quiet {
 enum bf_quiet bf_connection_check_quiet(struct bf_connection *connection,
                                         struct bf_error *error);
 
+/* Is nothing there to be read, as far as OpenSSL and the socket show without a
+ * read? Within the TLS of a proxy they do not show all. */
+bool bf_connection_seems_quiet(const struct bf_connection *connection);
+
 /* As send and recv: CURLE_AGAIN where it would have to wait, and 0 bytes read
  * at the end. OpenSSL's records that carry no data are passed over. */
 CURLcode bf_connection_send(struct bf_connection *connection, const char *data,

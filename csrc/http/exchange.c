@@ -19,10 +19,11 @@ static void finish(struct bf_exchange *x) {
 
 static bool is_trailing(struct bf_exchange *x) {
     struct bf_error ended = {.kind = BF_OK};
-    enum bf_quiet quiet;
+    enum bf_quiet quiet = BF_QUIET;
     if (!x->connection) /* it was fed by hand */
         return false;
-    quiet = bf_connection_check_quiet(x->connection, &ended);
+    if (!bf_connection_seems_quiet(x->connection))
+        quiet = bf_connection_check_quiet(x->connection, &ended);
     x->clean = quiet == BF_QUIET && !x->head.closes &&
                !x->connection->endpoint->by_tls_proxy;
     return quiet == BF_BYTES;

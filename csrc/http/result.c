@@ -27,22 +27,23 @@ static bool has_credential(const struct bf_string *string,
     return found;
 }
 
-static void set_hidden(const struct bf_reply *reply, size_t index,
-                       struct bf_error *error) {
+static void set_hidden(const struct bf_reply *reply, size_t record,
+                       size_t field, struct bf_error *error) {
     char place[32] = "";
     if (*reply->data.text == '[')
-        (void)snprintf(place, sizeof place, "[%lu]", (unsigned long)index);
+        (void)snprintf(place, sizeof place, "[%lu]", (unsigned long)record);
     bf_error_set(error, BF_PROTOCOL, "schema",
-                 "responseData%s.currency must not hold an API key, a secret "
-                 "or a signature",
-                 place);
+                 "responseData%s.%s must not hold an API key, a secret or a "
+                 "signature",
+                 place, bf_fields[field].name);
 }
 
-static void check_currencies(const struct bf_reply *reply,
-                             struct bf_error *error) {
+static void check_texts(const struct bf_reply *reply, struct bf_error *error) {
     for (size_t i = 0; i < reply->count && error->kind == BF_OK; i++)
-        if (has_credential(&reply->balances[i].currency, error))
-            set_hidden(reply, i, error);
+        for (size_t j = 0; j < BF_FIELDS; j++)
+            if (bf_fields[j].kind == BF_TEXT &&
+                has_credential(&reply->balances[i].values[j].text, error))
+                set_hidden(reply, i, j, error);
 }
 
 /* ---- the reply ---- */
@@ -54,7 +55,7 @@ static void read_reply(struct bf_result *result,
     struct bf_error better = {.kind = BF_OK};
     if (bf_reply_read(&result->reply, request->expect, request->amounts,
                       body->text, body->len, error))
-        check_currencies(&result->reply, error);
+        check_texts(&result->reply, error);
     else if (error->code && strcmp(error->code, "json") == 0 &&
              bf_describe_body(body->text, body->len, &better))
         *error = better;

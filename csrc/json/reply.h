@@ -31,12 +31,9 @@ struct bf_value {
     double number;         /* of an amount, with BF_AS_NUMBER */
 };
 
-/* A record, with a value for each row. The first one names the record. */
+/* A record: a value for each row. */
 struct bf_balance {
-    union {
-        struct bf_value values[BF_FIELDS];
-        struct bf_string currency;
-    };
+    struct bf_value values[BF_FIELDS];
 };
 
 struct bf_reply {

@@ -183,9 +183,9 @@ static void check_reply(const struct bf_result *result) {
     check_span(result, reply->data.text, reply->data.len);
     for (size_t i = 0; i < reply->count; i++) {
         const struct bf_balance *balance = &reply->balances[i];
-        check_span(result, balance->currency.text, balance->currency.len);
-        check_span(result, balance->balance.text, balance->balance.len);
-        check_span(result, balance->available.text, balance->available.len);
+        for (size_t j = 0; j < BF_FIELDS; j++)
+            check_span(result, balance->values[j].text.text,
+                       balance->values[j].text.len);
     }
 }
 
@@ -243,9 +243,8 @@ static void same_reply(const struct bf_reply *left,
     for (size_t i = 0; i < left->count; i++) {
         const struct bf_balance *a = &left->balances[i];
         const struct bf_balance *b = &right->balances[i];
-        same_string(&a->currency, &b->currency);
-        same_span(a->balance, b->balance);
-        same_span(a->available, b->available);
+        for (size_t j = 0; j < BF_FIELDS; j++)
+            same_string(&a->values[j].text, &b->values[j].text);
     }
 }
 
