@@ -77,6 +77,8 @@ struct search {
     const char *text, *end;
     char *marks; /* set for each byte that must not be shown; or NULL */
     bool found;
+    bool has_escapes;
+    bool has[256]; /* the characters of the text, folded */
 };
 
 static void mark(struct search *search, const char *from, const char *to) {
@@ -85,11 +87,28 @@ static void mark(struct search *search, const char *from, const char *to) {
         memset(search->marks + (from - search->text), 1, (size_t)(to - from));
 }
 
+static void note_characters(struct search *search) {
+    for (const char *at = search->text; at < search->end; at++)
+        search->has[(unsigned char)fold(*at)] = true;
+    search->has_escapes = search->has['%'] || search->has['\\'];
+}
+
+/* Are all characters there that the shortest match has? With some thousand
+ * accounts this is what a text costs. */
+static bool may_match(const struct search *search, struct bf_span credential) {
+    if (credential.len < BF_REDACT_SHORTEST)
+        return false;
+    for (size_t i = 0; i < BF_REDACT_SHORTEST && !search->has_escapes; i++)
+        if (!search->has[(unsigned char)fold(credential.text[i])])
+            return false;
+    return true;
+}
+
 static void find(void *with, struct bf_span credential) {
     struct search *search = with;
     const bool cut = search->marks != NULL;
     char first;
-    if (credential.len < BF_REDACT_SHORTEST)
+    if (!may_match(search, credential))
         return;
     first = fold(*credential.text);
     for (const char *at = search->text; at < search->end; at++) {
@@ -105,6 +124,7 @@ static void find(void *with, struct bf_span credential) {
 
 static bool search_all(struct search *search) {
     const char *at = search->text, *from;
+    note_characters(search);
     bf_credentials_each(find, search);
     while ((from = next_signature(&at, search->end)))
         mark(search, from, at);
@@ -112,7 +132,7 @@ static bool search_all(struct search *search) {
 }
 
 bool bf_redact_finds(const char *text, size_t len) {
-    struct search search = {text, text + len, NULL, false};
+    struct search search = {.text = text, .end = text + len};
     return len >= BF_REDACT_SHORTEST && search_all(&search);
 }
 
@@ -120,7 +140,7 @@ bool bf_redact_finds(const char *text, size_t len) {
  */
 size_t bf_redact(char *text, size_t len, char *marks) {
     static const char stars[] = "***";
-    struct search search = {text, text + len, marks, false};
+    struct search search = {.text = text, .end = text + len, .marks = marks};
     size_t out = 0;
     memset(marks, 0, len);
     if (len < BF_REDACT_SHORTEST || !search_all(&search))
