@@ -1,6 +1,6 @@
 /* A key and its secret, in memory that is wiped. A client has one of these at a
  * time. A call keeps a reference to the one that it began with, also when the
- * client gets another. Knows no Lua. */
+ * client gets another. */
 #ifndef BF_CREDENTIALS_H
 #define BF_CREDENTIALS_H
 

@@ -1,5 +1,5 @@
 /* Removes from texts for people the credentials of every account of the
- * process, and signatures. Knows no Lua. */
+ * process, and signatures. */
 #ifndef BF_REDACT_H
 #define BF_REDACT_H
 

@@ -1,4 +1,4 @@
-/* Signatures, nonces and random numbers. Knows no Lua. The rules are those of
+/* Signatures, nonces and random numbers. The rules are those of
  * the exchange's authentication policy: lower-case hex of HMAC-SHA256 over
  * nonce, timestamp, METHOD, path, query and body, joined without separators. */
 #ifndef BF_SIGN_H

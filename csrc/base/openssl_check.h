@@ -1,5 +1,5 @@
 /* Finds out why OpenSSL failed: a lack of memory, or a configuration without a
- * provider of the algorithms that are needed. Knows no Lua. */
+ * provider of the algorithms that are needed. */
 #ifndef BF_OPENSSL_CHECK_H
 #define BF_OPENSSL_CHECK_H
 

@@ -1,5 +1,4 @@
-/* The file of certificates that a client trusts instead of the system's. Knows
- * no Lua. */
+/* The file of certificates that a client trusts instead of the system's. */
 #ifndef BF_CA_FILE_H
 #define BF_CA_FILE_H
 

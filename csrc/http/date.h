@@ -1,4 +1,4 @@
-/* The dates of HTTP. Knows no Lua. */
+/* The dates of HTTP. */
 #ifndef BF_DATE_H
 #define BF_DATE_H
 

@@ -1,4 +1,4 @@
-/* What a reply's body is that is not JSON, for people. Knows no Lua. */
+/* What a reply's body is that is not JSON, for people. */
 #ifndef BF_DESCRIBE_H
 #define BF_DESCRIBE_H
 

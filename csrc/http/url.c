@@ -175,7 +175,7 @@ static const char *authority_complaint(CURLU *parsed, const char *url) {
 
 /* ---- the whole ---- */
 
-static const char *scheme_complaint(CURLU *parsed, bool *plain) {
+static const char *scheme_complaint(CURLU *parsed, bool *insecure) {
     char *scheme = NULL, *host = NULL;
     const char *what = NULL;
     CURLUcode result = curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0);
@@ -185,10 +185,10 @@ static const char *scheme_complaint(CURLU *parsed, bool *plain) {
         what = no_memory;
     else if (result != CURLUE_OK)
         what = "must be an https:// URL with a host";
-    else if (!(*plain = strcmp(scheme, "http") == 0) &&
+    else if (!(*insecure = strcmp(scheme, "http") == 0) &&
              strcmp(scheme, "https") != 0)
         what = "must begin with https://";
-    else if (*plain && !names_loopback(host))
+    else if (*insecure && !names_loopback(host))
         what = "may be http:// only for a loopback address; use https://";
     curl_free(scheme);
     curl_free(host);
@@ -231,13 +231,13 @@ static void set_fault(struct bf_error *error, const char *option,
                  memory ? "memory" : option, "%s %s", option, what);
 }
 
-char *bf_url_check(const char *url, bool *plain, struct bf_error *error) {
+char *bf_url_check(const char *url, bool *insecure, struct bf_error *error) {
     char *normal = NULL;
     CURLU *parsed = curl_url();
     const char *what = parse(parsed, url);
     if (!what && !(what = complaint(parsed, url)) &&
         !(what = authority_complaint(parsed, url)) &&
-        !(what = scheme_complaint(parsed, plain)) &&
+        !(what = scheme_complaint(parsed, insecure)) &&
         !(normal = normal_form(parsed)))
         what = no_memory;
     curl_url_cleanup(parsed);

@@ -1,4 +1,4 @@
-/* Which base URLs may carry a signed request. Knows no Lua. */
+/* Which base URLs may carry a signed request. */
 #ifndef BF_URL_H
 #define BF_URL_H
 
@@ -15,7 +15,7 @@
  * fragment; a host that is a DNS name or an IP address. libcurl's own parser
  * reads it, and has to find the host that is written there, so that no second
  * opinion about the host can differ from where the bytes go. */
-char *bf_url_check(const char *url, bool *plain, struct bf_error *error);
+char *bf_url_check(const char *url, bool *insecure, struct bf_error *error);
 
 /* Has the proxy's URL a host that can be looked up, and a port? False with
  * `error` set, to kind config, code proxy, or to kind memory. */

@@ -1,5 +1,4 @@
-/* JSON strings that the scanner has accepted, and their escapes. Knows no Lua.
- */
+/* JSON strings that the scanner has accepted, and their escapes. */
 #ifndef BF_ESCAPE_H
 #define BF_ESCAPE_H
 

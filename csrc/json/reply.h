@@ -1,5 +1,5 @@
 /* The exchange's reply: the envelope, and the balances in it, checked against
- * what the API documents. Knows no Lua. */
+ * what the API documents. */
 #ifndef BF_REPLY_H
 #define BF_REPLY_H
 

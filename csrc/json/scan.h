@@ -1,7 +1,6 @@
 /* A strict JSON reader: RFC 8259 to the last byte, UTF-8 checked, no key twice
  * in an object, nothing deeper than BF_DEPTH_MAX, no number beyond a double's
- * range. It reads the text in place; strings and numbers are spans of it. Knows
- * no Lua. */
+ * range. It reads the text in place; strings and numbers are spans of it. */
 #ifndef BF_SCAN_H
 #define BF_SCAN_H
 

@@ -119,8 +119,8 @@ static void push_setting(lua_State *L, const char *value) {
 }
 
 static bool is_base_url(const char *url, struct bf_error *error) {
-    bool plain;
-    char *checked = bf_url_check(url, &plain, error);
+    bool insecure;
+    char *checked = bf_url_check(url, &insecure, error);
     free(checked);
     return checked != NULL;
 }

@@ -1,5 +1,5 @@
 /* Exact decimal numbers on OpenSSL's BIGNUM. Only bf_decimal_round rounds. The
- * locale has no influence. Knows no Lua. */
+ * locale has no influence. */
 #ifndef BF_DECIMAL_H
 #define BF_DECIMAL_H
 

@@ -1,5 +1,5 @@
 /* A completion queue: where one Lua state finds its jobs that are done, and how
- * its host is notified of them. Knows no Lua. */
+ * its host is notified of them. */
 #ifndef BF_COMPLETION_QUEUE_H
 #define BF_COMPLETION_QUEUE_H
 

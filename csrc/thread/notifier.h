@@ -1,7 +1,7 @@
 /* Wakes a host's event loop: a connection that carries nothing but single
  * bytes. The host must open its end itself, by the path of a socket. That file
  * is in a folder of its own which only this user may enter, and both are
- * removed once the connection is made. Knows no Lua. */
+ * removed once the connection is made. */
 #ifndef BF_NOTIFIER_H
 #define BF_NOTIFIER_H
 

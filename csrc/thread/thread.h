@@ -1,8 +1,7 @@
 /* The engine on a thread of its own, one for each process: for a host that must
  * not be blocked. No other thread touches that engine, so names are looked up,
  * certificates read, TLS done, requests signed and replies read there. Jobs are
- * submitted under a lock that is never held during any of these. Knows no
- * Lua. */
+ * submitted under a lock that is never held during any of these. */
 #ifndef BF_THREAD_H
 #define BF_THREAD_H
 
