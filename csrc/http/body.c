@@ -1,6 +1,7 @@
 #include "http/body.h"
 
 #define CHUNKED_ROOM 16384 /* what one TLS record holds */
+#define MOST_ROOM 262144   /* for bytes that are only announced */
 
 /* RFC 9112, 6.3: these have no body, whatever their heads announce. */
 static bool has_no_body(const struct bf_head *head) {
@@ -68,5 +69,8 @@ enum bf_body_state bf_body_take(struct bf_body *body, struct bf_buffer *buffer,
 }
 
 size_t bf_body_missing(const struct bf_body *body) {
-    return body->chunked ? CHUNKED_ROOM : body->length - body->len + 1;
+    size_t missing = body->length - body->len + 1;
+    if (body->chunked)
+        return CHUNKED_ROOM;
+    return missing < MOST_ROOM ? missing : MOST_ROOM;
 }
