@@ -415,6 +415,31 @@ describe("credentials", function()
       assert.same({ "good", "plain", "plain" }, listeners)
     end)
 
+    it("are not timed by a reply of the one that was asked before they were found", function()
+      local path = path_of(section "default") .. "/bitfront/credentials"
+      local home = path_of ""
+      local out, err = support.lua(([[
+        local path, client = %q, nil
+        client = require "bitfront".new { retries = 1, on_attempt = function(event)
+          if event.code == 5000 and event.attempt == 1 then
+            os.rename(%q, path)
+            client:balances()
+          end
+        end }
+        print(select(2, client:server_time()).code, #client:balances())
+      ]]):format(home .. "/bitfront/credentials", path),
+        { env = { XDG_CONFIG_HOME = home, BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
+          BITFRONT_PROFILE = false, BITFRONT_CA_FILE = faultd.ca_file,
+          BITFRONT_BASE_URL = faultd:url_body('{"timezone":"UTC","responseTime":1625239801363,'
+            .. '"statusCode":5000,"statusMessage":"x"}') } })
+      assert.equal("5000\t1\n", out, err)
+      local requests, listeners = faultd:requests(), {}
+      for i, request in ipairs(requests) do listeners[i] = request.listener end
+      assert.same({ "good", "plain", "good", "plain" }, listeners)
+      local timestamp = tonumber(requests[4].headers["x-api-timestamp"])
+      assert.is_true(math.abs(timestamp - 1525239801363) < 60000, tostring(timestamp))
+    end)
+
     for url, what in pairs {
       ["http://example.com"] = "base_url may be http:// only for a loopback address; use https://",
       ["https://u:p@127.0.0.1"] = "base_url must not hold a user or password",

@@ -72,6 +72,7 @@ end
 ---@field client bitfront.Client
 ---@field request bitfront.Request  what each attempt is made with
 ---@field slot bitfront.Slot  of the attempt, where limits are kept
+---@field clock bitfront.Clock  of the exchange that the call was begun with
 ---@field waiter bitfront.Waiter
 ---@field started number
 ---@field deadline number  of all of it
@@ -100,7 +101,7 @@ local function begin(self, asked, options, waiter)
   local run = self._spare_run or { client = self, request = {}, slot = {} }
   self._spare_run = nil
   fill_request(run.request, self, asked, credentials)
-  run.waiter, run.started, run.ready = waiter, started, started
+  run.clock, run.waiter, run.started, run.ready = self._clock, waiter, started, started
   run.deadline = started + (options.timeout or self._options.timeout)
   run.retries = options.retries or self._options.retries
   run.gate, run.attempts, run.seen = gate_of(self, credentials), 0, false
@@ -154,15 +155,14 @@ local function attempt(run, slot)
   local request = run.request
   local began = native.now()
   run.attempts = run.attempts + 1
-  local clock = run.client._clock -- that of the exchange that is asked
-  request.clock_offset, request.monotonic = clock:aim()
+  request.clock_offset, request.monotonic = run.clock:aim()
   request.deadline = slot and slot.over
     or math.min(run.deadline, began + LONGEST_ATTEMPT)
   local value, failure, info = run.waiter.read(request, slot)
   info = info or NOTHING
   if slot then limiter.release(slot, grace_of(failure, info)) end
   local err = failure and errors.new(failure, run.attempts)
-  teach_clock(clock, err, info)
+  teach_clock(run.clock, err, info)
   tell_observer(run, began, err, info)
   return value, err, info
 end
@@ -180,16 +180,15 @@ end
 
 -- Whether to try again; the pause is over when this returns.
 local function try_again(run, err)
-  local self = run.client
   if run.attempts > run.retries
-    or err.kind == "clock" and self._clock.is_fixed then
+    or err.kind == "clock" and run.clock.is_fixed then
     return false
   end
   run.seen = run.seen or {}
   local pause, free = retry.after(err, run.seen, run.attempts - 1, run.gate ~= nil)
   run.ready = native.now()
   if not pause or run.ready + pause >= run.deadline
-    or not free and not retry.take(self._quota) then
+    or not free and not retry.take(run.client._quota) then
     return false
   end
   if pause > 0 then run.waiter.sleep(pause) end
