@@ -176,6 +176,20 @@ describe("a failed call", function()
     assert.equal(3, info.attempts)
   end)
 
+  -- As a finalizer may, or a debug hook.
+  it("is told of its own attempts where another one is made as it ends", function()
+    sandbox:script { statusCode = 5000 }
+    local client, other = client_with(), nil
+    debug.sethook(function()
+      if not other and client._spare_run then other = { client:balances() } end
+    end, "", 1)
+    local _, _, info = client:balances()
+    debug.sethook()
+    client:close()
+    assert.equal(2, info.attempts)
+    assert.equal(1, other[3].attempts)
+  end)
+
   it("is made again where the connection broke within the reply, signed anew", function()
     for _, damage in ipairs { "closed_in_headers", "closed_in_body", "closed_in_chunk" } do
       sandbox:reset()

@@ -195,14 +195,17 @@ local function try_again(run, err)
   return true
 end
 
--- What the user is told of the call: nil where no envelope was read.
+-- What the user is told of the call: nil where no envelope was read. The last
+-- that is done with `run`: another call may have it from then on.
 local function finish(run, info)
   local credentials = run.request.credentials
   if credentials then credentials:release() end
+  if info and (info.responseTime or info.statusCode) then
+    info.attempts, info.elapsed = run.attempts, native.now() - run.started
+  else
+    info = nil
+  end
   run.client._spare_run = run
-  if not info or not (info.responseTime or info.statusCode) then return nil end
-  info.attempts = run.attempts
-  info.elapsed = native.now() - run.started
   return info
 end
 
