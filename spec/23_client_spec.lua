@@ -178,6 +178,7 @@ describe("a client", function()
     assert.is_true(info.elapsed > 0 and info.elapsed < 10)
     local ago = require "bitfront.core".now() - info.sent
     assert.is_true(ago > 0 and ago < info.elapsed + 1)
+    assert.is_true(info.round_trip > 0 and info.round_trip <= info.elapsed)
     local offset = 1525239801363 - os.time() * 1000 -- the reply's clock
     assert.is_true(math.abs(info.clock_offset - offset) < 5000)
     client:close()
