@@ -169,6 +169,14 @@ describe("a client", function()
     client:close()
   end)
 
+  it("takes no interim reply for the reply that it times", function()
+    local hints = "HTTP/1.1 103 Early Hints\r\n\r\n"
+    local _, err, info = support.balances(faultd:url { chunk = #hints, gap = 100,
+      reply = hints .. support.reply(support.success "[]") })
+    assert.is_nil(err)
+    assert.is_true(info.round_trip >= 0.1, tostring(info.round_trip))
+  end)
+
   it("tells in info how the call went", function()
     local client = client_of(SUCCESS)
     local _, _, info = client:balances()

@@ -120,9 +120,16 @@ static void take_head(struct bf_exchange *x, size_t from) {
     take_body(x);
 }
 
+/* Has nothing come but interim replies (1xx)? The server may read its clock
+ * long after them. */
+static bool is_before_reply(const struct bf_exchange *x) {
+    return x->state == BF_EXCHANGE_HEAD && x->parsed == x->buffer.len &&
+           (x->parsed == 0 || x->head.ended);
+}
+
 void bf_exchange_received(struct bf_exchange *x, size_t len) {
     size_t from = x->buffer.len;
-    if (from == 0)
+    if (is_before_reply(x))
         x->result.replied = bf_now();
     bf_buffer_added(&x->buffer, len);
     if (x->state == BF_EXCHANGE_HEAD)
