@@ -103,7 +103,7 @@ void bf_credentials_each(bf_credentials_visit *visit, void *with) {
     lock(&list_owner);
     for (const struct bf_credentials *credentials = atomic_load(&list);
          credentials; credentials = atomic_load(&credentials->next)) {
-        visit(with, bf_span_of(credentials->key));
+        visit(with, credentials->key);
         if (credentials->secret)
             visit(with, (struct bf_span){credentials->secret,
                                          credentials->secret_len});
@@ -127,7 +127,8 @@ static struct bf_credentials *copy(struct bf_span key, struct bf_span secret) {
         bf_credentials_unref(credentials);
         return NULL;
     }
-    credentials->key = credentials->header + strlen("X-API-KEY: ");
+    credentials->key =
+        (struct bf_span){credentials->header + strlen("X-API-KEY: "), key.len};
     memcpy(credentials->secret, secret.text, secret.len);
     credentials->secret_len = secret.len;
     add_to_list(credentials);
@@ -154,9 +155,9 @@ bf_credentials_new(struct bf_span key, struct bf_span secret,
 
 bool bf_credentials_equal(const struct bf_credentials *credentials,
                           struct bf_span key, struct bf_span secret) {
-    return credentials->secret && strlen(credentials->key) == key.len &&
+    return credentials->secret && credentials->key.len == key.len &&
            credentials->secret_len == secret.len &&
-           CRYPTO_memcmp(credentials->key, key.text, key.len) == 0 &&
+           CRYPTO_memcmp(credentials->key.text, key.text, key.len) == 0 &&
            CRYPTO_memcmp(credentials->secret, secret.text, secret.len) == 0;
 }
 

@@ -17,7 +17,7 @@ struct bf_credentials {
     atomic_uint refs;
     unsigned char id[BF_ACCOUNT_ID_LEN]; /* SHA-256 of the key */
     char *header;                        /* "X-API-KEY: ..." */
-    char *key;                           /* points into it */
+    struct bf_span key;                  /* within it */
     char *secret;                        /* NULL once wiped */
     size_t secret_len;
     EVP_MAC_CTX *mac; /* the secret's key schedule; see `owner` */
