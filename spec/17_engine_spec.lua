@@ -125,6 +125,18 @@ describe("the engine", function()
     end
   end)
 
+  it("does not sign for it with a pair that it had before, either", function()
+    local client = native(faultd:url_body(BODY))
+    faultd:forget()
+    local exchange = start(client)
+    assert(client:set_credentials("anotherKey", "anotherSecret"))
+    client:close()
+    local _, err, info = finish(exchange)
+    assert.equal("closed", err.kind)
+    assert.is_nil(info.sent)
+    assert.same({}, faultd:requests())
+  end)
+
   it("gives no result of a client closed while the reply was on its way",
     function()
       local client = native(faultd:url_body(BODY, { delay = 300 }))

@@ -53,7 +53,7 @@ bool bf_client_credentials(struct bf_client *client, struct bf_span key,
 }
 
 void bf_client_close(struct bf_client *client) {
-    client->closed = true;
+    atomic_store(&client->closed, true);
     if (client->credentials)
         bf_credentials_wipe(client->credentials);
     bf_credentials_unref(client->credentials);

@@ -1,6 +1,6 @@
 /* What one account's calls share: the endpoint and the credentials, held in
  * memory that is wiped. Exchanges may run on another thread than Lua's: they
- * read only what never changes, and count references. */
+ * read what never changes and whether it is closed, and count references. */
 #ifndef BF_CLIENT_H
 #define BF_CLIENT_H
 
@@ -10,13 +10,14 @@
 #pragma GCC visibility push(hidden)
 
 struct bf_client {
-    atomic_uint refs; /* the Lua object's, and one for each request */
-    bool closed;      /* this and the credentials are the Lua object's */
+    atomic_uint refs;   /* the Lua object's, and one for each request */
+    atomic_bool closed; /* any thread may read it */
     struct bf_endpoint *endpoint;
     double connect_timeout;             /* s */
     size_t max_body;                    /* bytes */
     char *agent;                        /* User-Agent header */
-    struct bf_credentials *credentials; /* NULL: none yet, or closed */
+    struct bf_credentials *credentials; /* NULL: none yet, or closed; this is
+                                           for the Lua object's thread alone */
 };
 
 struct bf_client_options {
@@ -45,8 +46,8 @@ bool bf_client_credentials(struct bf_client *client, struct bf_span key,
 bool bf_client_use(struct bf_client *client, struct bf_credentials *pair,
                    struct bf_error *error);
 
-/* Wipes the credentials, at once; twice is harmless. What is not signed yet
- * will not be. */
+/* Wipes the credentials, at once; twice is harmless. What is not sent yet will
+ * not be, whatever it was to be signed with. */
 void bf_client_close(struct bf_client *client);
 
 struct bf_client *bf_client_ref(struct bf_client *client);

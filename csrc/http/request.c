@@ -109,7 +109,9 @@ static enum bf_signed put_signature(struct bf_request *request) {
 bool bf_request_sign(struct bf_request *request, struct bf_error *error) {
     enum bf_signed result = BF_SIGNED;
     request->sent = bf_now();
-    if (request->credentials)
+    if (atomic_load(&request->client->closed))
+        result = BF_SIGN_WIPED;
+    else if (request->credentials)
         result = put_signature(request);
     if (result == BF_SIGN_WIPED)
         bf_error_set(error, BF_CLOSED, "closed", "the client is closed");
