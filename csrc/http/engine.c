@@ -251,13 +251,11 @@ static unsigned watched(struct bf_engine *engine) {
     const struct bf_link *at = engine->running.next;
     for (; at != &engine->running; at = at->next) {
         const struct bf_exchange *x = (const struct bf_exchange *)at;
-        short events = CURL_WAIT_POLLIN;
-        if (x->state <= BF_EXCHANGE_CONNECTING)
-            continue;
-        if (x->state == BF_EXCHANGE_SENDING)
-            events = CURL_WAIT_POLLIN | CURL_WAIT_POLLOUT;
-        engine->fds[count++] =
-            (struct curl_waitfd){x->connection->fd, events, 0};
+        short events =
+            bf_exchange_is_sending(x) ? CURL_WAIT_POLLOUT : CURL_WAIT_POLLIN;
+        if (x->state > BF_EXCHANGE_CONNECTING)
+            engine->fds[count++] =
+                (struct curl_waitfd){x->connection->fd, events, 0};
     }
     return count;
 }

@@ -236,6 +236,10 @@ static void send_request(struct bf_exchange *x) {
         end_early(x, result);
 }
 
+bool bf_exchange_is_sending(const struct bf_exchange *x) {
+    return x->state == BF_EXCHANGE_SENDING && x->request->sent > 0;
+}
+
 bool bf_exchange_step(struct bf_exchange *x) {
     int reads = 0;
     if (x->state == BF_EXCHANGE_SENDING)

@@ -52,6 +52,10 @@ void bf_exchange_await(struct bf_exchange *exchange,
 void bf_exchange_use(struct bf_exchange *exchange,
                      struct bf_connection *connection, bool reused);
 
+/* Is there a part of the request that could not be sent without waiting? Until
+ * it is, nothing is received. */
+bool bf_exchange_is_sending(const struct bf_exchange *exchange);
+
 /* Sends or receives as far as that goes without waiting, but not for long.
  * True: there may be more to receive already, so that no wait is due. */
 bool bf_exchange_step(struct bf_exchange *exchange);
