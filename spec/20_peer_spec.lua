@@ -210,6 +210,31 @@ describe("a peer", function()
         server:stop()
       end)
     end
+
+    it("but a ticket may, also in two parts #once #apart", function()
+      local library = support.preload(SLOW)
+      local ticket = "record:22:"
+        .. recordd.hex "\4\0\0\22\0\0\28\32\0\0\0\1\1a\0\8ticketab\0\0"
+      local server = recordd.start { "shake13", "/" .. ticket, "wait:100", ticket, "request",
+                                     data(REPLY), "fin" }
+      assert.equal("ok", (support.lua(PROGRAM:format(server.url, faultd.ca_file),
+        { env = { LD_PRELOAD = library, TLS = "yes" } })))
+      server:stop()
+    end)
+  end)
+
+  it("that does not read, but has replied, does not keep the processor busy", function()
+    local core = require "bitfront.core"
+    local server = serve { "hello", bytes "HTTP/1.1 414 X\r\nContent-Length: 0\r\n\r\n",
+                           "await:/nonexistent" }
+    local one = core.new { base_url = (server.url:gsub("^https", "http")), user_agent = "spec",
+                           connect_timeout = 3, max_body = 1e6 }
+    local began = os.clock()
+    local _, err = core.get { client = one, expect = "public", amounts = "number",
+      path = "/v1/" .. ("a"):rep(2 ^ 25), deadline = core.now() + 1 }
+    assert.same({ "timeout", "response" }, { err.kind, err.code })
+    assert.is_true(os.clock() - began < 0.5)
+    server:stop()
   end)
 
   describe("whose reply comes in pieces is understood,", function()

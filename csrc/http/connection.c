@@ -247,7 +247,7 @@ enum bf_quiet bf_connection_check_quiet(struct bf_connection *c,
             return BF_QUIET;
     }
     if (result == CURLE_AGAIN)
-        return BF_BYTES;
+        return has_begun_record(c) ? BF_PART : BF_BYTES;
     if (result == CURLE_OK)
         return received > 0 ? BF_BYTES : BF_BROKEN;
     bf_connection_set_error(c, result, error);

@@ -26,7 +26,7 @@ static bool is_trailing(struct bf_exchange *x) {
         quiet = bf_connection_check_quiet(x->connection, &ended);
     x->clean = quiet == BF_QUIET && !x->head.closes &&
                !x->connection->endpoint->by_tls_proxy;
-    return quiet == BF_BYTES;
+    return quiet == BF_PART || quiet == BF_BYTES;
 }
 
 /* What comes in the same segment or record, or in a later one that is there
@@ -190,7 +190,8 @@ static bool receive(struct bf_exchange *x) {
 
 /* ---- sending ---- */
 
-/* A reply cannot come before its request. */
+/* A reply cannot come before its request. Where only a part of a record has
+ * come, which may be a ticket, this waits for the rest. */
 static bool is_quiet(struct bf_exchange *x) {
     struct bf_error error = {.kind = BF_OK};
     enum bf_quiet quiet = bf_connection_check_quiet(x->connection, &error);

@@ -21,7 +21,8 @@
  *                      reset, or not before the client leaves
  *
  * A step with "*" before it is done without end. What one with "+" before it
- * sends goes out in one write with what the next one sends.
+ * sends goes out in one write with what the next one sends; with "/", only its
+ * last byte does.
  */
 #include <openssl/err.h>
 #include <openssl/hmac.h>
@@ -148,15 +149,17 @@ static void on_secret(const SSL *ssl, const char *line) {
 
 /* ---- sending ---- */
 
-static bool flush(struct connection *c) {
-    size_t sent = 0;
-    while (sent < c->waiting) {
-        long n = send(c->fd, c->out + sent, c->waiting - sent, MSG_NOSIGNAL);
+/* Sends what waits, but for the last `kept` bytes. */
+static bool flush(struct connection *c, size_t kept) {
+    size_t sent = 0, len = c->waiting - kept;
+    while (sent < len) {
+        long n = send(c->fd, c->out + sent, len - sent, MSG_NOSIGNAL);
         if (n <= 0)
             return false;
         sent += (size_t)n;
     }
-    c->waiting = 0;
+    memmove(c->out, c->out + len, kept);
+    c->waiting = kept;
     return true;
 }
 
@@ -301,7 +304,7 @@ static bool flood(struct connection *c, const char *step) {
     do
         while (c->waiting < BATCH && put(c, step))
             ;
-    while (flush(c));
+    while (flush(c, 0));
     return false;
 }
 
@@ -330,8 +333,10 @@ static bool take_step(struct connection *c, const char *step) {
         return flood(c, step + 1);
     if (*step == '+')
         return put(c, step + 1);
+    if (*step == '/')
+        return put(c, step + 1) && flush(c, 1);
     if (put(c, step))
-        return flush(c);
+        return flush(c, 0);
     if (strcmp(step, "rst") != 0 && strcmp(step, "hang") != 0)
         return take_other(c, step);
     end(c, *step == 'r');
