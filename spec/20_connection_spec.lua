@@ -374,5 +374,36 @@ describe("a connection", function()
         assert.equal(4, nonces())
       end)
     end
+
+    it("though it was kept, is stale also where nothing can be written #once #apart", function()
+      local library = support.preload [[
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <errno.h>
+        #include <string.h>
+        #include <sys/types.h>
+
+        ssize_t send(int fd, const void *data, size_t len, int flags) {
+            static int requests;
+            ssize_t (*next)(int, const void *, size_t, int) = dlsym(RTLD_NEXT, "send");
+            if (len > 4 && memcmp(data, "GET ", 4) == 0 && ++requests == 2) {
+                errno = ECONNRESET;
+                return -1;
+            }
+            return next(fd, data, len, flags);
+        }]]
+      local program = ([[
+        local core = require "bitfront.core"
+        local client = core.new { base_url = %q, user_agent = "spec", connect_timeout = 3,
+                                  max_body = 1e6 }
+        for i = 1, 3 do
+          local _, err = core.get { client = client, expect = "public",
+                                    deadline = core.now() + 3 }
+          io.write(err and err.kind .. " " .. tostring(err.stale) or "ok", i < 3 and ", " or "")
+        end
+      ]]):format(faultd:url_body(BODY, { listener = "plain" }))
+      assert.equal("ok, network true, ok",
+        (support.lua(program, { env = { LD_PRELOAD = library } })))
+    end)
   end)
 end)

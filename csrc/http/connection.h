@@ -69,10 +69,10 @@ void bf_connection_expire(struct bf_connection *connection);
 bool bf_connection_opened(struct bf_connection *connection, CURLcode result);
 
 enum bf_quiet {
-    BF_QUIET,  /* nothing to be read: a request may be sent */
-    BF_PART,   /* a part of a TLS record, which may be data or TLS's own */
-    BF_BYTES,  /* the peer has sent something without being asked */
-    BF_BROKEN, /* the connection has ended, or ended with `error` */
+    BF_QUIET, /* nothing to be read: a request may be sent */
+    BF_PART,  /* a part of a TLS record, which may be data or TLS's own */
+    BF_BYTES, /* the peer has sent something without being asked */
+    BF_BROKEN /* the connection has ended, or ended with `error` */
 };
 
 /* Reads once, from an open connection, what must not be there before a request

@@ -11,8 +11,8 @@
 static void finish(struct bf_exchange *x) {
     x->state = BF_EXCHANGE_DONE;
     x->result.retry_after = bf_head_retry_after(&x->head);
-    x->result.stale = x->reused && x->result.error.kind == BF_NETWORK &&
-                      x->sent > 0 && x->buffer.len == 0;
+    x->result.stale =
+        x->reused && x->result.error.kind == BF_NETWORK && x->buffer.len == 0;
 }
 
 /* ---- the reply is whole ---- */
