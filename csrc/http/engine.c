@@ -378,8 +378,7 @@ static void free_exchanges(struct bf_engine *engine, struct bf_link *list) {
     while ((x = bf_list_first(list))) {
         bf_list_remove(&x->link);
         x->clean = false;
-        if (x->connection)
-            detach(engine, x);
+        detach(engine, x);
         bf_exchange_free(x);
     }
 }
@@ -395,12 +394,8 @@ static bool is_resolving(const struct bf_engine *engine) {
 /* What libcurl cannot let go of stays, but without the secrets. */
 static void leave_behind(struct bf_engine *engine) {
     struct bf_link *at = engine->running.next;
-    for (; at != &engine->running; at = at->next) {
-        struct bf_exchange *x = (struct bf_exchange *)at;
-        if (x->connection)
-            bf_connection_abandon(x->connection);
-        bf_request_disown(x->request);
-    }
+    for (; at != &engine->running; at = at->next)
+        bf_request_disown(((struct bf_exchange *)at)->request);
 }
 
 void bf_engine_free(struct bf_engine *engine) {

@@ -1,11 +1,10 @@
 #include "http/url.h"
 
-#include "auth/sign.h" /* struct bf_span */
+#include "base/span.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
