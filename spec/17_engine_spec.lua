@@ -105,6 +105,14 @@ describe("the engine", function()
     assert.equal(0, core.step(0))
   end)
 
+  it("gives a reply that came in time to a host that was kept from asking for it", function()
+    local client = native(faultd:url_body(BODY, { delay = 100 }))
+    local exchange = start(client, 0.6)
+    repeat core.step(0.01) until #faultd:requests() > 0
+    core.sleep(0.8)
+    assert.equal(1, #assert(finish(exchange)))
+  end)
+
   it("lets go of a exchange that nobody holds any more", function()
     local client = native(faultd:url { listener = "deaf" })
     start(client)

@@ -210,7 +210,6 @@ static void perform(struct bf_engine *engine) {
     move_exchanges(engine);
     if (move_connections(engine))
         move_exchanges(engine);
-    expire(engine, false);
 }
 
 /* ---- waiting ---- */
@@ -285,19 +284,20 @@ static void wait_for(struct bf_engine *engine, int ms) {
 /* ---- the interface ---- */
 
 /* A dedicated thread waits with bf_engine_wait, which looks at the sockets too.
- */
+ * Nothing expires before that was done: its reply may be there. */
 size_t bf_engine_step(struct bf_engine *engine, double seconds) {
     struct bf_sigpipe guard;
     block_sigpipe(engine, &guard);
     engine->progress = false;
     bf_pool_expire(&engine->pool);
     perform(engine);
-    if (!engine->progress && engine->running_count > 0 &&
-        !engine->has_dedicated_thread) {
-        bool closed = bf_pool_close_some(&engine->pool, CLOSING_TIME);
-        wait_for(engine, closed ? wait_ms(engine, seconds) : 0);
+    if (engine->running_count > 0 && !engine->has_dedicated_thread) {
+        bool may_wait = !engine->progress &&
+                        bf_pool_close_some(&engine->pool, CLOSING_TIME);
+        wait_for(engine, may_wait ? wait_ms(engine, seconds) : 0);
         perform(engine);
     }
+    expire(engine, false);
     bf_sigpipe_restore(&guard);
     return engine->running_count;
 }
