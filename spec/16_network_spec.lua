@@ -295,6 +295,21 @@ describe("the network", function()
     tunnel:stop()
   end)
 
+  for name, answer in pairs {
+    ["closes"] = "", ["answers CONNECT with an interim reply"] = "HTTP/1.1 100 Continue\r\n\r\n",
+    ["speaks no HTTP"] = "SSH-2.0-OpenSSH_9.2\r\n",
+  } do
+    it("names a proxy that " .. name, function()
+      local server = recordd.start { "hello", "bytes:" .. recordd.hex(answer), "fin" }
+      local client = support.client { base_url = faultd:url_body(BODY), timeout = 5, retries = 0,
+                                      proxy = server.url:gsub("^https", "http") }
+      local _, err = client:balances()
+      client:close()
+      server:stop()
+      assert.same({ "network", "proxy" }, { err.kind, err.code }, err.message)
+    end)
+  end
+
   describe("is refused by an alert of the server", function()
     local HEAD = "record:23:" .. recordd.hex "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
     local ALERTS = {

@@ -208,6 +208,14 @@ static uint64_t read_so_far(const struct bf_connection *c) {
     return bio ? BIO_number_read(bio) : 0;
 }
 
+/* Some versions of libcurl report the end of a TLS connection as an error where
+ * the peer has not announced it. Whether the reply is whole is checked anyway.
+ */
+static bool has_ended(const struct bf_connection *c, CURLcode result) {
+    return result == CURLE_RECV_ERROR &&
+           strstr(c->curl_text, "unexpected eof while reading");
+}
+
 /* OpenSSL returns after each record, also one that carries no data, and what
  * follows it may be in a buffer of libcurl's, where no look at the socket finds
  * it. So it is asked again as long as it has read something. */
@@ -221,7 +229,7 @@ CURLcode bf_connection_receive(struct bf_connection *c, char *data, size_t len,
         result = find_failure(c, curl_easy_recv(c->easy, data, len, received));
     } while (result == CURLE_AGAIN && read_so_far(c) != before &&
              ++records < MOST_RECORDS);
-    return result;
+    return has_ended(c, result) ? CURLE_OK : result;
 }
 
 /* Has a part of a record come? */

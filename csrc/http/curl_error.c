@@ -82,10 +82,11 @@ static const char *tls_code(CURL *easy, const struct row *row,
                : row->code;
 }
 
-static const char *network_code(CURL *easy, const struct row *row) {
+static const char *network_code(CURL *easy, const struct row *row,
+                                const char *text) {
     long error = 0, proxy = 0;
     (void)curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
-    if (proxy >= 400)
+    if (proxy >= 400 || strstr(text, "CONNECT")) /* its answer, or its end */
         return "proxy";
     if (row->result != CURLE_COULDNT_CONNECT)
         return row->code;
@@ -159,5 +160,6 @@ void bf_curl_error(CURL *easy, CURLcode result, const char *text,
                      tls_code(easy, find(CURLE_SSL_CONNECT_ERROR), text),
                      "the server refused TLS: %s", what);
     else
-        bf_error_set(error, row->kind, network_code(easy, row), "%s", what);
+        bf_error_set(error, row->kind, network_code(easy, row, text), "%s",
+                     what);
 }
