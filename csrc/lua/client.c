@@ -20,11 +20,11 @@ struct credentials_box {
 };
 
 static struct client_box *to_box(lua_State *L) {
-    return luaL_checkudata(L, 1, CLIENT);
+    return bf_checkself(L, 1, CLIENT);
 }
 
 struct bf_client *bf_check_client(lua_State *L, int arg) {
-    struct client_box *box = luaL_checkudata(L, arg, CLIENT);
+    struct client_box *box = bf_checkself(L, arg, CLIENT);
     struct bf_client *client = box->client;
     luaL_argcheck(L, client, arg, "a client that was made");
     return client;

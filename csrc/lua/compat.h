@@ -62,6 +62,29 @@ static inline void bf_pushinteger(lua_State *L, int64_t number) {
 #endif
 }
 
+/* The userdata at `arg`, which must be of the registered `type`; else raises. A
+ * method of the type (see bf_newtype) finds the metatable without a search. */
+static inline void *bf_checkself(lua_State *L, int arg, const char *type) {
+    void *box = lua_touserdata(L, arg);
+    if (box && lua_getmetatable(L, arg)) {
+        int is_own = lua_rawequal(L, -1, lua_upvalueindex(1));
+        lua_pop(L, 1);
+        if (is_own)
+            return box;
+    }
+    return luaL_checkudata(L, arg, type);
+}
+
+/* Adds methods to the table on top of the stack, above the metatable that is
+ * the upvalue of each. */
+static inline void bf_setmethods(lua_State *L, const luaL_Reg *methods) {
+    for (; methods->name; methods++) {
+        lua_pushvalue(L, -2);
+        lua_pushcclosure(L, methods->func, 1);
+        lua_setfield(L, -2, methods->name);
+    }
+}
+
 /* Registers a userdata type: methods in a table of their own under __index.
  * Filled in also where it exists: an earlier try may have run out of memory
  * half way. */
@@ -71,7 +94,7 @@ static inline void bf_newtype(lua_State *L, const char *type,
     (void)luaL_newmetatable(L, type);
     bf_setfuncs(L, metamethods);
     lua_newtable(L);
-    bf_setfuncs(L, methods);
+    bf_setmethods(L, methods);
     lua_setfield(L, -2, "__index");
     lua_pushstring(L, type);
     lua_setfield(L, -2, "__name");

@@ -168,7 +168,7 @@ struct exchange_box {
 };
 
 static struct exchange_box *to_exchange(lua_State *L) {
-    return luaL_checkudata(L, 1, EXCHANGE);
+    return bf_checkself(L, 1, EXCHANGE);
 }
 
 static struct exchange_box *check_exchange(lua_State *L) {

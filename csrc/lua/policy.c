@@ -9,6 +9,7 @@
 #include "policy/window.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define WINDOW "bitfront.window"
@@ -36,7 +37,7 @@ struct window_box {
 };
 
 static struct bf_window *check_window(lua_State *L) {
-    struct window_box *box = luaL_checkudata(L, 1, WINDOW);
+    struct window_box *box = bf_checkself(L, 1, WINDOW);
     luaL_argcheck(L, !box->closed, 1, "the window is closed");
     return &box->window;
 }
@@ -89,18 +90,24 @@ static int window_acquire(lua_State *L) {
     return 1;
 }
 
-/* window:release(id, grace): true; nil and a message. The call ended `grace`
- * ms from now; nil: nothing was sent, and nothing counts. */
-static int window_release(lua_State *L) {
-    struct bf_window *window = check_window(L);
-    double id = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : NAN;
-    if (lua_isnoneornil(L, 3))
+/* The id, the grace and perhaps the time are at `index` and behind it. */
+static int release(lua_State *L, struct bf_window *window, int index) {
+    double id =
+        lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : NAN;
+    if (lua_isnoneornil(L, index + 1))
         bf_window_cancel(window, id);
     else if (!bf_window_release(window, id,
-                                check_now_ms(L, 4) + check_time(L, 3)))
+                                check_now_ms(L, index + 2) +
+                                    check_time(L, index + 1)))
         return push_no_memory(L);
     lua_pushboolean(L, 1);
     return 1;
+}
+
+/* window:release(id, grace): true; nil and a message. The call ended `grace`
+ * ms from now; nil: nothing was sent, and nothing counts. */
+static int window_release(lua_State *L) {
+    return release(L, check_window(L), 2);
 }
 
 /* window:block(ms) */
@@ -109,14 +116,17 @@ static int window_block(lua_State *L) {
     return 0;
 }
 
-/* window:peek(): calls that count in the second and in the minute, and the ms
- * for which there is no room whatever they are */
-static int window_peek(lua_State *L) {
-    struct bf_usage usage = bf_window_peek(check_window(L), check_now_ms(L, 2));
+static int push_usage(lua_State *L, struct bf_usage usage) {
     bf_pushinteger(L, (int64_t)usage.in_second);
     bf_pushinteger(L, (int64_t)usage.in_minute);
     lua_pushnumber(L, usage.full_for);
     return 3;
+}
+
+/* window:peek(): calls that count in the second and in the minute, and the ms
+ * for which there is no room whatever they are */
+static int window_peek(lua_State *L) {
+    return push_usage(L, bf_window_peek(check_window(L), check_now_ms(L, 2)));
 }
 
 /* window:is_idle(): whether there is nothing in it worth keeping */
@@ -139,10 +149,88 @@ static const luaL_Reg window_metamethods[] = {
     {NULL,   NULL     },
 };
 
+/* ---- window_store: the windows of keys, as lua/bitfront/limiter.lua asks ----
+ */
+
+static atomic_ullong last_id; /* of a slot, in this process */
+
+/* The window of the key at 2, which a table keeps (the first upvalue); the
+ * second upvalue is called to add the one that it lacks. */
+static struct bf_window *window_of_key(lua_State *L) {
+    struct window_box *box;
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(1));
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushvalue(L, lua_upvalueindex(2));
+        lua_pushvalue(L, 2);
+        lua_call(L, 1, 1);
+    }
+    box = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return &box->window;
+}
+
+/* store:acquire(key, lease, per_second, per_minute) */
+static int store_acquire(lua_State *L) {
+    struct bf_window *window = window_of_key(L);
+    double lease = check_time(L, 3), wait;
+    double id = (double)(atomic_fetch_add(&last_id, 1) + 1);
+    struct bf_limits limits = {check_limit(L, 4), check_limit(L, 5)};
+    if (!bf_window_acquire(window, bf_now() * 1000, id, lease, &limits, &wait))
+        return push_no_memory(L);
+    lua_pushnumber(L, wait);
+    lua_pushnumber(L, id);
+    return 2;
+}
+
+/* store:release(key, id, grace) */
+static int store_release(lua_State *L) {
+    struct bf_window *window = window_of_key(L);
+    lua_settop(L, 4);
+    return release(L, window, 3);
+}
+
+/* store:fill(key, ms) */
+static int store_fill(lua_State *L) {
+    bf_window_block(window_of_key(L), bf_now() * 1000, check_time(L, 3));
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* store:peek(key) */
+static int store_peek(lua_State *L) {
+    return push_usage(L, bf_window_peek(window_of_key(L), bf_now() * 1000));
+}
+
+static const luaL_Reg store_methods[] = {
+    {"acquire", store_acquire},
+    {"release", store_release},
+    {"fill",    store_fill   },
+    {"peek",    store_peek   },
+    {NULL,      NULL         },
+};
+
+/* core.window_store(windows, add): a store over the table of windows by key;
+ * add(key) adds one and returns it */
+static int new_store(lua_State *L) {
+    const luaL_Reg *method = store_methods;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_newtable(L);
+    for (; method->name; method++) {
+        lua_pushvalue(L, 1);
+        lua_pushvalue(L, 2);
+        lua_pushcclosure(L, method->func, 2);
+        lua_setfield(L, -2, method->name);
+    }
+    return 1;
+}
+
 /* ---- server_clock: what is known of an exchange's clock ---- */
 
 static struct bf_server_clock *check_clock(lua_State *L) {
-    return luaL_checkudata(L, 1, CLOCK);
+    return bf_checkself(L, 1, CLOCK);
 }
 
 /* core.server_clock(): one of which nothing is known */
@@ -225,6 +313,7 @@ static const luaL_Reg clock_metamethods[] = {
 
 static const luaL_Reg functions[] = {
     {"window",       new_window},
+    {"window_store", new_store },
     {"server_clock", new_clock },
     {NULL,           NULL      },
 };

@@ -93,7 +93,7 @@ struct job_box {
 };
 
 static struct job_box *to_job(lua_State *L) {
-    return luaL_checkudata(L, 1, JOB);
+    return bf_checkself(L, 1, JOB);
 }
 
 static struct job_box *check_job(lua_State *L) {

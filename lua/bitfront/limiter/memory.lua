@@ -3,58 +3,38 @@
 
 local native = require "bitfront.native"
 
-local Store = {}
-Store.__index = Store
-
--- Keys that have not been used for a minute are forgotten, whenever there are
--- twice as many as there were after the last sweep.
-local function sweep(self)
+-- Removes the windows of keys that have not been used for a minute; returns how
+-- many are left.
+local function sweep(windows)
   local left = 0
-  for key, window in pairs(self.windows) do
+  for key, window in pairs(windows) do
     if window:is_idle() then
-      self.windows[key] = nil
+      windows[key] = nil
     else
       left = left + 1
     end
   end
-  self.count, self.sweep_at = left, math.max(64, 2 * left)
-end
-
-local function add(self, key)
-  if self.count >= self.sweep_at then sweep(self) end
-  local window = native.window()
-  self.windows[key], self.count = window, self.count + 1
-  return window
-end
-
-function Store:acquire(key, lease, per_second, per_minute)
-  local id, window = self.last_id + 1, self.windows[key] or add(self, key)
-  self.last_id = id
-  local wait, message = window:acquire(id, lease, per_second, per_minute)
-  return wait, wait and id or message
-end
-
-function Store:release(key, id, grace)
-  local window = self.windows[key] or add(self, key)
-  return window:release(id, grace)
-end
-
-function Store:fill(key, ms)
-  local window = self.windows[key] or add(self, key)
-  window:block(ms)
-  return true
-end
-
-function Store:peek(key)
-  local window = self.windows[key] or add(self, key)
-  return window:peek()
+  return left
 end
 
 local _M = {}
 
+--- A store that sweeps whenever there are twice as many keys as after the last
+--- sweep.
 ---@return bitfront.Store
 function _M.new()
-  return setmetatable({ windows = {}, count = 0, sweep_at = 64, last_id = 0 }, Store)
+  local windows, count, sweep_at = {}, 0, 64
+  local store = native.window_store(windows, function(key)
+    if count >= sweep_at then
+      count = sweep(windows)
+      sweep_at = math.max(64, 2 * count)
+    end
+    local window = native.window()
+    windows[key], count = window, count + 1
+    return window
+  end)
+  store.windows = windows
+  return store
 end
 
 return _M
