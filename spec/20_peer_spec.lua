@@ -231,9 +231,9 @@ describe("a peer", function()
                            connect_timeout = 3, max_body = 1e6 }
     local began = os.clock()
     local _, err = core.get { client = one, expect = "public", amounts = "number",
-      path = "/v1/" .. ("a"):rep(2 ^ 25), deadline = core.now() + 1 }
+      path = "/v1/" .. ("a"):rep(2 ^ 25), deadline = core.now() + 4 }
     assert.same({ "timeout", "response" }, { err.kind, err.code })
-    assert.is_true(os.clock() - began < 0.5)
+    assert.is_true(os.clock() - began < 2) -- a busy loop takes all 4 s
     server:stop()
   end)
 
