@@ -274,6 +274,22 @@ describe("the network", function()
       faultd:url { listener = "reset", scheme = "https" }))
   end)
 
+  it("is not taken for broken where the system refuses a look at it #once", function()
+    local refusing = support.preload [[
+      #define _GNU_SOURCE
+      #include <dlfcn.h>
+      #include <errno.h>
+      #include <poll.h>
+      int poll(struct pollfd *fds, nfds_t count, int ms) {
+          int (*next)(struct pollfd *, nfds_t, int) = dlsym(RTLD_NEXT, "poll");
+          if (count != 1 || ms != 0 || fds->events != POLLIN)
+              return next(fds, count, ms);
+          errno = EINTR;
+          return -1;
+      }]]
+    assert.equal("ok", outcome_in("LD_PRELOAD=" .. refusing .. " exec", faultd:url_body(BODY)))
+  end)
+
   it("is not blamed on certificates where descriptors are lacking", function()
     for count, expected in pairs { [6] = "network descriptors true", [64] = "ok" } do
       assert.equal(expected, outcome_in("ulimit -n " .. count .. "; exec",

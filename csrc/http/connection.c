@@ -239,10 +239,11 @@ static bool has_begun_record(const struct bf_connection *c) {
 
 bool bf_connection_seems_quiet(const struct bf_connection *c) {
     return !c->endpoint->by_tls_proxy && !has_begun_record(c) &&
-           bf_socket_is_quiet(c->fd);
+           bf_socket_poll(c->fd) == 0;
 }
 
-/* What comes between the read and the look at the socket is read too. */
+/* What comes between the read and the look at the socket is read too. Where the
+ * system refuses that look, the read has found nothing. */
 enum bf_quiet bf_connection_check_quiet(struct bf_connection *c,
                                         struct bf_error *error) {
     CURLcode result = CURLE_AGAIN;
@@ -251,7 +252,7 @@ enum bf_quiet bf_connection_check_quiet(struct bf_connection *c,
     for (int tries = 0; tries < 3 && result == CURLE_AGAIN; tries++) {
         result = bf_connection_receive(c, &byte, 1, &received);
         if (result == CURLE_AGAIN && !has_begun_record(c) &&
-            bf_socket_is_quiet(c->fd))
+            bf_socket_poll(c->fd) <= 0)
             return BF_QUIET;
     }
     if (result == CURLE_AGAIN)

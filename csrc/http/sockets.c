@@ -45,9 +45,9 @@ void bf_socket_abort(int fd) {
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-bool bf_socket_is_quiet(int fd) {
+int bf_socket_poll(int fd) {
     struct pollfd readable = {.fd = fd, .events = POLLIN};
-    return poll(&readable, 1, 0) == 0;
+    return poll(&readable, 1, 0);
 }
 
 bool bf_socket_has_unsent(int fd) {

@@ -22,8 +22,9 @@ int bf_socket_open(int family, int type, int protocol);
 /* Once the socket is closed, nothing more of what was written is sent. */
 void bf_socket_abort(int fd);
 
-/* Is there neither a byte to be read nor the connection's end? */
-bool bf_socket_is_quiet(int fd);
+/* Above 0: there is a byte to be read, or the connection's end. 0: there is
+ * neither. Below 0: the system does not tell. */
+int bf_socket_poll(int fd);
 
 /* May bytes that were written still be on their way to the peer? */
 bool bf_socket_has_unsent(int fd);
