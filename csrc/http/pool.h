@@ -25,7 +25,7 @@ struct bf_connection *bf_pool_take(struct bf_pool *pool,
 /* Keeps an open connection that is in no list. */
 void bf_pool_keep(struct bf_pool *pool, struct bf_connection *connection);
 
-/* Ends a connection that is in no list, or is kept, and is not resolving. The
+/* Ends a connection that is in no list and is not resolving. The
  * peer is told now; the rest of the work is left for bf_pool_close_some. A
  * request that the system has not sent yet is not sent any more: nobody counts
  * it. */

@@ -223,7 +223,7 @@ static const char *parse(CURLU *parsed, const char *url) {
     return result == CURLUE_OK ? NULL : "is not a URL";
 }
 
-static void set_fault(struct bf_error *error, const char *option,
+static void set_error(struct bf_error *error, const char *option,
                       const char *what) {
     bool memory = what == no_memory;
     bf_error_set(error, memory ? BF_MEMORY : BF_CONFIG,
@@ -241,7 +241,7 @@ char *bf_url_check(const char *url, bool *insecure, struct bf_error *error) {
         what = no_memory;
     curl_url_cleanup(parsed);
     if (what)
-        set_fault(error, "base_url", what);
+        set_error(error, "base_url", what);
     return normal;
 }
 
@@ -252,6 +252,6 @@ bool bf_proxy_check(const char *proxy, struct bf_error *error) {
         what = authority_complaint(parsed, proxy);
     curl_url_cleanup(parsed);
     if (what)
-        set_fault(error, "proxy", what);
+        set_error(error, "proxy", what);
     return !what;
 }

@@ -267,7 +267,8 @@ static void run_hook(lua_State *L) {
     lua_call(L, 0, 0);
 }
 
-/* The result of one whole attempt, blocking. */
+/* core.balances(request), core.get(request): the result of one whole attempt,
+ * blocking; of the account's balances, and of anything else. */
 static int attempt(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
     struct exchange_box *box = start(L, &error);
@@ -278,16 +279,6 @@ static int attempt(lua_State *L) {
         run_hook(L);
     }
     return push_result(L, box);
-}
-
-/* core.balances(request): reads the account's balances. */
-static int core_balances(lua_State *L) {
-    return attempt(L);
-}
-
-/* core.get(request): reads anything else. */
-static int core_get(lua_State *L) {
-    return attempt(L);
 }
 
 /* core.step(seconds): moves all exchanges of this state along, waiting for up
@@ -304,11 +295,11 @@ static int core_step(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"balances", core_balances},
-    {"get",      core_get     },
-    {"start",    core_start   },
-    {"step",     core_step    },
-    {NULL,       NULL         },
+    {"balances", attempt   },
+    {"get",      attempt   },
+    {"start",    core_start},
+    {"step",     core_step },
+    {NULL,       NULL      },
 };
 
 static const luaL_Reg exchange_methods[] = {
