@@ -34,7 +34,7 @@ end
 
 function commands.doctor(args)
   local client = accounts.open(args, args.profile)
-  local report, healthy = load("bitfront.cli.doctor").examine(client)
+  local report, healthy = load("bitfront.doctor").examine(client)
   client:close()
   write(report)
   return healthy and 0 or FAILED
@@ -48,7 +48,7 @@ end
 local function check_limits(sandbox, args)
   local report, message = sandbox.check_limits({ dir = args.dir })
   if not report then stop(FAILED, message) end
-  write(load("bitfront.cli.limits").format(report))
+  write(load("bitfront.cli.limits_report").format(report))
   return #report.findings == 0 and 0 or FAILED
 end
 
@@ -71,7 +71,7 @@ function commands.sandbox(args)
 end
 
 commands["nginx-conf"] = function()
-  write(load("bitfront.nginx.example"))
+  write(load("bitfront.nginx.conf_example"))
 end
 
 local function run(argv)

@@ -2,7 +2,7 @@
 -- the bytes are C's.
 
 local accounts = require "bitfront.account"
-local coin = require "bitfront.coin"
+local coin = require "bitfront.records.coin"
 local errors = require "bitfront.error"
 local limiter = require "bitfront.limiter"
 local many = require "bitfront.many"

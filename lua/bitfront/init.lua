@@ -9,7 +9,7 @@
 
 local accounts = require "bitfront.account"
 local client = require "bitfront.client"
-local format = require "bitfront.format"
+local format = require "bitfront.records.format"
 local memo = require "bitfront.memo"
 local native = require "bitfront.native"
 local options_of = require "bitfront.options"

@@ -2,7 +2,7 @@
 
 local errors = require "bitfront.error"
 local options_of = require "bitfront.options"
-local tasks = require "bitfront.tasks"
+local tasks = require "bitfront.wait.tasks"
 local wait = require "bitfront.wait"
 
 local _M = {}

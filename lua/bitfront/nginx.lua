@@ -83,7 +83,7 @@ function _M.doctor(options, ...)
   options_of.no_more("bitfront.nginx.doctor", 2, ...)
   check_place(options or {}, "doctor", 2)
   local client = require "bitfront.client".new(options, 2, "bitfront.nginx.doctor")
-  local report, healthy = require "bitfront.cli.doctor".examine(client)
+  local report, healthy = require "bitfront.doctor".examine(client)
   client:close()
   return report, healthy
 end

@@ -2,7 +2,7 @@
 -- it is well-formed.
 
 local argparse = require "argparse"
-local coin = require "bitfront.coin"
+local coin = require "bitfront.records.coin"
 
 local _M = {}
 

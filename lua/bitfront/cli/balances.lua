@@ -2,7 +2,7 @@
 
 local accounts = require "bitfront.cli.accounts"
 local bitfront = require "bitfront"
-local formats = require "bitfront.format"
+local formats = require "bitfront.records.format"
 local selection = require "bitfront.cli.selection"
 local streams = require "bitfront.cli.streams"
 

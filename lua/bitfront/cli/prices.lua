@@ -2,7 +2,7 @@
 -- in strings. Not by lua-cjson, which makes doubles of all numbers: here they
 -- stay the digits that are written there.
 
-local coin = require "bitfront.coin"
+local coin = require "bitfront.records.coin"
 local decimal = require "bitfront".decimal
 
 local _M = {}

@@ -1,6 +1,6 @@
 --- The command's streams, and its ends: data goes to stdout, trouble to stderr.
 
-local text = require "bitfront.text"
+local text = require "bitfront.records.text"
 
 local _M = {}
 

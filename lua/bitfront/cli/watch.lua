@@ -3,8 +3,8 @@
 
 local accounts = require "bitfront.cli.accounts"
 local bitfront = require "bitfront"
-local lines = require "bitfront.cli.lines"
-local screen = require "bitfront.cli.screen"
+local lines = require "bitfront.cli.watch_jsonl"
+local screen = require "bitfront.cli.watch_screen"
 local selection = require "bitfront.cli.selection"
 local streams = require "bitfront.cli.streams"
 local wait = require "bitfront.wait"

@@ -3,7 +3,7 @@
 -- store.lua's; a worker decodes once what another has fetched.
 
 local errors = require "bitfront.error"
-local format = require "bitfront.format"
+local format = require "bitfront.records.format"
 local native = require "bitfront.native"
 local no_more = require "bitfront.options".no_more
 local options_of = require "bitfront.nginx.cache_options"

@@ -1,6 +1,6 @@
 --- The balances and how their fetching goes, for Prometheus.
 
-local format = require "bitfront.format"
+local format = require "bitfront.records.format"
 
 local _M = {}
 

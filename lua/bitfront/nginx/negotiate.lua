@@ -1,7 +1,7 @@
 --- What a client can take: its Accept, and whether it has the answer already.
 --- Both headers can be long and hostile: each byte is looked at a few times only.
 
-local trim = require "bitfront.text".trim
+local trim = require "bitfront.records.text".trim
 
 local _M = {}
 

@@ -1,9 +1,9 @@
 --- The page: one document with all that it needs, rendered here and kept up to
 -- date by its script. Without the script it is whole, and reloads itself.
 
-local script = require "bitfront.nginx.script"
-local style = require "bitfront.nginx.style"
-local text = require "bitfront.text"
+local script = require "bitfront.nginx.page_script"
+local style = require "bitfront.nginx.page_style"
+local text = require "bitfront.records.text"
 
 local _M = {}
 

@@ -1,6 +1,6 @@
 --- The query of a request: which balances, in which order, in which form.
 
-local coin = require "bitfront.coin"
+local coin = require "bitfront.records.coin"
 local native = require "bitfront.native"
 
 local _M = {}

@@ -1,8 +1,8 @@
 --- What a query shows of the balances: rows in their order, what they are worth.
 
-local format = require "bitfront.format"
+local format = require "bitfront.records.format"
 local records = require "bitfront.records"
-local text = require "bitfront.text"
+local text = require "bitfront.records.text"
 
 local _M = {}
 

@@ -10,7 +10,7 @@
 -- put into quotes before cjson reads it. Runs in plain Lua and in nginx.
 
 local cjson = require("cjson.safe").new()
-local coin = require "bitfront.coin"
+local coin = require "bitfront.records.coin"
 
 local _M = {}
 

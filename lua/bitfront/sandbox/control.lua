@@ -19,7 +19,7 @@ local accounts = require "bitfront.sandbox.accounts"
 local cjson = require "cjson.safe"
 local damage = require "bitfront.sandbox.damage"
 local rules = require "bitfront.sandbox.rules"
-local script = require "bitfront.sandbox.script"
+local script = require "bitfront.sandbox.scripted"
 local values = require "bitfront.sandbox.values"
 
 local _M = {}

@@ -8,7 +8,7 @@ local example = require "bitfront.sandbox.example"
 local log_file = require "bitfront.sandbox.log_file"
 local logs = require "bitfront.sandbox.log"
 local rules = require "bitfront.sandbox.rules"
-local script = require "bitfront.sandbox.script"
+local script = require "bitfront.sandbox.scripted"
 
 local _M = {}
 

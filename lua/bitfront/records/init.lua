@@ -3,10 +3,10 @@
 --- that reads back to it, a string for its digits. Nothing here changes what it
 --- is given. What adds up is in totals.lua.
 
-local fields = require "bitfront.fields"
+local fields = require "bitfront.records.fields"
 local native = require "bitfront.native"
 local options = require "bitfront.options"
-local totals = require "bitfront.totals"
+local totals = require "bitfront.records.totals"
 
 local amount_of, check_type = fields.amount_of, fields.check_type
 local code_of, each = fields.code_of, fields.each

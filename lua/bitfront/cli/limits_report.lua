@@ -2,7 +2,7 @@
 -- one that sums up.
 
 local times = require "bitfront.cli.times"
-local escape = require "bitfront.text".escape
+local escape = require "bitfront.records.text".escape
 
 local _M = {}
 

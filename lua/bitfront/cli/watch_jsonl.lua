@@ -2,7 +2,7 @@
 
 local core = require "bitfront.core"
 local streams = require "bitfront.cli.streams"
-local text = require "bitfront.text"
+local text = require "bitfront.records.text"
 local times = require "bitfront.cli.times"
 
 local _M = {}

@@ -1,10 +1,10 @@
 --- Balance records as text: for people, spreadsheets, programs and monitoring.
 --- Every digit that is shown is exact, and no amount has an exponent.
 
-local fields = require "bitfront.fields"
+local fields = require "bitfront.records.fields"
 local native = require "bitfront.native"
 local options_of = require "bitfront.options"
-local text = require "bitfront.text"
+local text = require "bitfront.records.text"
 
 local _M = {}
 

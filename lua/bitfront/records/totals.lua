@@ -1,6 +1,6 @@
 -- Records added up, valued and compared; part of records.lua.
 
-local fields = require "bitfront.fields"
+local fields = require "bitfront.records.fields"
 local native = require "bitfront.native"
 local no_more = require "bitfront.options".no_more
 

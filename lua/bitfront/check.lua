@@ -1,0 +1,173 @@
+-- What the functions of the package check their arguments with. `call` is the
+-- name of the function that was called, as its user writes it: "bitfront.new",
+-- "client:get". Everything here raises at the caller's line.
+
+local raise = require "bitfront.misuse".raise
+
+local _M = {}
+
+-- Levenshtein's distance, with a swap of neighbours as one step.
+local function distance(a, b)
+  local rows = { [0] = {} }
+  for j = 0, #b do rows[0][j] = j end
+  for i = 1, #a do
+    rows[i] = { [0] = i }
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j)
+      local cost = math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1,
+        rows[i - 1][j - 1] + (same and 0 or 1))
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1)
+        and a:byte(i - 1) == b:byte(j) then
+        cost = math.min(cost, rows[i - 2][j - 2] + 1)
+      end
+      rows[i][j] = cost
+    end
+  end
+  return rows[#a][#b]
+end
+
+--- The name in `known` (a table with the names as keys) that somebody who wrote
+--- `name` most likely meant, as a question to add to a message; "" if none is
+--- near.
+---@param name any
+---@param known table<string, any>
+---@return string
+function _M.did_you_mean(name, known)
+  local best, least = nil, 4
+  if type(name) ~= "string" or #name > 40 then return "" end
+  for candidate in pairs(known) do
+    local steps = distance(name:lower(), candidate)
+    if steps < least or steps == least and best and candidate < best then
+      best, least = candidate, steps
+    end
+  end
+  if not best or least > #best / 2 then return "" end
+  return ('; did you mean "%s"?'):format(best)
+end
+
+--- Raises where a name is not in a table that has the known names as keys.
+---@param call string
+---@param what string  "option", "format"
+---@param name any
+---@param known table<string, any>
+function _M.known(call, what, name, known)
+  if name == nil or known[name] == nil then
+    raise('%s: unknown %s "%s"%s', call, what, tostring(name),
+      _M.did_you_mean(name, known))
+  end
+end
+
+--- Raises where a table stands behind the last argument of a function: it would
+--- be passed over, and its writer relies on it. Other values are dropped, as in
+--- Lua: they may be further results of a call.
+---@param call string
+---@param ... any  what stands behind the last argument
+function _M.no_more(call, ...)
+  for i = 1, select("#", ...) do
+    if type((select(i, ...))) == "table" then
+      raise("%s: too many arguments", call)
+    end
+  end
+end
+
+--- Raises for what is no table, and for one that inherits fields, which pairs does
+--- not show: they would be passed over.
+---@param call string
+---@param options any
+function _M.is_options(call, options)
+  if type(options) ~= "table" then
+    raise("%s: options must be a table, not a %s", call, type(options))
+  end
+  local meta = getmetatable(options)
+  if meta ~= nil and (type(meta) ~= "table" or meta.__index or meta.__pairs) then
+    raise("%s: options must not inherit fields", call)
+  end
+end
+
+---@alias bitfront.Check fun(value: any): any, string?  whether a value will do; and the words for what would have done
+
+--- What an option is: all that checks, help and documents say of it.
+---@class bitfront.OptionRow
+---@field check bitfront.Check
+---@field type string  as LuaCATS writes it
+---@field default? any
+---@field about string  for people: what it is, with its unit
+
+--- Raises for a name that does not exist and for a value that will not do.
+---@param call string
+---@param options any
+---@param rows table<string, bitfront.OptionRow>  by the option's name
+function _M.options(call, options, rows)
+  _M.is_options(call, options)
+  for name, value in pairs(options) do
+    _M.known(call, "option", name, rows)
+    local is_right, wanted = rows[name].check(value)
+    if not is_right then raise("%s: %s must be %s", call, name, wanted) end
+  end
+end
+
+--- A copy of the options with the defaults of their rows. The caller's table is
+--- never written into.
+---@param options table
+---@param rows table<string, bitfront.OptionRow>
+---@return table
+function _M.with_defaults(options, rows)
+  local copy = {}
+  for name, row in pairs(rows) do copy[name] = row.default end
+  for name, value in pairs(options) do copy[name] = value end
+  return copy
+end
+
+-- ---- what makes a check ----
+
+---@param least number
+---@param most number
+---@param unit? string  "seconds"
+---@return bitfront.Check
+function _M.number(least, most, unit)
+  local wanted = ("a number %sfrom %s to %s"):format(unit and "of " .. unit .. " " or "",
+    least, most)
+  return function(value)
+    return type(value) == "number" and value >= least and value <= most, wanted
+  end
+end
+
+--- As number, for whole ones.
+---@return bitfront.Check
+function _M.whole(least, most, unit)
+  local wanted = ("a whole number %sfrom %.0f to %.0f"):format(
+    unit and "of " .. unit .. " " or "", least, most)
+  return function(value)
+    return type(value) == "number" and value >= least and value <= most
+      and value % 1 == 0, wanted
+  end
+end
+
+---@return bitfront.Check
+function _M.boolean(value)
+  return type(value) == "boolean", "true or false"
+end
+
+---@param ... string
+---@return bitfront.Check
+function _M.one_of(...)
+  local choices, names = {}, {}
+  for i, choice in ipairs { ... } do
+    choices[choice], names[i] = true, ('"%s"'):format(choice)
+  end
+  local last = table.remove(names)
+  local wanted = #names > 0 and table.concat(names, ", ") .. " or " .. last or last
+  return function(value) return value ~= nil and choices[value], wanted end
+end
+
+---@param purpose string  "of seconds"
+---@return bitfront.Check
+function _M.callable(purpose)
+  return function(value)
+    local meta = getmetatable(value)
+    return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil,
+      "a function " .. purpose
+  end
+end
+
+return _M
