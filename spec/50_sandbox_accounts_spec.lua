@@ -1,4 +1,4 @@
-local accounts = require "bitfront.sandbox.accounts"
+local accounts_file = require "bitfront.sandbox.accounts_file"
 
 local function account(balances)
   return ('{"api_key":"K1","api_secret":"s","balances":%s}'):format(balances)
@@ -13,8 +13,8 @@ describe("an accounts file", function()
   it("holds one account, or an array of them", function()
     local two = "[" .. account "[]" .. "," .. account("[]"):gsub("K1", "K2")
     assert.same({ K1 = { api_secret = "s", balances = {} } },
-                accounts.parse(account "[]"))
-    assert.truthy(accounts.parse(two .. "]").K2)
+                accounts_file.parse(account "[]"))
+    assert.truthy(accounts_file.parse(two .. "]").K2)
   end)
 
   for _, amount in ipairs {
@@ -25,8 +25,8 @@ describe("an accounts file", function()
     it("keeps the digits of " .. amount, function()
       local wanted = '{"currency":"BTC","balance":' .. amount
         .. ',"availableBalance":0}'
-      local plain = assert(accounts.parse(account(record(amount))))
-      local quoted = assert(accounts.parse(account(record('"' .. amount .. '"'))))
+      local plain = assert(accounts_file.parse(account(record(amount))))
+      local quoted = assert(accounts_file.parse(account(record('"' .. amount .. '"'))))
       assert.equal(wanted, plain.K1.balances[1].json)
       assert.equal(wanted, quoted.K1.balances[1].json)
     end)
@@ -34,7 +34,7 @@ describe("an accounts file", function()
 
   it("leaves digits inside strings alone, also behind escaped quotes", function()
     local json = account("[]"):gsub('"s"', '"1 \\\\\\\\\\" 2"')
-    assert.equal('1 \\\\" 2', accounts.parse(json).K1.api_secret)
+    assert.equal('1 \\\\" 2', accounts_file.parse(json).K1.api_secret)
   end)
 
   for _, amount in ipairs {
@@ -42,7 +42,7 @@ describe("an accounts file", function()
     '"NaN"', "{}", '"1 "',
   } do
     it("is refused for the amount " .. amount .. ", with its place", function()
-      local parsed, message = accounts.parse(account(record(amount)))
+      local parsed, message = accounts_file.parse(account(record(amount)))
       assert.is_nil(parsed)
       assert.matches("accounts[0].balances[0].balance: a number wanted",
                      message, 1, true)
@@ -67,7 +67,7 @@ describe("an accounts file", function()
     ["one key twice"] = "[" .. account "[]" .. "," .. account "[]" .. "]",
   } do
     it("is refused when it is or has " .. what, function()
-      local parsed, message = accounts.parse(json)
+      local parsed, message = accounts_file.parse(json)
       assert.is_nil(parsed)
       assert.matches("^accounts", message)
     end)

@@ -4,7 +4,7 @@
 local NOON = 1700000000000
 
 -- Stands in for the OpenSSL inside nginx.
-package.loaded["bitfront.sandbox.crypto"] = {
+package.loaded["bitfront.sandbox.c_functions"] = {
   hmac_sha256_hex = function(secret, message)
     return ("hmac(%s, %s)"):format(secret, message)
   end,
@@ -46,12 +46,9 @@ describe("the exchange", function()
     local message = tostring(sent.nonce) .. tostring(sent.timestamp)
       .. r.method .. r.path .. r.query
     local signed = ("hmac(%s, %s)"):format(with.secret or "secret", message)
-    r.headers = {
-      ["x-api-key"] = header_of(with.key, "KEY"),
-      ["x-api-nonce"] = sent.nonce,
-      ["x-api-timestamp"] = sent.timestamp,
-      ["x-api-sign"] = header_of(with.signature, signed),
-    }
+    r.key = header_of(with.key, "KEY")
+    r.nonce, r.timestamp = sent.nonce, sent.timestamp
+    r.signature = header_of(with.signature, signed)
     return r
   end
 

@@ -146,16 +146,24 @@ describe("the sandbox #apart", function()
     it("says what it cannot do", function()
       for _, call in ipairs {
         { "POST", "settings", "{", "JSON" },
-        { "POST", "settings", '{"limit":false}', "no setting limit" },
-        { "POST", "settings", '{"limits":1}', "limits cannot be that" },
-        { "POST", "settings", '{"down":"no"}', "down cannot be that" },
-        { "POST", "settings", '{"latency_ms":-1}', "latency_ms cannot be that" },
-        { "POST", "settings", '{"latency_ms":3600001}', "latency_ms cannot be that" },
-        { "POST", "settings", '{"jitter_ms":0.5}', "jitter_ms cannot be that" },
-        { "POST", "settings", '{"jitter_ms":null}', "jitter_ms cannot be that" },
+        { "POST", "settings", '{"limit":false}',
+          '^settings: unknown option "limit"; did you mean "limits"%?$' },
+        { "POST", "settings", '{"limits":1}', "^settings: limits must be true or false$" },
+        { "POST", "settings", '{"down":"no"}', "down must be true or false" },
+        { "POST", "settings", '{"balance_as":"text"}',
+          'balance_as must be "array" or "object"' },
+        { "POST", "settings", '{"clock_offset_ms":0.5}', "clock_offset_ms must be a whole" },
+        { "POST", "settings", '{"latency_ms":-1}', "latency_ms must be a whole number "
+          .. "of milliseconds from 0 to 3600000$" },
+        { "POST", "settings", '{"latency_ms":3600001}', "latency_ms must be" },
+        { "POST", "settings", '{"jitter_ms":0.5}', "jitter_ms must be" },
+        { "POST", "settings", '{"jitter_ms":null}', "jitter_ms must be" },
         { "POST", "accounts", "[1]", "accounts%[0%]: an object wanted" },
-        { "POST", "script", '{"damage":"none"}', "cannot have this damage" },
-        { "POST", "script", '[{"code":1}]', "no code" },
+        { "POST", "script", '{"damage":"none"}',
+          "^step: damage must be a name of GET /sandbox/damages$" },
+        { "POST", "script", '[{"code":1}]', '^step: unknown option "code"' },
+        { "POST", "script", '[{"body":1}]', "^step: body must be a text$" },
+        { "POST", "script", "[1]", "^step: options must be a table" },
         { "GET", "reset", "", "no such control call" },
       } do
         local reply = caller:control(call[1], call[2], call[3])

@@ -1,6 +1,7 @@
 -- Each damaged reply, as it comes over the wire.
 
 local callers = require "spec.support.exchange_caller"
+local damage = require "bitfront.sandbox.damage"
 local sandbox = require "bitfront.sandbox"
 local shell = require "spec.support.shell"
 
@@ -165,5 +166,27 @@ describe("a damaged reply of the sandbox: #apart", function()
     end
     for name in pairs(wires) do listed[name] = nil end
     assert.same({}, listed)
+  end)
+
+  it("each of them listed on a line of its own, always in the same order", function()
+    local words = caller:control_words("GET", "damages")
+    local lines = {}
+    for line in shell.must(caller:curl(words)):gmatch "[^\n]+" do lines[#lines + 1] = line end
+    assert.same({ "{", "}", #damage.list + 2 }, { lines[1], lines[#lines], #lines })
+    for i, row in ipairs(damage.list) do
+      local comma = i < #damage.list and "," or ""
+      assert.equal(('"%s": "%s"%s'):format(row.name, row.about, comma), lines[i + 1])
+    end
+  end)
+end)
+
+describe("the list of damages #once", function()
+  it("has each name once, and what happens in words", function()
+    local seen = {}
+    for _, row in ipairs(damage.list) do
+      assert.is_nil(seen[row.name])
+      seen[row.name] = true
+      assert.matches("^%S", row.about)
+    end
   end)
 end)

@@ -94,7 +94,26 @@ describe("sandbox.start #apart", function()
     for _, port in ipairs { "8443", -1, 65536, 1.5 } do
       local ok, message = pcall(function() sandbox.start { port = port } end)
       assert.is_false(ok)
-      assert.matches("54_.*: port: an integer from 0 to 65535", message)
+      assert.matches("54_.*:%d+: bitfront%.sandbox%.start: port must be a whole number from 0 to "
+        .. "65535$", message)
+    end
+  end)
+
+  it("raises for an option that does not exist, in each function", function()
+    for name, options in pairs { start = { prot = 1 }, stop = { port = 1 },
+                                 status = { port = 1 }, check_limits = { port = 1 } } do
+      local ok, message = pcall(function() sandbox[name](options) end)
+      assert.is_false(ok)
+      assert.matches(("54_.*:%%d+: bitfront%%.sandbox%%.%s: unknown option \"%s\"")
+        :format(name, (next(options))), message)
+    end
+  end)
+
+  it("raises for a folder that has no name", function()
+    for _, dir in ipairs { "", 1, "a\0b" } do
+      local ok, message = pcall(function() sandbox.status { dir = dir } end)
+      assert.is_false(ok)
+      assert.matches("dir must be the name of", message)
     end
   end)
 

@@ -188,7 +188,7 @@ describe("the site to copy #once #apart", function()
   -- As it stands, but for the port, what belongs to the machine, and the place
   -- of this tree.
   local function configuration()
-    local found = require "bitfront.sandbox.nginx".find()
+    local found = require "bitfront.sandbox.nginx_process".find()
     local root = support.must("pwd -P"):gsub("\n$", "")
     local changed = TEXT:gsub("include [^\n]*", function() return found.load_modules end)
       :gsub("127.0.0.1:8080", "127.0.0.1:$(port)")

@@ -1,7 +1,7 @@
 -- An nginx with ngx_lua and this tree's modules in it, for specs about what they do
 -- inside. It ends when its handle does, or the process that holds it.
 
-local found = require "bitfront.sandbox.nginx"
+local found = require "bitfront.sandbox.nginx_process"
 local ports = require "bitfront.sandbox.ports"
 local shell = require "spec.support.shell"
 

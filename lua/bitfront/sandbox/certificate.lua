@@ -1,8 +1,8 @@
---- The sandbox's own CA and its server certificate, made with the `openssl`
+-- The sandbox's own CA and its server certificate, made with the `openssl`
 -- command. The CA's key is deleted as soon as it has signed the one server
--- certificate: who trusts ca.pem trusts nothing but this sandbox.
+-- certificate: trust in ca.pem is trust in this sandbox alone.
 
-local shell = require "bitfront.sandbox.shell"
+local machine = require "bitfront.sandbox.machine"
 
 local _M = {}
 
@@ -44,21 +44,21 @@ local MAKE = [[
     -sha256 -days 397 -extfile openssl.cnf -extensions server -out server.pem
 ]]
 
-local GOOD = [[
+local VERIFY = [[
   cd "$1" && [ -s server.key ] && [ -s ca.pem ] &&
   openssl verify -CAfile ca.pem server.pem &&
   openssl x509 -in server.pem -noout -checkend "$2"
 ]]
 
---- Makes ca.pem, server.pem and server.key in a folder, unless they are there
--- and good for another day.
+--- Makes ca.pem, server.pem and server.key in a folder, unless they are there and
+--- valid for another day.
 ---@param dir string
 ---@return true? done
 ---@return string? message
 function _M.ensure(dir)
-  if shell.run(GOOD, dir, DAY_S) then return true end
+  if machine.run(VERIFY, dir, DAY_S) then return true end
   local subject = ("/CN=bitfront sandbox CA %d"):format(os.time())
-  local ok, output = shell.run(MAKE, dir, CONFIG, subject)
+  local ok, output = machine.run(MAKE, dir, CONFIG, subject)
   if ok then return true end
   return nil, "openssl could not make the certificates: " .. output
 end

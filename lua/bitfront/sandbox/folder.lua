@@ -1,18 +1,18 @@
---- The sandbox's state folder: certificates, nginx.conf, pid file, error log,
--- arrival log.
+-- The sandbox's state folder: certificates, nginx.conf, pid file, error log, log of
+-- arrivals.
 --
 -- The first that can be used of: the one asked for; $BITFRONT_SANDBOX_DIR;
 -- $XDG_RUNTIME_DIR/bitfront-sandbox; $XDG_STATE_HOME/bitfront/sandbox, with
--- ~/.local/state where that is not set; ${TMPDIR:-/tmp}/bitfront-sandbox-UID.
--- The first two are wishes: where one of them cannot be used, none is taken.
+-- ~/.local/state where that is not set; ${TMPDIR:-/tmp}/bitfront-sandbox-UID. Where
+-- one of the first two is named and cannot be used, no other is taken.
 
-local shell = require "bitfront.sandbox.shell"
+local machine = require "bitfront.sandbox.machine"
 
 local _M = {}
 
--- In a world-writable /tmp anybody can have made the folder first: it has to
--- be a folder, ours, and nobody else's to write in. Nothing of the user's is
--- written over: what has our names has to be marked as ours. $1 is how to make it.
+-- In a world-writable /tmp anybody can have made the folder first: it has to be a
+-- folder, ours, and nobody else's to write in. Nothing of the user's is written over:
+-- what has our names has to be marked as ours. $1 is how to make it.
 local USE = [[
   umask 077
   $1 "$2" 2>/dev/null
@@ -25,6 +25,21 @@ local USE = [[
   : >.bitfront-sandbox && pwd -P
 ]]
 
+-- A symbolic link is made whole, with its owner's pid in it, or not at all. One
+-- whose owner has died is taken away. $PPID is the process that runs Lua.
+local LOCK = [[
+  try_lock() {
+    ln -s "$PPID" "$1/starting" && return
+    owner=$(readlink "$1/starting") && ! kill -0 "$owner" && rm -f "$1/starting"
+    return 1
+  } 2>/dev/null
+  tries=200
+  until try_lock "$1"; do
+    [ $((tries -= 1)) -gt 0 ] || exit 1
+    sleep 0.05
+  done
+]]
+
 local function env(name)
   local value = os.getenv(name)
   return value ~= "" and value or nil
@@ -32,18 +47,17 @@ end
 
 local function use(path, make)
   local rooted = path:sub(1, 1) == "/" and path or "./" .. path
-  local ok, output = shell.run(USE, make, rooted)
+  local ok, output = machine.run(USE, make, rooted)
   return ok and output or nil
 end
 
 local function temporary()
-  local _, uid = shell.run("id -u")
+  local _, uid = machine.run("id -u")
   return (env "TMPDIR" or "/tmp") .. "/bitfront-sandbox-" .. uid
 end
 
 local function use_default()
-  local runtime = env "XDG_RUNTIME_DIR"
-  local home = env "HOME"
+  local runtime, home = env "XDG_RUNTIME_DIR", env "HOME"
   local state = env "XDG_STATE_HOME" or home and home .. "/.local/state"
   return runtime and use(runtime .. "/bitfront-sandbox", "mkdir")
     or state and use(state .. "/bitfront/sandbox", "mkdir -p")
@@ -51,21 +65,34 @@ local function use_default()
 end
 
 --- Finds the folder, and makes it (0700) where there is none.
----@param wanted? string
----@return string? dir  Absolute.
+---@param asked_for? string
+---@return string? dir  absolute
 ---@return string? message
-function _M.open(wanted)
-  wanted = wanted or env "BITFRONT_SANDBOX_DIR"
-  if not wanted then
-    local dir = use_default()
-    if dir then return dir end
-    wanted = temporary()
-  end
-  local dir = use(wanted, "mkdir -p")
+function _M.open(asked_for)
+  asked_for = asked_for or env "BITFRONT_SANDBOX_DIR"
+  local dir
+  if asked_for then dir = use(asked_for, "mkdir -p") else dir = use_default() end
   if dir then return dir end
-  return nil, wanted .. " cannot be the sandbox's folder: it must be a folder "
-    .. "of yours that you can write in and no other user can, without an "
+  return nil, (asked_for or temporary()) .. " cannot be the sandbox's folder: it must be "
+    .. "a folder of yours that you can write in and no other user can, without an "
     .. "nginx.conf or other files of the sandbox's names that are not its own"
+end
+
+--- Calls action(dir, ...) while no other process does so for this folder: two starts
+--- at the same instant would each find that none runs there, and one of their nginxes
+--- could not be found again.
+---@param action function
+---@param dir string
+---@return any result  of the action; nil where the wait is too long
+---@return string? message
+function _M.locked(action, dir, ...)
+  if not machine.run(LOCK, dir) then
+    return nil, "another start is under way in " .. dir
+  end
+  local ok, result, message = pcall(action, dir, ...)
+  os.remove(dir .. "/starting")
+  if not ok then error(result, 0) end
+  return result, message
 end
 
 return _M

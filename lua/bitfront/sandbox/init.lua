@@ -1,117 +1,97 @@
---- The sandbox exchange: starts and stops an nginx on loopback that keeps the
--- exchange's rules. This part runs in plain Lua 5.1 to 5.4 and LuaJIT; what
--- runs inside nginx is server.lua, and the rules themselves are rules.lua.
+-- The sandbox exchange: starts and stops an nginx on loopback that keeps the
+-- exchange's rules. This part runs in plain Lua 5.1 to 5.4 and LuaJIT; what runs
+-- inside nginx is server.lua, and the rules themselves are rules.lua.
 
-local accounts = require "bitfront.sandbox.accounts"
+local accounts_file = require "bitfront.sandbox.accounts_file"
 local certificate = require "bitfront.sandbox.certificate"
+local check = require "bitfront.check"
 local example = require "bitfront.sandbox.example"
 local folder = require "bitfront.sandbox.folder"
 local limits_check = require "bitfront.sandbox.limits_check"
-local lock = require "bitfront.sandbox.lock"
-local nginx = require "bitfront.sandbox.nginx"
+local machine = require "bitfront.sandbox.machine"
+local nginx_process = require "bitfront.sandbox.nginx_process"
 local ports = require "bitfront.sandbox.ports"
-local shell = require "bitfront.sandbox.shell"
 
 local _M = {}
 
----@class bitfront.SandboxOptions
----@field port? integer  Port on 127.0.0.1. Not given: 8443, or a free one where
----  that is taken. 0: any free one. Another: this one or none.
----@field accounts? string  File name of the accounts (JSON, see accounts.lua);
----  not given: one account, with the endpoint document's key and balances.
----@field background? boolean  true: runs until `stop`, also after this process.
----  Otherwise it ends with this process, however that ends.
----@field dir? string  State folder; not given: see folder.lua.
+local function path(value)
+  return type(value) == "string" and value ~= "" and not value:find("\0", 1, true),
+    "the name of a file or a folder"
+end
+
+--- The options of start; the other functions take `dir` alone.
+---@type table<string, bitfront.OptionRow>
+_M.options = {
+  port = { check = check.whole(0, 65535), type = "integer",
+    about = "port on 127.0.0.1; 0: any free one; not given: 8443, or a free one where "
+      .. "that is taken" },
+  accounts = { check = path, type = "string",
+    about = "JSON file of the accounts it answers for; not given: one account, with the "
+      .. "key and the balances of the endpoint's document" },
+  background = { check = check.boolean, type = "boolean",
+    about = "true: it runs until stop, also after this process; otherwise it ends with "
+      .. "this process, however that ends" },
+  dir = { check = path, type = "string", about = "folder for its certificates and state" },
+}
+
+---@class bitfront.SandboxOptions  see _M.options
+---@field port? integer
+---@field accounts? string
+---@field background? boolean
+---@field dir? string
 
 ---@class bitfront.Sandbox
 ---@field base_url string
 ---@field ca_file string
----@field api_key? string  Of the default account only.
----@field api_secret? string  Of the default account only.
+---@field api_key? string  of the default account only
+---@field api_secret? string  of the default account only
 ---@field port integer
----@field pid integer  Of nginx's master process.
----@field dir string  State folder: certificates, nginx.conf, error.log,
----  arrivals.log.
+---@field pid integer  of nginx's master process
+---@field dir string  state folder: certificates, nginx.conf, error.log, arrivals.log
 ---@field exports string  `export NAME=value` lines for a shell, each ended by a
 ---  newline. The command prints these to stdout.
----@field guard? file*  Without `background`: what ties it to this process.
----@field already_running? boolean  true: it had been started before; nothing
----  was started now.
+---@field guard? file*  without `background`: what ties it to this process
+---@field already_running? boolean  true: it had been started before
 
-local function read(path)
-  local file, message = io.open(path, "rb")
-  if not file then return nil, message end
-  local text, trouble = file:read("*a")
-  file:close()
-  return text, trouble
-end
+-- The variables that a client reads, and from which field each is.
+local EXPORTS = {
+  { "BITFRONT_BASE_URL", "base_url" },
+  { "BITFRONT_CA_FILE", "ca_file" },
+  { "BITFRONT_API_KEY", "api_key" },
+  { "BITFRONT_API_SECRET", "api_secret" },
+}
 
--- The file is there and private before the secrets come into it.
-local function write_private(path, text)
-  local ok, output = shell.run('umask 077; : > "$1"', path)
-  if not ok then return nil, output end
-  local file, message = io.open(path, "wb")
-  if not file then return nil, message end
-  file:write(text)
-  return file:close()
-end
-
--- nginx adds to a file that is there, as private as it finds it. Where none can
--- be made, nginx says so.
-local function place_arrivals(dir)
-  os.remove(dir .. "/arrivals.log")
-  write_private(dir .. "/arrivals.log", "")
-end
-
--- Puts the accounts where nginx looks for them; none means the example.
-local function place_accounts(dir, file_name)
-  os.remove(dir .. "/accounts.json")
-  if not file_name then return true end
-  local text, trouble = read(file_name)
-  if not text then return nil, trouble end
-  local parsed, message = accounts.parse(text)
-  if not parsed then return nil, file_name .. ": " .. message end
-  return write_private(dir .. "/accounts.json", text)
-end
-
-local function export_lines(values)
+local function export_lines(sandbox)
   local lines = {}
-  for _, pair in ipairs(values) do
-    lines[#lines + 1] = ("export %s=%s\n"):format(pair[1], shell.quote(pair[2]))
+  for _, row in ipairs(EXPORTS) do
+    local name, value = row[1], sandbox[row[2]]
+    if value then lines[#lines + 1] = ("export %s=%s\n"):format(name, machine.quote(value)) end
   end
   return table.concat(lines)
 end
 
----@return bitfront.Sandbox
-local function describe(dir, port, pid, is_example)
+-- What runs in a folder is described by the files left there for nginx to read.
+---@return bitfront.Sandbox? sandbox
+---@return string? message
+local function running_in(dir)
+  local pid = nginx_process.pid(dir)
+  if not pid then return nil, "no sandbox is running in " .. dir end
+  local configuration = machine.read(dir .. "/nginx.conf")
+  local port = tonumber(configuration:match("listen [%d.]+:(%d+)"))
   local sandbox = {
-    base_url = ("https://127.0.0.1:%d"):format(port),
-    ca_file = dir .. "/ca.pem",
+    base_url = ("https://127.0.0.1:%d"):format(port), ca_file = dir .. "/ca.pem",
     port = port, pid = pid, dir = dir,
   }
-  local values = { { "BITFRONT_BASE_URL", sandbox.base_url },
-                   { "BITFRONT_CA_FILE", sandbox.ca_file } }
-  if is_example then
+  if not machine.read(dir .. "/accounts.json") then
     sandbox.api_key, sandbox.api_secret = example.api_key, example.api_secret
-    values[3] = { "BITFRONT_API_KEY", sandbox.api_key }
-    values[4] = { "BITFRONT_API_SECRET", sandbox.api_secret }
   end
-  sandbox.exports = export_lines(values)
+  sandbox.exports = export_lines(sandbox)
   return sandbox
-end
-
--- What runs in a folder tells by what was left there for nginx to read.
-local function running_in(dir)
-  local pid = nginx.pid(dir)
-  if not pid then return nil, "no sandbox is running in " .. dir end
-  local port = tonumber(read(dir .. "/nginx.conf"):match("listen [%d.]+:(%d+)"))
-  return describe(dir, port, pid, read(dir .. "/accounts.json") == nil)
 end
 
 -- Started a second time, it is the same sandbox, unless another was wanted.
 local function again(sandbox, options)
-  local other_port = options.port and options.port ~= 0
-    and options.port ~= sandbox.port
+  local other_port = options.port and options.port ~= 0 and options.port ~= sandbox.port
   if other_port or options.accounts then
     return nil, ("a sandbox is already running on port %d; stop it first")
       :format(sandbox.port)
@@ -120,71 +100,79 @@ local function again(sandbox, options)
   return sandbox
 end
 
+-- Puts the accounts where nginx reads them; none means the example.
+local function copy_accounts(file_name, dir)
+  os.remove(dir .. "/accounts.json")
+  if not file_name then return true end
+  local text, message = machine.read(file_name)
+  if not text then return nil, message end
+  local accounts
+  accounts, message = accounts_file.parse(text)
+  if not accounts then return nil, file_name .. ": " .. message end
+  return machine.write(dir .. "/accounts.json", text)
+end
+
 local function start_on_a_port(found, dir, wanted)
   local candidates, message = ports.to_try(wanted)
   for _, port in ipairs(candidates or {}) do
-    local ok, trouble, taken = nginx.start(found, dir, port)
-    if ok then return port end
-    message = trouble
+    local ok, taken
+    ok, message, taken = nginx_process.start(found, dir, port)
+    if ok then return true end
     if not taken then break end
   end
   return nil, message
 end
 
-local function prepare(dir, options)
-  local found, missing = nginx.find()
+local function start_nginx(dir, options)
+  local found, missing = nginx_process.find()
   if not found then return nil, missing end
-  local placed, unreadable = place_accounts(dir, options.accounts)
-  if not placed then return nil, unreadable end
-  place_arrivals(dir)
-  local ok, message = certificate.ensure(dir)
+  local ok, message = copy_accounts(options.accounts, dir)
   if not ok then return nil, message end
-  return found
-end
-
-local function check_options(options)
-  local port = options.port
-  local is_port = type(port) == "number" and port % 1 == 0
-    and port >= 0 and port <= 65535
-  if port ~= nil and not is_port then
-    error("port: an integer from 0 to 65535 is wanted", 3)
-  end
+  -- nginx appends to a file that is there, as private as it finds it. Where none can
+  -- be made, nginx says so.
+  machine.write(dir .. "/arrivals.log", "")
+  ok, message = certificate.ensure(dir)
+  if not ok then return nil, message end
+  return start_on_a_port(found, dir, options.port)
 end
 
 local function start_in(dir, options)
-  local running = running_in(dir)
-  if running then return again(running, options) end
-  local found, unprepared = prepare(dir, options)
-  if not found then return nil, unprepared end
-  local port, not_started = start_on_a_port(found, dir, options.port)
-  if not port then return nil, not_started end
   local sandbox = running_in(dir)
+  if sandbox then return again(sandbox, options) end
+  local ok, message = start_nginx(dir, options)
+  if not ok then return nil, message end
+  sandbox = running_in(dir)
   if not options.background then
-    sandbox.guard = nginx.guard(dir, sandbox.pid)
+    sandbox.guard = nginx_process.guard(dir, sandbox.pid)
   end
   return sandbox
 end
 
---- Starts the sandbox and returns once it answers. Prints nothing.
----@param options? bitfront.SandboxOptions
----@return bitfront.Sandbox? sandbox
----@return string? message  Why it could not be started (one line or more).
-function _M.start(options)
-  options = options or {}
-  check_options(options)
-  local dir, message = folder.open(options.dir)
-  if not dir then return nil, message end
-  return lock.hold(dir, start_in, dir, options)
+-- A function of the state folder that its options name.
+local function of_folder(name, rows, call)
+  return function(options)
+    if options == nil then options = {} end
+    check.options("bitfront.sandbox." .. name, options, rows)
+    local dir, message = folder.open(options.dir)
+    if not dir then return nil, message end
+    return call(dir, options)
+  end
 end
 
--- Not guard:lines(): that raises where a signal ends the read, and once more
--- for Ctrl-C on the way out of pcall.
+--- Starts the sandbox and returns once it answers. Prints nothing.
+---@type fun(options?: bitfront.SandboxOptions): bitfront.Sandbox?, string?
+_M.start = of_folder("start", _M.options, function(dir, options)
+  return folder.locked(start_in, dir, options)
+end)
+
+-- Not guard:lines(): that raises where a signal ends the read, and once more for
+-- Ctrl-C on the way out of pcall.
 local function drain(guard)
   while guard:read("*l") do end
 end
 
---- Blocks until a sandbox started without `background` ends: by Ctrl-C, or by
--- `stop` from elsewhere. Then everything it started has ended.
+--- Blocks until a sandbox started without `background` ends: by Ctrl-C, or by `stop`
+--- from elsewhere. Then everything it started has ended.
 ---@param sandbox bitfront.Sandbox
 ---@return true
 function _M.wait(sandbox)
@@ -195,38 +183,28 @@ function _M.wait(sandbox)
   return true
 end
 
---- Stops the sandbox of a state folder.
----@param options? { dir: string? }
----@return true? stopped
----@return string? message  "no sandbox is running ..." or why it would not end.
-function _M.stop(options)
-  local sandbox, message = _M.status(options)
+local DIR = { dir = _M.options.dir }
+
+--- The sandbox that runs in a state folder; or nil and "no sandbox is running ...".
+---@type fun(options?: { dir: string? }): bitfront.Sandbox?, string?
+_M.status = of_folder("status", DIR, running_in)
+
+--- Stops it; or nil and why nothing was stopped.
+---@type fun(options?: { dir: string? }): true?, string?
+_M.stop = of_folder("stop", DIR, function(dir)
+  local sandbox, message = running_in(dir)
   if not sandbox then return nil, message end
-  return nginx.stop(sandbox.dir, sandbox.pid)
-end
+  return nginx_process.stop(dir, sandbox.pid)
+end)
 
---- The sandbox that runs in a state folder.
----@param options? { dir: string? }
----@return bitfront.Sandbox? sandbox
----@return string? message  "no sandbox is running ..."
-function _M.status(options)
-  local dir, message = folder.open(options and options.dir)
-  if not dir then return nil, message end
-  return running_in(dir)
-end
-
---- Looks through the arrivals of the sandbox that runs in a state folder, or was
--- the last to run there, for windows with too many calls and for signatures
--- that came twice.
----@param options? { dir: string? }
----@return bitfront.sandbox.LimitsReport? report
----@return string? message  Why the arrivals cannot be read.
-function _M.check_limits(options)
-  local dir, no_folder = folder.open(options and options.dir)
-  if not dir then return nil, no_folder end
-  local text, message = read(dir .. "/arrivals.log")
+--- Checks the arrivals of the sandbox that runs in a state folder, or was the last to
+--- run there: finds windows with too many calls and signatures that came twice. Or nil
+--- and why the arrivals cannot be read.
+---@type fun(options?: { dir: string? }): bitfront.sandbox.LimitsReport?, string?
+_M.check_limits = of_folder("check_limits", DIR, function(dir)
+  local text, message = machine.read(dir .. "/arrivals.log")
   if not text then return nil, "the arrivals cannot be read: " .. message end
   return limits_check.check(text)
-end
+end)
 
 return _M

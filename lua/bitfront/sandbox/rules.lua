@@ -1,47 +1,50 @@
---- The exchange's rules, to be read beside the API's documents. Nothing here
--- knows nginx: server.lua hands in requests, and says what time it is.
+-- The exchange's rules, to be read beside the API's documents. Nothing here knows
+-- nginx: server.lua hands in requests, and says what time it is.
 --
--- A refusal is an envelope without `responseData`; the HTTP status is 200
--- whatever the outcome.
+-- A refusal is an envelope without `responseData`; the HTTP status is 200 whatever
+-- the outcome. What the documents leave open is marked as an assumption.
 
-local crypto = require "bitfront.sandbox.crypto"
-local limits = require "bitfront.sandbox.limits"
+local check = require "bitfront.check"
 
 local _M = {}
 
 ---@class bitfront.sandbox.Request
 ---@field method string
----@field path string  As sent: not decoded, not normalized.
----@field query string  Without `?`; "" for none.
+---@field path string  as sent: not decoded, not normalized
+---@field query string  without `?`; "" for none
 ---@field body string
----@field headers table<string, string|string[]>  Names in lower case.
----@field arrived integer  Machine's clock, ms.
+---@field arrived integer  ms, by the machine's clock
+---@field key? string|string[]  this and the next three: the headers, a table where one
+---  was sent twice
+---@field timestamp? string|string[]
+---@field nonce? string|string[]
+---@field signature? string|string[]
+---@field control? string|string[]  X-Bitfront-Sandbox
 
 ---@class bitfront.sandbox.Exchange
----@field accounts table<string, bitfront.sandbox.Account>  By API key.
----@field settings bitfront.sandbox.Settings
----@field arrivals table<string, table>  Arrival times by API key, as queues.
----@field spent table  Signatures and nonces that have had their one use.
-
----@class bitfront.sandbox.Settings
----@field clock_offset_ms integer  Exchange's clock minus the machine's.
----@field limits boolean  false: any number of calls.
----@field balance_as "array"|"object"  How the balance of one currency is sent:
----  it is documented as an object and shown as an array of one.
----@field down boolean  true: no request is answered, see server.lua.
----@field latency_ms integer  How long each reply waits before it is sent.
----@field jitter_ms integer  And at most how much longer, by chance.
+---@field accounts table<string, bitfront.sandbox.Account>  by API key
+---@field settings table<string, any>
+---@field arrivals table<string, table>  arrival times by API key, as queues
+---@field spent table  signatures and nonces that have had their one use
 
 ---@class bitfront.sandbox.Verdict
 ---@field code integer  statusCode
 ---@field data? string  JSON text of responseData
----@field bare? boolean  No statusCode in the reply (public/time).
+---@field bare? boolean  without a statusCode in the reply (public/time)
 
 local SUCCESS = 1000
 local CLOCK_TOLERANCE_MS = 1000
 local LONGEST_WINDOW_MS = 60000
+local SPENT_FOR_MS = 60000
 
-_M.messages = {
+--- How many calls the exchange takes of one key, as `calls` in any `ms`.
+---@type { name: string, calls: integer, ms: integer }[]
+_M.limits = {
+  { name = "per_second", calls = 3, ms = 1000 },
+  { name = "per_minute", calls = 60, ms = LONGEST_WINDOW_MS },
+}
+
+local messages = {
   [SUCCESS] = "SUCCESS",
   [1202] = "MEMBER NOT FOUND",
   [3113] = "CURRENCY PAIR IN MAINTENANCE",
@@ -67,55 +70,61 @@ _M.messages = {
   [6005] = "INVALID REQUEST TIMESTAMP",
 }
 
+--- How long a reply may be made to wait: up to an hour.
+_M.latency = check.whole(0, 3600000, "milliseconds")
+
+--- What can be set while the exchange runs, by name.
+---@type table<string, bitfront.OptionRow>
+_M.settings = {
+  clock_offset_ms = { check = check.whole(-2 ^ 53, 2 ^ 53, "milliseconds"), type = "integer",
+    default = 0, about = "how far the exchange's clock is ahead of the machine's" },
+  limits = { check = check.boolean, type = "boolean", default = true,
+    about = "false: any number of calls" },
+  balance_as = { check = check.one_of("array", "object"), type = '"array"|"object"',
+    default = "array", about = "how the balance of one coin is sent: it is documented as "
+      .. "an object and shown as an array of one" },
+  down = { check = check.boolean, type = "boolean", default = false,
+    about = "true: the connection of each request is reset" },
+  latency_ms = { check = _M.latency, type = "integer", default = 0,
+    about = "how long each reply waits before it is sent" },
+  jitter_ms = { check = _M.latency, type = "integer", default = 0,
+    about = "how much longer, at most and by chance, each reply waits" },
+}
+
 ---@param accounts table<string, bitfront.sandbox.Account>
 ---@return bitfront.sandbox.Exchange
 function _M.new(accounts)
   return {
     accounts = accounts,
-    settings = {
-      clock_offset_ms = 0, limits = true, balance_as = "array",
-      down = false, latency_ms = 0, jitter_ms = 0,
-    },
+    settings = check.with_defaults({}, _M.settings),
     arrivals = {},
     spent = { now = {}, before = {}, turned = 0 },
   }
 end
 
---- The exchange's clock at a moment of the machine's clock.
+--- The exchange's clock, in ms, at a moment of the machine's clock.
 function _M.clock(exchange, machine_ms)
   return machine_ms + exchange.settings.clock_offset_ms
 end
 
--- Arrivals of one key that still count: a queue, oldest first.
-local function arrivals_of(exchange, key)
-  local queue = exchange.arrivals[key]
-  if not queue then
-    queue = { first = 1, last = 0 }
-    exchange.arrivals[key] = queue
-  end
-  return queue
-end
-
-local function count_arrival(queue, now)
+-- Adds to the arrivals of one key that still count: a queue, oldest first.
+local function count_arrival(exchange, key, now)
+  local queue = exchange.arrivals[key] or { first = 1, last = 0 }
+  exchange.arrivals[key] = queue
   queue.last = queue.last + 1
   queue[queue.last] = now
   while now - queue[queue.first] >= LONGEST_WINDOW_MS do
     queue[queue.first] = nil
     queue.first = queue.first + 1
   end
+  return queue
 end
 
--- More than `limit.calls` arrivals in the last `limit.ms`, this one included?
-local function exceeds(queue, now, limit)
-  local earlier = queue[queue.last - limit.calls]
-  return earlier ~= nil and now - earlier < limit.ms
-end
-
--- What a signature or a nonce was used for is forgotten after one to two
--- minutes; by then the clock check refuses it.
+-- Marks a signature or a nonce as used; false where it was already. It is forgotten
+-- after one to two minutes; by then the clock check refuses it.
 local function spend(exchange, mark, now)
   local spent = exchange.spent
-  if now - spent.turned >= 60000 then
+  if now - spent.turned >= SPENT_FOR_MS then
     spent.before, spent.now, spent.turned = spent.now, {}, now
   end
   local fresh = not (spent.now[mark] or spent.before[mark])
@@ -124,100 +133,89 @@ local function spend(exchange, mark, now)
 end
 
 ---------------------------------------------------------------------------
--- The checks of a signed request. Each returns the refusal's code or nil.
+-- What a request is refused for
 
--- Counted where it arrives: also a request that is refused, for this reason
--- or another, as long as it names a registered key.
-local function within_limits(exchange, request)
+-- Assumption: a request counts where it arrives, also one that is refused, for this
+-- reason or another, as long as it names a registered key.
+local function is_over_limit(exchange, request)
   if not (exchange.settings.limits and exchange.accounts[request.key]) then
-    return nil
+    return false
   end
-  local queue = arrivals_of(exchange, request.key)
-  count_arrival(queue, request.arrived)
-  for _, limit in ipairs(limits) do
-    if exceeds(queue, request.arrived, limit) then return 6004 end
+  local queue = count_arrival(exchange, request.key, request.arrived)
+  for _, limit in ipairs(_M.limits) do
+    local earlier = queue[queue.last - limit.calls]
+    if earlier and request.arrived - earlier < limit.ms then return true end
   end
+  return false
 end
 
-local function path_known(_, request)
-  if not request.endpoint then return 4000 end
+local function has_other_method(_, request)
+  return request.method ~= "GET"
 end
 
-local function method_supported(_, request)
-  if request.method ~= "GET" then return 4017 end
-end
-
-local function headers_sent_once(_, request)
+local function has_header_twice(_, request)
   for _, name in ipairs { "key", "signature", "timestamp", "nonce" } do
-    if type(request[name]) == "table" then return 4000 end
+    if type(request[name]) == "table" then return true end
   end
+  return false
 end
 
 -- The documents do not count the nonce among these: without one it is 4018.
-local function headers_present(_, request)
+local function lacks_header(_, request)
   for _, name in ipairs { "key", "signature", "timestamp" } do
-    if (request[name] or "") == "" then return 4001 end
+    if (request[name] or "") == "" then return true end
   end
+  return false
 end
 
-local function key_well_formed(_, request)
-  if not request.key:find("^%w+$") then return 6002 end
-end
-
-local function key_registered(exchange, request)
+local function has_unknown_key(exchange, request)
   request.account = exchange.accounts[request.key]
-  if not request.account then return 6001 end
+  return not request.account
 end
 
-local function nonce_well_formed(_, request)
-  if not (request.nonce or ""):find("^[1-9]%d%d%d%d$") then return 4018 end
-end
-
-local function timestamp_well_formed(_, request)
-  if not request.timestamp:find("^[1-9]%d*$") then return 4013 end
-end
-
--- The documents allow 5 s one way and 1 s the other; which is which, they do
--- not agree on. 1 s either way satisfies both readings.
-local function timestamp_near(exchange, request)
+-- Assumption: the documents allow 5 s one way and 1 s the other; which is which,
+-- they do not agree on. 1 s either way satisfies both readings.
+local function has_distant_timestamp(exchange, request)
   local now = _M.clock(exchange, request.arrived)
-  local distance = math.abs(tonumber(request.timestamp) - now)
-  if distance >= CLOCK_TOLERANCE_MS then return 6005 end
+  return math.abs(tonumber(request.timestamp) - now) >= CLOCK_TOLERANCE_MS
 end
 
-local function signature_right(_, request)
+local function has_wrong_signature(_, request)
+  local c_functions = require "bitfront.sandbox.c_functions" -- only nginx has it
   local message = request.nonce .. request.timestamp .. request.method
     .. request.path .. request.query .. request.body
-  local right = crypto.hmac_sha256_hex(request.account.api_secret, message)
-  if not crypto.equal(request.signature, right) then return 4003 end
-end
-
-local function signature_unused(exchange, request)
-  local fresh = spend(exchange, request.signature, request.arrived)
-  if not fresh then return 4005 end
+  local right = c_functions.hmac_sha256_hex(request.account.api_secret, message)
+  return not c_functions.equal(request.signature, right)
 end
 
 -- The same nonce and timestamp under another signature: another path or query.
-local function nonce_unused(exchange, request)
+local function has_used_nonce(exchange, request)
   local mark = request.key .. request.timestamp .. request.nonce
-  if not spend(exchange, mark, request.arrived) then return 4018 end
+  return not spend(exchange, mark, request.arrived)
 end
 
--- In this order; the first refusal is the answer.
-local checks = {
-  within_limits,         -- 6004
-  path_known,            -- 4000
-  method_supported,      -- 4017
-  headers_sent_once,     -- 4000
-  headers_present,       -- 4001
-  key_well_formed,       -- 6002
-  key_registered,        -- 6001
-  nonce_well_formed,     -- 4018
-  timestamp_well_formed, -- 4013
-  timestamp_near,        -- 6005
-  signature_right,       -- 4003
-  signature_unused,      -- 4005
-  nonce_unused,          -- 4018
+-- Assumption: they are checked in this order. The first that applies is the answer.
+local refusals = {
+  { code = 6004, when = is_over_limit },
+  { code = 4000, when = function(_, request) return not request.endpoint end },
+  { code = 4017, when = has_other_method },
+  { code = 4000, when = has_header_twice },
+  { code = 4001, when = lacks_header },
+  -- Assumption: the documents do not say what makes a key invalid.
+  { code = 6002, when = function(_, request) return request.key:find("%W") end },
+  { code = 6001, when = has_unknown_key },
+  { code = 4018, when = function(_, request)
+    return not (request.nonce or ""):find("^[1-9]%d%d%d%d$")
+  end },
+  { code = 4013, when = function(_, request)
+    return not request.timestamp:find("^[1-9]%d*$")
+  end },
+  { code = 6005, when = has_distant_timestamp },
+  { code = 4003, when = has_wrong_signature },
+  { code = 4005, when = function(exchange, request)
+    return not spend(exchange, request.signature, request.arrived)
+  end },
+  { code = 4018, when = has_used_nonce },
 }
 
 ---------------------------------------------------------------------------
@@ -230,9 +228,7 @@ end
 -- GET /v1/account/balances
 local function balances(_, request)
   local texts = {}
-  for i, record in ipairs(request.account.balances) do
-    texts[i] = record.json
-  end
+  for i, record in ipairs(request.account.balances) do texts[i] = record.json end
   return { code = SUCCESS, data = json_array(texts) }
 end
 
@@ -243,6 +239,8 @@ local function unescape(text)
 end
 
 -- GET /v1/account/balances/{currency}: what was signed is the path as sent.
+-- Assumption: a coin that the account does not hold is refused as one that does not
+-- exist.
 local function balance(exchange, request)
   local code = unescape(request.path:match("[^/]+$"))
   for _, record in ipairs(request.account.balances) do
@@ -255,65 +253,41 @@ local function balance(exchange, request)
   return { code = 4011 }
 end
 
--- GET /v1/public/time
-local function time()
-  return { code = SUCCESS, bare = true }
-end
-
-local signed = {
-  { "^/v1/account/balances$", balances },
-  { "^/v1/account/balances/[^/]+$", balance },
-}
-
 local function endpoint_of(path)
-  for _, row in ipairs(signed) do
-    if path:find(row[1]) then return row[2] end
-  end
+  if path == "/v1/account/balances" then return balances end
+  if path:find("^/v1/account/balances/[^/]+$") then return balance end
 end
-
----------------------------------------------------------------------------
 
 local function judge_signed(exchange, request)
-  request.key = request.headers["x-api-key"]
-  request.signature = request.headers["x-api-sign"]
-  request.timestamp = request.headers["x-api-timestamp"]
-  request.nonce = request.headers["x-api-nonce"]
   request.endpoint = endpoint_of(request.path)
-  for _, check in ipairs(checks) do
-    local refusal = check(exchange, request)
-    if refusal then return { code = refusal } end
+  for _, row in ipairs(refusals) do
+    if row.when(exchange, request) then return { code = row.code } end
   end
   return request.endpoint(exchange, request)
 end
 
---- What the exchange thinks of a request. Counts it, and spends its signature.
+--- The exchange's answer to a request. Counts the request, and marks its signature as
+--- used.
 ---@param exchange bitfront.sandbox.Exchange
 ---@param request bitfront.sandbox.Request
 ---@return bitfront.sandbox.Verdict
 function _M.judge(exchange, request)
-  if request.path ~= "/v1/public/time" then
-    return judge_signed(exchange, request)
-  end
-  local refusal = method_supported(exchange, request)
-  return refusal and { code = refusal } or time()
+  if request.path ~= "/v1/public/time" then return judge_signed(exchange, request) end
+  if has_other_method(exchange, request) then return { code = 4017 } end
+  return { code = SUCCESS, bare = true }
 end
 
---- The body that tells a verdict.
+--- The body of the reply.
 ---@param verdict bitfront.sandbox.Verdict
----@param now integer  Exchange's clock, ms.
----@param message? string  JSON text, instead of the code's own message.
+---@param now integer  ms, by the exchange's clock
+---@param message? string  JSON text, instead of the code's own message
 ---@return string json
 function _M.body(verdict, now, message)
-  local fields = { ('"timezone":"UTC","responseTime":%.0f'):format(now) }
-  if not verdict.bare then
-    message = message or ('"%s"'):format(_M.messages[verdict.code] or "")
-    fields[#fields + 1] = ('"statusCode":%d'):format(verdict.code)
-    fields[#fields + 1] = '"statusMessage":' .. message
-  end
-  if verdict.data then
-    fields[#fields + 1] = '"responseData":' .. verdict.data
-  end
-  return "{" .. table.concat(fields, ",") .. "}"
+  local head = ('{"timezone":"UTC","responseTime":%.0f'):format(now)
+  if verdict.bare then return head .. "}" end
+  message = message or ('"%s"'):format(messages[verdict.code] or "")
+  return ('%s,"statusCode":%d,"statusMessage":%s%s}'):format(head, verdict.code, message,
+    verdict.data and ',"responseData":' .. verdict.data or "")
 end
 
 return _M

@@ -1,41 +1,34 @@
---- Inside nginx: between its requests and the exchange's rules. nginx runs one
--- worker process, so the exchange is a plain Lua table and counting is exact.
+-- Inside nginx: between its requests and the exchange's rules. nginx runs one worker
+-- process, so the exchange is a plain Lua table and counting is exact.
 
-local accounts = require "bitfront.sandbox.accounts"
+local accounts_file = require "bitfront.sandbox.accounts_file"
+local arrivals = require "bitfront.sandbox.arrivals"
 local control = require "bitfront.sandbox.control"
 local damage = require "bitfront.sandbox.damage"
 local example = require "bitfront.sandbox.example"
-local log_file = require "bitfront.sandbox.log_file"
-local logs = require "bitfront.sandbox.log"
+local machine = require "bitfront.sandbox.machine"
 local rules = require "bitfront.sandbox.rules"
-local script = require "bitfront.sandbox.scripted"
+local scripted = require "bitfront.sandbox.scripted"
 
 local _M = {}
 
 local A_DAY_MS = 86400000
 
-local state -- { exchange =, log =, script = }; see control.lua
+local state -- see control.lua
 
--- ngx.now() is the time at which nginx last looked at the clock.
+-- ngx.now() is the time at which nginx last read the clock.
 local function machine_ms()
   ngx.update_time()
   return math.floor(ngx.now() * 1000 + 0.5)
 end
 
-local function read_accounts()
-  local file = io.open(ngx.config.prefix() .. "accounts.json", "rb")
-  if not file then return example.accounts end
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
 --- Called once, as nginx starts and still has its master's rights.
 function _M.init()
   math.randomseed(os.time() + ngx.worker.pid())
-  local file = log_file.open(ngx.config.prefix() .. "arrivals.log")
-  local by_key = assert(accounts.parse(read_accounts()))
-  state = control.new_state(by_key, logs.new(file))
+  local dir = ngx.config.prefix()
+  local accounts = machine.read(dir .. "accounts.json") or example.accounts
+  state = control.new_state(assert(accounts_file.parse(accounts)),
+    arrivals.open(dir .. "arrivals.log"))
 end
 
 ---@return bitfront.sandbox.Request
@@ -43,13 +36,18 @@ local function read_request()
   local arrived = machine_ms()
   ngx.req.read_body()
   local path, query = ngx.var.request_uri:match("^([^?]*)%??(.*)$")
+  local headers = ngx.req.get_headers(0)
   return {
     arrived = arrived,
     method = ngx.req.get_method(),
     path = path,
     query = query,
     body = ngx.req.get_body_data() or "",
-    headers = ngx.req.get_headers(0),
+    key = headers["x-api-key"],
+    timestamp = headers["x-api-timestamp"],
+    nonce = headers["x-api-nonce"],
+    signature = headers["x-api-sign"],
+    control = headers["x-bitfront-sandbox"],
   }
 end
 
@@ -60,18 +58,18 @@ local function send(status, body)
   ngx.print(body)
 end
 
--- Bytes past nginx's own HTTP, and then one of damage.lua's endings.
+-- Sends bytes past nginx's own HTTP, and ends the connection as damage.lua says.
 local function send_raw(bytes, ending)
   if ending == "reset" then return ngx.exec("@reset") end
   local socket = assert(ngx.req.socket(true))
   socket:settimeout(A_DAY_MS)
-  socket:send(bytes) -- a client may well leave before the end
+  socket:send(bytes) -- a client may close before the end
   if ending == "hang" then socket:receive("*a") end
   if ending == "cut" then ngx.exit(ngx.HTTP_CLOSE) end
 end
 
--- For as long as a step says, else as the settings do. Chance is asked for each
--- reply anew. (Not ngx.sleep(0): that gives way to the other requests.)
+-- For as long as a step says, else as the settings do, by chance for each reply
+-- anew. (Not ngx.sleep(0): that gives way to the other requests.)
 local function wait(step)
   local settings = state.exchange.settings
   local ms = step and step.latency_ms
@@ -81,7 +79,7 @@ end
 
 local function answer_by_script(step, request, verdict)
   local now = rules.clock(state.exchange, machine_ms())
-  local body = script.body(step, request, verdict, now)
+  local body = scripted.body(step, request, verdict, now)
   if step.damage then
     send_raw(damage.apply(step.damage, body))
   else
@@ -89,14 +87,14 @@ local function answer_by_script(step, request, verdict)
   end
 end
 
---- Answers a request to the exchange. One that finds it down has arrived all
--- the same: it counts and is logged, and the script's steps wait for others.
+--- Answers a request to the exchange. One that arrives while it is down counts and is
+--- logged too, and takes no step of the script.
 function _M.answer()
   local request = read_request()
   local down = state.exchange.settings.down
   local verdict = rules.judge(state.exchange, request)
-  local step = not down and script.next(state.script) or nil
-  state.log:add(request, verdict, step, down)
+  local step = not down and scripted.next(state.script) or nil
+  state.arrivals:add(request, verdict, step, down)
   if down then return send_raw("", "reset") end
   wait(step)
   if step then return answer_by_script(step, request, verdict) end

@@ -1,7 +1,7 @@
---- Finds an nginx that has ngx_lua, configures it, starts it.
+-- Finds an nginx that has ngx_lua, configures it, starts it and ends it.
 
 local example = require "bitfront.sandbox.example"
-local shell = require "bitfront.sandbox.shell"
+local machine = require "bitfront.sandbox.machine"
 
 local _M = {}
 
@@ -75,24 +75,16 @@ local function quoted(text)
   return '"' .. text:gsub('[\\"]', "\\%0") .. '"'
 end
 
-local function exists(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
-end
-
--- What must be loaded for ngx_lua, as configuration text; "" where it is built
--- in, nil where there is none.
+-- What must be loaded for ngx_lua, as configuration text; "" where it is built in,
+-- nil where there is none.
 local function load_modules(build)
-  if build:find("ngx_lua") or build:find("lua%-nginx%-module") then
-    return ""
-  end
+  if build:find("ngx_lua") or build:find("lua%-nginx%-module") then return "" end
   local folder = build:match("%-%-modules%-path=(%S+)")
   local lines = {}
-  for _, name in ipairs { "ndk_http_module.so", "ngx_http_lua_module.so" } do
+  for i, name in ipairs { "ndk_http_module.so", "ngx_http_lua_module.so" } do
     local path = folder and folder .. "/" .. name
-    if not (path and exists(path)) then return nil end
-    lines[#lines + 1] = "load_module " .. quoted(path) .. ";"
+    if not (path and machine.run('[ -r "$1" ]', path)) then return nil end
+    lines[i] = "load_module " .. quoted(path) .. ";"
   end
   return table.concat(lines, "\n")
 end
@@ -105,34 +97,28 @@ end
 ---@return string? message
 function _M.find()
   for _, command in ipairs(CANDIDATES) do
-    local ok, build = shell.run(PATH .. '"$1" -V', command)
+    local ok, build = machine.run(PATH .. '"$1" -V', command)
     local modules = ok and load_modules(build)
     if modules then return { command = command, load_modules = modules } end
   end
   return nil, MISSING
 end
 
--- The folder that holds bitfront/, wherever this file was installed.
-local function lua_root()
-  local file = debug.getinfo(1, "S").source:match("^@(.*)$")
-  local _, root = shell.run('cd "$(dirname "$1")/../.." && pwd -P', file)
-  return root
-end
-
 local function configuration(nginx, port)
-  local root = lua_root()
-  local values = {
+  -- The folder that holds bitfront/, wherever this file was installed.
+  local file = debug.getinfo(1, "S").source:match("^@(.*)$")
+  local _, root = machine.run('cd "$(dirname "$1")/../.." && pwd -P', file)
+  return (CONFIG:gsub("%$%(([%w_]+)%)", {
     load_modules = nginx.load_modules,
-    lua_path = quoted(("%s/?.lua;;"):format(root)),
+    lua_path = quoted(root .. "/?.lua;;"),
     port = tostring(port),
     example = example.reply,
-  }
-  return (CONFIG:gsub("%$%(([%w_]+)%)", values))
+  }))
 end
 
 -- is_master FOLDER PID: is this the folder's nginx, and not a process that has
 -- got the number since? A zombie has no command line.
--- master FOLDER: says the pid of the nginx that runs in a folder.
+-- master FOLDER: prints the pid of the nginx that runs in a folder.
 -- within_2s COMMAND: waits until the command succeeds.
 local FUNCTIONS = [[
   is_master() {
@@ -167,33 +153,26 @@ local START = PATH .. FUNCTIONS .. [[
   within_2s master "$2" || { echo "it has no pid file"; exit 1; }
 ]]
 
-local function write(path, text)
-  local file, message = io.open(path, "wb")
-  if not file then return nil, message end
-  file:write(text)
-  return file:close()
-end
-
 --- Starts nginx in a state folder. It answers when this returns.
 ---@param nginx bitfront.sandbox.Nginx
 ---@param dir string
 ---@param port integer
 ---@return true? done
 ---@return string? message
----@return boolean? taken  The port is another's.
+---@return boolean? taken  whether another process has the port
 function _M.start(nginx, dir, port)
-  local ok, message = write(dir .. "/nginx.conf", configuration(nginx, port))
+  local ok, message = machine.write(dir .. "/nginx.conf", configuration(nginx, port))
   if not ok then return nil, message end
-  local started, output = shell.run(START, nginx.command, dir)
+  local started, output = machine.run(START, nginx.command, dir)
   if started then return true end
   return nil, "nginx did not start: " .. output,
     output:find("bind%(%).*[Aa]ddress.-in use") ~= nil
 end
 
 ---@param dir string
----@return integer? pid  Of the master; nil: none runs in this folder.
+---@return integer? pid  of the master; nil: none runs in this folder
 function _M.pid(dir)
-  local ok, output = shell.run(FUNCTIONS .. 'master "$1"', dir)
+  local ok, output = machine.run(FUNCTIONS .. 'master "$1"', dir)
   return ok and tonumber(output) or nil
 end
 
@@ -207,13 +186,13 @@ local STOP = FUNCTIONS .. [[
 ---@return true? done
 ---@return string? message
 function _M.stop(dir, pid)
-  if shell.run(STOP, dir, pid) then return true end
+  if machine.run(STOP, dir, pid) then return true end
   return nil, ("nginx, process %d, does not stop"):format(pid)
 end
 
--- Says a word each second: writing fails once nobody can read, and then the
--- process that started the sandbox is dead, however it died. It ends after nginx,
--- for whom waits for that.
+-- Writes a line each second: that fails once nobody can read, and then the process
+-- that started the sandbox has ended, however it did. This one ends after nginx, so
+-- that waiting for its end is waiting for nginx's.
 local GUARD = FUNCTIONS .. [[
   has_ended() { ! is_master "$1" "$2"; }
   end() {
@@ -230,9 +209,9 @@ local GUARD = FUNCTIONS .. [[
 --- Ties a running nginx to this process: it ends when this process does.
 ---@param dir string
 ---@param pid integer
----@return file* lines  Ends when nginx does.
+---@return file* lines  until nginx ends
 function _M.guard(dir, pid)
-  local command = shell.fill("exec 2>/dev/null\n" .. GUARD, dir, pid)
+  local command = machine.fill("exec 2>/dev/null\n" .. GUARD, dir, pid)
   return assert(io.popen(command, "r"))
 end
 
