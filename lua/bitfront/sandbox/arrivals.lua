@@ -16,6 +16,11 @@ local LONGEST = 10000
 local arrivals = {}
 arrivals.__index = arrivals
 
+-- JSON without the backslashes that cjson puts before slashes.
+local function encode(arrival)
+  return (cjson.encode(arrival):gsub("\\(.)", { ["/"] = "/" }))
+end
+
 -- A line is written whole, or cut where the disk is full.
 local function write(self, line)
   local ok, message = nil, self.message
@@ -26,7 +31,7 @@ local function write(self, line)
 end
 
 function arrivals:add(request, verdict, step, down)
-  local line = cjson.encode {
+  local line = encode {
     arrived_ms = request.arrived, -- by the machine's clock
     method = request.method,
     path = request.path,
