@@ -189,4 +189,13 @@ describe("the list of damages #once", function()
       assert.matches("^%S", row.about)
     end
   end)
+
+  it("is the README's, in the same order", function()
+    local rows = shell.read("README.md"):match "\n| name | what happens |\n| %-+ | %-+ |\n(.-)\n\n"
+    local listed = {}
+    for name, about in (rows or ""):gmatch "| `([%w_]+)` | ([^\n]*) |" do
+      listed[#listed + 1] = { name = name, about = about }
+    end
+    assert.same(damage.list, listed)
+  end)
 end)
