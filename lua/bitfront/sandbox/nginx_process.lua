@@ -120,6 +120,7 @@ end
 -- got the number since? A zombie has no command line.
 -- master FOLDER: prints the pid of the nginx that runs in a folder.
 -- within_2s COMMAND: waits until the command succeeds.
+-- stop FOLDER PID: ends that nginx, and waits for its end.
 local FUNCTIONS = [[
   is_master() {
     if [ -r "/proc/$2/cmdline" ]
@@ -141,6 +142,8 @@ local FUNCTIONS = [[
       sleep 0.05
     done
   }
+  has_ended() { ! is_master "$1" "$2"; }
+  stop() { kill -TERM "$2" && within_2s has_ended "$1" "$2"; }
 ]]
 
 -- A clean environment: LUA_CPATH may name modules built for another Lua, which
@@ -176,17 +179,12 @@ function _M.pid(dir)
   return ok and tonumber(output) or nil
 end
 
--- nginx removes its pid file as the last thing it does.
-local STOP = FUNCTIONS .. [[
-  kill -TERM "$2" && within_2s [ ! -e "$1/nginx.pid" ]
-]]
-
 ---@param dir string
 ---@param pid integer
 ---@return true? done
 ---@return string? message
 function _M.stop(dir, pid)
-  if machine.run(STOP, dir, pid) then return true end
+  if machine.run(FUNCTIONS .. 'stop "$1" "$2"', dir, pid) then return true end
   return nil, ("nginx, process %d, does not stop"):format(pid)
 end
 
@@ -194,10 +192,9 @@ end
 -- that started the sandbox has ended, however it did. This one ends after nginx, so
 -- that waiting for its end is waiting for nginx's.
 local GUARD = FUNCTIONS .. [[
-  has_ended() { ! is_master "$1" "$2"; }
   end() {
     trap '' INT TERM HUP
-    is_master "$1" "$2" && kill -TERM "$2" && within_2s has_ended "$1" "$2"
+    is_master "$1" "$2" && stop "$1" "$2"
     exit
   }
   trap 'end "$@"' INT TERM HUP
