@@ -2,10 +2,8 @@
 #
 #   make [LUA=lua5.4]   build the module for one Lua into .build/
 #   make run            show the balances of the sandbox exchange
-#   make run-nginx      the same as a page
-#   make check          the specs that need no server, on one Lua
 #   make test           every spec on every Lua
-#   make help           the other targets
+#   make help           all targets
 #
 # Yours to set, on the command line or in the environment: LUA, CC, CFLAGS,
 # CPPFLAGS, LDFLAGS, PREFIX, DESTDIR, LUA_INCDIR, and WERROR=1.
@@ -63,7 +61,7 @@ HELPERS := $(patsubst %.c,$(BUILD)/test/%,$(notdir \
 TORTURE_HOSTS = $(BUILD)/test/torture-5.4 $(BUILD)/test/torture-5.1
 LUA_FILES = $(shell find lua/bitfront -name '*.lua')
 
-all: $(MODULE) $(COMMAND)
+all: $(MODULE) $(COMMAND) ## build for one Lua (the default)
 
 $(MODULE): $(OBJECTS)
 	@mkdir -p $(@D)
@@ -101,22 +99,21 @@ $(COMMAND): FORCE
 	  echo $(call quote,exec $(LUA) $(call quote,$(CURDIR)/$(SCRIPT))) \
 	    '"$$@"'; } >$@.$$$$ && chmod +x $@.$$$$ && mv $@.$$$$ $@
 
-# ---- the environment in which require "bitfront" finds this tree's build
+# ---- the environment in which require "bitfront" finds this tree's build. Each Lua
+# ---- but 5.1 has variables of its own: those of the others stay as they are.
 quote = '$(subst ','\'',$1)'
-tree_path  = $(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;
-tree_cpath = $(CURDIR)/$(OUT)/?.so;;
+export_line = echo $(call quote,export $1=$(call quote,$2))
+suffix = $(if $(filter 5.1,$(ABI)),,_$(subst .,_,$(ABI)))
 print_env = \
-  echo 'unset LUA_PATH_5_2 LUA_PATH_5_3 LUA_PATH_5_4'; \
-  echo 'unset LUA_CPATH_5_2 LUA_CPATH_5_3 LUA_CPATH_5_4'; \
-  echo $(call quote,export LUA_PATH=$(call quote,$(tree_path))); \
-  echo $(call quote,export LUA_CPATH=$(call quote,$(tree_cpath)))
+  $(call export_line,LUA_PATH$(suffix),$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;); \
+  $(call export_line,LUA_CPATH$(suffix),$(CURDIR)/$(OUT)/?.so;;)
 print_path = \
   echo $(call quote,export PATH=$(call quote,$(CURDIR)/$(BUILD)/bin):"$$PATH")
-env:
+env: ## eval "$(make -s env)": use this tree from a shell
 	$(need_lua)
 	@$(print_env); $(print_path)
 
-all-luas:
+all-luas: ## build for each of them: lua5.1 lua5.2 lua5.3 luajit lua5.4
 	@for lua in $(LUAS); do $(MAKE) LUA=$$lua all || exit 1; done
 
 helpers: $(HELPERS)
@@ -126,60 +123,56 @@ helpers: $(HELPERS)
 AGAIN = $(MAKE) -s
 export MAKE
 
-deps:
-	@.ci/deps run test lint
-run:
+run: ## show the balances of the sandbox exchange
 	@.ci/deps run
 	@$(AGAIN) all
-	@.ci/demo $(COMMAND)
-run-nginx:
+	@spec/demo/run.sh $(COMMAND)
+run-nginx: ## serve them as a page, until Ctrl-C
 	@.ci/deps run nginx
 	@$(AGAIN) all
 	@$(AGAIN) LUA=luajit all
-	@.ci/demo-nginx $(COMMAND) $(BUILD)
-page:
+	@spec/demo/nginx.sh $(COMMAND) $(BUILD)
+test: ## every spec on every Lua; ends with "N passed, N failed"
+	@.ci/deps run test
+	@$(AGAIN) all-luas helpers
+	@.ci/test
+check: ## the specs that need no server, on one Lua
+	@.ci/deps run test
+	@$(AGAIN) all helpers
+	@.ci/test check $(LUA)
+spec: ## one spec: make spec SPEC=25_clock LUA=lua5.1
+	@test -f spec/$(SPEC)_spec.lua || \
+	  { echo 'make spec SPEC=25_clock runs spec/25_clock_spec.lua' >&2; exit 1; }
+	@.ci/deps run test
+	@$(AGAIN) all helpers
+	@.ci/test $(LUA) spec/$(SPEC)_spec.lua
+fresh: ## run and test on a bare Debian: SUITE=bookworm
+	@.ci/fresh
+page: ## the page in Chromium: accessibility, policy
 	@.ci/deps run nginx page
 	@$(AGAIN) all helpers
 	@$(AGAIN) LUA=luajit all
 	@.ci/page
-test:
-	@.ci/deps run test
-	@$(AGAIN) all-luas helpers
-	@.ci/test
-check:
-	@.ci/deps run test
-	@$(AGAIN) all helpers
-	@.ci/test check $(LUA)
-spec:
-	@.ci/deps run test
-	@$(AGAIN) all helpers
-	@.ci/test $(LUA) $(SPEC:%=spec/%_spec.lua)
-fresh:
-	@.ci/fresh
-lint:
+lint: ## clang-format, clang-tidy, cppcheck, luacheck
 	@.ci/deps run test lint
 	@$(AGAIN) -k lint-found
-asan:
-	@.ci/deps run test
-	@.ci/memory asan
-tsan:
-	@.ci/deps run test
-	@.ci/memory tsan
-valgrind:
-	@.ci/deps run test valgrind
-	@.ci/memory valgrind
-torture:
+asan tsan valgrind: ## specs with checks of memory; of the thread
+	@.ci/deps run test $(filter valgrind,$@)
+	@.ci/memory $@
+torture: ## every allocation fails once, in its turn
 	@.ci/deps run test valgrind
 	@$(AGAIN) all-luas helpers $(TORTURE_HOSTS)
 	@spec/torture/run.sh $(TORTURE_HOSTS)
-soak:
+soak: ## what shares a limit, and dies; SOAK=all, "workers 60", "faults 250"
 	@.ci/deps run test soak
 	@$(AGAIN) all-luas helpers
 	@spec/soak/run.sh $(SOAK)
-bench:
+bench: ## cost of a call, beside raw libcurl
 	@.ci/deps run test valgrind bench
 	@$(AGAIN) all-luas helpers
 	@spec/bench/run.sh
+deps: ## apt-get what is missing for run, test and lint
+	@.ci/deps run test lint
 
 C_FILES = $(wildcard csrc/*.[ch] csrc/*/*.[ch] spec/*/*.[ch] .ci/*.c)
 lint-found: check-format warnings tidy cppcheck luacheck
@@ -202,7 +195,7 @@ cppcheck:
 luacheck:
 	luacheck --quiet lua $(SCRIPT) spec .ci .luacheckrc .busted
 
-format:
+format: ## rewrite the C files by clang-format
 	clang-format -i $(C_FILES)
 
 # ---- install: PREFIX and DESTDIR as usual
@@ -210,55 +203,39 @@ INST_LDIR ?= $(PREFIX)/share/lua/$(ABI)
 INST_CDIR ?= $(PREFIX)/lib/lua/$(ABI)
 INST_BDIR ?= $(PREFIX)/bin
 
-install: all
+# The command finds the modules in any PREFIX; other programs look by LUA_PATH.
+lua_paths = \
+  echo $(call quote,package.path = [[$(INST_LDIR)/?.lua;$(INST_LDIR)/?/init.lua;]] .. package.path); \
+  echo $(call quote,package.cpath = [[$(INST_CDIR)/?.so;]] .. package.cpath)
+
+install: all ## to PREFIX, /usr/local, under DESTDIR
 	@for file in $(LUA_FILES); do \
 	  install -d "$(DESTDIR)$(INST_LDIR)/$$(dirname $${file#lua/})" && \
 	  install -m 644 $$file "$(DESTDIR)$(INST_LDIR)/$${file#lua/}" || exit 1; \
 	done
 	install -d "$(DESTDIR)$(INST_CDIR)/bitfront" "$(DESTDIR)$(INST_BDIR)"
 	install -m 755 $(MODULE) "$(DESTDIR)$(INST_CDIR)/bitfront/core.so"
-	sed '1s|.*|#!/usr/bin/env $(LUA)|' $(SCRIPT) \
+	{ echo '#!/usr/bin/env $(LUA)'; $(lua_paths); sed 1d $(SCRIPT); } \
 	  >"$(DESTDIR)$(INST_BDIR)/bitfront"
 	chmod 755 "$(DESTDIR)$(INST_BDIR)/bitfront"
 
-uninstall:
+uninstall: ## remove what install has put there
 	$(need_lua)
 	rm -rf "$(DESTDIR)$(INST_LDIR)/bitfront" "$(DESTDIR)$(INST_CDIR)/bitfront"
 	rm -f "$(DESTDIR)$(INST_BDIR)/bitfront"
 
 # Also what "luarocks make" leaves in the tree it builds.
-clean:
+clean: ## remove what was built
 	rm -rf .build bitfront
 	rm -f csrc/*.o csrc/*/*.o *.rock
 
-help:
-	@echo 'all (default)   build for LUA=$(LUA)'
-	@echo 'all-luas        build for $(LUAS)'
-	@echo 'env             eval "$$(make -s env)": use this tree from a shell'
-	@echo 'run             the command against the sandbox exchange'
-	@echo 'run-nginx       a page of the sandbox exchange'"'"'s balances, until Ctrl-C'
-	@echo 'page            looks at the page in Chromium: accessibility, policy'
-	@echo 'test            every spec; ends with "N passed, N failed"'
-	@echo 'check           the specs that need no server, on LUA=$(LUA)'
-	@echo 'spec            one of them: SPEC=25_clock'
-	@echo 'fresh           run and test on a bare Debian: SUITE=bookworm'
-	@echo 'lint            clang-format, clang-tidy, cppcheck, luacheck'
-	@echo 'format          has clang-format rewrite the C files'
-	@echo 'asan valgrind   specs with memory checking'
-	@echo 'tsan            the thread'"'"'s specs under ThreadSanitizer'
-	@echo 'torture         every allocation fails once, in its turn'
-	@echo 'soak            processes that share a limit, and die; SOAK=all,'
-	@echo '                SOAK="workers 60": an nginx to which everything is done,'
-	@echo '                SOAK="faults 250": system calls that fail'
-	@echo 'bench           cost of a call, beside raw libcurl'
-	@echo 'install         to PREFIX=$(PREFIX), under DESTDIR; also uninstall'
-	@echo 'deps            apt-get what is missing for all of these'
-	@echo 'clean           remove what was built'
+help: ## this list
+	@sed -n 's/^\([a-z][a-z -]*\):[^#]*## /\1\t/p' Makefile | expand -t 21
 
 -include $(wildcard $(BUILD)/*/obj/*.d $(BUILD)/*/obj/*/*.d $(BUILD)/test/*.d)
 
 FORCE:
 .DELETE_ON_ERROR:
-.PHONY: all all-luas env helpers deps run run-nginx page test check spec fresh \
-  lint lint-found check-format warnings tidy cppcheck luacheck format asan tsan valgrind torture \
-  soak bench install uninstall clean help FORCE
+.PHONY: all all-luas env helpers run run-nginx test check spec fresh page lint \
+  asan tsan valgrind torture soak bench deps lint-found check-format warnings \
+  tidy cppcheck luacheck format install uninstall clean help FORCE

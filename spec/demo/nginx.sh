@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: .ci/demo-nginx COMMAND BUILD
+# usage: spec/demo/nginx.sh COMMAND BUILD
 #
 # The site of "bitfront nginx-conf" with a sandbox exchange behind it, both in
 # folders of their own and on free ports. They end with this script however it

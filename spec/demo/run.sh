@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: .ci/demo COMMAND
+# usage: spec/demo/run.sh COMMAND
 #
 # The balances of the sandbox exchange, by a signed request over TLS. The
 # sandbox gets a folder of its own, and ends with this script however it ends.
@@ -7,7 +7,7 @@ set -u
 bitfront=$1
 folder=$(mktemp -d "$PWD/.build/sandbox.XXXXXX") || exit 1
 stop() {
-  "$bitfront" sandbox --stop --dir "$folder" >/dev/null 2>&1
+  "$bitfront" sandbox --stop --dir "$folder" >/dev/null 2>&1 && echo 'The sandbox is stopped.'
   rm -rf "$folder"
 }
 trap stop EXIT
@@ -19,4 +19,6 @@ eval "$exports"
 echo "The sandbox exchange answers at $BITFRONT_BASE_URL"
 echo
 echo '$ bitfront balances'
-"$bitfront" balances
+"$bitfront" balances || exit
+echo
+echo '$ bitfront sandbox --stop'
