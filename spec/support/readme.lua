@@ -1,5 +1,7 @@
 -- The README as data: its fenced blocks, its tables, and its entries of the
--- reference.
+-- reference; and words to compare it with the code.
+
+local shell = require "spec.support.shell"
 
 local _M = {}
 
@@ -132,8 +134,41 @@ end
 ---@return table<string, string[]>
 function _M.by_name(rows)
   local map = {}
-  for _, row in ipairs(rows) do map[row[1]:match "^`(.-)`$" or row[1]] = row end
+  for _, row in ipairs(rows) do map[row[1]:match "^`([^`]+)`$" or row[1]] = row end
   return map
+end
+
+---@return string[]  sorted
+function _M.keys(map)
+  local list = {}
+  for key in pairs(map) do list[#list + 1] = key end
+  table.sort(list)
+  return list
+end
+
+---Each item once.
+---@return string[]  sorted
+function _M.set(list)
+  local names = {}
+  for _, name in ipairs(list) do names[name] = true end
+  return _M.keys(names)
+end
+
+---@return string[]  the first capture of each match
+function _M.matches(text, pattern)
+  local list = {}
+  for word in text:gmatch(pattern) do list[#list + 1] = word end
+  return list
+end
+
+---The text of all files that `find` finds.
+---@param arguments string
+function _M.sources(arguments)
+  local texts = {}
+  for path in shell.must("find " .. arguments):gmatch "[^\n]+" do
+    texts[#texts + 1] = shell.read(path)
+  end
+  return table.concat(texts, "\n")
 end
 
 return _M

@@ -38,7 +38,7 @@ local UNTIL_CTRL_C = [[
 env --default-signal=INT setsid sh -ec "$1" >out 2>&1 &
 for _ in $(seq 300); do
   url=$(sed -n 's/^The page is at *//p' out)
-  [ -z "$url" ] || break
+  [ -z "$url" ] && kill -0 $! 2>/dev/null || break
   sleep 0.1
 done
 curl -sS --fail --noproxy '*' -o page.html "$url" || { cat out >&2; exit 1; }
