@@ -29,7 +29,10 @@ describe("each block of the README #apart", function()
 
   local credentials
   for _, block in ipairs(doc.blocks) do
-    if block.lang == "ini" then credentials = credentials or block.text end
+    if block.lang == "ini" then credentials = block.text end
+  end
+
+  for _, block in ipairs(doc.blocks) do
     local tag = block.lang == "lua" and "" or " #once"
     it(("runs: line %d, %s%s"):format(block.line, block.lang, tag), function()
       if block.lang == "nginx" then age(server) end
@@ -80,7 +83,7 @@ describe("a made-up block #once #apart", function()
       { "```lua\nprint(1)\n```\n\nprints\n\n```text\n2\n```\n", "prints\n1\n\nand not\n2\n" },
     ["of a command that fails"] = { "```sh\nfalse\ntrue\n```\n", "exit code 1" },
     ["of nginx with a mistake"] = { BAD_NGINX:format '200 "no semicolon"', "unexpected \"}\"" },
-    ["of nginx that serves no page"] = { BAD_NGINX:format "404;", "/made-up: status 404" },
+    ["of nginx that serves no page"] = { BAD_NGINX:format "404;", "/made-up: status 401, 404" },
     ["of an unknown language"] = { "```bash\ntrue\n```\n", 'nobody runs blocks of "bash"' },
     ["of no language"] = { "```\ntrue\n```\n", 'nobody runs blocks of ""' },
     ["that is not run for no reason"] = { "```sh no-run\nfalse\n```\n", "for no reason" },

@@ -98,6 +98,17 @@ describe("the README's tables of nginx #apart", function()
       readme.keys(table_of "parameter | what it does"))
   end)
 
+  it("stand beside an example of the JSON that is served", function()
+    for _, block in ipairs(doc.blocks) do
+      local data = block.lang == "json" and block.text:sub(1, 1) == "{" and cjson.decode(block.text)
+      if data and data.balances then
+        assert.same(cjson.decode((site:body "/balances?currency=BTC")), data)
+        return
+      end
+    end
+    error "there is none"
+  end)
+
   it("have each metric", function()
     local text = site:body "/balances?format=prometheus"
     assert.truthy(text:find "bitfront_up 1", text)

@@ -133,9 +133,7 @@ http {
   lua_package_cpath "$(lua_cpath)";
 ]]
 
----@param text string
----@return string
-function methods:as_whole_conf(text)
+local function as_whole_conf(self, text)
   local inner = tostring(ports.to_try(0)[1])
   return FRAME .. text:gsub("http {\n", HTTP):gsub("8080", "$(port)"):gsub("8081", inner)
     :gsub("6379", tostring(self.redis_port or 6379))
@@ -143,47 +141,46 @@ function methods:as_whole_conf(text)
     :gsub("/etc/nginx/htpasswd", self.home .. "/etc/htpasswd")
 end
 
--- The file of the second account's section names the sandbox in the exchange's place.
+-- The README's credentials file, with the sandbox in the place of its exchange.
 local function write_etc(self, credentials, env)
   local etc = shell.quote(self.home .. "/etc")
   shell.must(("mkdir -p %s/bitfront && : >%s/bitfront/credentials && "
     .. "chmod 600 %s/bitfront/credentials"):format(etc, etc, etc))
   shell.write(self.home .. "/etc/bitfront/credentials", (credentials
+    :gsub("%[default%]", "[one]"):gsub("%[other%]", "[two]")
     :gsub("https://exchange.example", env.BITFRONT_BASE_URL)
     :gsub("/etc/ssl/exchange.pem", env.BITFRONT_CA_FILE)))
   shell.write(self.home .. "/etc/htpasswd", "ops:" .. "{PLAIN}swordfish\n")
 end
 
----Starts the site of a block of nginx.conf.
----@param block ReadmeBlock
----@param credentials? string  the file in /etc/bitfront
----@return table nginx  of spec.support.nginx
-function methods:site(block, credentials)
-  local env = self:exports()
-  write_etc(self, credentials or "", env)
-  return nginx.start { whole = self:as_whole_conf(block.text), env = env }
+-- The paths of the locations that are named by a whole path, or by several.
+local function paths_of(block)
+  local paths = {}
+  for path in block.text:gmatch "location = (/%S+)" do paths[#paths + 1] = path end
+  for names in block.text:gmatch "location ~ %^/%(([%w|]+)%)%$" do
+    for name in names:gmatch "%w+" do paths[#paths + 1] = "/" .. name end
+  end
+  return paths
 end
 
--- As a browser asks, who knows the password where one is wanted.
-local BROWSER = { Host = "balances.example.com", Accept = "text/html" }
-
--- Each location that is named by its whole path shows balances.
+-- Each of these shows balances; without a password only where none is wanted.
 local function visit(site, block)
-  for path in block.text:gmatch "location = (/%S+)" do
-    local headers = block.text:find "balances%.example%.com" and BROWSER or nil
-    if block.text:find "auth_basic " then
-      local status = site:get(path, headers).status
-      if status ~= 401 then return path .. " without a password: status " .. status end
-    end
-    local reply = site:get(path, headers, "-u ops:swordfish")
-    if reply.status ~= 200 then
-      return ("%s: status %d: %s\n%s"):format(path, reply.status, reply.body, site:log())
+  local browser = { Accept = "text/html", Host = block.text:match 'hosts = { "([^"]+)"' }
+  local has_password = block.text:find "auth_basic "
+  for _, path in ipairs(paths_of(block)) do
+    local refused = has_password and site:get(path, browser).status or 401
+    local reply = site:get(path, browser, "-u ops:swordfish")
+    if refused ~= 401 or reply.status ~= 200 then
+      return ("%s: status %d, %d\n%s\n%s"):format(path, refused, reply.status, reply.body,
+        site:log())
     end
   end
 end
 
 function runners.nginx(self, block, credentials)
-  local started, site = pcall(self.site, self, block, credentials)
+  local env = self:exports()
+  write_etc(self, credentials or "", env)
+  local started, site = pcall(nginx.start, { whole = as_whole_conf(self, block.text), env = env })
   if not started then return "", tostring(site), 1 end
   local message = visit(site, block)
   site:stop()
