@@ -2,6 +2,7 @@
 -- there is missing in the README, and nothing that is listed is missing in the code.
 
 local bitfront = require "bitfront"
+local commands = require "spec.support.command"
 local readme = require "spec.support.readme"
 local support = require "spec.support"
 
@@ -14,8 +15,7 @@ local function table_of(header)
 end
 
 local function command(arguments)
-  local out, err = support.run(".build/bin/bitfront " .. arguments,
-    { env = { HOME = support.tmpdir(), BITFRONT_BASE_URL = false } })
+  local out, err = support.run(commands.line(arguments), { env = commands.environment() })
   return out .. err
 end
 

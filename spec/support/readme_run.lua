@@ -110,10 +110,11 @@ function runners.lua(self, block)
   local text = block.text:gsub("6379", tostring(self.redis_port or 6379))
   shell.write(self.checkout .. "/" .. name, text)
   local env = self:exports()
-  env.HOME = self.home
-  return shell.run(("%s -e %s %s"):format(shell.interpreter(), shell.quote(
-    "package.path = package.path .. ';/usr/share/lua/5.3/?.lua'"), name),
-    { cwd = self.checkout, env = env })
+  env.HOME, env.LUA_PATH_5_4, env.LUA_CPATH_5_4 = self.home, false, false
+  env.LUA_PATH = ("%s/lua/?.lua;%s/lua/?/init.lua;%s;/usr/share/lua/5.3/?.lua"):format(
+    self.checkout, self.checkout, package.path)
+  env.LUA_CPATH = package.cpath
+  return shell.run(shell.interpreter() .. " " .. name, { cwd = self.checkout, env = env })
 end
 
 -- Of a block of nginx.conf what is the reader's own: ports, and files below /etc.
