@@ -152,6 +152,44 @@ describe("make #once #apart", function()
   end)
 end)
 
+-- In the environment of this tree's build, as a reader of the README has it.
+local function in_env(command, lua)
+  return support.run(('eval "$(make -s --no-print-directory env LUA=%s)"; %s'):format(lua, command),
+    { env = { LUA_PATH = false, LUA_CPATH = false, LUA = false } })
+end
+
+describe("make env #once #apart", function()
+  local OTHER = [[lua5.2 -e 'print(pcall(require, "bitfront.core"))']]
+
+  it("lets its Lua and the shell find this tree", function()
+    local out = in_env([[lua5.4 -e 'print(require "bitfront"._VERSION)'; bitfront --version]],
+                       "lua5.4")
+    assert.equal(("%s\nbitfront %s\n"):format(bitfront_version(), bitfront_version()), out)
+  end)
+
+  it("changes nothing for another Lua", function()
+    assert.equal(support.run(OTHER, { env = { LUA_PATH = false, LUA_CPATH = false } }),
+      in_env(OTHER, "lua5.4"))
+  end)
+end)
+
+describe("make run #once #apart", function()
+  it("ends with the sandbox stopped", function()
+    local out = support.must("make -s run LUA=lua5.4", { env = { LUA_PATH = false,
+                                                                LUA_CPATH = false } })
+    assert.truthy(out:find("1000107794.9999858", 1, true), out)
+    assert.equal("The sandbox is stopped.\n", out:match "[^\n]*\n$")
+  end)
+end)
+
+describe("make spec #once #apart", function()
+  it("tells how to name one", function()
+    local _, err, code = support.run "make -s spec SPEC=no_such"
+    assert.is_true(code ~= 0)
+    assert.truthy(err:find("make spec SPEC=25_clock", 1, true), err)
+  end)
+end)
+
 describe("make install #once #apart", function()
   local root
 
@@ -168,6 +206,12 @@ describe("make install #once #apart", function()
     local env = environment(root .. "/usr", "5.4")
     command_runs(root .. "/usr/bin/bitfront", env)
     shows_balances(root .. "/usr/bin/bitfront", env)
+  end)
+
+  it("gives a command that finds its modules in any PREFIX", function()
+    local prefix = support.tmpdir() .. "/a prefix"
+    support.must("make -s install LUA=lua5.4 PREFIX=" .. support.quote(prefix))
+    command_runs(prefix .. "/bin/bitfront", { LUA_PATH = false, LUA_CPATH = false })
   end)
 
   it("is undone by make uninstall", function()
