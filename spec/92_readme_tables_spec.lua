@@ -267,6 +267,14 @@ end)
 
 -- ---- install and contributing ----
 
+describe("the README's links", function()
+  it("lead to headings that there are", function()
+    local anchors = readme.matches(support.read "README.md", "%]%(#([^)]+)%)")
+    assert.is_true(#anchors > 30)
+    for _, anchor in ipairs(anchors) do assert.truthy(doc.anchors[anchor], anchor) end
+  end)
+end)
+
 describe("the README's other tables", function()
   it("name Debian packages that the Makefile installs", function()
     local deps = support.read ".ci/deps" .. " git "

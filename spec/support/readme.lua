@@ -23,6 +23,7 @@ local _M = {}
 ---@class Readme
 ---@field blocks ReadmeBlock[]
 ---@field entries table<string, ReadmeEntry>  by heading
+---@field anchors table<string, true>  of all headings, as GitHub makes them
 ---@field tables table<string, string[][]>  rows of cells, by the header's cells joined by " | "
 
 local function cells_of(line)
@@ -87,6 +88,7 @@ local function read_line(doc, state, line)
   state.rows = nil
   local level, heading = line:match "^(#+) (.*)$"
   if heading then
+    doc.anchors[heading:lower():gsub("[^%w_ -]", ""):gsub(" ", "-")] = true
     state.entry = { options = {} }
     state.option, state.outer = nil, nil
     if #level == 4 then doc.entries[heading:gsub("\\", "")] = state.entry end
@@ -111,7 +113,7 @@ end
 ---@param text string
 ---@return Readme
 function _M.parse(text)
-  local doc, state = { blocks = {}, entries = {}, tables = {} }, { line = 0 }
+  local doc, state = { blocks = {}, entries = {}, anchors = {}, tables = {} }, { line = 0 }
   for line in text:gmatch "([^\n]*)\n" do
     state.line = state.line + 1
     read_line(doc, state, line)
