@@ -3,8 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-static const double DRIFT = 0.2; /* ms that two clocks may part in a second */
-static const double WIDE = 250;  /* ms; more is mostly the server's own work */
+static const double DRIFT =
+    0.2; /* ms by which two clocks differ more a second */
+static const double WIDE = 250; /* ms; more is mostly the server's own work */
 static const double LATEST = 253402300799999; /* ms; the end of the year 9999 */
 
 typedef struct bf_clock_sample sample;
@@ -52,8 +53,8 @@ static double uncertainty(const sample *s, double now) {
 }
 
 /* The server read its clock between our sending and its reply: half way, if
- * both ways took as long. A long time between is mostly its own work, which it
- * did before it said what time it is. */
+ * both ways took as long. A long time is mostly its own work before it read it.
+ */
 static sample sample_of(const struct bf_clock_reading *reading) {
     double half = reading->round_trip * 500;
     double received = (reading->sent + reading->round_trip) * 1000;
@@ -72,8 +73,8 @@ static bool contradicts(const sample *s, const sample *known, double now) {
     return apart > s->half + uncertainty(known, now) + 1;
 }
 
-/* A request may have been refused because it was long on its way, by a sample
- * that is still right: that is given up only after a second refusal. */
+/* A request may be refused because it was delayed, although the sample is
+ * right: that is replaced only after a second refusal. */
 static bool overrules(const struct bf_server_clock *clock, const sample *s,
                       double now) {
     const sample *best = bf_server_clock_best(clock);

@@ -1,8 +1,8 @@
-/* What is known of an exchange's clock. Each reply tells the server's time,
- * refusals too. It is held against the monotonic clock, so that setting this
- * machine's clock changes nothing. Knows no clock itself: the caller says what
- * time it is. Times are in ms, those of the monotonic clock in seconds; all
- * must be finite. */
+/* The clock of the exchange, estimated from the server's time in its replies,
+ * also in refusals. It is compared with the monotonic clock, so that setting
+ * this machine's clock changes nothing. The caller passes the present time.
+ * Times are in ms, those of the monotonic clock in seconds; all must be finite.
+ */
 #ifndef BF_SERVER_CLOCK_H
 #define BF_SERVER_CLOCK_H
 
@@ -25,7 +25,7 @@ struct bf_clock_sample {
 struct bf_server_clock {
     struct bf_clock_sample samples[BF_CLOCK_SAMPLES]; /* earliest first */
     int count;
-    int best;          /* index of the sample to go by, where there is one */
+    int best;          /* index of the sample to use, where there is one */
     unsigned refusals; /* for the time of a request, in a row */
 };
 
@@ -35,10 +35,9 @@ struct bf_clock_reading {
     bool refused; /* for its time: then what is known is wrong */
 };
 
-/* Takes in what a reply tells, at the time `now` of the monotonic clock and
- * `wall` of the other. One that took long tells little, and counts only where
- * it contradicts what is known. True: the best sample is another one, or
- * none. */
+/* Learns from a reply, at the time `now` of the monotonic clock and `wall` of
+ * the other. One that took long counts only where it contradicts what is known.
+ * True: the best sample is another one, or none. */
 bool bf_server_clock_learn(struct bf_server_clock *clock,
                            const struct bf_clock_reading *reading, double now,
                            double wall);
@@ -49,13 +48,13 @@ void bf_server_clock_forget(struct bf_server_clock *clock);
 const struct bf_clock_sample *
 bf_server_clock_best(const struct bf_server_clock *clock);
 
-/* Goes by what another process has found out, by the same monotonic clock, in
- * place of all that is known. */
+/* Replaces all samples by what another process has found, with the same
+ * monotonic clock. */
 void bf_server_clock_adopt(struct bf_server_clock *clock, double offset,
                            double half, double at);
 
-/* What to add, in ms, so that a request bears the server's time at the moment
- * of its arrival. True: to the monotonic clock; else (0) to the wall's. */
+/* Sets `*offset` to the ms to add so that a request has the server's time when
+ * it arrives. True: to the monotonic clock. False: to the wall clock, 0. */
 bool bf_server_clock_offset(const struct bf_server_clock *clock,
                             int64_t *offset);
 

@@ -1,6 +1,5 @@
 #include "policy/window.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +23,6 @@ static bool grow(struct bf_window *w) {
     size_t capacity = w->capacity ? 2 * w->capacity : 16;
     double *ended;
     struct bf_slot *in_flight;
-    if (capacity > SIZE_MAX / sizeof *in_flight)
-        return false;
     ended = realloc(w->ended, capacity * sizeof *ended);
     if (!ended)
         return false;
@@ -71,8 +68,8 @@ static void remove_slot(struct bf_window *w, size_t i) {
     w->in_flight[i] = w->in_flight[--w->in_flight_count];
 }
 
-/* Where the clock was set back, what it had said before is not far in the
- * future. A slot whose process is dead leaves room after a minute. */
+/* Limits times that are in the future since the clock was set back. A slot
+ * whose process is dead leaves room after a minute. */
 static void set_back(struct bf_window *w, double now) {
     for (size_t i = 0; i < w->in_flight_count; i++)
         if (w->in_flight[i].expires_at > now + LONGEST_LEASE)
@@ -85,8 +82,9 @@ static void set_back(struct bf_window *w, double now) {
     w->full_until = min(w->full_until, now + MINUTE);
 }
 
-/* Ends the calls whose lease is over, and forgets what ended more than a minute
- * ago. */
+/* Ends the calls whose lease is over; removes what ended more than a minute
+ * ago.
+ */
 static void update(struct bf_window *w, double now) {
     set_back(w, now);
     for (size_t i = w->in_flight_count; i > 0; i--) {

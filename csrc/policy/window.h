@@ -1,9 +1,10 @@
-/* The limits of one key: so many calls in any second, and so many in any
- * minute. A call counts from its slot until one second (one minute) after its
- * end, so that the server, which saw the call some time in between, never sees
- * more. lua/bitfront/limiter/window.lua is the same arithmetic for the stores
- * that keep a window as a text, and says why each step is as it is; both give
- * equal results. Knows no clock: times are in ms, and must be finite. */
+/* A window holds the limits of one key: so many calls in any second, and so
+ * many in any minute. A call counts from its slot until one second (one minute)
+ * after its end, so that the server, which saw the call some time in between,
+ * never sees more. lua/bitfront/limiter/window.lua is the same arithmetic, with
+ * the reasons, for the stores that keep a window as a text; both give equal
+ * results. The caller passes the present time. Times are in ms and must be
+ * finite. */
 #ifndef BF_WINDOW_H
 #define BF_WINDOW_H
 
@@ -46,12 +47,12 @@ bool bf_window_acquire(struct bf_window *window, double now, double id,
                        double lease, const struct bf_limits *limits,
                        double *wait);
 
-/* Gives back the slot of a call of which nothing was sent: it does not count
- * any more. An id that is not known is ignored. */
+/* The call was not sent: its slot does not count any more. An id that is not
+ * known is ignored. */
 void bf_window_cancel(struct bf_window *window, double id);
 
-/* The slot's call has ended at `time`. An id that is not known counts too: its
- * lease was over. False: there is no memory for such a one. */
+/* The call has ended at `time`. An id that is not known counts too: its lease
+ * was over. False: there is no memory for it. */
 bool bf_window_release(struct bf_window *window, double id, double time);
 
 /* Leaves no room for `ms` from now. */
