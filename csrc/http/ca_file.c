@@ -27,7 +27,8 @@ bool bf_ca_file_is_regular(const char *path, struct bf_error *error) {
            refuse(path, "larger than 2 MiB", error);
 }
 
-/* It takes a descriptor beside the connection's, which may be closed by now. */
+/* Opens it twice, since a connection needs a descriptor too. Returns an errno.
+ */
 static int open_error(const char *path) {
     int first = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int second = first < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -8,12 +8,12 @@
 
 #pragma GCC visibility push(hidden)
 
-/* libcurl waits for what it reads, a FIFO's writer or many certificates, past
- * every deadline. False with `error` set (tls, "ca_file") where the path leads
- * to something that is there and is no regular file, or a large one. */
+/* False with `error` set (tls, "ca_file") where there is something else than a
+ * regular file, or a large one: libcurl would wait for it past every deadline.
+ */
 bool bf_ca_file_is_regular(const char *path, struct bf_error *error);
 
-/* Can it be opened now, beside one more? Never waits. False with `error` set as
+/* Can it be opened now, besides one more file? Never waits. Sets `error` as
  * bf_ca_file_check does. */
 bool bf_ca_file_can_open(const char *path, struct bf_error *error);
 

@@ -25,15 +25,15 @@ struct bf_client *bf_client_new(const struct bf_client_options *options,
     return NULL;
 }
 
-bool bf_client_use(struct bf_client *client, struct bf_credentials *pair,
+bool bf_client_use(struct bf_client *client, struct bf_credentials *credentials,
                    struct bf_error *error) {
-    if (client->closed) { /* while a function looked for them */
+    if (client->closed) {
         bf_error_set(error, BF_CLOSED, "closed", "the client is closed");
         return false;
     }
-    (void)bf_credentials_ref(pair);
+    (void)bf_credentials_ref(credentials);
     bf_credentials_unref(client->credentials);
-    client->credentials = pair;
+    client->credentials = credentials;
     return true;
 }
 
@@ -41,14 +41,14 @@ bool bf_client_credentials(struct bf_client *client, struct bf_span key,
                            struct bf_span secret,
                            const struct bf_credential_names *names,
                            struct bf_error *error) {
-    struct bf_credentials *pair;
+    struct bf_credentials *credentials;
     bool used;
     if (client->credentials &&
         bf_credentials_equal(client->credentials, key, secret))
         return true;
-    pair = bf_credentials_new(key, secret, names, error);
-    used = pair && bf_client_use(client, pair, error);
-    bf_credentials_unref(pair);
+    credentials = bf_credentials_new(key, secret, names, error);
+    used = credentials && bf_client_use(client, credentials, error);
+    bf_credentials_unref(credentials);
     return used;
 }
 

@@ -1,6 +1,6 @@
-/* What one account's calls share: the endpoint and the credentials, held in
- * memory that is wiped. Exchanges may run on another thread than Lua's: they
- * read what never changes and whether it is closed, and count references. */
+/* A client: the endpoint and the credentials of one account's calls. Exchanges
+ * may run on another thread than Lua's: they read what never changes and
+ * whether it is closed, and count references. */
 #ifndef BF_CLIENT_H
 #define BF_CLIENT_H
 
@@ -16,8 +16,8 @@ struct bf_client {
     double connect_timeout;             /* s */
     size_t max_body;                    /* bytes */
     char *agent;                        /* User-Agent header */
-    struct bf_credentials *credentials; /* NULL: none yet, or closed; this is
-                                           for the Lua object's thread alone */
+    struct bf_credentials *credentials; /* of the Lua object's thread; NULL:
+                                           none yet, or closed */
 };
 
 struct bf_client_options {
@@ -34,20 +34,21 @@ struct bf_client_options {
 struct bf_client *bf_client_new(const struct bf_client_options *options,
                                 struct bf_error *error);
 
-/* Copies the pair. A pair that the client already has costs no new key
- * schedule. False as bf_credentials_new, or where the client is closed. */
+/* Has the client use a copy of key and secret; the key schedule is made anew
+ * only where they are others. False as bf_credentials_new, or where it is
+ * closed. */
 bool bf_client_credentials(struct bf_client *client, struct bf_span key,
                            struct bf_span secret,
                            const struct bf_credential_names *names,
                            struct bf_error *error);
 
-/* Has the client use this pair, of which it takes a reference of its own. False
+/* Has the client use these credentials, to which it takes a reference. False
  * where it is closed. */
-bool bf_client_use(struct bf_client *client, struct bf_credentials *pair,
+bool bf_client_use(struct bf_client *client, struct bf_credentials *credentials,
                    struct bf_error *error);
 
-/* Wipes the credentials, at once; twice is harmless. What is not sent yet will
- * not be, whatever it was to be signed with. */
+/* Wipes the credentials at once. No request is sent after it. Calling it twice
+ * does no harm. */
 void bf_client_close(struct bf_client *client);
 
 struct bf_client *bf_client_ref(struct bf_client *client);

@@ -1,31 +1,43 @@
 #include "http/connection.h"
 
-#include "auth/redact.h"
 #include "base/clock.h"
 #include "http/ca_file.h"
-#include "http/curl_error.h"
 #include "http/sockets.h"
-#include "http/url.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define DAY 86400.0
 #define MOST_CALLS 1000 /* of on_progress in one step, while connecting */
-#define MOST_RECORDS 64 /* without data, read in one go */
+#define MOST_RECORDS 64 /* without data, in one bf_connection_receive */
 
-/* ---- what libcurl calls back ---- */
+/* ---- callbacks of libcurl ---- */
 
-/* An http connection is for this machine only, wherever a name leads to. An
- * abandoned one whose host is found at last must not be made. */
+static bool is_loopback(const struct sockaddr *address) {
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, address, sizeof v4);
+        return ntohl(v4.sin_addr.s_addr) >> 24 == 127;
+    }
+    if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, address, sizeof v6);
+        return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+    }
+    return false;
+}
+
+/* http is for loopback addresses only, whatever the name. An abandoned
+ * connection whose host is found late must not be made. */
 static bool may_open(struct bf_connection *c, const struct sockaddr *address) {
     const struct bf_endpoint *endpoint = c->endpoint;
-    if (c->state != BF_CONNECTION_CONNECTING && c->state != BF_CONNECTION_NEW)
+    if (c->state != BF_CONNECTION_CONNECTING)
         return false;
-    if (endpoint->insecure && !bf_is_loopback(address)) {
+    if (endpoint->insecure && !is_loopback(address)) {
         bf_error_set(&c->error, BF_NETWORK, "refused",
                      "http:// leads to an address that is not loopback");
         return false;
@@ -50,19 +62,14 @@ static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
     return c->fd;
 }
 
-static int on_close(void *userdata, curl_socket_t fd) {
-    (void)userdata;
-    return close(fd);
-}
-
-/* libcurl reads what a proxy sends without end as long as it comes, within one
- * of its steps, and calls nothing but this meanwhile. Returns 0 to go on. */
+/* libcurl reads a proxy's response within one step, even one without end, and
+ * calls only this meanwhile. Returns 0 to go on. */
 static int on_progress(void *userdata, curl_off_t down_total, curl_off_t down,
                        curl_off_t up_total, curl_off_t up) {
     struct bf_connection *c = userdata;
     (void)down_total, (void)down, (void)up_total, (void)up;
     if (c->progress_calls++ == 0)
-        bf_curl_setup_new_turn(); /* libcurl has come to this handle */
+        bf_curl_setup_new_turn(); /* in this step of libcurl */
     if (c->state != BF_CONNECTION_CONNECTING || bf_connection_is_resolving(c))
         return 0;
     if (c->progress_calls > MOST_CALLS)
@@ -75,32 +82,41 @@ static int on_progress(void *userdata, curl_off_t down_total, curl_off_t down,
 
 /* ---- life ---- */
 
-/* A little more than there is: the deadline is ours to keep, and libcurl's own
- * must not come before it. libcurl gives each of a host's addresses but the
- * last half of what is left, and then tries the next. */
+/* libcurl's own deadline must not come before ours, so it gets a little more.
+ * It gives each address of a host but the last half of what is left. */
 static bool set_time(struct bf_connection *c, double seconds) {
     seconds = seconds < 0 ? 0 : seconds * 9 / 8;
-    return curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS,
-                            (long)((seconds < DAY ? seconds : DAY) * 1000) +
-                                1) == CURLE_OK;
+    return !curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                             (long)((seconds < DAY ? seconds : DAY) * 1000) +
+                                 1);
+}
+
+/* None of these takes memory: what fails is not there. */
+static bool set_callbacks(struct bf_connection *c) {
+    CURL *easy = c->easy;
+    return !curl_easy_setopt(easy, CURLOPT_PRIVATE, c) &&
+           !curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->curl_text) &&
+           !curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress) &&
+           !curl_easy_setopt(easy, CURLOPT_XFERINFODATA, c) &&
+           !curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket) &&
+           !curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, c);
 }
 
 static bool set_up(struct bf_connection *c, struct bf_error *error) {
-    const struct bf_callbacks callbacks = {
-        .userdata = c,
-        .curl_text = c->curl_text,
-        .tls = &c->tls,
-        .on_socket = on_socket,
-        .on_close = on_close,
-        .on_progress = on_progress,
-    };
+    CURLcode result = CURLE_OUT_OF_MEMORY;
     c->easy = curl_easy_init();
-    if (c->easy && !bf_curl_setup(c->easy, c->endpoint, &callbacks, error))
-        return false;
-    if (c->easy && set_time(c, c->due - c->started))
-        return true;
-    bf_error_no_memory(error);
-    return false;
+    if (c->easy)
+        result = bf_curl_setup(c->easy, c->endpoint, &c->tls);
+    if (!result && !(set_callbacks(c) && set_time(c, c->due - c->started)))
+        result = CURLE_UNKNOWN_OPTION;
+    if (result == CURLE_OUT_OF_MEMORY)
+        bf_error_no_memory(error);
+    else if (result) /* curl_version() may look this host's own name up */
+        bf_error_set(error, BF_CONFIG, "libcurl",
+                     "this libcurl (%s) does not honour an option that "
+                     "bitfront needs to protect the API key",
+                     curl_version_info(CURLVERSION_NOW)->version);
+    return !result;
 }
 
 struct bf_connection *bf_connection_new(struct bf_endpoint *endpoint,
@@ -154,13 +170,20 @@ bool bf_connection_is_resolving(const struct bf_connection *c) {
 
 void bf_connection_abandon(struct bf_connection *c) {
     c->state = BF_CONNECTION_ABANDONED;
-    c->user = NULL;
     (void)set_time(c, DAY);
+}
+
+/* Is the socket connected? CURLINFO_CONNECT_TIME does not show it with libcurl
+ * 7.88. */
+static bool has_peer(int fd) {
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof peer;
+    return getpeername(fd, (void *)&peer, &len) == 0;
 }
 
 void bf_connection_expire(struct bf_connection *c) {
     const char *stage = bf_connection_is_resolving(c) ? "resolve"
-                        : bf_socket_has_peer(c->fd)   ? "tls"
+                        : has_peer(c->fd)             ? "tls"
                                                       : "connect";
     bf_error_timeout(&c->error, stage, bf_now() - c->started);
 }
@@ -183,14 +206,12 @@ bool bf_connection_opened(struct bf_connection *c, CURLcode result) {
 
 /* ---- sending and receiving ---- */
 
-/* Where the last call had to wait for the socket, libcurl takes any failure of
- * OpenSSL's in the next for that again. The reason is in OpenSSL's error queue
- * then, which libcurl empties before each call. */
+/* After a call that had to wait for the socket, libcurl reports a failure of
+ * OpenSSL in the next call as CURLE_AGAIN. The reason is in OpenSSL's error
+ * queue, which libcurl empties before each call. */
 static CURLcode find_failure(const struct bf_connection *c, CURLcode result) {
-    unsigned long error;
-    if (result != CURLE_AGAIN || !c->tls.innermost)
-        return result;
-    error = ERR_get_error();
+    unsigned long error =
+        result == CURLE_AGAIN && c->tls.innermost ? ERR_get_error() : 0;
     if (error == 0)
         return result;
     return ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE ? CURLE_OUT_OF_MEMORY
@@ -208,17 +229,16 @@ static uint64_t read_so_far(const struct bf_connection *c) {
     return bio ? BIO_number_read(bio) : 0;
 }
 
-/* Some versions of libcurl report the end of a TLS connection as an error where
- * the peer has not announced it. Whether the reply is whole is checked anyway.
- */
+/* Some versions of libcurl report an end of TLS that the peer has not announced
+ * as an error. Whether the reply is complete is checked anyway. */
 static bool has_ended(const struct bf_connection *c, CURLcode result) {
     return result == CURLE_RECV_ERROR &&
            strstr(c->curl_text, "unexpected eof while reading");
 }
 
-/* OpenSSL returns after each record, also one that carries no data, and what
- * follows it may be in a buffer of libcurl's, where no look at the socket finds
- * it. So it is asked again as long as it has read something. */
+/* OpenSSL returns after each record, also one without data, and the next one
+ * may be in a buffer of libcurl's, which a poll of the socket does not show. So
+ * this reads again while OpenSSL has read something. */
 CURLcode bf_connection_receive(struct bf_connection *c, char *data, size_t len,
                                size_t *received) {
     CURLcode result;
@@ -232,45 +252,40 @@ CURLcode bf_connection_receive(struct bf_connection *c, char *data, size_t len,
     return has_ended(c, result) ? CURLE_OK : result;
 }
 
-/* Has a part of a record come? */
+/* Above 0: there is a byte to be read, or the connection's end. 0: neither.
+ * Below 0: the system call failed. */
+static int poll_socket(int fd) {
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    return poll(&readable, 1, 0);
+}
+
+/* Was a part of a record received? */
 static bool has_begun_record(const struct bf_connection *c) {
     return c->tls.innermost && SSL_has_pending(c->tls.innermost);
 }
 
-bool bf_connection_seems_quiet(const struct bf_connection *c) {
+bool bf_connection_seems_idle(const struct bf_connection *c) {
     return !c->endpoint->by_tls_proxy && !has_begun_record(c) &&
-           bf_socket_poll(c->fd) == 0;
+           poll_socket(c->fd) == 0;
 }
 
-/* What comes between the read and the look at the socket is read too. Where the
- * system refuses that look, the read has found nothing. */
-enum bf_quiet bf_connection_check_quiet(struct bf_connection *c,
-                                        struct bf_error *error) {
+/* What comes between the read and the poll is read too. Where the poll fails,
+ * the read has found nothing. */
+enum bf_idle bf_connection_check_idle(struct bf_connection *c,
+                                      struct bf_error *error) {
     CURLcode result = CURLE_AGAIN;
     size_t received = 0;
     char byte;
     for (int tries = 0; tries < 3 && result == CURLE_AGAIN; tries++) {
         result = bf_connection_receive(c, &byte, 1, &received);
         if (result == CURLE_AGAIN && !has_begun_record(c) &&
-            bf_socket_poll(c->fd) <= 0)
-            return BF_QUIET;
+            poll_socket(c->fd) <= 0)
+            return BF_IDLE;
     }
     if (result == CURLE_AGAIN)
-        return has_begun_record(c) ? BF_PART : BF_BYTES;
+        return has_begun_record(c) ? BF_PARTIAL_RECORD : BF_TRAILING_BYTES;
     if (result == CURLE_OK)
-        return received > 0 ? BF_BYTES : BF_BROKEN;
+        return received > 0 ? BF_TRAILING_BYTES : BF_ENDED;
     bf_connection_set_error(c, result, error);
-    return BF_BROKEN;
-}
-
-/* In libcurl's text may be what the peer sent. It is cut to fit, so it must be
- * redacted before it becomes a part of another text. */
-void bf_connection_set_error(struct bf_connection *c, CURLcode result,
-                             struct bf_error *error) {
-    char marks[sizeof c->curl_text];
-    size_t len = strlen(c->curl_text);
-    if (error->kind != BF_OK)
-        return;
-    c->curl_text[bf_redact(c->curl_text, len, marks)] = '\0';
-    bf_curl_error(c->easy, result, c->curl_text, c->endpoint->ca_file, error);
+    return BF_ENDED;
 }

@@ -1,7 +1,8 @@
-#include "http/curl_error.h"
+#include "http/connection.h"
 
-#include "http/ca_file.h"
+#include "auth/redact.h"
 #include "base/openssl_check.h"
+#include "http/ca_file.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -33,8 +34,6 @@ static const struct row rows[] = {
     {CURLE_SSL_CACERT_BADFILE,       BF_TLS,      "ca_file"    },
     {CURLE_SSL_CONNECT_ERROR,        BF_TLS,      "handshake"  },
     {CURLE_SSL_CIPHER,               BF_TLS,      "handshake"  },
-    {CURLE_USE_SSL_FAILED,           BF_TLS,      "handshake"  },
-    {CURLE_SSL_ISSUER_ERROR,         BF_TLS,      "certificate"},
     {(CURLcode)SSL_CLIENTCERT,       BF_TLS,      "handshake"  },
     {CURLE_WEIRD_SERVER_REPLY,       BF_PROTOCOL, "framing"    },
     {CURLE_UNSUPPORTED_PROTOCOL,     BF_PROTOCOL, "framing"    }, /* HTTP/0.9 */
@@ -50,12 +49,18 @@ static const struct row *find(CURLcode result) {
     return &other;
 }
 
+/* 0 where libcurl does not know it. */
+static long info(const struct bf_connection *c, CURLINFO which) {
+    long value = 0;
+    (void)curl_easy_getinfo(c->easy, which, &value);
+    return value;
+}
+
 /* Which of the certificate's checks failed. */
-static const char *certificate_code(CURL *easy, const char *text) {
-    long result = X509_V_OK;
-    (void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &result);
+static const char *certificate_code(const struct bf_connection *c) {
+    long result = info(c, CURLINFO_SSL_VERIFYRESULT);
     if (result == X509_V_OK)
-        (void)curl_easy_getinfo(easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &result);
+        result = info(c, CURLINFO_PROXY_SSL_VERIFYRESULT);
     switch (result) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
     case X509_V_ERR_CERT_NOT_YET_VALID:
@@ -67,61 +72,58 @@ static const char *certificate_code(CURL *easy, const char *text) {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
         return "untrusted";
-    default: /* libcurl compares the name after OpenSSL was content */
-        return strstr(text, "name") ? "hostname" : "certificate";
+    default: /* libcurl compares the name after OpenSSL has verified */
+        return strstr(c->curl_text, "name") ? "hostname" : "certificate";
     }
 }
 
-static const char *tls_code(CURL *easy, const struct row *row,
-                            const char *text) {
+static const char *tls_code(const struct bf_connection *c,
+                            const struct row *row) {
     if (row->result == CURLE_PEER_FAILED_VERIFICATION)
-        return certificate_code(easy, text);
-    return strstr(text, "protocol version") ||
-                   strstr(text, "unsupported protocol")
+        return certificate_code(c);
+    return strstr(c->curl_text, "protocol version") ||
+                   strstr(c->curl_text, "unsupported protocol")
                ? "version"
                : row->code;
 }
 
-static const char *network_code(CURL *easy, const struct row *row,
-                                const char *text) {
-    long error = 0, proxy = 0;
-    (void)curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
-    if (proxy >= 400 || strstr(text, "CONNECT")) /* its answer, or its end */
+static const char *network_code(const struct bf_connection *c,
+                                const struct row *row) {
+    long error = info(c, CURLINFO_OS_ERRNO);
+    if (info(c, CURLINFO_HTTP_CONNECTCODE) >= 400 ||
+        strstr(c->curl_text, "CONNECT")) /* the proxy's answer, or its end */
         return "proxy";
     if (row->result != CURLE_COULDNT_CONNECT)
         return row->code;
-    (void)curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error);
     if (error == ENETUNREACH || error == EHOSTUNREACH)
         return "unreachable";
     return error == ECONNRESET ? "reset" : row->code;
 }
 
-/* libcurl does not say why it could not use the file of certificates. One that
- * can be used now could not for want of memory. */
+/* libcurl does not report why it could not use the file of certificates. Where
+ * it can be used now, there was no memory. */
 static void set_ca_file_error(const char *path, struct bf_error *error) {
-    if (!path) /* libcurl's own: then only of what is short do we know */
+    if (!path) /* libcurl's own: only a lack of resources can be found */
         (void)bf_ca_file_can_open("/dev/null", error);
     else if (bf_ca_file_check(path, error))
         bf_error_no_memory(error);
 }
 
-/* OpenSSL could not do its part on our side, for want of memory or of a
- * provider; the peer has nothing to do with it. */
-static bool is_ours(CURL *easy, CURLcode result, const char *text,
-                    struct bf_error *error) {
-    long verified = X509_V_OK;
-    (void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verified);
-    if (bf_is_short_of_memory() || verified == X509_V_ERR_OUT_OF_MEM ||
+/* Sets `error` where OpenSSL failed for want of memory or of a provider, so
+ * that the peer is not the cause. */
+static void set_local_error(const struct bf_connection *c, CURLcode result,
+                            struct bf_error *error) {
+    if (bf_is_short_of_memory() ||
+        info(c, CURLINFO_SSL_VERIFYRESULT) == X509_V_ERR_OUT_OF_MEM ||
         (result != CURLE_PEER_FAILED_VERIFICATION && /* which quotes a name */
-         strstr(text, "malloc failure")))
+         strstr(c->curl_text, "malloc failure")))
         bf_error_no_memory(error);
     else if (result == CURLE_SSL_CONNECT_ERROR || result == CURLE_OUT_OF_MEMORY)
         (void)bf_openssl_check(error);
-    return error->kind != BF_OK;
 }
 
-/* TLS failed because the connection under it did. The rest of libcurl's text is
- * the system's error in the language of the locale. */
+/* Did TLS fail because the connection did? The rest of libcurl's text is the
+ * system's error, in the locale's language. */
 static bool is_broken_handshake(CURLcode result, const char *text) {
     return result == CURLE_SSL_CONNECT_ERROR &&
            (strstr(text, "Recv failure: ") || strstr(text, "Send failure: ") ||
@@ -129,8 +131,8 @@ static bool is_broken_handshake(CURLcode result, const char *text) {
             strstr(text, "getpeername() failed")); /* it had ended by then */
 }
 
-/* Has this text of OpenSSL or libcurl the number of an error that the peer's
- * TLS alert was? To close is no refusal. */
+/* Does the text hold the number of an OpenSSL error that stands for a TLS alert
+ * of the peer? An alert that closes is no refusal. */
 static bool is_alert(const char *text) {
     static const char mark[] = "error:";
     const char *at = strstr(text, mark);
@@ -140,26 +142,34 @@ static bool is_alert(const char *text) {
            ERR_GET_REASON(error) <= SSL_AD_REASON_OFFSET + 255;
 }
 
-void bf_curl_error(CURL *easy, CURLcode result, const char *text,
-                   const char *ca_file, struct bf_error *error) {
+/* libcurl's text may hold what the peer sent. It is cut to fit, so it is
+ * redacted before it becomes a part of another text. */
+static void redact(struct bf_connection *c) {
+    char marks[sizeof c->curl_text];
+    size_t len = strlen(c->curl_text);
+    c->curl_text[bf_redact(c->curl_text, len, marks)] = '\0';
+}
+
+/* The first error that is set stays. */
+void bf_connection_set_error(struct bf_connection *c, CURLcode result,
+                             struct bf_error *error) {
     const struct row *row = find(result);
+    const char *text = c->curl_text;
     const char *what = *text ? text : curl_easy_strerror(result);
-    if (is_ours(easy, result, text, error))
-        return;
-    if (result == CURLE_SSL_CACERT_BADFILE)
-        set_ca_file_error(ca_file, error);
     if (error->kind != BF_OK)
         return;
+    redact(c);
+    set_local_error(c, result, error);
+    if (error->kind == BF_OK && result == CURLE_SSL_CACERT_BADFILE)
+        set_ca_file_error(c->endpoint->ca_file, error);
     if (is_broken_handshake(result, text))
         bf_error_set(error, BF_NETWORK, "reset", "%s", what);
     else if (row->kind == BF_TLS)
-        bf_error_set(error, BF_TLS, tls_code(easy, row, text),
+        bf_error_set(error, BF_TLS, tls_code(c, row),
                      "%s (whom to trust is set with ca_file)", what);
     else if (is_alert(text))
-        bf_error_set(error, BF_TLS,
-                     tls_code(easy, find(CURLE_SSL_CONNECT_ERROR), text),
+        bf_error_set(error, BF_TLS, tls_code(c, find(CURLE_SSL_CONNECT_ERROR)),
                      "the server refused TLS: %s", what);
     else
-        bf_error_set(error, row->kind, network_code(easy, row, text), "%s",
-                     what);
+        bf_error_set(error, row->kind, network_code(c, row), "%s", what);
 }

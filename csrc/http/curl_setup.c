@@ -1,45 +1,55 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr, RTLD_NODELETE */
+#endif
+
 #include "http/curl_setup.h"
 
 #include "base/openssl_check.h"
 
-#include <openssl/crypto.h>
-#include <stdatomic.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 #define MOST_READS 500 /* in one turn; libcurl itself asks for some 400 */
 
-/* libcurl makes these decisions the other way round by default, or lets the
- * environment make them. With its defaults, the key followed a
- * redirect to another host, and SSLKEYLOGFILE got the TLS secrets. */
+/* ---- a handle for one connection ---- */
+
+/* libcurl's defaults are other ones, or are set by the environment: with them a
+ * key was sent to another host after a redirect, and the TLS secrets were
+ * written to SSLKEYLOGFILE. */
 static const struct {
     CURLoption option;
     long value;
 } numbers[] = {
-    {CURLOPT_CONNECT_ONLY,             1                      },
-    {CURLOPT_HTTPPROXYTUNNEL,          1                      },
-    {CURLOPT_SSL_VERIFYPEER,           1                      },
-    {CURLOPT_SSL_VERIFYHOST,           2                      },
-    {CURLOPT_PROXY_SSL_VERIFYPEER,     1                      },
-    {CURLOPT_PROXY_SSL_VERIFYHOST,     2                      },
-    {CURLOPT_SSLVERSION,               CURL_SSLVERSION_TLSv1_2},
-    {CURLOPT_PROXY_SSLVERSION,         CURL_SSLVERSION_TLSv1_2},
-    {CURLOPT_HTTP_VERSION,             CURL_HTTP_VERSION_1_1  }, /* no other by ALPN */
-    {CURLOPT_FOLLOWLOCATION,           0                      },
-    {CURLOPT_UNRESTRICTED_AUTH,        0                      },
-    {CURLOPT_NETRC,                    CURL_NETRC_IGNORED     },
-    {CURLOPT_DISALLOW_USERNAME_IN_URL, 1                      },
-    {CURLOPT_PATH_AS_IS,               1                      },
-    {CURLOPT_NOPROGRESS,               0                      }, /* on_progress is to be called */
-    {CURLOPT_BUFFERSIZE,               4096                   }, /* of many calls at once */
-    {CURLOPT_UPLOAD_BUFFERSIZE,        16384                  }, /* the least */
-    {CURLOPT_NOSIGNAL,                 1                      },
+    {CURLOPT_CONNECT_ONLY,             1                               },
+    {CURLOPT_HTTPPROXYTUNNEL,          1                               },
+    {CURLOPT_SSL_VERIFYPEER,           1                               },
+    {CURLOPT_SSL_VERIFYHOST,           2                               },
+    {CURLOPT_PROXY_SSL_VERIFYPEER,     1                               },
+    {CURLOPT_PROXY_SSL_VERIFYHOST,     2                               },
+    {CURLOPT_SSLVERSION,               CURL_SSLVERSION_TLSv1_2         },
+    {CURLOPT_PROXY_SSLVERSION,         CURL_SSLVERSION_TLSv1_2         },
+    {CURLOPT_HTTP_VERSION,             CURL_HTTP_VERSION_1_1           }, /* no other by ALPN */
+    {CURLOPT_FOLLOWLOCATION,           0                               },
+    {CURLOPT_UNRESTRICTED_AUTH,        0                               },
+    {CURLOPT_NETRC,                    CURL_NETRC_IGNORED              },
+    {CURLOPT_DISALLOW_USERNAME_IN_URL, 1                               },
+    {CURLOPT_PATH_AS_IS,               1                               },
+    {CURLOPT_NOPROGRESS,               0                               }, /* on_progress is to be called */
+    {CURLOPT_BUFFERSIZE,               4096                            }, /* of many calls at once */
+    {CURLOPT_UPLOAD_BUFFERSIZE,        16384                           }, /* the least */
+    {CURLOPT_NOSIGNAL,                 1                               },
  /* libcurl 7.88 frees a session twice when memory runs out. Connections are
   * kept; what is saved by resuming one that was not is little. */
-    {CURLOPT_SSL_SESSIONID_CACHE,      0                      },
-    {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1                      },
+    {CURLOPT_SSL_SESSIONID_CACHE,      0                               },
+    {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1                               },
  /* Deadlines are ours; the one of connecting is set for each connection. */
-    {CURLOPT_TIMEOUT_MS,               0                      },
+    {CURLOPT_TIMEOUT_MS,               0                               },
+#if LIBCURL_VERSION_NUM < 0x075500
+    {CURLOPT_PROTOCOLS,                CURLPROTO_HTTP | CURLPROTO_HTTPS},
+#endif
 };
 
 /* Reads from TLS connections since the last bf_curl_setup_new_turn. An engine
@@ -50,8 +60,8 @@ void bf_curl_setup_new_turn(void) {
     tls_reads = 0;
 }
 
-/* Before OpenSSL reads from the connection: not too often in a row. It then
- * says that it wants to read, as it does where nothing is there. */
+/* Called before OpenSSL reads from the connection. After too many reads OpenSSL
+ * is told to wait, as if there was nothing to read. */
 /* NOLINTBEGIN(readability-function-size,readability-non-const-parameter) */
 static long on_read(BIO *bio, int operation, const char *to, size_t len,
                     int number, long argument, int result, size_t *done) {
@@ -101,32 +111,41 @@ static CURLcode on_tls(CURL *easy, void *context, void *userdata) {
     return CURLE_OK;
 }
 
-static CURLcode set_numbers(CURL *easy) {
+/* What a proxy sends is not for standard output. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
+static size_t on_data(char *data, size_t size, size_t count, void *userdata) {
+    (void)data, (void)userdata;
+    return size * count;
+}
+
+/* Neither an exception from the proxy that the environment makes, nor another
+ * certificate than those in ca_file. */
+static CURLcode set_texts(CURL *easy, const struct bf_endpoint *endpoint) {
+    const struct {
+        CURLoption option;
+        const char *text;
+    } texts[] = {
+#if LIBCURL_VERSION_NUM >= 0x075500
+        {CURLOPT_PROTOCOLS_STR, "http,https"      },
+#endif
+        {CURLOPT_NOPROXY,       ""                },
+        {CURLOPT_URL,           endpoint->base_url},
+        {CURLOPT_PROXY,         endpoint->proxy   },
+        {CURLOPT_CAINFO,        endpoint->ca_file },
+        {CURLOPT_CAPATH,        NULL              },
+        {CURLOPT_PROXY_CAINFO,  endpoint->ca_file },
+        {CURLOPT_PROXY_CAPATH,  NULL              },
+    };
+    size_t count = sizeof texts / sizeof *texts - (endpoint->ca_file ? 0 : 4);
     CURLcode result = CURLE_OK;
-    for (size_t i = 0; !result && i < sizeof numbers / sizeof *numbers; i++)
-        result = curl_easy_setopt(easy, numbers[i].option, numbers[i].value);
+    for (size_t i = 0; !result && i < count; i++)
+        result = curl_easy_setopt(easy, texts[i].option, texts[i].text);
     return result;
 }
 
-static CURLcode set_protocols(CURL *easy) {
-#if LIBCURL_VERSION_NUM >= 0x075500
-    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
-                            (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
-}
-
-/* No proxy exceptions from the environment, and TLS as it must be. */
-static CURLcode set_environment(CURL *easy) {
-    CURLcode result = curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-    return result ? result
-                  : curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
-}
-
-/* What older libcurl has not, and is safe without. Parsing the system's
- * certificates takes 40 ms, so they are kept; not for a day, as libcurl would,
- * for a ca_file may be replaced. A resolver's thread is not waited for. */
+/* What older libcurl does not have, and is safe without. Parsing the system's
+ * certificates takes 40 ms, so they are kept, but not for a day, as libcurl
+ * would: a ca_file may be replaced. A resolver's thread is not waited for. */
 static void set_optional(CURL *easy) {
 #if LIBCURL_VERSION_NUM >= 0x075700
     (void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 300L);
@@ -136,85 +155,34 @@ static void set_optional(CURL *easy) {
 #endif
 }
 
-/* What a proxy sends is not for standard output. */
-/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
-static size_t on_data(char *data, size_t size, size_t count, void *userdata) {
-    (void)data, (void)userdata;
-    return size * count;
-}
-
-/* None of these takes memory: what fails is not there. */
-static bool set_callbacks(CURL *easy, const struct bf_callbacks *with) {
-    void *userdata = with->userdata;
-    return !curl_easy_setopt(easy, CURLOPT_PRIVATE, userdata) &&
-           !curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, with->tls) &&
-           !curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, with->curl_text) &&
-           !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_data) &&
-           !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data) &&
-           !curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION,
-                             with->on_progress) &&
-           !curl_easy_setopt(easy, CURLOPT_XFERINFODATA, userdata) &&
-           !curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION,
-                             with->on_socket) &&
-           !curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, userdata) &&
-           !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION,
-                             with->on_close) &&
-           !curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, userdata);
-}
-
-/* Trust the certificates in `ca_file` and no others. */
-static CURLcode set_ca_file(CURL *easy, const char *ca_file) {
-    CURLcode result = curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
+CURLcode bf_curl_setup(CURL *easy, const struct bf_endpoint *endpoint,
+                       struct bf_tls *tls) {
+    CURLcode result = set_texts(easy, endpoint);
+    for (size_t i = 0; !result && i < sizeof numbers / sizeof *numbers; i++)
+        result = curl_easy_setopt(easy, numbers[i].option, numbers[i].value);
     if (!result)
-        result = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        result = curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
     if (!result)
-        result = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, ca_file);
-    return result ? result : curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
-}
-
-static CURLcode set_endpoint(CURL *easy, const struct bf_endpoint *endpoint) {
-    CURLcode result = curl_easy_setopt(easy, CURLOPT_URL, endpoint->base_url);
+        result = curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, tls);
     if (!result)
-        result = curl_easy_setopt(easy, CURLOPT_PROXY, endpoint->proxy);
-    if (!result && endpoint->ca_file)
-        result = set_ca_file(easy, endpoint->ca_file);
+        result = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_data);
+    if (!result)
+        result = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
+    set_optional(easy);
     return result;
 }
 
-bool bf_curl_setup(CURL *easy, const struct bf_endpoint *endpoint,
-                   const struct bf_callbacks *callbacks,
-                   struct bf_error *error) {
-    CURLcode result = set_numbers(easy);
-    if (!result)
-        result = set_protocols(easy);
-    if (!result)
-        result = set_environment(easy);
-    if (!result)
-        result = set_endpoint(easy, endpoint);
-    set_optional(easy);
-    if (!result && set_callbacks(easy, callbacks))
-        return true;
-    if (result == CURLE_OUT_OF_MEMORY)
-        bf_error_no_memory(error);
-    else /* not curl_version(), which may look this host's own name up */
-        bf_error_set(error, BF_CONFIG, "libcurl",
-                     "this libcurl (%s) does not honour an option that "
-                     "bitfront needs to protect the API key",
-                     curl_version_info(CURLVERSION_NOW)->version);
-    return false;
-}
+/* ---- libcurl, and its multi handle ---- */
 
-/* We look into what it makes: it must be of the OpenSSL that we are bound to.
- */
+/* OpenSSL's objects are passed between libcurl and this library. */
 static bool has_our_openssl(const char *version) {
-    static const char wanted[] = "OpenSSL/";
-    return version && strncmp(version, wanted, sizeof wanted - 1) == 0 &&
-           strtoul(version + sizeof wanted - 1, NULL, 10) ==
+    static const char name[] = "OpenSSL/";
+    return version && strncmp(version, name, sizeof name - 1) == 0 &&
+           strtoul(version + sizeof name - 1, NULL, 10) ==
                OPENSSL_version_major();
 }
 
-/* Another thread of the program may make one at the same time; one is enough.
- */
+/* Another thread of the program may make one at the same time. */
 static bool make_tls_index(void) {
     int none = -1, made;
     if (atomic_load(&tls_index) >= 0)
@@ -233,17 +201,58 @@ bool bf_curl_setup_init(struct bf_error *error) {
         return false;
     }
     info = curl_version_info(CURLVERSION_NOW);
-    if (!has_our_openssl(info->ssl_version)) {
+    if (!has_our_openssl(info->ssl_version))
         bf_error_set(error, BF_CONFIG, "libcurl",
                      "this libcurl uses %s; bitfront needs one that uses "
                      "OpenSSL %u",
                      info->ssl_version ? info->ssl_version : "no TLS",
                      OPENSSL_version_major());
-        return false;
-    }
-    if (!make_tls_index()) {
+    else if (!make_tls_index())
         bf_error_no_memory(error);
-        return false;
-    }
-    return true;
+    return error->kind == BF_OK;
+}
+
+/* A multi handle has descriptors of its own. They must not get the number of a
+ * standard stream that is closed, so those are in use meanwhile. `system_error`
+ * becomes errno. */
+static CURLM *init_multi(int *system_error) {
+    int used[STDERR_FILENO + 1], count = 0, fd;
+    CURLM *multi;
+    while ((fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0 &&
+           fd <= STDERR_FILENO)
+        used[count++] = fd;
+    if (fd >= 0)
+        (void)close(fd);
+    errno = 0;
+    multi = curl_multi_init();
+    *system_error = errno;
+    while (count > 0)
+        (void)close(used[--count]);
+    return multi;
+}
+
+/* libcurl makes a multi handle also where the system refuses what it is woken
+ * by; to wake it fails then. */
+CURLM *bf_multi_new(struct bf_error *error) {
+    int system_error;
+    CURLM *multi = init_multi(&system_error);
+    if (multi && curl_multi_wakeup(multi) == CURLM_OK)
+        return multi;
+    (void)curl_multi_cleanup(multi);
+    if (multi || (system_error && system_error != ENOMEM))
+        bf_error_set(error, BF_NETWORK, "descriptors",
+                     "the system refuses the file descriptors that libcurl "
+                     "is woken by%s%s",
+                     system_error ? ": " : "",
+                     system_error ? strerror(system_error) : "");
+    else
+        bf_error_no_memory(error);
+    return NULL;
+}
+
+void bf_stay_loaded(void) {
+    static const char here;
+    Dl_info info;
+    if (dladdr(&here, &info) != 0)
+        (void)dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }

@@ -1,6 +1,5 @@
-/* Where calls go: the exchange's address, the certificates it is verified by,
- * and the proxy on the way. It never changes, so that any thread may read it.
- */
+/* An endpoint: the exchange's address, the certificates that verify it, and the
+ * proxy. It never changes, so any thread may read it. */
 #ifndef BF_ENDPOINT_H
 #define BF_ENDPOINT_H
 
@@ -28,6 +27,13 @@ struct bf_endpoint {
  * may be NULL. */
 struct bf_endpoint *bf_endpoint_new(const char *base_url, const char *ca_file,
                                     const char *proxy, struct bf_error *error);
+
+/* The base URL as it will be sent, without a slash at its end, to be freed; or
+ * NULL with `error` set to kind config: https only, http only to a loopback
+ * address; no user, password, query or fragment; a host that is a DNS name or
+ * an IP address. libcurl's own parser reads it and must find the same host, so
+ * that the bytes go to the host that was checked. */
+char *bf_url_check(const char *url, bool *insecure, struct bf_error *error);
 
 struct bf_endpoint *bf_endpoint_ref(struct bf_endpoint *endpoint);
 void bf_endpoint_unref(struct bf_endpoint *endpoint); /* accepts NULL */

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/sigpipe.h"
-#include "http/multi.h"
 #include "http/pool.h"
 
 #include <math.h>
@@ -11,7 +10,7 @@
 #include <unistd.h>
 
 #define SPARE_KEPT 64      /* finished exchanges kept for the next calls */
-#define LONGEST_WAIT 1     /* s, should what ends a wait not come */
+#define LONGEST_WAIT 1     /* s, where nothing ends the wait before */
 #define CLOSING_TIME 0.005 /* s in one step, for connections at their end */
 
 struct bf_engine {
@@ -23,11 +22,8 @@ struct bf_engine {
     struct bf_link connecting; /* connections, abandoned ones too */
     struct bf_pool pool;
     size_t running_count, spare_count;
-    size_t held;             /* exchanges that were started and not released */
     struct curl_waitfd *fds; /* room for one for each running exchange */
     size_t fd_cap;
-    bool more;     /* an exchange may have more to receive already */
-    bool progress; /* an exchange has ended in this step */
 };
 
 /* A dedicated thread has it blocked always. */
@@ -61,36 +57,36 @@ static void put_spare(struct bf_engine *engine, struct bf_exchange *x) {
 
 /* ---- exchanges and their connections ---- */
 
-/* Done with an error where it cannot be had. */
+/* Ends the exchange with an error where there is no connection to be had. */
 static void connect_new(struct bf_engine *engine, struct bf_exchange *x) {
-    struct bf_error error = {.kind = BF_OK};
+    struct bf_error *error = &x->result.error;
     struct bf_connection *c =
         bf_connection_new(x->request->client->endpoint, x->request->credentials,
-                          bf_exchange_due(x), &error);
+                          bf_exchange_due(x), error);
     if (c && curl_multi_add_handle(engine->multi, c->easy) != CURLM_OK) {
-        bf_error_no_memory(&error);
+        bf_error_no_memory(error);
         bf_connection_free(c);
         c = NULL;
     }
     if (!c) {
-        bf_exchange_fail(x, &error);
+        bf_exchange_end(x);
         return;
     }
     c->user = x;
     bf_list_insert_before(&engine->connecting, &c->link);
-    bf_exchange_await(x, c);
+    bf_exchange_attach(x, c);
 }
 
 static void find_connection(struct bf_engine *engine, struct bf_exchange *x) {
     struct bf_connection *c = bf_pool_take(
         &engine->pool, x->request->client->endpoint, x->request->credentials);
     if (c)
-        bf_exchange_use(x, c, true);
+        bf_exchange_attach(x, c);
     else
         connect_new(engine, x);
 }
 
-/* The exchange is done, or nobody wants its result. A connection that is still
+/* Takes the connection from an exchange that is done or released. One that is
  * resolving stays with libcurl until the resolver's thread has returned. */
 static void detach(struct bf_engine *engine, struct bf_exchange *x) {
     struct bf_connection *c = x->connection;
@@ -116,10 +112,8 @@ static void remove_running(struct bf_engine *engine, struct bf_exchange *x) {
 }
 
 static void remove_done(struct bf_engine *engine, struct bf_exchange *x) {
-    if (x->state != BF_EXCHANGE_DONE)
-        return;
-    remove_running(engine, x);
-    engine->progress = true;
+    if (x->state == BF_EXCHANGE_DONE)
+        remove_running(engine, x);
 }
 
 /* libcurl has ended its work on a connection. */
@@ -129,16 +123,17 @@ static void on_connected(struct bf_engine *engine, struct bf_connection *c,
     bool is_open = bf_connection_opened(c, result);
     bf_list_remove(&c->link);
     if (x && is_open) {
-        bf_exchange_use(x, c, false);
+        bf_exchange_attach(x, c);
     } else if (x) {
-        bf_exchange_fail(x, &c->error);
+        x->result.error = c->error;
+        bf_exchange_end(x);
         remove_done(engine, x);
     } else { /* it was abandoned */
         bf_pool_end(&engine->pool, c);
     }
 }
 
-/* True: some of them are open now, or have failed. */
+/* True: connections are open now, or have failed. */
 static bool collect(struct bf_engine *engine) {
     CURLMsg *message;
     int left;
@@ -161,13 +156,8 @@ static bool move_connections(struct bf_engine *engine) {
     struct bf_link *at;
     if (bf_list_is_empty(&engine->connecting))
         return false;
-    for (at = engine->connecting.next; at != &engine->connecting;
-         at = at->next) {
-        struct bf_connection *c = (struct bf_connection *)at;
-        c->progress_calls = 0;
-        if (c->state == BF_CONNECTION_NEW)
-            c->state = BF_CONNECTION_CONNECTING;
-    }
+    for (at = engine->connecting.next; at != &engine->connecting; at = at->next)
+        ((struct bf_connection *)at)->progress_calls = 0;
     bf_curl_setup_new_turn();
     (void)curl_multi_perform(engine->multi, &running);
     return collect(engine);
@@ -182,14 +172,13 @@ static void move_exchanges(struct bf_engine *engine) {
         if (x->state == BF_EXCHANGE_NEW)
             find_connection(engine, x);
         x->readable = bf_exchange_step(x);
-        engine->more = engine->more || x->readable;
         remove_done(engine, x);
     }
 }
 
-/* Those that connect are looked at before libcurl sees that their time is over,
- * as it may where this process was stopped: it would wait for the resolver's
- * thread. The others may have their reply by now. */
+/* Those that connect must expire before libcurl finds their time over, as it
+ * may where this process was stopped: it would wait for the resolver's thread.
+ * The others may have received their reply by now. */
 static void expire(struct bf_engine *engine, bool only_connecting) {
     double now = bf_now();
     struct bf_link *at = engine->running.next, *next;
@@ -205,7 +194,6 @@ static void expire(struct bf_engine *engine, bool only_connecting) {
 }
 
 static void perform(struct bf_engine *engine) {
-    engine->more = false;
     expire(engine, true);
     move_exchanges(engine);
     if (move_connections(engine))
@@ -214,34 +202,18 @@ static void perform(struct bf_engine *engine) {
 
 /* ---- waiting ---- */
 
-/* How long to wait at the most, in whole milliseconds, rounded up: a wait that
- * ends just before a deadline would spin until it comes. */
+/* The longest wait in ms, rounded up: a wait that ends just before a deadline
+ * would be repeated until then. */
 static int wait_ms(const struct bf_engine *engine, double seconds) {
     double due = bf_now() + seconds;
     const struct bf_link *at = engine->running.next;
-    if (engine->more)
-        return 0;
     for (; at != &engine->running; at = at->next) {
-        double own = bf_exchange_due((const struct bf_exchange *)at);
+        const struct bf_exchange *x = (const struct bf_exchange *)at;
+        double own = x->readable ? 0 : bf_exchange_due(x);
         due = own < due ? own : due;
     }
     due = ceil((due - bf_now()) * 1000);
     return due < 0 ? 0 : due > 60000 ? 60000 : (int)due;
-}
-
-static bool make_room(struct bf_engine *engine) {
-    size_t cap = engine->fd_cap ? engine->fd_cap * 2 : 8;
-    struct curl_waitfd *fds;
-    if (engine->running_count <= engine->fd_cap)
-        return true;
-    while (cap < engine->running_count)
-        cap *= 2;
-    fds = realloc(engine->fds, cap * sizeof *fds);
-    if (!fds)
-        return false;
-    engine->fds = fds;
-    engine->fd_cap = cap;
-    return true;
 }
 
 /* libcurl watches the connections that it is making; these are the others. */
@@ -269,30 +241,28 @@ static void note_readable(struct bf_engine *engine) {
     }
 }
 
-/* Where there is no memory to wait, there soon may be. */
+/* Where libcurl cannot wait for want of memory, there soon may be some. */
 static void wait_for(struct bf_engine *engine, int ms) {
     static const struct timespec pause = {.tv_nsec = 1000000};
-    bool has_room = make_room(engine);
-    unsigned count = has_room ? watched(engine) : 0;
-    if (!has_room || curl_multi_poll(engine->multi, engine->fds, count, ms,
-                                     NULL) != CURLM_OK)
-        (void)nanosleep(&pause, NULL);
-    else
+    if (curl_multi_poll(engine->multi, engine->fds, watched(engine), ms,
+                        NULL) == CURLM_OK)
         note_readable(engine);
+    else
+        (void)nanosleep(&pause, NULL);
 }
 
 /* ---- the interface ---- */
 
-/* A dedicated thread waits with bf_engine_wait, which looks at the sockets too.
- * Nothing expires before that was done: its reply may be there. */
+/* A dedicated thread waits with bf_engine_wait, which polls the sockets too.
+ * Nothing expires before they were polled: its reply may be there. */
 size_t bf_engine_step(struct bf_engine *engine, double seconds) {
     struct bf_sigpipe guard;
+    size_t before = engine->running_count;
     block_sigpipe(engine, &guard);
-    engine->progress = false;
     bf_pool_expire(&engine->pool);
     perform(engine);
     if (engine->running_count > 0 && !engine->has_dedicated_thread) {
-        bool may_wait = !engine->progress &&
+        bool may_wait = engine->running_count == before &&
                         bf_pool_close_some(&engine->pool, CLOSING_TIME);
         wait_for(engine, may_wait ? wait_ms(engine, seconds) : 0);
         perform(engine);
@@ -315,24 +285,37 @@ bool bf_engine_wake(struct bf_engine *engine) {
     return curl_multi_wakeup(engine->multi) == CURLM_OK;
 }
 
+/* Makes room to wait for one more exchange. */
+static bool make_room(struct bf_engine *engine) {
+    size_t cap = engine->fd_cap ? engine->fd_cap * 2 : 8;
+    struct curl_waitfd *fds;
+    if (engine->running_count < engine->fd_cap)
+        return true;
+    fds = realloc(engine->fds, cap * sizeof *fds);
+    if (!fds)
+        return false;
+    engine->fds = fds;
+    engine->fd_cap = cap;
+    return true;
+}
+
 struct bf_exchange *bf_engine_start(struct bf_engine *engine,
                                     struct bf_request *request,
                                     struct bf_error *error) {
-    struct bf_exchange *x = take_spare(engine);
+    struct bf_exchange *x = make_room(engine) ? take_spare(engine) : NULL;
     if (!x) {
         bf_request_free(request);
         bf_error_no_memory(error);
         return NULL;
     }
-    engine->held++;
     bf_exchange_begin(x, request);
     bf_list_insert_before(&engine->running, &x->link);
     engine->running_count++;
     return x;
 }
 
-/* Once nobody waits for a result, connections at their end need not wait for
- * the next call. */
+/* Where no exchange runs, connections at their end need not wait for the next
+ * call. */
 void bf_engine_release(struct bf_engine *engine, struct bf_exchange *x) {
     struct bf_sigpipe guard;
     if (!engine->has_dedicated_thread && bf_engine_is_from_parent(engine))
@@ -341,7 +324,7 @@ void bf_engine_release(struct bf_engine *engine, struct bf_exchange *x) {
     if (x->state != BF_EXCHANGE_DONE)
         remove_running(engine, x);
     put_spare(engine, x);
-    if (--engine->held == 0 && !engine->has_dedicated_thread)
+    if (engine->running_count == 0 && !engine->has_dedicated_thread)
         (void)bf_pool_close_some(&engine->pool, INFINITY);
     bf_sigpipe_restore(&guard);
 }
@@ -372,12 +355,10 @@ struct bf_engine *bf_engine_new(struct bf_error *error) {
     return engine;
 }
 
-/* Each exchange has its connection in no list, or among those that connect. */
 static void free_exchanges(struct bf_engine *engine, struct bf_link *list) {
     struct bf_exchange *x;
     while ((x = bf_list_first(list))) {
         bf_list_remove(&x->link);
-        x->clean = false;
         detach(engine, x);
         bf_exchange_free(x);
     }
@@ -391,7 +372,7 @@ static bool is_resolving(const struct bf_engine *engine) {
     return false;
 }
 
-/* What libcurl cannot let go of stays, but without the secrets. */
+/* What libcurl cannot release stays, but without the secrets. */
 static void leave_behind(struct bf_engine *engine) {
     struct bf_link *at = engine->running.next;
     for (; at != &engine->running; at = at->next)

@@ -1,6 +1,5 @@
-/* One HTTP exchange over an open connection: the request is written once, and
- * the reply received under byte caps and checked to be whole (RFC 9112).
- * engine.c drives it. */
+/* One HTTP exchange over an open connection: the request is written once; the
+ * reply is received under byte limits and checked to be complete (RFC 9112). */
 #ifndef BF_EXCHANGE_H
 #define BF_EXCHANGE_H
 
@@ -11,7 +10,7 @@
 #pragma GCC visibility push(hidden)
 
 enum bf_exchange_state {
-    BF_EXCHANGE_NEW,        /* no connection was looked for */
+    BF_EXCHANGE_NEW,        /* has no connection yet */
     BF_EXCHANGE_CONNECTING, /* its connection is being made */
     BF_EXCHANGE_SENDING,    /* signs and sends */
     BF_EXCHANGE_HEAD,       /* waits for the head, or has a part of it */
@@ -24,13 +23,12 @@ struct bf_exchange {
     enum bf_exchange_state state;
     struct bf_request *request;
     struct bf_connection *connection; /* while it runs */
-    bool reused;                      /* that was kept from another exchange */
-    bool clean;    /* once it is done: the connection can carry another */
-    bool readable; /* the last wait has shown that there is something */
-    double started, connect_deadline; /* on bf_now()'s clock */
-    size_t sent;                      /* bytes of the request */
-    struct bf_buffer buffer;          /* all that was received */
-    size_t parsed;                    /* bytes of it that are lines of heads */
+    bool clean;     /* once it is done: the connection can carry another */
+    bool readable;  /* there may be something to receive */
+    double started; /* on bf_now()'s clock */
+    size_t sent;    /* bytes of the request */
+    struct bf_buffer buffer; /* all that was received */
+    size_t parsed;           /* bytes of it that are lines of heads */
     struct bf_head head;
     struct bf_body body;
     struct bf_result result;
@@ -44,37 +42,31 @@ void bf_exchange_free(struct bf_exchange *exchange); /* accepts NULL */
 void bf_exchange_begin(struct bf_exchange *exchange,
                        struct bf_request *request);
 
-/* Has it wait for a connection that is being made. */
-void bf_exchange_await(struct bf_exchange *exchange,
-                       struct bf_connection *connection);
+/* Gives it a connection: an open one to send the request on, or one that is
+ * being made. */
+void bf_exchange_attach(struct bf_exchange *exchange,
+                        struct bf_connection *connection);
 
-/* Gives it an open connection: the next step sends. */
-void bf_exchange_use(struct bf_exchange *exchange,
-                     struct bf_connection *connection, bool reused);
-
-/* Is there a part of the request that could not be sent without waiting? Until
- * it is, nothing is received. */
+/* Does a part of the request wait to be sent? Nothing is received before. */
 bool bf_exchange_is_sending(const struct bf_exchange *exchange);
 
-/* Sends or receives as far as that goes without waiting, but not for long.
- * True: there may be more to receive already, so that no wait is due. */
+/* Sends or receives as far as it can without waiting, but not for long. True:
+ * there may be more to receive already. */
 bool bf_exchange_step(struct bf_exchange *exchange);
 
-/* `len` bytes were received into the buffer; the reply may be whole with them.
- */
+/* Reads `len` bytes that were received into the buffer. */
 void bf_exchange_received(struct bf_exchange *exchange, size_t len);
 
-/* Ends it with the error, unless it has one. */
-void bf_exchange_fail(struct bf_exchange *exchange,
-                      const struct bf_error *error);
+/* Ends it, once its result or the result's error is set. */
+void bf_exchange_end(struct bf_exchange *exchange);
 
-/* When bf_exchange_expire is due, if nothing comes before. */
+/* When bf_exchange_expire is due. */
 double bf_exchange_due(const struct bf_exchange *exchange);
 
-/* Ends it with kind timeout, which names the stage it was in. */
+/* Ends it with kind timeout, with the stage that it is in. */
 void bf_exchange_expire(struct bf_exchange *exchange);
 
-/* Forgets request and reply, wiping them; keeps the memory for the next. */
+/* Wipes request and reply; keeps the memory for the next ones. */
 void bf_exchange_reset(struct bf_exchange *exchange);
 
 #pragma GCC visibility pop

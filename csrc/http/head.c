@@ -2,12 +2,17 @@
 
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define DAY 86400
 #define LENGTH_DIGITS 15 /* far past any cap, far below an overflow */
 
 void bf_head_init(struct bf_head *head) {
     *head = (struct bf_head){.length = -1, .retry_after = -1, .retry_date = -1};
+}
+
+static int64_t longer(int64_t left, int64_t right) {
+    return left > right ? left : right;
 }
 
 static bool is_digit(char c) {
@@ -27,14 +32,151 @@ static int64_t plain_number(const char *text, size_t len) {
     return number;
 }
 
+/* ---- dates ---- */
+
+struct date {
+    int year, month, day, hour, minute, second; /* month: 0 to 11 */
+};
+
+struct text {
+    const char *at, *end;
+};
+
+/* Takes the first of `names` that the text goes on with; `letters` of it, where
+ * that is not 0. */
+static bool take_name(struct text *text, const char *const *names, int count,
+                      size_t letters, int *which) {
+    for (int i = 0; i < count; i++) {
+        size_t len = letters ? letters : strlen(names[i]);
+        if ((size_t)(text->end - text->at) >= len &&
+            memcmp(text->at, names[i], len) == 0) {
+            text->at += len;
+            *which = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_number(struct text *text, int digits, int *number) {
+    if (text->end - text->at < digits)
+        return false;
+    *number = (int)plain_number(text->at, (size_t)digits);
+    text->at += digits;
+    return *number >= 0;
+}
+
+/* asctime pads a day of the month with a blank. */
+static bool take_padded(struct text *text, int *day) {
+    bool is_padded = text->at < text->end && *text->at == ' ';
+    text->at += is_padded;
+    return take_number(text, is_padded ? 1 : 2, day);
+}
+
+/* A year more than 50 years ahead is in the past (RFC 9110, 5.6.7). */
+static bool take_short_year(struct text *text, int *year) {
+    int this_year = (int)(1970 + time(NULL) / 31556952); /* s of a mean year */
+    if (!take_number(text, 2, year))
+        return false;
+    *year += this_year - this_year % 100;
+    if (*year > this_year + 50)
+        *year -= 100;
+    else if (*year + 50 <= this_year)
+        *year += 100;
+    return true;
+}
+
+/* Takes what one letter of a form means; any other byte means itself. */
+static bool take(struct text *text, char letter, struct date *date) {
+    static const char *const days[] = {"Monday",   "Tuesday", "Wednesday",
+                                       "Thursday", "Friday",  "Saturday",
+                                       "Sunday"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr",
+                                         "May", "Jun", "Jul", "Aug",
+                                         "Sep", "Oct", "Nov", "Dec"};
+    int unused;
+    switch (letter) {
+    case 'w':
+        return take_name(text, days, 7, 3, &unused);
+    case 'W':
+        return take_name(text, days, 7, 0, &unused);
+    case 'b':
+        return take_name(text, months, 12, 3, &date->month);
+    case 'd':
+        return take_number(text, 2, &date->day);
+    case 'e':
+        return take_padded(text, &date->day);
+    case 'Y':
+        return take_number(text, 4, &date->year);
+    case 'y':
+        return take_short_year(text, &date->year);
+    case 'H':
+        return take_number(text, 2, &date->hour);
+    case 'm':
+        return take_number(text, 2, &date->minute);
+    case 's':
+        return take_number(text, 2, &date->second);
+    default:
+        return text->at < text->end && *text->at++ == letter;
+    }
+}
+
+static bool has_form(struct text text, const char *form, struct date *date) {
+    for (; *form; form++)
+        if (!take(&text, *form, date))
+            return false;
+    return text.at == text.end;
+}
+
+/* Of a month, 0 to 11. */
+static int days_in(int year, int month) {
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return days[month] + (month == 1 && is_leap);
+}
+
+static bool is_real(const struct date *date) {
+    return date->day >= 1 && date->day <= days_in(date->year, date->month) &&
+           date->hour < 24 && date->minute < 60 && date->second <= 60;
+}
+
+/* By the formula of POSIX (Seconds Since the Epoch); 0 before 1970. */
+static int64_t seconds_of(const struct date *date) {
+    int64_t past = date->year - 1;
+    int64_t leap_days = past / 4 - past / 100 + past / 400 - 477; /* to 1969 */
+    int64_t days = (past - 1969) * 365 + leap_days + date->day - 1, minutes;
+    for (int month = 0; month < date->month; month++)
+        days += days_in(date->year, month);
+    minutes = (days * 24 + date->hour) * 60 + date->minute;
+    return minutes < 0 ? 0 : minutes * 60 + date->second;
+}
+
+/* Unix time in s of a date in one of the three forms of RFC 9110, 5.6.7, in any
+ * locale; 0 where that is before 1970, -1 where it is no such date. */
+static int64_t read_date(const char *text, size_t len) {
+    static const char *const forms[] = {
+        "w, d b Y H:m:s GMT", /* IMF-fixdate, the one still sent */
+        "W, d-b-y H:m:s GMT", /* RFC 850 */
+        "w b e H:m:s Y",      /* asctime, which is GMT too */
+    };
+    const struct text whole = {text, text + len};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct date date = {0};
+        if (has_form(whole, forms[i], &date))
+            return is_real(&date) ? seconds_of(&date) : -1;
+    }
+    return -1;
+}
+
+/* ---- lines ---- */
+
 /* "HTTP/1.1 200" and then nothing or a space: the status, or 0. */
 static int status_of(const char *line, size_t len) {
     if (len < 12 || memcmp(line, "HTTP/1.", 7) != 0 ||
         (line[7] != '0' && line[7] != '1') || line[8] != ' ' ||
         (len > 12 && line[12] != ' '))
         return 0;
-    int64_t status = plain_number(line + 9, 3);
-    return status < 0 ? 0 : (int)status;
+    return (int)longer(plain_number(line + 9, 3), 0);
 }
 
 static unsigned framings(const struct bf_head *head) {
@@ -58,12 +200,7 @@ static bool is_word(const char *text, size_t len, const char *word) {
     return strlen(word) == len && strncasecmp(text, word, len) == 0;
 }
 
-static int64_t longer(int64_t left, int64_t right) {
-    return left > right ? left : right;
-}
-
-/* Seconds, in any number of digits; more than a day are a day. -1 for others.
- */
+/* Seconds, in any number of digits, a day at the most; -1 for another text. */
 static int64_t delay_of(const char *text, size_t len) {
     int64_t seconds = len > 0 ? 0 : -1;
     for (size_t i = 0; i < len; i++) {
@@ -78,8 +215,7 @@ static int64_t delay_of(const char *text, size_t len) {
 static void note_retry_after(struct bf_head *head, const char *value,
                              size_t len) {
     head->retry_after = longer(head->retry_after, delay_of(value, len));
-    head->retry_date =
-        longer(head->retry_date, bf_date_read(value, len, bf_date_this_year()));
+    head->retry_date = longer(head->retry_date, read_date(value, len));
 }
 
 static void keep_date(struct bf_head *head, const char *value, size_t len) {
@@ -122,8 +258,7 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-/* RFC 9110's token characters; a name has nothing else, no blank before the
- * colon either. */
+/* Of the token characters (RFC 9110, 5.6.2) at the beginning. */
 static size_t name_length(const char *line, size_t len) {
     size_t i = 0;
     while (i < len && line[i] > ' ' && line[i] < 127 &&
@@ -136,7 +271,7 @@ static void field(struct bf_head *head, const char *line, size_t len) {
     size_t name = name_length(line, len);
     const char *value = line + name + 1;
     if (name == 0 || name == len || line[name] != ':') {
-        head->malformed = true; /* a folded line, too */
+        head->malformed = true; /* or folded, or a blank before the colon */
         return;
     }
     len -= name + 1;
@@ -175,16 +310,18 @@ bool bf_head_final(const struct bf_head *head) {
     return head->ended && (head->status / 100 != 1 || head->status == 101);
 }
 
+/* ---- the whole head ---- */
+
 long bf_head_retry_after(const struct bf_head *head) {
     int64_t seconds = head->retry_after, now = -1;
     if (head->retry_date >= 0)
-        now = bf_date_read(head->date, head->date_len, bf_date_this_year());
+        now = read_date(head->date, head->date_len);
     if (now >= 0)
         seconds = longer(seconds, longer(head->retry_date - now, 0));
     return (long)(seconds > DAY ? DAY : seconds);
 }
 
-static void blame_coding(const char *coding, struct bf_error *error) {
+static void set_coding_error(const char *coding, struct bf_error *error) {
     static const char *const compressions[] = {
         "gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"};
     for (size_t i = 0; i < sizeof compressions / sizeof *compressions; i++)
@@ -198,36 +335,34 @@ static void blame_coding(const char *coding, struct bf_error *error) {
                  coding);
 }
 
-bool bf_head_check(const struct bf_head *head, size_t max_body,
-                   struct bf_error *error) {
+/* In words that follow "the reply"; NULL: none. */
+static const char *framing_problem(const struct bf_head *head) {
+    if (head->malformed)
+        return "has a malformed header line";
+    if (framings(head) == 0)
+        return "has no Content-Length and is not chunked";
+    if (framings(head) > 1)
+        return "has more than one framing";
+    if (head->codings && head->is_1_0)
+        return "is chunked, which HTTP/1.0 does not know";
+    if (head->status == 204)
+        return "announces a body, which its status forbids";
+    if (head->lengths ? head->length < 0 : !head->chunked)
+        return "has an invalid Content-Length or Transfer-Encoding";
+    return NULL;
+}
+
+bool bf_head_check(const struct bf_head *head, struct bf_error *error) {
+    const char *problem = framing_problem(head);
     if (head->bytes > BF_HEAD_MAX)
         bf_error_set(error, BF_PROTOCOL, "too_large",
                      "the reply's headers exceed %d bytes", BF_HEAD_MAX);
-    else if (head->malformed)
-        bf_error_set(error, BF_PROTOCOL, "framing",
-                     "the reply has a malformed header line");
-    else if (!bf_head_final(head))
+    else if (!head->malformed && !bf_head_final(head))
         bf_error_set(error, BF_NETWORK, "truncated",
                      "the reply ends within its headers");
-    else if (head->encoded)
-        blame_coding(head->coding, error);
-    else if (framings(head) != 1)
-        bf_error_set(error, BF_PROTOCOL, "framing", "the reply has %s",
-                     framings(head) == 0
-                         ? "no Content-Length and is not chunked"
-                         : "more than one framing");
-    else if (head->codings && head->is_1_0)
-        bf_error_set(error, BF_PROTOCOL, "framing",
-                     "the reply is chunked, which HTTP/1.0 does not know");
-    else if (head->status == 204)
-        bf_error_set(error, BF_PROTOCOL, "framing",
-                     "the reply announces a body, which its status forbids");
-    else if (head->lengths ? head->length < 0 : !head->chunked)
-        bf_error_set(error, BF_PROTOCOL, "framing",
-                     "the reply's length cannot be told for certain");
-    else if (head->length > 0 && (uint64_t)head->length > max_body)
-        bf_error_set(error, BF_PROTOCOL, "too_large",
-                     "the reply's body exceeds max_body (%lu bytes)",
-                     (unsigned long)max_body);
+    else if (!head->malformed && head->encoded)
+        set_coding_error(head->coding, error);
+    else if (problem)
+        bf_error_set(error, BF_PROTOCOL, "framing", "the reply %s", problem);
     return error->kind == BF_OK;
 }

@@ -14,10 +14,11 @@ struct bf_pool {
     size_t kept_count;
 };
 
+/* A pool of all zeros; `multi` is what its connections are in. */
 void bf_pool_init(struct bf_pool *pool, CURLM *multi);
 
-/* The account's connection to the endpoint that was used last and on which
- * nothing has come since; NULL: there is none. It is in no list then. */
+/* The account's idle connection to the endpoint that was used last; it is in no
+ * list then. NULL: there is none. */
 struct bf_connection *bf_pool_take(struct bf_pool *pool,
                                    const struct bf_endpoint *endpoint,
                                    const struct bf_credentials *account);
@@ -25,16 +26,15 @@ struct bf_connection *bf_pool_take(struct bf_pool *pool,
 /* Keeps an open connection that is in no list. */
 void bf_pool_keep(struct bf_pool *pool, struct bf_connection *connection);
 
-/* Ends a connection that is in no list and is not resolving. The
- * peer is told now; the rest of the work is left for bf_pool_close_some. A
- * request that the system has not sent yet is not sent any more: nobody counts
- * it. */
+/* Ends a connection that is in no list and is not resolving. The socket is shut
+ * down now; bf_pool_close_some frees it. A request that the system has not sent
+ * yet is not sent any more: no limit counts it. */
 void bf_pool_end(struct bf_pool *pool, struct bf_connection *connection);
 
-/* Ends what was kept for too long. */
+/* Ends connections that were kept for too long. */
 void bf_pool_expire(struct bf_pool *pool);
 
-/* Frees connections that are at their end, for so many seconds; false: some are
+/* Frees connections that are at their end, for so many seconds. False: some are
  * left. */
 bool bf_pool_close_some(struct bf_pool *pool, double seconds);
 

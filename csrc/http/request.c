@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for what is the same in all requests, and for the numbers. */
-#define FIXED_PARTS 320
+#define FIXED_PARTS 320 /* bytes of what all requests have, and of numbers */
 
 /* ---- writing the text ---- */
 
@@ -70,8 +69,8 @@ struct bf_request *bf_request_new(struct bf_client *client,
 
 /* ---- the signature ---- */
 
-/* What the server's clock is ahead of the wall clock by, in ms. What is known
- * by the monotonic clock stays right when this machine's wall clock is set. */
+/* The ms by which the server's clock is ahead of the wall clock. An offset to
+ * the monotonic clock stays right when the wall clock is set. */
 static int64_t wall_offset(const struct bf_request *request) {
     int64_t monotonic = request->monotonic ? bf_now_ms() - bf_wall_ms() : 0;
     return request->clock_offset + monotonic;

@@ -1,5 +1,4 @@
-/* All that one attempt needs, from the binding to the end of the exchange, and
- * the text that is sent for it. */
+/* A request: all that one attempt needs, and the text that is sent for it. */
 #ifndef BF_REQUEST_H
 #define BF_REQUEST_H
 
@@ -22,20 +21,20 @@ struct bf_request {
     char text[];
 };
 
-/* A request for `path` ("/v1/account/balances") and `query` (without "?"; may
- * be empty), which are copied; the numbers are the caller's to fill in.
+/* A request for copies of `path` ("/v1/account/balances") and `query` (without
+ * "?"; may be empty). The caller sets the fields from `expect` to `deadline`.
  * `credentials` may be NULL. NULL: no memory. */
 struct bf_request *bf_request_new(struct bf_client *client,
                                   struct bf_credentials *credentials,
                                   struct bf_span path, struct bf_span query);
 
-/* Takes the time, signs, and completes the text. To be called once, at the
- * moment of sending: a slow lookup or handshake before it must not age the
- * timestamp. False with `error` set: closed, config, memory. */
+/* Takes the time, signs, and completes the text. To be called once, just before
+ * sending, so that the timestamp is not older. False with `error` set: closed,
+ * config, memory. */
 bool bf_request_sign(struct bf_request *request, struct bf_error *error);
 
-/* Releases client and credentials and wipes the text: nothing more can be
- * sent. Twice is harmless. */
+/* Releases client and credentials and wipes the text. Calling it twice does no
+ * harm. */
 void bf_request_disown(struct bf_request *request);
 
 void bf_request_free(struct bf_request *request); /* accepts NULL */

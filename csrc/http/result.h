@@ -1,4 +1,4 @@
-/* What one attempt came to: the one value that goes back to the caller. */
+/* The result of one attempt: the one value that is returned to the caller. */
 #ifndef BF_RESULT_H
 #define BF_RESULT_H
 
@@ -8,11 +8,11 @@
 
 struct bf_result {
     struct bf_error error; /* kind BF_OK: `reply` was read */
-    int status;            /* HTTP's; 0: no head came */
+    int status;            /* HTTP's; 0: none was received */
     long retry_after;      /* s; -1: the server does not say */
     bool stale;            /* a kept connection broke before the reply began */
     double sent;           /* on bf_now()'s clock; 0: never */
-    double replied;        /* the reply's first byte; 0: none came */
+    double replied;        /* when the reply began; 0: never */
     struct bf_span body;   /* ends with a NUL */
     struct bf_reply reply; /* points into the body */
 };
@@ -21,11 +21,11 @@ struct bf_result {
  * set yet and the head and the body are whole. */
 void bf_result_read(struct bf_result *result, const struct bf_request *request);
 
-/* HTTP's status is not 200: kind http. */
+/* Sets kind http, for a status other than 200. */
 void bf_result_set_status_error(struct bf_result *result);
 
-/* The client was closed meanwhile: what the server has said is not handed on.
- * An error on the way there stays what it is. */
+/* The client was closed meanwhile: the reply is replaced by kind closed.
+ * Another error than a refusal of the exchange stays. */
 void bf_result_close(struct bf_result *result);
 
 /* Forgets everything; keeps the memory of `reply`. */

@@ -2,7 +2,6 @@
 
 #include "lua/compat.h"
 #include "auth/profile.h"
-#include "http/url.h"
 #include "lua/result.h"
 
 #include <stdlib.h>

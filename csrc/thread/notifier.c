@@ -19,18 +19,13 @@
 #define MSG_NOSIGNAL 0 /* the thread that notifies has signals blocked */
 #endif
 
-void bf_notifier_init(struct bf_notifier *notifier) {
-    notifier->listener = notifier->fd = -1;
-    notifier->path[0] = '\0';
-}
-
 static void close_fd(int *fd) {
     if (*fd >= 0)
         (void)close(*fd);
     *fd = -1;
 }
 
-/* A mere close would not end a connection that a forked child has open too. */
+/* close alone would not end a connection that a forked child has open too. */
 static void disconnect(int *fd) {
     if (*fd >= 0)
         (void)shutdown(*fd, SHUT_RDWR);
@@ -40,8 +35,7 @@ static void disconnect(int *fd) {
 /* ---- the socket's file ---- */
 
 /* Makes a folder in `parent`, for its owner alone, and stores its path. False
- * where `parent` is not absolute or too long for a socket's path, or where the
- * system refuses. */
+ * where `parent` is not absolute or too long, or where the system refuses. */
 static bool make_folder(struct bf_notifier *notifier, const char *parent) {
     const size_t room = sizeof notifier->path - sizeof SOCKET;
     if (!parent || *parent != '/' || strlen(parent) + sizeof FOLDER > room)
@@ -66,13 +60,13 @@ static void remove_file(struct bf_notifier *notifier) {
 /* Listens in the folder that make_folder made; removes it where that fails. */
 static bool listen_in_folder(struct bf_notifier *notifier) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    int fd = bf_off_standard_streams(socket(AF_UNIX, SOCK_STREAM, 0));
+    int fd = bf_socket_open(AF_UNIX, SOCK_STREAM, 0);
     memcpy(notifier->path + strlen(notifier->path), SOCKET, sizeof SOCKET);
     memcpy(name.sun_path, notifier->path, sizeof name.sun_path);
     notifier->listener = fd;
     notifier->expires_at = bf_now() + TIME_TO_CONNECT;
-    if (fd >= 0 && bf_set_socket_flags(fd) &&
-        bind(fd, (void *)&name, sizeof name) == 0 && listen(fd, 1) == 0)
+    if (fd >= 0 && bind(fd, (void *)&name, sizeof name) == 0 &&
+        listen(fd, 1) == 0)
         return true;
     close_fd(&notifier->listener);
     remove_file(notifier);
@@ -94,9 +88,7 @@ bool bf_notifier_listen(struct bf_notifier *notifier) {
 bool bf_notifier_accept(struct bf_notifier *notifier) {
     if (notifier->listener >= 0)
         notifier->fd =
-            bf_off_standard_streams(accept(notifier->listener, NULL, NULL));
-    if (notifier->fd >= 0 && !bf_set_socket_flags(notifier->fd))
-        close_fd(&notifier->fd);
+            bf_socket_prepare(accept(notifier->listener, NULL, NULL));
     close_fd(&notifier->listener);
     remove_file(notifier);
     return notifier->fd >= 0;

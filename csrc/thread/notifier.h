@@ -1,7 +1,7 @@
-/* Wakes a host's event loop: a connection that carries nothing but single
- * bytes. The host must open its end itself, by the path of a socket. That file
- * is in a folder of its own which only this user may enter, and both are
- * removed once the connection is made. */
+/* A notifier wakes a host's event loop: a connection on which single bytes are
+ * sent. The host connects to the path of a socket. That file is in a folder of
+ * its own which only this user may enter; both are removed once the connection
+ * is made. */
 #ifndef BF_NOTIFIER_H
 #define BF_NOTIFIER_H
 
@@ -12,19 +12,18 @@
 
 #define BF_NOTIFIER_PATH sizeof(((struct sockaddr_un *)0)->sun_path)
 
+/* To be set to zeros, but for the descriptors. */
 struct bf_notifier {
     int listener, fd;            /* or -1 */
     double expires_at;           /* until then the host is to connect */
     char path[BF_NOTIFIER_PATH]; /* of the socket; "": there is none */
 };
 
-void bf_notifier_init(struct bf_notifier *notifier);
-
 /* Closes what is open, then makes the folder and listens in it. False where no
  * folder can be written, or no socket can be had. */
 bool bf_notifier_listen(struct bf_notifier *notifier);
 
-/* Is the time over in which the host was to connect, without a connection? */
+/* Has the host not connected in time? */
 bool bf_notifier_is_expired(const struct bf_notifier *notifier);
 
 /* Accepts the connection to `path`, without waiting for one. Removes socket
@@ -35,7 +34,7 @@ bool bf_notifier_accept(struct bf_notifier *notifier);
  * ended. */
 bool bf_notifier_notify(struct bf_notifier *notifier);
 
-/* Ends the connection, also where a forked child has a copy of it, and removes
+/* Ends the connection, also where a forked child has it open, and removes
  * socket and folder. Calling it twice does no harm. */
 void bf_notifier_close(struct bf_notifier *notifier);
 

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/openssl_check.h"
-#include "http/multi.h"
+#include "http/curl_setup.h"
 #include "thread/state.h"
 
 #include <openssl/crypto.h>
@@ -125,7 +125,7 @@ static struct bf_thread *make(void) {
     bf_list_init(&thread->active);
     bf_list_init(&thread->submitted);
     bf_list_init(&thread->returned);
-    bf_notifier_init(&thread->notifier);
+    thread->notifier.listener = thread->notifier.fd = -1;
     return thread;
 }
 
