@@ -87,8 +87,6 @@ build = {
         "csrc/money/quotient.c",
         "csrc/policy/server_clock.c",
         "csrc/policy/window.c",
-        "csrc/thread/completion_queue.c",
-        "csrc/thread/job.c",
         "csrc/thread/notifier.c",
         "csrc/thread/thread.c",
         "csrc/thread/worker.c",

@@ -2,16 +2,16 @@
 #ifndef BF_THREAD_STATE_H
 #define BF_THREAD_STATE_H
 
-#include "thread/completion_queue.h"
+#include "thread/thread.h"
 
 #include <pthread.h>
 #include <sys/types.h>
 
 #pragma GCC visibility push(hidden)
 
-/* The host moves it to RUNNING and NONE, the thread to ENDING and ENDED. The
- * moves to RUNNING and ENDING are made under the lock, so that a job can be
- * submitted only while the thread takes jobs. */
+/* The host sets RUNNING and NONE, the thread ENDING and ENDED. RUNNING and
+ * ENDING are set under the lock, so that a job can be submitted only while the
+ * thread takes jobs. */
 enum bf_thread_state {
     BF_THREAD_NONE,    /* not created yet, or joined */
     BF_THREAD_RUNNING, /* takes what is submitted */
@@ -47,9 +47,12 @@ static inline void bf_thread_unlock(struct bf_thread *thread) {
     (void)pthread_mutex_unlock(&thread->lock);
 }
 
-/* What the thread runs, from its creation to its end. `thread` is a struct
- * bf_thread. Returns NULL. */
+/* What the thread runs. `thread` is a struct bf_thread. Returns NULL. */
 void *bf_worker_run(void *thread);
+
+/* Under the lock. Moves a job to the end of its queue; notifies the host where
+ * it was not notified since it last took from the queue. */
+void bf_completion_queue_push(struct bf_thread *thread, struct bf_job *job);
 
 #pragma GCC visibility pop
 

@@ -1,13 +1,12 @@
-#include "thread/thread.h"
+#include "thread/state.h"
 
 #include "base/clock.h"
 #include "base/openssl_check.h"
-#include "http/curl_setup.h"
-#include "thread/state.h"
 
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,8 +17,8 @@
 
 static _Atomic(struct bf_thread *) current;
 
-/* Counting the forks is cheaper than getpid, which would cost more than
- * everything else that the host's thread does here. */
+/* Forks are counted since getpid would cost more than everything else that the
+ * host's thread does here. */
 static atomic_uint forks;
 
 static void count_fork(void) {
@@ -28,24 +27,22 @@ static void count_fork(void) {
 
 /* ---- its life ---- */
 
-/* Creates the thread with all signals blocked: the host's signals are for the
- * host's own threads. Returns 0 or an errno. */
-static int create(struct bf_thread *thread) {
+/* Creates the thread with all signals blocked. */
+static bool create(struct bf_thread *thread) {
     pthread_attr_t attributes;
     sigset_t all, before;
-    int failed = pthread_attr_init(&attributes);
-    if (failed)
-        return failed;
+    bool created;
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
     (void)pthread_attr_setstacksize(&attributes, STACK); /* or the system's */
     (void)sigfillset(&all);
-    failed = pthread_sigmask(SIG_BLOCK, &all, &before);
-    if (!failed) {
-        failed =
-            pthread_create(&thread->id, &attributes, bf_worker_run, thread);
-        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
+    (void)pthread_sigmask(SIG_BLOCK, &all,
+                          &before); /* fails for no valid use */
+    created =
+        pthread_create(&thread->id, &attributes, bf_worker_run, thread) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)pthread_attr_destroy(&attributes);
-    return failed;
+    return created;
 }
 
 /* Waits for the thread's end, for `seconds` at the most. False: it goes on. */
@@ -65,16 +62,16 @@ static bool join(struct bf_thread *thread, double seconds) {
     return true;
 }
 
-/* Under the lock. Has the thread run: creates it where there is none, or where
- * the last one has ended for want of an engine. A thread that is ENDING does
- * not need the lock any more. False with `error` set to memory. */
+/* Under the lock. Creates the thread where there is none, or where the last one
+ * has ended without an engine. A thread that is ENDING does not need the lock
+ * any more. False with `error` set to memory. */
 static bool ensure_running(struct bf_thread *thread, struct bf_error *error) {
     if (!thread->stop) {
         if (atomic_load(&thread->state) == BF_THREAD_RUNNING)
             return true;
         if (join(thread, JOIN_TO_RESTART)) {
             atomic_store(&thread->state, BF_THREAD_RUNNING);
-            if (create(thread) == 0)
+            if (create(thread))
                 return true;
             atomic_store(&thread->state, BF_THREAD_NONE);
         }
@@ -85,9 +82,8 @@ static bool ensure_running(struct bf_thread *thread, struct bf_error *error) {
     return false;
 }
 
-/* Ends the thread without waiting for a server or a resolver: a resolver that
- * does not answer has a thread of its own, which is left behind. So is this
- * thread, with all that it uses, where the system keeps it from its end. */
+/* Ends the thread without waiting for a server or a resolver. A thread that
+ * does not end in time is left, with all that it uses; so is the resolver's. */
 static void stop_at_exit(void) {
     struct bf_thread *thread = current;
     if (!thread || thread->pid != getpid())
@@ -121,7 +117,6 @@ static struct bf_thread *make(void) {
     }
     thread->pid = getpid();
     thread->forks = atomic_load(&forks);
-    atomic_init(&thread->state, BF_THREAD_NONE);
     bf_list_init(&thread->active);
     bf_list_init(&thread->submitted);
     bf_list_init(&thread->returned);
@@ -133,8 +128,8 @@ bool bf_thread_is_from_parent(const struct bf_thread *thread) {
     return thread->forks != atomic_load(&forks);
 }
 
-/* Where two threads of the program make one at the same time, the second one's
- * is freed again. */
+/* Where two threads of the program make one at once, the second one is freed.
+ */
 struct bf_thread *bf_thread_get(struct bf_error *error) {
     struct bf_thread *known = current, *made;
     if (known && !bf_thread_is_from_parent(known))
@@ -152,10 +147,133 @@ struct bf_thread *bf_thread_get(struct bf_error *error) {
     return known;
 }
 
+/* ---- completion queues ---- */
+
+struct bf_completion_queue {
+    struct bf_link done;
+    size_t refs;   /* its owner's, and one for each job that is held */
+    bool notified; /* the host was, and has not taken from the queue since */
+};
+
+/* Under the lock. */
+static void unref(struct bf_completion_queue *queue) {
+    if (--queue->refs == 0)
+        free(queue);
+}
+
+struct bf_completion_queue *bf_completion_queue_new(void) {
+    struct bf_completion_queue *queue = calloc(1, sizeof *queue);
+    if (!queue)
+        return NULL;
+    bf_list_init(&queue->done);
+    queue->refs = 1;
+    return queue;
+}
+
+void bf_completion_queue_push(struct bf_thread *thread, struct bf_job *job) {
+    struct bf_completion_queue *queue = job->queue;
+    bf_list_move(&job->link, &queue->done);
+    if (queue == thread->notified_queue && !queue->notified)
+        queue->notified = bf_notifier_notify(&thread->notifier);
+}
+
+size_t bf_completion_queue_take(struct bf_thread *thread,
+                                struct bf_completion_queue *queue, double *ids,
+                                size_t max) {
+    struct bf_job *job;
+    size_t count = 0;
+    bf_thread_lock(thread);
+    while (count < max && (job = bf_list_first(&queue->done))) {
+        bf_list_remove(&job->link);
+        ids[count++] = job->id;
+    }
+    queue->notified = count == max; /* the host goes on taking */
+    bf_thread_unlock(thread);
+    return count;
+}
+
+bool bf_completion_queue_listen(struct bf_thread *thread,
+                                struct bf_completion_queue *queue,
+                                char path[BF_NOTIFIER_PATH]) {
+    bool listens;
+    bf_thread_lock(thread);
+    listens = (!thread->notified_queue ||
+               bf_notifier_is_expired(&thread->notifier)) &&
+              bf_notifier_listen(&thread->notifier);
+    if (listens) {
+        thread->notified_queue = queue;
+        memcpy(path, thread->notifier.path, BF_NOTIFIER_PATH);
+    }
+    bf_thread_unlock(thread);
+    return listens;
+}
+
+bool bf_completion_queue_accept(struct bf_thread *thread,
+                                struct bf_completion_queue *queue,
+                                const char *path) {
+    bool accepted = false;
+    bf_thread_lock(thread);
+    if (thread->notified_queue == queue &&
+        (!path || strcmp(path, thread->notifier.path) == 0)) {
+        accepted = bf_notifier_accept(&thread->notifier);
+        if (!accepted)
+            thread->notified_queue = NULL;
+        queue->notified = false;
+    }
+    bf_thread_unlock(thread);
+    return accepted;
+}
+
+void bf_completion_queue_close(struct bf_thread *thread,
+                               struct bf_completion_queue *queue) {
+    bf_thread_lock(thread);
+    if (thread->notified_queue == queue) {
+        bf_notifier_close(&thread->notifier);
+        thread->notified_queue = NULL;
+    }
+    bf_thread_unlock(thread);
+}
+
+void bf_completion_queue_free(struct bf_thread *thread,
+                              struct bf_completion_queue *queue) {
+    bf_completion_queue_close(thread, queue);
+    bf_thread_lock(thread);
+    unref(queue);
+    bf_thread_unlock(thread);
+}
+
 /* ---- jobs ---- */
 
-/* Under the lock: the engine that is to be woken once the lock is released.
- * NULL where the thread takes what was submitted without that. */
+struct bf_job *bf_job_new(struct bf_request *request) {
+    struct bf_job *job = calloc(1, sizeof *job);
+    if (!job) {
+        bf_request_free(request);
+        return NULL;
+    }
+    bf_list_init(&job->link);
+    job->request = request;
+    return job;
+}
+
+void bf_job_free(struct bf_job *job, struct bf_engine *engine) {
+    bf_list_remove(&job->link);
+    if (engine && job->exchange)
+        bf_engine_release(engine, job->exchange);
+    bf_request_free(job->request);
+    free(job);
+}
+
+/* Wipes the secrets and the reply of a job that is done. Called by its holder,
+ * so that they do not wait for the thread. */
+static void wipe(struct bf_job *job) {
+    bf_request_free(job->request);
+    job->request = NULL;
+    if (job->exchange)
+        bf_exchange_reset(job->exchange);
+}
+
+/* Under the lock: the engine to wake once the lock is released; NULL where the
+ * thread was woken already. */
 static struct bf_engine *engine_to_wake(struct bf_thread *thread) {
     if (thread->woken || thread->stop)
         return NULL;
@@ -183,7 +301,7 @@ bool bf_thread_submit(struct bf_thread *thread,
     if (running) {
         job->id = ++thread->last_id;
         job->queue = queue;
-        bf_completion_queue_ref(queue);
+        queue->refs++;
         bf_list_insert_before(&thread->submitted, &job->link);
         thread->live++;
         engine = engine_to_wake(thread);
@@ -208,10 +326,10 @@ void bf_thread_release(struct bf_thread *thread, struct bf_job *job) {
     struct bf_engine *engine = NULL;
     enum bf_job_state state;
     if (atomic_load(&job->state) == BF_JOB_DONE)
-        bf_job_wipe(job);
+        wipe(job);
     bf_thread_lock(thread);
     state = atomic_load(&job->state);
-    bf_completion_queue_unref(job->queue);
+    unref(job->queue);
     if (state == BF_JOB_DONE) {
         engine = give_back(thread, job);
     } else if (state == BF_JOB_RUNNING) {

@@ -40,13 +40,14 @@ static bool take_submitted(struct bf_thread *thread, struct bf_engine *engine) {
     while ((job = bf_list_first(&returned)))
         bf_job_free(job, engine);
     while ((job = bf_list_first(&submitted))) {
-        bf_job_start(job, engine);
+        job->exchange = bf_engine_start(engine, job->request, &job->error);
+        job->request = NULL;
         bf_list_move(&job->link, &thread->active);
     }
     return goes_on;
 }
 
-/* Under the lock. Gives a job that has a result or an error to its holder. */
+/* Under the lock. Returns a job that has a result or an error to its holder. */
 static void complete(struct bf_thread *thread, struct bf_job *job) {
     thread->live--;
     thread->held++;
@@ -54,54 +55,30 @@ static void complete(struct bf_thread *thread, struct bf_job *job) {
     bf_completion_queue_push(thread, job);
 }
 
-static bool is_cancelled(const struct bf_job *job) {
-    return atomic_load(&job->state) == BF_JOB_CANCELLED;
-}
-
-/* Moves the jobs that are over or cancelled to a list of the caller's. */
-static void take_finished(struct bf_thread *thread, struct bf_link *finished) {
-    struct bf_link *at, *next;
-    for (at = thread->active.next; at != &thread->active; at = next) {
-        struct bf_job *job = (struct bf_job *)at;
-        next = at->next;
-        if (is_cancelled(job) || bf_job_is_over(job))
-            bf_list_move(at, finished);
-    }
-}
-
-/* Under the lock, since a job may be cancelled until then. Leaves the cancelled
- * ones in the list. */
-static void complete_all(struct bf_thread *thread, struct bf_link *finished) {
-    struct bf_link *at, *next;
-    for (at = finished->next; at != finished; at = next) {
-        struct bf_job *job = (struct bf_job *)at;
-        next = at->next;
-        if (is_cancelled(job))
-            thread->live--;
-        else
-            complete(thread, job);
-    }
-}
-
-/* Gives the jobs that are over to their holders and frees the cancelled ones.
- */
+/* Completes the jobs that are over and frees the cancelled ones. */
 static void complete_finished(struct bf_thread *thread,
                               struct bf_engine *engine) {
-    struct bf_link finished;
+    struct bf_link cancelled, *at, *next;
     struct bf_job *job;
-    bf_list_init(&finished);
-    take_finished(thread, &finished);
-    if (bf_list_is_empty(&finished))
-        return;
+    bf_list_init(&cancelled);
     bf_thread_lock(thread);
-    complete_all(thread, &finished);
+    for (at = thread->active.next; at != &thread->active; at = next) {
+        job = (struct bf_job *)at;
+        next = at->next;
+        if (atomic_load(&job->state) == BF_JOB_CANCELLED) {
+            thread->live--;
+            bf_list_move(at, &cancelled);
+        } else if (!job->exchange || job->exchange->state == BF_EXCHANGE_DONE) {
+            complete(thread, job);
+        }
+    }
     bf_thread_unlock(thread);
-    while ((job = bf_list_first(&finished)))
+    while ((job = bf_list_first(&cancelled)))
         bf_job_free(job, engine);
 }
 
-/* There is no engine: every job gets that error, and the thread ends. The next
- * job has a new thread created, which tries again. */
+/* There is no engine: every job gets that error, and the thread ends. For the
+ * next job another thread is created. */
 static void fail_submitted(struct bf_thread *thread,
                            const struct bf_error *error) {
     struct bf_job *job;
