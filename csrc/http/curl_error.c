@@ -109,8 +109,8 @@ static void set_ca_file_error(const char *path, struct bf_error *error) {
         bf_error_no_memory(error);
 }
 
-/* Sets `error` where OpenSSL failed for want of memory or of a provider, so
- * that the peer is not the cause. */
+/* Sets `error` where OpenSSL lacked memory or a provider, so that the peer is
+ * not the cause. */
 static void set_local_error(const struct bf_connection *c, CURLcode result,
                             struct bf_error *error) {
     if (bf_is_short_of_memory() ||
@@ -166,7 +166,7 @@ void bf_connection_set_error(struct bf_connection *c, CURLcode result,
         bf_error_set(error, BF_NETWORK, "reset", "%s", what);
     else if (row->kind == BF_TLS)
         bf_error_set(error, BF_TLS, tls_code(c, row),
-                     "%s (whom to trust is set with ca_file)", what);
+                     "%s (ca_file sets the trusted certificates)", what);
     else if (is_alert(text))
         bf_error_set(error, BF_TLS, tls_code(c, find(CURLE_SSL_CONNECT_ERROR)),
                      "the server refused TLS: %s", what);

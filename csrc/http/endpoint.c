@@ -11,7 +11,7 @@
  * The functions below return what is wrong, in words that follow the option's
  * name, or NULL. */
 
-static const char no_memory[] = "cannot be read for want of memory";
+static const char no_memory[] = "cannot be read: not enough memory";
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";

@@ -241,7 +241,7 @@ static void note_readable(struct bf_engine *engine) {
     }
 }
 
-/* Where libcurl cannot wait for want of memory, there soon may be some. */
+/* libcurl cannot wait where memory is short; there soon may be some. */
 static void wait_for(struct bf_engine *engine, int ms) {
     static const struct timespec pause = {.tv_nsec = 1000000};
     if (curl_multi_poll(engine->multi, engine->fds, watched(engine), ms,

@@ -156,7 +156,7 @@ static void end_early(struct bf_exchange *x, CURLcode result) {
         (void)bf_head_check(&x->head, error);
     else
         bf_error_set(error, BF_NETWORK, "truncated",
-                     "the reply's body ends before its end");
+                     "the reply's body is not complete");
     if (result && has_begun && error->kind == BF_NETWORK)
         set_truncated(error);
     (void)has_failed(x);

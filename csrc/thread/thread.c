@@ -78,7 +78,7 @@ static bool ensure_running(struct bf_thread *thread, struct bf_error *error) {
     }
     bf_error_set(error, BF_MEMORY, "thread",
                  thread->stop ? "the process is about to exit"
-                              : "the system gives no thread to work on");
+                              : "the system could not create a thread");
     return false;
 }
 
