@@ -269,8 +269,8 @@ bool bf_connection_seems_idle(const struct bf_connection *c) {
            poll_socket(c->fd) == 0;
 }
 
-/* What comes between the read and the poll is read too. Where the poll fails,
- * the read has found nothing. */
+/* What is received between the read and the poll is read too. Where the poll
+ * fails, the read has found nothing. */
 enum bf_idle bf_connection_check_idle(struct bf_connection *c,
                                       struct bf_error *error) {
     CURLcode result = CURLE_AGAIN;

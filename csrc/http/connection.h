@@ -1,7 +1,7 @@
 /* A connection. libcurl makes it: looks up the name, tries the addresses,
  * connects through a proxy, does TLS and verifies the peer
  * (CURLOPT_CONNECT_ONLY). It belongs to one account at one endpoint, so that a
- * reply that comes twice or late is never another account's. */
+ * reply that is received twice or late is never another account's. */
 #ifndef BF_CONNECTION_H
 #define BF_CONNECTION_H
 

@@ -90,11 +90,11 @@ static void on_tls_state(const SSL *ssl, int where, int result) {
 
 /* Called for each TLS connection. Removes the key log that SSLKEYLOGFILE in the
  * environment has libcurl install before this is called. By default OpenSSL
- * reads on while KeyUpdate, tickets or requests for another handshake come.
+ * reads until no KeyUpdate, ticket or request for another handshake is left.
  * Here it refuses another handshake, reads a limited number of times (see
  * on_read), and returns after each record. The last is left out for the second
  * of two layers, in the TLS of a proxy: there the next record may be read and
- * decrypted already, and nothing would tell libcurl of it. */
+ * decrypted already, and libcurl would not know of it. */
 static CURLcode on_tls(CURL *easy, void *context, void *userdata) {
     struct bf_tls *tls = userdata;
     (void)easy;

@@ -10,7 +10,7 @@
 
 #pragma GCC visibility push(hidden)
 
-/* What OpenSSL tells of the TLS of one connection. */
+/* What OpenSSL reports of the TLS of one connection. */
 struct bf_tls {
     SSL *innermost;       /* of the handshake begun last; NULL: none yet */
     unsigned char layers; /* still to begin, of two; 0 where there is one */

@@ -372,8 +372,8 @@ static bool is_resolving(const struct bf_engine *engine) {
     return false;
 }
 
-/* What libcurl cannot release stays, but without the secrets. */
-static void leave_behind(struct bf_engine *engine) {
+/* Wipes the secrets where libcurl cannot release the rest. */
+static void wipe_requests(struct bf_engine *engine) {
     struct bf_link *at = engine->running.next;
     for (; at != &engine->running; at = at->next)
         bf_request_disown(((struct bf_exchange *)at)->request);
@@ -384,7 +384,7 @@ void bf_engine_free(struct bf_engine *engine) {
     if (!engine || bf_engine_is_from_parent(engine))
         return;
     if (is_resolving(engine)) {
-        leave_behind(engine);
+        wipe_requests(engine);
         return;
     }
     engine->has_dedicated_thread = false; /* it has ended */

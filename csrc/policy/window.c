@@ -101,8 +101,8 @@ static void update(struct bf_window *w, double now) {
 /* ---- operations ---- */
 
 /* The ms until there may be room for one more call in a window of `length` ms:
- * by then all but limit - 1 of those in it have left. One in flight leaves it a
- * whole window from now at the earliest. */
+ * then at most limit - 1 of the calls in it still count. A call in flight
+ * counts for a whole window from now at least. */
 static double wait_for(const struct bf_window *w, double now, double length,
                        size_t limit) {
     size_t room;

@@ -45,7 +45,8 @@ static bool create(struct bf_thread *thread) {
     return created;
 }
 
-/* Waits for the thread's end, for `seconds` at the most. False: it goes on. */
+/* Waits for the thread's end, for `seconds` at the most. False: it runs still.
+ */
 static bool join(struct bf_thread *thread, double seconds) {
     static const struct timespec pause = {.tv_nsec = 100000};
     double last = bf_now() + seconds;
@@ -137,7 +138,7 @@ struct bf_thread *bf_thread_get(struct bf_error *error) {
     bf_stay_loaded();
     made = prepare_process() ? make() : NULL;
     if (!made) {
-        bf_openssl_failed(error); /* tells a lack of memory too */
+        bf_openssl_failed(error); /* or a lack of memory */
         return NULL;
     }
     if (atomic_compare_exchange_strong(&current, &known, made))
@@ -187,7 +188,7 @@ size_t bf_completion_queue_take(struct bf_thread *thread,
         bf_list_remove(&job->link);
         ids[count++] = job->id;
     }
-    queue->notified = count == max; /* the host goes on taking */
+    queue->notified = count == max; /* the host takes more */
     bf_thread_unlock(thread);
     return count;
 }
@@ -313,8 +314,8 @@ bool bf_thread_submit(struct bf_thread *thread,
 
 /* Under the lock. The thread frees the job when it next runs; it is woken for
  * many such jobs only. Returns as engine_to_wake. */
-static struct bf_engine *give_back(struct bf_thread *thread,
-                                   struct bf_job *job) {
+static struct bf_engine *return_job(struct bf_thread *thread,
+                                    struct bf_job *job) {
     thread->held--;
     atomic_store(&job->state, BF_JOB_RETURNED);
     bf_list_move(&job->link, &thread->returned);
@@ -331,7 +332,7 @@ void bf_thread_release(struct bf_thread *thread, struct bf_job *job) {
     state = atomic_load(&job->state);
     unref(job->queue);
     if (state == BF_JOB_DONE) {
-        engine = give_back(thread, job);
+        engine = return_job(thread, job);
     } else if (state == BF_JOB_RUNNING) {
         atomic_store(&job->state, BF_JOB_CANCELLED);
         engine = engine_to_wake(thread);
