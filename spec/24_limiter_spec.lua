@@ -95,7 +95,7 @@ describe("a clock that was set back", function()
     assert.is_true(wait > 0 and wait <= 120000, tostring(wait))
   end)
 
-  -- The ms until there is room, for a caller who looks when it is told to.
+  -- The ms until there is room, for a caller who tries when it is told to.
   local function waits(state, now, per_second, per_minute)
     local begun = now
     repeat
@@ -134,7 +134,7 @@ describe("the store of a process #smoke", function()
 
   it("forgets keys that have not been used for a minute", function()
     local full = memory.new()
-    for i = 1, 1000 do full:fill("key" .. i, 0) end
+    for i = 1, 1000 do full:block("key" .. i, 0) end
     local left = 0
     for _ in pairs(full.windows) do left = left + 1 end
     assert.is_true(left < 200, tostring(left))
@@ -164,15 +164,15 @@ describe("waiting for a slot #smoke", function()
 
   local waiter = { sleep = function(seconds) coroutine.yield(seconds) end }
 
-  local function gate(store, per_second)
+  local function limit_of(store, per_second)
     return { store = store, key = "k", per_second = per_second, per_minute = 1e6 }
   end
 
   it("is over in the order of arrival", function()
-    local the_gate, order, callers = gate(memory.new(), 2), {}, {}
+    local limit, order, callers = limit_of(memory.new(), 2), {}, {}
     for i = 1, 8 do
       callers[9 - i] = function() -- run() begins with the last
-        local slot = assert(limiter.acquire(the_gate, waiter, core.now() + 60, 60))
+        local slot = assert(limiter.acquire(limit, waiter, core.now() + 60, 60))
         order[#order + 1] = i
         limiter.release(slot, 0)
       end
@@ -184,26 +184,26 @@ describe("waiting for a slot #smoke", function()
   it("is refused at once where the next slot comes after the deadline, and costs nothing",
     function()
       local store = memory.new()
-      local the_gate = gate(store, 1)
-      local slot = assert(limiter.acquire(the_gate, waiter, core.now() + 60, 60))
+      local limit = limit_of(store, 1)
+      local slot = assert(limiter.acquire(limit, waiter, core.now() + 60, 60))
       local begun = support.own_time()
-      local none, failure = limiter.acquire(the_gate, waiter, core.now() + 0.5, 60)
+      local none, err = limiter.acquire(limit, waiter, core.now() + 0.5, 60)
       assert.is_nil(none)
-      assert.equal("rate_limit", failure.kind)
-      assert.equal("limit", failure.code)
-      assert.is_true(failure.retry_after > 0.9 and failure.retry_after <= 1)
+      assert.equal("rate_limit", err.kind)
+      assert.equal("limit", err.code)
+      assert.is_true(err.retry_after > 0.9 and err.retry_after <= 1)
       assert.is_true(support.own_time() - begun < 0.2)
       assert.equal(1, (store:peek "k"))
       limiter.release(slot, 0)
     end)
 
   it("is refused at once behind so many that it cannot be in time", function()
-    local the_gate, refused, callers = gate(memory.new(), 1), 0, {}
+    local limit, refused, callers = limit_of(memory.new(), 1), 0, {}
     local deadline = core.now() + 2.9
     for _ = 1, 20 do
       callers[#callers + 1] = function()
         local begun = core.now()
-        local slot = limiter.acquire(the_gate, waiter, deadline, 60)
+        local slot = limiter.acquire(limit, waiter, deadline, 60)
         if slot then return limiter.release(slot, 0) end
         assert.is_true(core.now() - begun < 1.5)
         refused = refused + 1
@@ -214,36 +214,36 @@ describe("waiting for a slot #smoke", function()
   end)
 
   it("goes on when the one before was killed while it waited", function()
-    local the_gate, passed = gate(memory.new(), 1), false
-    local slot = assert(limiter.acquire(the_gate, waiter, core.now() + 60, 60))
+    local limit, passed = limit_of(memory.new(), 1), false
+    local slot = assert(limiter.acquire(limit, waiter, core.now() + 60, 60))
     limiter.release(slot, 0)
     local killed = coroutine.create(function()
-      limiter.acquire(the_gate, waiter, core.now() + 60, 60)
+      limiter.acquire(limit, waiter, core.now() + 60, 60)
     end)
     coroutine.resume(killed)
     killed = nil -- luacheck: ignore
     collectgarbage()
     run { function()
-      passed = limiter.acquire(the_gate, waiter, core.now() + 10, 60)
+      passed = limiter.acquire(limit, waiter, core.now() + 10, 60)
     end }
     assert.truthy(passed)
   end)
 
   it("is not longer than the deadline behind one that was killed", function()
-    local the_gate = gate(memory.new(), 1)
-    limiter.release(assert(limiter.acquire(the_gate, waiter, core.now() + 60, 60)), 0)
+    local limit = limit_of(memory.new(), 1)
+    limiter.release(assert(limiter.acquire(limit, waiter, core.now() + 60, 60)), 0)
     local killed = coroutine.create(function()
-      limiter.acquire(the_gate, waiter, core.now() + 60, 60)
+      limiter.acquire(limit, waiter, core.now() + 60, 60)
     end)
     coroutine.resume(killed)
-    sleep(1.05) -- it would have looked by now
-    local begun, failure = support.own_time(), nil
+    sleep(1.05) -- it would have tried by now
+    local begun, err = support.own_time(), nil
     run { function()
-      failure = select(2, limiter.acquire(the_gate, waiter, core.now() + 0.4, 60))
+      err = select(2, limiter.acquire(limit, waiter, core.now() + 0.4, 60))
     end }
-    assert.equal("limit", failure.code)
+    assert.equal("limit", err.code)
     assert.is_true(support.own_time() - begun < 0.6)
-    assert.equal(1, select(2, the_gate.store:peek "k"))
+    assert.equal(1, select(2, limit.store:peek "k"))
   end)
 
   it("gives back a slot that came too late, and takes none after the deadline", function()
@@ -256,9 +256,9 @@ describe("waiting for a slot #smoke", function()
       release = function(_, ...) return store:release(...) end,
     }
     for _, seconds in ipairs { 0.05, -1 } do
-      local slot, failure = limiter.acquire(gate(slow, 1), waiter, core.now() + seconds, 60)
+      local slot, err = limiter.acquire(limit_of(slow, 1), waiter, core.now() + seconds, 60)
       assert.is_nil(slot)
-      assert.equal("limit", failure.code)
+      assert.equal("limit", err.code)
     end
     assert.equal(0, (store:peek "k"))
   end)
@@ -270,10 +270,10 @@ describe("waiting for a slot #smoke", function()
       { acquire = function() return nil, "no such host" end },
       { acquire = function() return nil, { "no such host" } end },
     } do
-      local slot, failure = limiter.acquire(gate(store, 1), waiter, core.now() + 1, 60)
+      local slot, err = limiter.acquire(limit_of(store, 1), waiter, core.now() + 1, 60)
       assert.is_nil(slot)
-      assert.equal("rate_limit", failure.kind)
-      assert.equal("store", failure.code)
+      assert.equal("rate_limit", err.kind)
+      assert.equal("store", err.code)
     end
   end)
 end)
@@ -362,8 +362,8 @@ describe("the store in Redis", function()
       ("0 1=%.0f 2=%.0f 3=%.0f"):format(late, late, late))
     assert.is_true(store:acquire("back", 1000, 3, 60) > 0)
     local text = connection:hget("bitfront:limiter", "back")
-    for over in text:gmatch "=(%d+)" do
-      assert.is_true(tonumber(over) - now_ms() <= 60000, text)
+    for expires_at in text:gmatch "=(%d+)" do
+      assert.is_true(tonumber(expires_at) - now_ms() <= 60000, text)
     end
     assert.truthy(text:find "=", 1, true)
   end)
@@ -523,6 +523,15 @@ return table.concat(results, "\n")
     end
     store = server:store()
   end)
+end)
+
+it("a store of one's own must have block #smoke", function()
+  local function nothing() end
+  local ok, message = pcall(require "bitfront".new, { rate_limit = { store = {
+    acquire = nothing, release = nothing, peek = nothing, fill = nothing,
+  } } })
+  assert.is_false(ok)
+  assert.truthy(message:find("store, with acquire, release, block and peek", 1, true), message)
 end)
 
 describe("a store's options raise at the caller's line for", function()

@@ -136,7 +136,7 @@ describe("inside nginx #once #apart", function()
 
   it("the shared dict outlives a worker that was killed with its lock", function()
     assert.equal("taken true", (host:body "/stale?age=0.6"))
-    assert.equal("its lock is not to be had true", (host:body "/stale?age=0"))
+    assert.equal("could not acquire the lock within 0.1 s true", (host:body "/stale?age=0"))
   end)
 
   it("nothing of this is in the error log", function()

@@ -191,8 +191,8 @@ static int store_release(lua_State *L) {
     return release(L, window, 3);
 }
 
-/* store:fill(key, ms) */
-static int store_fill(lua_State *L) {
+/* store:block(key, ms) */
+static int store_block(lua_State *L) {
     bf_window_block(window_of_key(L), bf_now() * 1000, check_time(L, 3));
     lua_pushboolean(L, 1);
     return 1;
@@ -206,7 +206,7 @@ static int store_peek(lua_State *L) {
 static const luaL_Reg store_methods[] = {
     {"acquire", store_acquire},
     {"release", store_release},
-    {"fill",    store_fill   },
+    {"block",   store_block  },
     {"peek",    store_peek   },
     {NULL,      NULL         },
 };

@@ -1,5 +1,5 @@
--- The ways to wait: for a server, and for time to pass. There is one engine;
--- what differs is who else may go on meanwhile.
+-- The ways to wait: for a server, and for time to pass. There is one engine; the
+-- ways differ in what else runs meanwhile.
 
 local native = require "bitfront.native"
 
@@ -8,7 +8,12 @@ local _M = {}
 --- How a call waits.
 ---@class bitfront.Waiter
 ---@field sleep fun(seconds: number)
----@field read fun(request: bitfront.Request, slot: bitfront.Slot?): (any, table?, table?)  makes one attempt: the value, the error, and what is known of the attempt; the slot is to be released where only the waiter knows that the caller is gone
+---@field read fun(request: bitfront.Request, release: bitfront.Release?): (any, table?, table?)  makes one attempt: the value, the error, and what is known of the attempt
+
+--- Called where a waiter finds the caller of `read` killed: releases what the caller
+--- would have released. No upvalue of it may be a local of the caller's coroutine,
+--- whose stack is gone by then.
+---@alias bitfront.Release fun(is_unanswered: boolean)  true: the server may still read the request
 
 -- A signal is noticed when Lua runs again: one that comes just before a sleep
 -- ends none.
@@ -33,19 +38,21 @@ local inline = {
   end,
 }
 
--- How long to leave the exchanges alone that have run for so long: a tenth of
--- it, so that looking neither costs much nor makes a call much longer.
-local SHORTEST, LONGEST = 0.001, 0.01
+local SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.001, 0.01
 
-function _M.nap(seconds_so_far)
-  return math.min(LONGEST, math.max(SHORTEST, seconds_so_far / 10))
+--- Seconds between two polls of exchanges that have run for so long: a tenth of it,
+--- so that polling neither costs much nor makes a call much longer.
+---@param seconds_so_far number
+---@return number
+function _M.poll_interval(seconds_so_far)
+  return math.min(LONGEST_INTERVAL, math.max(SHORTEST_INTERVAL, seconds_so_far / 10))
 end
 
 local function step_until_done(exchange, sleep)
   local begun = native.now()
   native.step(0)
   while not exchange:done() do
-    sleep(_M.nap(native.now() - begun))
+    sleep(_M.poll_interval(native.now() - begun))
     native.step(0)
   end
 end
@@ -74,7 +81,7 @@ end
 ---@return bitfront.Waiter
 function _M.by(sleep)
   if _M.is_nginx() then
-    require "bitfront.wait.nginx" -- later there may be no descriptor to read it by
+    require "bitfront.wait.nginx" -- later there may be no descriptor to load it with
   end
   return sleep and stepped(sleep) or inline
 end
@@ -82,7 +89,7 @@ end
 --- The way to wait here and now.
 ---@param own bitfront.Waiter  the client's
 ---@return bitfront.Waiter?
----@return table? failure  kind phase: this is no place to wait in
+---@return table? err  kind phase: nothing can wait here
 function _M.choose(own)
   if _M.is_nginx() then
     return require "bitfront.wait.nginx".waiter()

@@ -74,7 +74,7 @@ return {
     denied(store, key, 500, 1000, 1)
   end },
   { "has no room for as long as it is told", function(store, key, sleep)
-    assert(store:fill(key, 800))
+    assert(store:block(key, 800))
     denied(store, key, 300, 800)
     sleep(0.81)
     taken(store, key)

@@ -1,13 +1,12 @@
--- The name of a slot, which no other process gives to one of its own.
+-- The id of a slot, which no other process gives to one of its own.
 
 local native = require "bitfront.native"
 
 local RANGE = 2 ^ 53
 
----@return string? id  of digits, whatever Lua and the locale make of a number
----@return string? message
+--- Raises where there are no random numbers.
+---@return string id  of digits, whatever Lua and the locale make of a number
 return function()
-  local drawn = native.random()
-  if not drawn then return nil, "there are no random numbers" end
+  local drawn = native.random() or error("there are no random numbers", 0)
   return ("%.0f"):format(drawn * RANGE)
 end

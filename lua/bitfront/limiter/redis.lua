@@ -35,21 +35,20 @@ end
 local state = known[3] and window.unpack(known[3]) or window.new()
 window.block(state, tonumber(known[2]), window.MINUTE)
 
-local wait = 0
-if operation == "acquire" then
-  wait = window.acquire(state, now, ARGV[3], tonumber(ARGV[4]),
-    tonumber(ARGV[5]), tonumber(ARGV[6]))
-elseif operation == "release" then
-  window.release(state, now, ARGV[3], tonumber(ARGV[4])) -- "": nothing was sent
-elseif operation == "fill" then
-  window.block(state, now, tonumber(ARGV[3]))
-elseif operation == "peek" then
+if operation == "peek" then
   local second, minute, full = window.peek(state, now)
   return { second, minute, math.ceil(full) }
 end
+local wait
+if operation == "block" then
+  window.block(state, now, tonumber(ARGV[3]))
+else -- ARGV[3] is a slot's id; release gets "" where nothing was sent
+  wait = window[operation](state, now, ARGV[3], tonumber(ARGV[4]),
+    tonumber(ARGV[5]), tonumber(ARGV[6]))
+end
 redis.call("HSET", hash, field, window.pack(state))
 
--- Now and then a look at some others: keys that nobody uses are forgotten.
+-- Now and then, some keys that nobody uses any more are removed.
 if operation == "acquire" and time[2] % 64 == 0 then
   local cursor = redis.call("HGET", hash, "cursor") or "0"
   local scanned = redis.call("HSCAN", hash, cursor, "COUNT", 20)
@@ -63,7 +62,7 @@ if operation == "acquire" and time[2] % 64 == 0 then
   redis.call("HSET", hash, "cursor", scanned[1])
 end
 redis.call("PEXPIRE", hash, 30 * 86400000)
-return math.ceil(wait)
+return math.ceil(wait or 0)
 ]]
 
 local Store = {}
@@ -75,18 +74,31 @@ local function is_client(value)
   return type(value) == "table" and type(value.evalsha) == "function"
 end
 
-local function set_timeout(client)
-  if client.set_timeout then
-    client:set_timeout(TIMEOUT * 1000)
-  elseif client.network and client.network.socket
-    and client.network.socket.settimeout then
-    client.network.socket:settimeout(TIMEOUT, "t")
-  end
+-- Of redis-lua, which has no methods for it. lua-resty-redis has, and takes any
+-- other field for a command.
+local function socket_of(client)
+  return client.network and client.network.socket or {}
 end
 
--- A connection is nobody else's while a call is under way, and none is used on
--- both sides of a fork. The second result: whether it was used before; or why
--- there is none.
+local function set_timeout(client)
+  if client.set_timeout then return client:set_timeout(TIMEOUT * 1000) end
+  local socket = socket_of(client)
+  if socket.settimeout then socket:settimeout(TIMEOUT, "t") end
+end
+
+local function connect(self)
+  local connected, client, message = pcall(self.connect)
+  if not connected or not client then
+    return nil, tostring(not connected and client or message or "connect gave nothing")
+  elseif not is_client(client) then
+    return nil, "connect gave no client of redis-lua or lua-resty-redis, but a " .. type(client)
+  end
+  set_timeout(client)
+  return client, client.get_reused_times and (client:get_reused_times() or 0) > 0
+end
+
+-- A connection serves one call at a time, and none is used on both sides of a
+-- fork. Returns a client and whether it was used before; or nil and a message.
 local function take_client(self)
   local pid = native.pid()
   if self.pid ~= pid then
@@ -94,14 +106,7 @@ local function take_client(self)
   end
   local client = table.remove(self.idle)
   if client then return client, true end
-  local done, made, message = pcall(self.connect)
-  if not done or not made then
-    return nil, tostring(not done and made or message or "connect gave nothing")
-  elseif not is_client(made) then
-    return nil, "connect gave no client of redis-lua or lua-resty-redis, but a " .. type(made)
-  end
-  set_timeout(made)
-  return made, made.get_reused_times and (made:get_reused_times() or 0) > 0
+  return connect(self)
 end
 
 -- lua-resty-redis has a pool of its own, and its connections end with the
@@ -115,43 +120,33 @@ local function give_back(self, client)
 end
 
 local function close(client)
-  pcall(function()
-    if client.close then
-      client:close()
-    elseif client.network and client.network.socket then
-      client.network.socket:close()
-    end
-  end)
+  local closable = client.close and client or socket_of(client)
+  pcall(closable.close, closable)
 end
 
 local function ask(client, command, ...)
   local done, reply, message = pcall(client[command], client, ...)
   if not done then return nil, tostring(reply) end
-  if reply == nil or reply == false then
-    return nil, tostring(message or "no answer")
-  end
+  if reply == nil or reply == false then return nil, tostring(message or "no answer") end
   return reply
-end
-
-local function is_unknown_script(message)
-  return message:find("NOSCRIPT", 1, true) ~= nil
 end
 
 -- ---- the script ----
 
+-- By its hash; by its text where the server does not have it.
 local function ask_script(self, client, ...)
   local reply, message = nil, "NOSCRIPT"
   if self.sha then
     reply, message = ask(client, "evalsha", self.sha, 1, self.hash, ...)
   end
-  if not reply and is_unknown_script(message) then
-    reply, message = ask(client, "eval", self.script, 1, self.hash, ...)
+  if not reply and message:find("NOSCRIPT", 1, true) then
+    return ask(client, "eval", self.script, 1, self.hash, ...)
   end
   return reply, message
 end
 
--- A server that was started anew has closed what we kept. What it may have done
--- before counts twice then, which is no harm.
+-- A server that was started anew has closed the connections that were kept. What
+-- it may have done before counts twice then, which is no harm.
 local function run(self, ...)
   local client, used = take_client(self)
   if not client then return nil, used end
@@ -169,8 +164,8 @@ local function run(self, ...)
 end
 
 -- As Redis reads it, whatever Lua and the locale make of a number.
-local function whole(value)
-  return ("%.0f"):format(value)
+local function digits(value)
+  return ("%.0f"):format(math.ceil(value))
 end
 
 local function number(reply, message)
@@ -180,19 +175,18 @@ local function number(reply, message)
 end
 
 function Store:acquire(key, lease, per_second, per_minute)
-  local id, none = new_id()
-  if not id then return nil, none end
-  local wait, trouble = number(run(self, "acquire", key, id,
-    whole(math.ceil(lease)), whole(per_second), whole(per_minute)))
-  return wait, wait and id or trouble
+  local id = new_id()
+  local wait, message = number(run(self, "acquire", key, id, digits(lease),
+    digits(per_second), digits(per_minute)))
+  return wait, wait and id or message
 end
 
 function Store:release(key, id, grace)
-  return number(run(self, "release", key, id, grace and whole(grace) or ""))
+  return number(run(self, "release", key, id, grace and digits(grace) or ""))
 end
 
-function Store:fill(key, ms)
-  return number(run(self, "fill", key, whole(math.ceil(ms))))
+function Store:block(key, ms)
+  return number(run(self, "block", key, digits(ms)))
 end
 
 function Store:peek(key)
@@ -207,15 +201,9 @@ end
 local function window_text()
   local path = debug.getinfo(window.acquire, "S").source:match("^@(.*)$")
   local file = path and io.open(path, "rb")
-  if not file then return nil end
-  local text = file:read("*a")
-  file:close()
+  local text = file and file:read("*a")
+  if file then file:close() end
   return text
-end
-
-local function script_text()
-  local text = window_text()
-  return text and (SCRIPT:gsub("%$%(window%)", function() return text end))
 end
 
 local _M = {}
@@ -228,10 +216,9 @@ local _M = {}
 ---@return bitfront.Store?
 ---@return string? message
 function _M.new(options)
-  local script = script_text()
-  if not script then
-    return nil, "the source of bitfront.limiter.window cannot be read"
-  end
+  local text = window_text()
+  if not text then return nil, "the source of bitfront.limiter.window cannot be read" end
+  local script = SCRIPT:gsub("%$%(window%)", function() return text end)
   return setmetatable({
     connect = options.connect, hash = options.name or "bitfront:limiter",
     script = script, sha = native.sha1(script), idle = {},

@@ -10,34 +10,39 @@ local window = require "bitfront.limiter.window"
 
 local PREFIX = "bitfront:limiter:"
 local LOCK_PREFIX = "bitfront:limiter-lock:"
-local PATIENCE = 0.1 -- s to wait for the lock
-local STALE = 0.5 -- s after which its holder is taken for dead
-local LOCKED = 1 -- s until the dict forgets a lock that nobody asked for since
-local SWEEPS = 60 -- s between two
+local LOCK_TIMEOUT = 0.1 -- s
+local STALE_AFTER = 0.5 -- s after which a lock's holder is taken for dead
+local LOCK_LIFETIME = 1 -- s until the dict drops a lock that nobody asked for since
+local SWEEP_INTERVAL = 60 -- s
 
 local Store = {}
 Store.__index = Store
 
+-- Removes a lock whose holder is dead.
 local function break_stale(dict, name, now)
   local since = dict:get(name)
-  if since and now - since > STALE then
-    dict:delete(name)
-  end
+  if since and now - since > STALE_AFTER then dict:delete(name) end
 end
 
--- What is written under it, so that a holder who was stopped meanwhile finds
--- that it is another's by now.
+-- Returns what the lock holds: by it a holder who was stopped meanwhile finds
+-- that the lock is another's by now.
 local function lock(dict, name)
   local begun = native.now()
   while true do
     local now = native.now()
-    local added, trouble = dict:safe_add(name, now, LOCKED)
+    local added, message = dict:safe_add(name, now, LOCK_LIFETIME)
     if added then return now end
-    if trouble ~= "exists" then return nil, trouble end
-    if now - begun > PATIENCE then return nil, "its lock is not to be had" end
+    if message ~= "exists" then return nil, message end
+    if now - begun > LOCK_TIMEOUT then
+      return nil, ("could not acquire the lock within %s s"):format(LOCK_TIMEOUT)
+    end
     break_stale(dict, name, now)
     ngx.sleep(0.001)
   end
+end
+
+local function unlock(dict, name, mine)
+  if dict:get(name) == mine then dict:delete(name) end
 end
 
 local function read(dict, key)
@@ -45,80 +50,61 @@ local function read(dict, key)
   return text and window.unpack(text) or window.new()
 end
 
-local function unlock(dict, name, mine)
-  if dict:get(name) == mine then dict:delete(name) end
-end
-
--- Forgets a key that has not been used for a minute, if nobody is at it.
-local function forget_idle(dict, key)
+-- Removes a key that has not been used for a minute, if nobody uses it now.
+local function remove_idle(dict, key)
   local name, now = LOCK_PREFIX .. key, native.now()
-  if not dict:safe_add(name, now, LOCKED) then return end
-  if window.is_idle(read(dict, key), now * 1000) then
-    dict:delete(PREFIX .. key)
-  end
+  if not dict:safe_add(name, now, LOCK_LIFETIME) then return end
+  if window.is_idle(read(dict, key), now * 1000) then dict:delete(PREFIX .. key) end
   unlock(dict, name, now)
 end
 
--- Where there is no room left; the key's own lock is held.
+-- Makes room in a full dict. The caller holds the lock of its own key.
 local swept = {} -- when, by dict
 local function sweep(dict)
   local now = native.now()
-  if now - (swept[dict] or -SWEEPS) < SWEEPS then return end
+  if now - (swept[dict] or -SWEEP_INTERVAL) < SWEEP_INTERVAL then return end
   swept[dict] = now
   for _, name in ipairs(dict:get_keys(0)) do
-    if name:sub(1, #PREFIX) == PREFIX then forget_idle(dict, name:sub(#PREFIX + 1)) end
+    if name:sub(1, #PREFIX) == PREFIX then remove_idle(dict, name:sub(#PREFIX + 1)) end
   end
 end
 
--- A dict that is full might drop what others need, or what we do.
+-- A full dict might evict what others need, or this store.
 local function write(dict, key, state)
   if dict:free_space() == 0 then sweep(dict) end
   if dict:free_space() == 0 then return nil, "no memory" end
   return dict:safe_set(PREFIX .. key, window.pack(state))
 end
 
--- Changes the key's state under the lock by `operation(state, now, ...)`, whose
--- result is returned; nil and the cause where that cannot be done.
-local function change(self, key, operation, ...)
+-- Does window[operation] to the key's state under the lock. Returns the wait that it
+-- gives, 0 where the state has changed; nil and the cause where it cannot be done.
+local function change(self, operation, key, ...)
   local dict, name = self.dict, LOCK_PREFIX .. key
-  local mine, trouble = lock(dict, name)
-  if not mine then return nil, trouble end
-  local state = read(dict, key)
-  local result = operation(state, native.now() * 1000, ...)
-  local written = true
+  local mine, message = lock(dict, name)
+  if not mine then return nil, message end
+  local state, written = read(dict, key), true
+  local wait = window[operation](state, native.now() * 1000, ...) or 0
   if dict:get(name) ~= mine then
-    written, trouble = nil, "its lock was lost"
-  elseif result == 0 then
-    written, trouble = write(dict, key, state)
+    written, message = nil, "another worker took the lock"
+  elseif wait == 0 then
+    written, message = write(dict, key, state)
   end
   unlock(dict, name, mine)
-  return written and result, trouble
+  return written and wait, message
 end
 
-local function release(state, now, id, grace)
-  window.release(state, now, id, grace)
-  return 0
+function Store:acquire(key, ...)
+  local id = new_id()
+  local wait, message = change(self, "acquire", key, id, ...)
+  return wait, wait and id or message
 end
 
-local function fill(state, now, ms)
-  window.block(state, now, ms)
-  return 0
+function Store:release(...)
+  return change(self, "release", ...)
 end
 
-function Store:acquire(key, lease, per_second, per_minute)
-  local id, none = new_id()
-  if not id then return nil, none end
-  local wait, trouble = change(self, key, window.acquire, id, lease, per_second,
-    per_minute)
-  return wait, wait and id or trouble
-end
-
-function Store:release(key, id, grace)
-  return change(self, key, release, id, grace)
-end
-
-function Store:fill(key, ms)
-  return change(self, key, fill, ms)
+function Store:block(...)
+  return change(self, "block", ...)
 end
 
 function Store:peek(key)

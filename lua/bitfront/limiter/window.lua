@@ -10,8 +10,8 @@ local _M = {}
 
 _M.SECOND, _M.MINUTE = 1000, 60000
 
--- No call is under way for longer: a minute (client.lua), and what may still
--- arrive after it (limiter.lua).
+-- No call is in flight for longer: an attempt takes a minute at the most, and the
+-- server may read it UNANSWERED_GRACE_MS (limiter.lua) later.
 local LONGEST_LEASE = 65000
 
 --- A key of which no call is known.

@@ -9,8 +9,7 @@
 --- because another Lua state of this worker has it, as with lua_code_cache off),
 --- a caller polls its job, at first each millisecond.
 
-local core = require "bitfront.native"
-local limiter = require "bitfront.limiter"
+local native = require "bitfront.native"
 
 local ngx = ngx
 local has_semaphore, semaphore = pcall(require, "ngx.semaphore")
@@ -37,8 +36,8 @@ local PATCHES = {
   ssl_session_fetch = "SSL_magic_pending_session_ptr",
 }
 
--- A sleeper is what a caller waits with: { sem =, job =, slot = }; `job` and
--- `slot` are false while it is in the pool.
+-- A sleeper is what a caller waits with: { sem =, job =, release = }; `job` and
+-- `release` are false while it is in the pool.
 local waiting = {} -- sleepers by their job's id
 local pool, pooled = {}, 0
 local listening = false -- is the socket being read?
@@ -54,14 +53,13 @@ end
 -- ---- callers that were killed ----
 
 -- Cancels the jobs of callers that were killed, which would else run to their
--- deadline, and releases their slots. A slot counts for `grace` ms more: the
--- time for which the server may still read its request.
-local function clean_up(killed, grace)
+-- deadline, and releases what those callers would have released.
+local function clean_up(killed, is_unanswered)
   for _, sleeper in ipairs(killed) do
-    local job, slot = sleeper.job, sleeper.slot
-    sleeper.job, sleeper.slot = false, false
+    local job, release = sleeper.job, sleeper.release
+    sleeper.job, sleeper.release = false, false
     job:cancel()
-    if slot then limiter.release(slot, grace) end
+    if release then release(is_unanswered) end
   end
 end
 
@@ -87,7 +85,8 @@ end
 
 -- Where a caller was killed while it waited, or its client closed the
 -- connection, nothing waits on its semaphore any more. Where a caller waits for
--- a job that is done, the byte that tells so could not be sent: it is woken here.
+-- a job that is done, the byte that notifies of it could not be sent: the caller
+-- is woken here.
 local function take_killed_while_waiting()
   local killed = {}
   for id, sleeper in pairs(waiting) do
@@ -107,7 +106,7 @@ local done = {}
 local function wake_done()
   local killed = take_killed_after_wake()
   wakes = wakes + 1
-  for i = 1, core.thread_take(done) do
+  for i = 1, native.thread_take(done) do
     local id = done[i]
     local sleeper = waiting[id]
     if sleeper then
@@ -117,7 +116,7 @@ local function wake_done()
       sleeper.sem:post(1)
     end
   end
-  if killed then clean_up(killed, 0) end
+  if killed then clean_up(killed, false) end
 end
 
 -- Callers that were woken since the last check may not have run yet.
@@ -125,18 +124,18 @@ local function check()
   local killed = wakes == wakes_checked and take_killed_after_wake()
   local killed_waiting = take_killed_while_waiting()
   wakes_checked = wakes
-  if killed then clean_up(killed, 0) end
-  clean_up(killed_waiting, limiter.LATE)
+  if killed then clean_up(killed, false) end
+  clean_up(killed_waiting, true)
 end
 
 -- Until the worker exits, or the socket is to be replaced.
 local function check_at_intervals()
-  local last = core.now() + SOCKET_LIFETIME
+  local last = native.now() + SOCKET_LIFETIME
   repeat
     ngx.sleep(CHECK_INTERVAL)
     pcall(check)
-  until ngx.worker.exiting() or core.now() > last
-  core.thread_close()
+  until ngx.worker.exiting() or native.now() > last
+  native.thread_close()
 end
 
 -- ---- the socket ----
@@ -159,7 +158,7 @@ end
 -- and nothing is done.
 local function listen(premature, path)
   local tried, socket = pcall(connect, path)
-  if not core.thread_accept(path) then return end
+  if not native.thread_accept(path) then return end
   if tried and socket and not premature then
     local checker = ngx.thread.spawn(check_at_intervals)
     listening = true
@@ -167,13 +166,13 @@ local function listen(premature, path)
     listening = false
     ngx.thread.kill(checker)
   end
-  core.thread_close()
+  native.thread_close()
   wake_all()
 end
 
 --- Has nginx run a function, soon and outside of any request. nginx raises where
 --- no connection is free for that.
----@return boolean granted  true: it may run; whether it does is never sure
+---@return boolean granted  true: it may run, but nginx may still drop it
 function _M.start_timer(action, ...)
   local called, granted = pcall(ngx.timer.at, 0, action, ...)
   return called and granted ~= nil
@@ -182,12 +181,12 @@ end
 -- There is no path where another Lua state of this worker has the connection, or
 -- where no folder can be written.
 local function try_to_listen()
-  local now = core.now()
+  local now = native.now()
   if now < next_attempt or ngx.worker.exiting() then return end
   next_attempt = now + LISTEN_INTERVAL
-  local path = core.thread_listen()
+  local path = native.thread_listen()
   if path and not _M.start_timer(listen, path) then
-    core.thread_close()
+    native.thread_close()
   end
 end
 
@@ -197,7 +196,7 @@ local function take_sleeper()
   local sleeper = pool[pooled]
   if not sleeper then
     local sem = semaphore.new(0)
-    return sem and { sem = sem, job = false, slot = false }
+    return sem and { sem = sem, job = false, release = false }
   end
   pool[pooled] = nil
   pooled = pooled - 1
@@ -206,15 +205,15 @@ end
 
 -- Waits until the sleeper is woken, for `seconds` at the most. A sleeper that
 -- was not woken is not kept: its semaphore may still be posted.
-local function sleep_until_woken(job, seconds, slot)
+local function sleep_until_woken(job, seconds, release)
   local id, sleeper = job:id(), take_sleeper()
   if not sleeper then
     return ngx.sleep(0.001) -- there is no memory now
   end
-  sleeper.job, sleeper.slot = job, slot or false
+  sleeper.job, sleeper.release = job, release or false
   waiting[id] = sleeper
   local was_woken = sleeper.sem:wait(seconds)
-  sleeper.job, sleeper.slot = false, false
+  sleeper.job, sleeper.release = false, false
   if was_woken and pooled < POOL_SIZE then
     pooled = pooled + 1
     pool[pooled] = sleeper
@@ -224,40 +223,38 @@ end
 
 -- Polls until the socket is being read; less often, the longer it takes.
 local function poll(job, last)
-  local started = core.now()
+  local started = native.now()
   local now = started
   while not listening and not job:done() and now < last do
     ngx.sleep(math.max(0.001, math.min(0.01, (now - started) / 20)))
-    now = core.now()
+    now = native.now()
   end
 end
 
--- Waits until the job is done, or until `last` on core.now's clock. It may have
+-- Waits until the job is done, or until `last` on native.now's clock. It may have
 -- become done, and its id been taken, before the caller sleeps.
-local function wait_for(job, last, slot)
-  local now = core.now()
-  if not listening then
-    try_to_listen()
-  end
+local function wait_for(job, last, release)
+  local now = native.now()
+  if not listening then try_to_listen() end
   while not job:done() and now < last do
     if listening then
-      sleep_until_woken(job, last - now, slot)
+      sleep_until_woken(job, last - now, release)
     else
       poll(job, last)
     end
-    now = core.now()
+    now = native.now()
   end
   return job:done()
 end
 
 local BUSY_MESSAGE = "the engine's thread did not complete the request in time"
 
--- As core.get, while the worker goes on.
-local function read(request, slot)
-  local job, err = core.thread_start(request)
+-- As native.get, but the worker serves others meanwhile.
+local function read(request, release)
+  local job, err = native.thread_start(request)
   if not job then return nil, err end
   local deadline = request.deadline
-  if not wait_for(job, deadline + MARGIN, slot) then
+  if not wait_for(job, deadline + MARGIN, release) then
     job:cancel()
     return nil, { kind = "timeout", code = "busy", message = BUSY_MESSAGE },
       { sent = deadline } -- the request may have been sent until then
@@ -277,15 +274,15 @@ local function refuse(code, where)
   }
 end
 
---- How to wait where this is called. To be called anew for each call.
+--- How to wait in the phase that runs now. To be asked for each call.
 ---@return bitfront.Waiter? waiter
 ---@return { kind: "phase", code: string, message: string }? err
 function _M.waiter()
   local phase = ngx.get_phase()
   local patch = PATCHES[phase]
-  if not YIELDING[phase] or patch and not core.has_symbol(patch) then
+  if not YIELDING[phase] or patch and not native.has_symbol(patch) then
     return refuse(phase, ("in the phase %s"):format(phase))
-  elseif core.yieldable() == false then
+  elseif native.yieldable() == false then
     return refuse("c_call", ("across a C call, such as table.sort, "
       .. "string.gsub or require, in the phase %s"):format(phase))
   end

@@ -1,13 +1,13 @@
--- Several jobs at once in one process without threads: each is a coroutine
--- that gives way where it has to wait, all of them over the one engine.
+-- Several jobs at once in one process without threads: each is a coroutine that
+-- yields where it has to wait, and all of them use the one engine.
 
 local native = require "bitfront.native"
 local wait = require "bitfront.wait"
 
 local _M = {}
 
--- What a task gives way with: this mark, and the exchange it waits for, or the
--- time. Without the mark it is a user's function that yields, to a scheduler.
+-- What a task yields: this mark, and the exchange it waits for, or the time.
+-- Without the mark it is a user's function that yields, to a scheduler.
 local OURS = {}
 
 local waiter = {
@@ -40,7 +40,7 @@ end
 
 local resume
 
--- Takes note of what a task gives way with; whether it has ended.
+-- Notes what a task yielded; whether the task has ended.
 local function note(task, raised, ok, ...)
   local mark, exchange, due = ...
   if not ok then
@@ -73,7 +73,7 @@ local function idle(tasks, sleep, begun)
   local left = math.max(0, next_due - now)
   if sleep then
     if exchanges then native.step(0) end
-    sleep(math.min(left, wait.nap(now - begun)))
+    sleep(math.min(left, wait.poll_interval(now - begun)))
   elseif exchanges then
     native.step(math.min(left, 60))
   else
@@ -103,7 +103,7 @@ end
 ---@param concurrency integer
 ---@param sleep? fun(seconds: number)  of a scheduler; without one, this blocks
 ---@param job fun(i: integer, waiter: bitfront.Waiter)
----@param raised fun(i: integer, message: any)  told where a job raises
+---@param raised fun(i: integer, message: any)  called where a job raises
 function _M.run(count, concurrency, sleep, job, raised)
   local tasks, begun, progress_at = {}, 0, native.now()
   while begun < count or tasks[1] do
