@@ -667,7 +667,7 @@ describe("the credentials of every account of the process", function()
   it("are struck out of what a limiter's store says", function()
     local function broken() return nil, "bad asking-key\27[2J asking-secret" end
     local client = account("asking-key", "asking-secret",
-      { rate_limit = { store = { acquire = broken, release = broken, fill = broken } } })
+      { rate_limit = { store = { acquire = broken, release = broken, block = broken } } })
     local _, err = client:balances()
     client:close()
     assert.equal("store", err.code)

@@ -390,7 +390,7 @@ describe("limits kept on our side", function()
       rate_limit = { store = {
         acquire = function(_, _, lease) leases[#leases + 1] = lease return 0, 1 end,
         release = function() return true end,
-        fill = function() return true end,
+        block = function() return true end,
         peek = function() return 0, 0, 0 end,
       } },
     }

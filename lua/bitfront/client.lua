@@ -6,6 +6,7 @@ local coin = require "bitfront.records.coin"
 local errors = require "bitfront.error"
 local limiter = require "bitfront.limiter"
 local many = require "bitfront.many"
+local misuse = require "bitfront.misuse"
 local native = require "bitfront.native"
 local options_of = require "bitfront.options"
 local retry = require "bitfront.retry"
@@ -43,16 +44,16 @@ local meta = { __index = Client, __name = "bitfront.client" }
 
 -- What the limiter goes by. Asked for with each call where a function may give
 -- another key with each.
-local function gate_of(self, credentials)
+local function limit_of(self, credentials)
   local limits = self._limits
-  if not limits or self._gate then return self._gate end
+  if not limits or self._limit then return self._limit end
   local key, has_key = limiter.key_of(credentials or self._native, self._endpoint.base_url)
-  local gate = {
+  local limit = {
     store = limits.store, per_second = limits.per_second,
     per_minute = limits.per_minute, key = key,
   }
-  if has_key and not self._options.credentials then self._gate = gate end
-  return gate
+  if has_key and not self._options.credentials then self._limit = limit end
+  return limit
 end
 
 --- What an attempt is made with: filled in by the call, read by C.
@@ -77,7 +78,7 @@ end
 ---@field started number
 ---@field deadline number  of all of it
 ---@field retries integer  further attempts that may be made
----@field gate? bitfront.Gate  none: no limits are kept
+---@field limit? bitfront.Limit  none: no limits are kept
 ---@field attempts integer
 ---@field ready number  when the next attempt could have begun, but for pauses
 ---@field seen table<string, true>|false  see retry.lua
@@ -86,6 +87,14 @@ local function fill_request(request, self, asked, credentials)
   request.client, request.credentials = self._native, credentials
   request.expect, request.path, request.query = asked.expect, asked.path, asked.query
   request.amounts = self._options.amounts
+end
+
+local function new_run(self)
+  local run = { client = self, request = {}, slot = {} }
+  function run.release(is_unanswered)
+    limiter.release(run.slot, is_unanswered and limiter.UNANSWERED_GRACE_MS or 0)
+  end
+  return run
 end
 
 local function begin(self, asked, options, waiter)
@@ -98,13 +107,13 @@ local function begin(self, asked, options, waiter)
     failure, credentials = accounts.prepare(self, asked.expect ~= "public")
   end
   if failure then return nil, errors.new(failure, 0) end
-  local run = self._spare_run or { client = self, request = {}, slot = {} }
+  local run = self._spare_run or new_run(self)
   self._spare_run = nil
   fill_request(run.request, self, asked, credentials)
   run.clock, run.waiter, run.started, run.ready = self._clock, waiter, started, started
   run.deadline = started + (options.timeout or self._options.timeout)
   run.retries = options.retries or self._options.retries
-  run.gate, run.attempts, run.seen = gate_of(self, credentials), 0, false
+  run.limit, run.attempts, run.seen = limit_of(self, credentials), 0, false
   return run
 end
 
@@ -134,7 +143,7 @@ local LONGEST_ATTEMPT = 60 -- s
 local function grace_of(failure, info)
   if not info.sent then return nil end
   local lost = failure and failure.kind ~= "network" and not info.round_trip
-  return lost and limiter.LATE or 0
+  return lost and limiter.UNANSWERED_GRACE_MS or 0
 end
 
 -- What a reply tells of the exchange's clock; one that is not whole, nothing.
@@ -156,9 +165,9 @@ local function attempt(run, slot)
   local began = native.now()
   run.attempts = run.attempts + 1
   request.clock_offset, request.monotonic = run.clock:aim()
-  request.deadline = slot and slot.over
+  request.deadline = slot and slot.expires_at
     or math.min(run.deadline, began + LONGEST_ATTEMPT)
-  local value, failure, info = run.waiter.read(request, slot)
+  local value, failure, info = run.waiter.read(request, slot and run.release)
   info = info or NOTHING
   if slot then limiter.release(slot, grace_of(failure, info)) end
   local err = failure and errors.new(failure, run.attempts)
@@ -175,7 +184,7 @@ local function heed_refusal(run, err)
   if not refused and err.http_status ~= 429 then return end
   local seconds = err.retry_after or FULL
   if refused then err.retry_after = seconds end
-  if run.gate then limiter.fill(run.gate, seconds) end
+  if run.limit then limiter.block(run.limit, seconds) end
 end
 
 -- Whether to try again; the pause is over when this returns.
@@ -185,7 +194,7 @@ local function try_again(run, err)
     return false
   end
   run.seen = run.seen or {}
-  local pause, free = retry.after(err, run.seen, run.attempts - 1, run.gate ~= nil)
+  local pause, free = retry.after(err, run.seen, run.attempts - 1, run.limit ~= nil)
   run.ready = native.now()
   if not pause or run.ready + pause >= run.deadline
     or not free and not retry.take(run.client._quota) then
@@ -219,8 +228,8 @@ local function call(self, asked, options, waiter)
   local value, err, info
   repeat
     local slot, refused
-    if run.gate then
-      slot, refused = limiter.acquire(run.gate, run.waiter, run.deadline,
+    if run.limit then
+      slot, refused = limiter.acquire(run.limit, run.waiter, run.deadline,
         LONGEST_ATTEMPT, run.slot)
     end
     if refused then
@@ -403,7 +412,7 @@ function _M.new(options, level, name)
     },
   }, meta)
   local begun, err = accounts.begin(self)
-  if not begun then error(("%s: %s"):format(name, err.message), level + 1) end
+  if not begun then misuse.raise("%s: %s", name, err.message) end
   return self
 end
 

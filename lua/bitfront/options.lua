@@ -106,7 +106,7 @@ end
 local function is_store(value)
   local kind = type(value)
   return (kind == "table" or kind == "userdata") and value.acquire ~= nil
-    and value.release ~= nil and value.fill ~= nil
+    and value.release ~= nil and value.block ~= nil
 end
 
 local limits = {
@@ -114,7 +114,7 @@ local limits = {
 }
 
 local RATE_LIMIT = "false or a table: per_second and per_minute, whole numbers "
-  .. "of 1 or more, and store, a limiter's store"
+  .. "of 1 or more, and store, with acquire, release, block and peek"
 
 local function rate_limit(value)
   if type(value) ~= "table" then return value == false, RATE_LIMIT end
