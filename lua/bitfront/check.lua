@@ -26,7 +26,8 @@ local function distance(a, b)
   return rows[#a][#b]
 end
 
---- The name in `known` (a table with the names as keys) that somebody who wrote
+--- The name in `known` (a table with the names as keys; what else is a key is
+--- passed over) that somebody who wrote
 --- `name` most likely meant, as a question to add to a message; "" if none is
 --- near.
 ---@param name any
@@ -36,7 +37,8 @@ function _M.did_you_mean(name, known)
   local best, least = nil, 4
   if type(name) ~= "string" or #name > 40 then return "" end
   for candidate in pairs(known) do
-    local steps = distance(name:lower(), candidate)
+    local steps = type(candidate) == "string" and distance(name:lower(), candidate)
+      or 4
     if steps < least or steps == least and best and candidate < best then
       best, least = candidate, steps
     end
@@ -51,7 +53,7 @@ end
 ---@param name any
 ---@param known table<string, any>
 function _M.known(call, what, name, known)
-  if name == nil or known[name] == nil then
+  if type(name) ~= "string" or known[name] == nil then
     raise('%s: unknown %s "%s"%s', call, what, tostring(name),
       _M.did_you_mean(name, known))
   end
