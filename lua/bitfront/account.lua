@@ -157,4 +157,11 @@ function _M.prepare(client, signed)
   return look_for(client, signed)
 end
 
+--- Where the client asks now.
+---@param client bitfront.Client
+---@return bitfront.Endpoint
+function _M.endpoint_of(client)
+  return client._endpoint
+end
+
 return _M

@@ -1,6 +1,8 @@
 -- The options of bitfront.new: what each must be, and its default. Checked in
 -- one place, copied, never written into.
 
+local misuse = require "bitfront.misuse"
+
 local _M = {}
 
 ---@class bitfront.Options
@@ -196,8 +198,8 @@ function _M.did_you_mean(name, known)
 end
 
 -- Raises in the name of the function whose options they are.
-local function fail(call, level, message, ...)
-  error(("%s: %s"):format(call, message:format(...)), level + 1)
+local function fail(call, _, message, ...)
+  misuse.raise("%s: %s", call, message:format(...))
 end
 
 --- Raises where there is a table that the function does not take: it would be

@@ -408,6 +408,19 @@ local ACCEPTED = {
   prometheus = {},
 }
 
+_M.options = { places = { check = require "bitfront.check".whole(0, 400) } }
+_M.display = _M.shown
+
+local keyed = require "bitfront.rows".keyed
+_M.kinds = keyed {
+  { name = "table", options = keyed { "columns", "places", "thousands", "color" } },
+  { name = "json", options = keyed { "columns", "amounts" } },
+  { name = "csv", options = keyed { "columns" } },
+  { name = "jsonl", options = keyed { "columns", "amounts" } },
+  { name = "markdown", options = keyed { "columns", "places", "thousands" } },
+  { name = "prometheus", options = {} },
+}
+
 --- The records as text. Lines end with a newline, in CSV with CR LF; JSON is one
 --- value without a newline behind it.
 ---@param records bitfront.Record[]
