@@ -54,14 +54,24 @@ local SERVER = [[
   location = /hang {
     lua_check_client_abort on;
     content_by_lua_block {
-      bitfront.new { api_key = "hung up", api_secret = "s", base_url = "%s", timeout = 50,
+      bitfront.new { api_key = "hung-up", api_secret = "s", base_url = "%s", timeout = 50,
         connect_timeout = 50, rate_limit = { store = stores.dict() } }:balances()
     }
   }
+  # The first that is answered has the others killed, of which some were woken with it.
+  location = /first { content_by_lua_block {
+    local client = bitfront.new { api_key = "woken", api_secret = "s", base_url = "%s",
+      timeout = 50, rate_limit = { store = stores.dict(), per_second = 20 } }
+    local threads = {}
+    for i = 1, 10 do threads[i] = ngx.thread.spawn(client.balances, client) end
+    ngx.thread.wait(unpack(threads))
+    for _, thread in ipairs(threads) do ngx.thread.kill(thread) end
+    ngx.print "killed"
+  } }
   location = /next { content_by_lua_block {
-    local _, err = bitfront.new { api_key = "hung up", api_secret = "s", retries = 0,
-      base_url = "http://127.0.0.1:1", timeout = 12, rate_limit = { store = stores.dict() },
-    }:balances()
+    local _, err = bitfront.new { api_key = ngx.var.arg_key, api_secret = "s", retries = 0,
+      base_url = "http://127.0.0.1:1", timeout = 12,
+      rate_limit = { store = stores.dict(), per_second = 1 } }:balances()
     ngx.print(err.kind, " ", err.code)
   } }
   location = /idle { content_by_lua_block {
@@ -93,7 +103,8 @@ describe("inside nginx #once #apart", function()
     server:store():peek "k"
     server:connect():hset("bitfront:limiter", "since", 1)
     host = nginx.start {
-      workers = 4, server = SERVER:format(faultd:url { listener = "deaf" }),
+      workers = 4, server = SERVER:format(faultd:url { listener = "deaf" },
+        faultd:url_body(support.success(), { listener = "plain", delay = 200 })),
       http = HTTP:format(support.must("pwd"):gsub("\n", "")
         .. "/spec/support/limiter_rows.lua", server.port),
     }
@@ -127,7 +138,12 @@ describe("inside nginx #once #apart", function()
 
   it("callers who hang up leave their turns to others", function()
     host:many("/hang", 3, "-m 0.3")
-    assert.equal("network refused", (host:body "/next"))
+    assert.equal("network refused", (host:body "/next?key=hung-up"))
+  end)
+
+  it("callers who are killed as they are woken leave their turns to others", function()
+    for _ = 1, 3 do assert.equal("killed", (host:body "/first")) end
+    assert.equal("network refused", (host:body "/next?key=woken"))
   end)
 
   it("the shared dict forgets idle keys where it is full, and no other ever", function()

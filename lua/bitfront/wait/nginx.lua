@@ -52,80 +52,42 @@ end
 
 -- ---- callers that were killed ----
 
--- Cancels the jobs of callers that were killed, which would else run to their
--- deadline, and releases what those callers would have released.
-local function clean_up(killed, is_unanswered)
-  for _, sleeper in ipairs(killed) do
-    local job, release = sleeper.job, sleeper.release
-    sleeper.job, sleeper.release = false, false
-    job:cancel()
-    if release then release(is_unanswered) end
-  end
+-- The jobs of sleepers that were woken because they are done: since the last check,
+-- and between the two before. nginx runs a caller that was woken long before the
+-- second check: a sleeper that has the same job then is that of a killed caller.
+local woken, woken_before = {}, {}
+
+local function wake(id, sleeper)
+  waiting[id], woken[sleeper] = nil, sleeper.job
+  sleeper.sem:post(1)
 end
 
--- The sleepers that were woken the last time, and the job of each; and how
--- often any were woken. nginx runs their callers before the socket is read
--- again: a sleeper that still has the same job then is that of a killed caller.
-local woken, woken_jobs, woken_count = {}, {}, 0
-local wakes, wakes_checked = 0, 0
-
-local function take_killed_after_wake()
-  local killed
-  for i = 1, woken_count do
-    local sleeper, job = woken[i], woken_jobs[i]
-    woken[i], woken_jobs[i] = nil, nil
-    if sleeper.job == job then
-      killed = killed or {}
-      killed[#killed + 1] = sleeper
-    end
-  end
-  woken_count = 0
-  return killed
+-- Cancels the job, which would else run to its deadline, and releases what the
+-- caller would have released.
+local function clean_up(sleeper, is_unanswered)
+  local job, release = sleeper.job, sleeper.release
+  sleeper.job, sleeper.release = false, false
+  job:cancel()
+  if release then release(is_unanswered) end
 end
 
 -- Where a caller was killed while it waited, or its client closed the
 -- connection, nothing waits on its semaphore any more. Where a caller waits for
--- a job that is done, the byte that notifies of it could not be sent: the caller
--- is woken here.
-local function take_killed_while_waiting()
-  local killed = {}
+-- a job that is done, the byte that notifies of it could not be sent.
+local function check()
+  local killed = {} -- whether the request is unanswered, by sleeper
+  for sleeper, job in pairs(woken_before) do
+    if sleeper.job == job then killed[sleeper] = false end
+  end
+  woken, woken_before = {}, woken
   for id, sleeper in pairs(waiting) do
     if sleeper.sem:count() >= 0 then
-      killed[#killed + 1] = sleeper
-      waiting[id] = nil
+      waiting[id], killed[sleeper] = nil, true
     elseif sleeper.job:done() then
-      waiting[id] = nil
-      sleeper.sem:post(1)
+      wake(id, sleeper)
     end
   end
-  return killed
-end
-
-local done = {}
-
-local function wake_done()
-  local killed = take_killed_after_wake()
-  wakes = wakes + 1
-  for i = 1, native.thread_take(done) do
-    local id = done[i]
-    local sleeper = waiting[id]
-    if sleeper then
-      waiting[id] = nil
-      woken_count = woken_count + 1
-      woken[woken_count], woken_jobs[woken_count] = sleeper, sleeper.job
-      sleeper.sem:post(1)
-    end
-  end
-  if killed then clean_up(killed, false) end
-end
-
--- Callers that were woken since the last check may not have run yet.
-local function check()
-  local killed = wakes == wakes_checked and take_killed_after_wake()
-  local killed_waiting = take_killed_while_waiting()
-  wakes_checked = wakes
-  if killed then clean_up(killed, false) end
-  clean_up(killed_waiting, true)
+  for sleeper, is_unanswered in pairs(killed) do clean_up(sleeper, is_unanswered) end
 end
 
 -- Until the worker exits, or the socket is to be replaced.
@@ -144,6 +106,15 @@ local function connect(path)
   local socket = ngx.socket.tcp()
   socket:settimeouts(1000, 1000, FOREVER)
   return socket:connect("unix:" .. path) and socket
+end
+
+local done = {}
+
+local function wake_done()
+  for i = 1, native.thread_take(done) do
+    local sleeper = waiting[done[i]]
+    if sleeper then wake(done[i], sleeper) end
+  end
 end
 
 -- Until the socket is closed. The first time without a byte: none is sent for
