@@ -74,6 +74,16 @@ describe("the command", function()
     is_misuse("time --base-url https://user:pw@127.0.0.1", "base_url")
   end)
 
+  it("names no file or line of its own, wherever its script is", function()
+    local elsewhere = support.tmpdir() .. "/bitfront"
+    support.write(elsewhere, support.read "lua/bitfront/cli/bitfront")
+    for _, line in ipairs { command.line "", support.interpreter() .. " " .. elsewhere } do
+      local out, err, code = support.run(line .. " time --base-url ''", { env = environment() })
+      assert.same({ "", "bitfront: base_url must be a string of 1 to 4096 printable ASCII "
+        .. "characters\n", 2 }, { out, err, code })
+    end
+  end)
+
   it("escapes what it was given when it repeats it", function()
     is_misuse("\27[31mred", "\\x1B%[31mred")
   end)

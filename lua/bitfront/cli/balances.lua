@@ -1,8 +1,8 @@
 --- `bitfront balances` and `bitfront balance`.
 
-local accounts = require "bitfront.cli.accounts"
 local bitfront = require "bitfront"
-local formats = require "bitfront.records.format"
+local clients = require "bitfront.cli.clients"
+local format = require "bitfront.records.format"
 local selection = require "bitfront.cli.selection"
 local streams = require "bitfront.cli.streams"
 
@@ -12,12 +12,12 @@ local INVALID_CURRENCY = 4011
 
 -- The records in the order of the accounts; with --total, of all together.
 local function ask_all(args)
-  local all, asked = {}, accounts.open_all(args)
-  local lists = accounts.ask_all(asked, args)
+  local all, accounts = {}, clients.open_all(args)
+  local lists = clients.ask_all(accounts, args)
   for _, list in ipairs(lists) do
     for _, record in ipairs(list) do all[#all + 1] = record end
   end
-  accounts.close_all(asked)
+  clients.close_all(accounts)
   return args.total and bitfront.total(lists) or all
 end
 
@@ -34,31 +34,32 @@ end
 local function name_missing(records, args)
   local whose = #args.profile > 1 and "no account has a record of "
     or "the account has no record of "
-  local said = {}
+  local is_named = {}
   for _, code in ipairs(args.currency or {}) do
-    if not (bitfront.find(records, code) or said[code]) then
+    if not (bitfront.find(records, code) or is_named[code]) then
       streams.say(whose .. code .. guess(records, code))
-      said[code] = true
+      is_named[code] = true
     end
   end
 end
 
-local function format(records, args, columns)
+local function text_of(records, args, columns)
+  local takes = format.kinds[args.format].options
   local text = bitfront.format(records, args.format, {
-    columns = args.format ~= "prometheus" and columns or nil,
-    places = args.places, color = args.format == "table" or nil,
+    columns = takes.columns and columns, places = takes.places and args.places,
+    color = takes.color and true,
   })
   return args.format == "json" and text .. "\n" or text
 end
 
 -- For people; a program has the values, each in its record.
 local function total_line(worth, args)
-  if args.format ~= "table" and args.format ~= "markdown" then return "" end
-  return ("\ntotal value  %s\n"):format(formats.shown(worth.total, args))
+  if not format.kinds[args.format].options.places then return "" end
+  return ("\ntotal value  %s\n"):format(format.display(worth.total, args))
 end
 
 function _M.all(args)
-  accounts.name_all(args)
+  clients.name_all(args)
   local wanted = selection.new(args)
   local records = ask_all(args)
   name_missing(records, args)
@@ -66,19 +67,19 @@ function _M.all(args)
   if worth and worth.missing[1] then
     streams.say("no price for " .. table.concat(worth.missing, ", "))
   end
-  streams.write(format(picked, args, wanted.columns)
+  streams.write(text_of(picked, args, wanted.columns)
     .. (worth and total_line(worth, args) or ""))
 end
 
 function _M.one(args)
-  local client = accounts.open(args, args.profile)
+  local client = clients.open(args, args.profile)
   local record, err = client:balance(args.code)
   if err and err.code == INVALID_CURRENCY and args.code ~= args.code:upper() then
     err.message = ("%s; did you mean %s?"):format(err.message, args.code:upper())
   end
-  accounts.result_of(client, nil, record, err)
+  clients.result_of(client, nil, record, err)
   client:close()
-  streams.write(format({ record }, args))
+  streams.write(text_of({ record }, args))
 end
 
 return _M

@@ -19,32 +19,23 @@ local function finding_line(finding)
   if finding.kind == "damaged" then
     return ("damaged     line %d\n"):format(finding.line)
   end
-  return ("%-10s  %s  %s  %s  %d calls\n"):format(finding.kind, masked(finding.key),
-    times.utc(finding.at_ms), times.milliseconds(finding.at_ms), finding.calls)
+  return ("%-10s  %s  %s  %.0f  %d calls\n"):format(finding.kind, masked(finding.key),
+    times.utc(finding.at_ms), finding.at_ms, finding.calls)
 end
 
--- Findings by kind; a kind that is not there has 0.
-local function tally(findings)
-  local counts = setmetatable({}, { __index = function() return 0 end })
-  for _, finding in ipairs(findings) do
+local function summary(report)
+  local counts = { damaged = 0, signature = 0, per_second = 0, per_minute = 0 }
+  for _, finding in ipairs(report.findings) do
     counts[finding.kind] = counts[finding.kind] + 1
   end
-  return counts
-end
-
-local function verdict(report)
-  local counts = tally(report.findings)
   local windows = counts.per_second + counts.per_minute
-  local parts = {
-    windows == 0 and "no limit exceeded"
-      or "limits exceeded in " .. count(windows, "window", "windows"),
-    counts.signature == 0 and "no signature used twice"
-      or count(counts.signature, "signature", "signatures") .. " used twice or more",
-  }
-  if counts.damaged > 0 then
-    parts[3] = count(counts.damaged, "damaged line", "damaged lines")
-  end
-  return table.concat(parts, ", ") .. (report.cut and " (the last line is cut)" or "")
+  return (windows == 0 and "no limit exceeded"
+      or "limits exceeded in " .. count(windows, "window", "windows"))
+    .. (counts.signature == 0 and ", no signature used twice"
+      or ", " .. count(counts.signature, "signature", "signatures") .. " used twice or more")
+    .. (counts.damaged > 0 and ", " .. count(counts.damaged, "damaged line", "damaged lines")
+      or "")
+    .. (report.cut and " (the last line is cut)" or "")
 end
 
 ---@param report bitfront.sandbox.LimitsReport
@@ -55,7 +46,7 @@ function _M.format(report)
   local span = report.calls > 0 and (" from %s to %s")
     :format(times.utc(report.first_ms), times.utc(report.last_ms)) or ""
   lines[#lines + 1] = ("%s of %s%s: %s\n"):format(count(report.calls, "call", "calls"),
-    count(report.keys, "key", "keys"), span, verdict(report))
+    count(report.keys, "key", "keys"), span, summary(report))
   return table.concat(lines)
 end
 

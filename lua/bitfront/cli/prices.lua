@@ -1,89 +1,87 @@
 --- Reads a file of prices: a JSON object of coin codes and numbers, or numbers
--- in strings. Not by lua-cjson, which makes doubles of all numbers: here they
--- stay the digits that are written there.
+-- in strings. Not by lua-cjson alone, which makes doubles of all numbers: here
+-- they stay the digits that are written there.
 
 local coin = require "bitfront.records.coin"
 local decimal = require "bitfront".decimal
 
 local _M = {}
 
--- The JSON string at `at`, decoded, and where it ends.
-local function take_string(source, at)
-  local last = at
+-- The end of the JSON string that begins at `at`; one that is not closed ends
+-- with the source.
+local function end_of_string(source, at)
   repeat
-    last = source:find('["\\%c]', last + 1)
-    local char = last and source:sub(last, last)
-    if char == "\\" then last = last + 1 end
-  until char ~= "\\"
-  if not last or source:sub(last, last) ~= '"' then return nil end
-  local ok, list = pcall(require("cjson").decode, "[" .. source:sub(at, last) .. "]")
-  if ok then return list[1], last + 1 end
+    local mark
+    at, mark = source:match('()(["\\])', at + 1)
+    if mark == "\\" then at = at + 1 end
+  until mark ~= "\\"
+  return at or #source
 end
 
--- The number at `at` as it is written, or the string there, and where it ends.
-local function take_price(source, at)
-  if source:sub(at, at) == '"' then return take_string(source, at) end
-  local word = source:match("^[%w.+-]+", at)
-  if word then return word, at + #word end
+-- The tokens of a JSON text as they are written: strings, words (numbers are
+-- words), and single characters.
+local function tokens_of(source)
+  local tokens, at = {}, source:find "[^ \t\r\n]"
+  while at do
+    local last = select(2, source:find("^[%w.+-]+", at)) or at
+    if source:sub(at, at) == '"' then last = end_of_string(source, at) end
+    tokens[#tokens + 1] = source:sub(at, last)
+    at = source:find("[^ \t\r\n]", last + 1)
+  end
+  return tokens
 end
 
-local function skip(source, at)
-  return source:find("[^ \t\r\n]", at) or #source + 1
-end
-
--- Behind `mark`, and what spaces there are, or nil.
-local function pass(source, at, mark)
-  if source:sub(at, at) == mark then return skip(source, at + 1) end
+-- The text of a JSON string; nil for another token.
+local function text_of(token)
+  if not token:find '^"[^%c]*"$' then return nil end
+  local ok, list = pcall(require("cjson").decode, "[" .. token .. "]")
+  return ok and list[1] or nil
 end
 
 local NO_OBJECT = "not an object of prices"
 
--- Adds the member at `at` to `prices`; returns where the next token is.
-local function take_member(source, at, prices)
-  local code, price
-  if source:sub(at, at) == '"' then code, at = take_string(source, at) end
-  at = code and pass(source, skip(source, at), ":")
-  if not at then return nil, NO_OBJECT end
-  if not coin.is_code(code) then return nil, coin.RULE end
-  price, at = take_price(source, at)
-  if not (price and decimal(price)) then
-    return nil, ("the price of %s is not a number%s"):format(code,
-      price and ": " .. price:sub(1, 40) or "")
+-- Adds a member to `prices`; returns what is wrong with it.
+local function add(prices, name, colon, value)
+  local code = text_of(name)
+  if not code or colon ~= ":" then return NO_OBJECT end
+  if not coin.is_code(code) then return coin.RULE end
+  local price = value:sub(1, 1) == '"' and text_of(value) or value
+  if not decimal(price) then
+    return ("the price of %s is not a number: %s"):format(code, price:sub(1, 40))
   elseif prices[code] then
-    return nil, ("%s has two prices"):format(code)
+    return ("%s has two prices"):format(code)
   end
   prices[code] = price
-  return skip(source, at)
 end
 
 ---@param source string
 ---@return table<string, string>? prices
 ---@return string? message
 function _M.parse(source)
-  local prices = {}
-  local at = pass(source, skip(source, 1), "{")
-  local closed = at and pass(source, at, "}")
-  while at and not closed do
-    local next_token, message = take_member(source, at, prices)
-    if not next_token then return nil, message end
-    closed = pass(source, next_token, "}")
-    at = pass(source, next_token, ",")
+  local prices, tokens = {}, tokens_of(source)
+  local count = #tokens
+  if tokens[1] ~= "{" then return nil, NO_OBJECT end
+  if count == 2 and tokens[2] == "}" then return prices end
+  for i = 2, math.max(2, count), 4 do
+    local message = add(prices, tokens[i] or "", tokens[i + 1], tokens[i + 2] or "")
+    if not message and tokens[i + 3] ~= (i + 3 < count and "," or "}") then
+      message = NO_OBJECT
+    end
+    if message then return nil, message end
   end
-  if closed and closed > #source then return prices end
-  return nil, NO_OBJECT
+  return prices
 end
 
 ---@param path string
 ---@return table<string, string>? prices  by coin code, as they are written
 ---@return string? message
 function _M.read(path)
-  local file, reason = io.open(path, "rb")
-  if not file then return nil, reason end
-  local source
-  source, reason = file:read("*a")
+  local file, message = io.open(path, "rb")
+  if not file then return nil, message end
+  local source, prices
+  source, message = file:read("*a")
   file:close()
-  if not source then return nil, path .. ": " .. reason end
-  local prices, message = _M.parse(source)
+  if source then prices, message = _M.parse(source) end
   return prices, message and path .. ": " .. message
 end
 

@@ -2,6 +2,7 @@
 -- of `balances` and `watch` have in common.
 
 local bitfront = require "bitfront"
+local columns = require "bitfront.records.columns"
 local prices = require "bitfront.cli.prices"
 local streams = require "bitfront.cli.streams"
 
@@ -14,30 +15,24 @@ local _M = {}
 ---@field sort? bitfront.SortKey
 ---@field direction "asc"|"desc"
 
-local function columns_of(args)
+-- The default columns, and those that other options fill.
+local function column_names(args)
   if args.columns then return args.columns end
-  local columns = { "currency", "balance", "availableBalance" }
-  if #args.profile > 1 and not args.total then table.insert(columns, 1, "account") end
-  if args.locked then columns[#columns + 1] = "locked" end
-  if args.value then
-    columns[#columns + 1] = "price"
-    columns[#columns + 1] = "value"
+  local names, is_filled = {}, {
+    caller = #args.profile > 1 and not args.total,
+    difference = args.locked, prices = args.value,
+  }
+  for _, column in ipairs(columns) do
+    if column.default or is_filled[column.from] then names[#names + 1] = column.name end
   end
-  return columns
+  return names
 end
 
-local function minimum_of(args)
-  local least, message = args.min, nil
-  if least then least, message = bitfront.decimal(least) end
-  if message then streams.stop(streams.MISUSED, "--min: " .. message) end
-  return least
-end
-
-local function prices_of(args)
-  local known, message = args.value, nil
-  if known then known, message = prices.read(known) end
-  if message then streams.stop(streams.FAILED, message) end
-  return known
+-- An option's value read by a function; ends the command where it cannot be.
+local function read(value, reader, status, prefix)
+  if not value then return nil end
+  local result, message = reader(value)
+  return result or streams.stop(status, prefix .. message)
 end
 
 ---What the options ask for; ends the command where they cannot be followed.
@@ -46,11 +41,11 @@ end
 function _M.new(args)
   return {
     filter = {
-      currencies = args.currency, min = minimum_of(args),
-      nonzero = args.nonzero, locked = args.locked,
+      currencies = args.currency, nonzero = args.nonzero, locked = args.locked,
+      min = read(args.min, bitfront.decimal, streams.MISUSED, "--min: "),
     },
-    columns = columns_of(args),
-    prices = prices_of(args),
+    columns = column_names(args),
+    prices = read(args.value, prices.read, streams.FAILED, ""),
     sort = args.sort, direction = args.desc and "desc" or "asc",
   }
 end

@@ -1,4 +1,4 @@
---- The command's streams, and its ends: data goes to stdout, trouble to stderr.
+--- The command's streams, and its ends: data goes to stdout, messages to stderr.
 
 local text = require "bitfront.records.text"
 
@@ -13,22 +13,22 @@ function _M.stop(status, message)
   error({ status = status, message = message }, 0)
 end
 
----@param message string  what is harmful in it for a terminal is written out
+---@param message string  what could harm a terminal is escaped
 function _M.say(message)
   local ok, shown = pcall(text.escape, message) -- by the C module, if that loads
   io.stderr:write("bitfront: ", ok and shown or message:gsub("%c", "?"), "\n")
 end
 
--- The numbers of standard streams that are closed go to what is opened next,
--- which could be the connection; then output would be sent to the server. They
--- are taken here, unwritable, so that writing fails.
 local EBADF = 9
-local taken = {}
+local reserved = {} -- files by the standard stream whose number they have
 
-function _M.take_closed()
+---Opens something unwritable in the place of standard streams that are closed. Else
+---the next file that is opened had such a number: it could be the connection, and
+---the output would be sent to the server.
+function _M.reserve_closed()
   for _, stream in ipairs({ io.stdin, io.stdout, io.stderr }) do
     local _, _, errno = stream:seek("cur")
-    if errno == EBADF then taken[stream] = io.open("/dev/null", "r") end
+    if errno == EBADF then reserved[stream] = io.open("/dev/null", "r") end
   end
 end
 
@@ -40,9 +40,9 @@ function _M.write(output)
   end
 end
 
----Ends what writes seldom when there is nobody to write to.
+---Ends a command that writes seldom where nobody reads the output any more.
 function _M.check_output()
-  if taken[io.stdout] or require("bitfront.core").is_hung_up() then
+  if reserved[io.stdout] or require("bitfront.core").is_hung_up() then
     _M.stop(_M.FAILED, "nobody reads the output")
   end
 end

@@ -2,12 +2,6 @@
 
 local _M = {}
 
----@param ms number
----@return string  its digits
-function _M.milliseconds(ms)
-  return (string.format("%.0f", ms))
-end
-
 ---@param ms number  Unix time
 ---@return string  as 2018-05-02T05:43:21.363Z; "?" beyond the calendar
 function _M.utc(ms)

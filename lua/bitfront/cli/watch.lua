@@ -1,50 +1,60 @@
---- `bitfront watch`: looks at the accounts again and again, and tells what has
--- changed. A call that fails is told too, once, and it goes on.
+--- `bitfront watch`: asks the accounts again and again, and shows what has
+-- changed. A call that fails is shown too, once, and the command goes on.
 
-local accounts = require "bitfront.cli.accounts"
 local bitfront = require "bitfront"
-local lines = require "bitfront.cli.watch_jsonl"
-local screen = require "bitfront.cli.watch_screen"
+local clients = require "bitfront.cli.clients"
 local selection = require "bitfront.cli.selection"
 local streams = require "bitfront.cli.streams"
 local wait = require "bitfront.wait"
+local watch_jsonl = require "bitfront.cli.watch_jsonl"
+local watch_screen = require "bitfront.cli.watch_screen"
 
 local _M = {}
 
--- What a call that cannot be made lacks will not come by waiting.
-local function note_failure(account, err, teller)
-  if err.kind == "config" then accounts.result_of(account.client, account.name, nil, err) end
-  local failure = err.kind .. " " .. err.code -- texts tell of ms that passed
-  if account.failure ~= failure then teller:note(accounts.describe(err, account.name)) end
+--- What shows changes.
+---@class bitfront.cli.View
+---@field note fun(self, message: string)
+---@field change fun(self, account: bitfront.cli.Account, kind: "removed"|"added"|"changed", before?: bitfront.Record, after?: bitfront.Record, difference?: table)
+---@field update fun(self, records: bitfront.Record[], pause: number, is_failing: boolean)  all accounts have been asked
+
+-- Shows a failure once, and once that it is over. Messages have ms in them that
+-- differ, so that only kind and code are compared.
+local function note_failure(account, err, view)
+  local failure = err and err.kind .. " " .. err.code
+  if failure == account.failure then return end
   account.failure = failure
+  view:note(err and clients.describe(err, account.name)
+    or (account.name and account.name .. ": " or "") .. "it answers again")
 end
 
-local function note_records(account, records, teller)
-  if account.failure then
-    teller:note((account.name and account.name .. ": " or "") .. "it answers again")
+local function show_changes(account, records, view)
+  local diff = bitfront.diff(account.records, records)
+  for _, record in ipairs(diff.removed) do view:change(account, "removed", record) end
+  for _, record in ipairs(diff.added) do view:change(account, "added", nil, record) end
+  for _, change in ipairs(diff.changed) do
+    view:change(account, "changed", change.before, change.after, change)
   end
-  account.failure = nil
-  if account.records then
-    teller:changes(account, bitfront.diff(account.records, records))
-  end
-  account.records = records
 end
 
--- One look; returns the seconds that the server wants to be left alone.
-local function look(account, args, wanted, teller)
-  local records, err = accounts.ask(account, args)
+-- Asks once; returns for how many seconds the server asks for no call.
+local function ask(account, args, wanted, view)
+  local records, err = clients.ask(account, args)
+  if err and err.kind == "config" then -- what is missing will not come by waiting
+    clients.result_of(account.client, account.name, nil, err)
+  end
+  note_failure(account, err, view)
   if records then
-    note_records(account, selection.pick(records, wanted), teller)
-  else
-    note_failure(account, err, teller)
+    records = selection.pick(records, wanted)
+    if account.records then show_changes(account, records, view) end
+    account.records = records
   end
   return err and err.retry_after or 0
 end
 
--- All that is known, in the order that was asked for.
-local function known_records(watched, wanted)
+-- The last records of all accounts, in the order that was asked for.
+local function known_records(accounts, wanted)
   local all = {}
-  for _, account in ipairs(watched) do
+  for _, account in ipairs(accounts) do
     for _, record in ipairs(account.records or {}) do all[#all + 1] = record end
   end
   return (selection.pick(all, wanted))
@@ -53,15 +63,15 @@ end
 ---@param args table
 function _M.run(args)
   local wanted = selection.new(args)
-  local watched = accounts.open_all(args)
-  local teller = screen.is_there() and screen.new(args, wanted) or lines.new()
+  local accounts = clients.open_all(args)
+  local view = watch_screen.is_there() and watch_screen.new(args, wanted) or watch_jsonl.new()
   while true do
-    local pause, failing = args.interval, false
-    for _, account in ipairs(watched) do
-      pause = math.max(pause, look(account, args, wanted, teller))
-      failing = failing or account.failure ~= nil
+    local pause, is_failing = args.interval, false
+    for _, account in ipairs(accounts) do
+      pause = math.max(pause, ask(account, args, wanted, view))
+      is_failing = is_failing or account.failure ~= nil
     end
-    teller:looked(known_records(watched, wanted), pause, failing)
+    view:update(known_records(accounts, wanted), pause, is_failing)
     streams.check_output()
     wait.block(pause)
   end

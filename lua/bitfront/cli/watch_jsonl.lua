@@ -1,57 +1,46 @@
---- Changes for programs: one line of JSON each on stdout, trouble on stderr.
+--- Changes for programs: one line of JSON each on stdout, messages on stderr.
 
+local columns = require "bitfront.records.columns"
 local core = require "bitfront.core"
+local rows = require "bitfront.rows"
 local streams = require "bitfront.cli.streams"
 local text = require "bitfront.records.text"
 local times = require "bitfront.cli.times"
 
 local _M = {}
 
-local Lines = {}
+local View = {}
+View.__index = View
 
-local function amounts(record)
-  return ('{"balance":%s,"availableBalance":%s}'):format(
-    tostring(record.balance), tostring(record.availableBalance))
-end
+local AMOUNTS = rows.names(columns, { from = "reply", kind = "amount" })
 
--- A member of an object for each name and record that there is.
-local function members(names, records)
+-- ',"name":{"balance":1,"availableBalance":1}'; "" where there is no record.
+local function member(name, record)
   local parts = {}
-  for i, name in ipairs(names) do
-    if records[i] then parts[#parts + 1] = (',"%s":%s'):format(name, amounts(records[i])) end
+  if not record then return "" end
+  for i, field in ipairs(AMOUNTS) do
+    parts[i] = ('"%s":%s'):format(field, tostring(record[field]))
   end
-  return table.concat(parts)
+  return (',"%s":{%s}'):format(name, table.concat(parts, ","))
 end
 
-local NAMES = { "before", "after", "by" }
-
-local function write(account, change, code, before, after, by)
-  streams.write(('{"time":"%s"%s,"change":"%s","currency":%s%s}\n'):format(
+function View:change(account, kind, before, after, difference) -- luacheck: no self
+  streams.write(('{"time":"%s"%s,"change":"%s","currency":%s%s%s%s}\n'):format(
     times.utc(core.wall()),
-    account.name and ',"account":' .. text.json(account.name) or "", change,
-    text.json(code), members(NAMES, { before or false, after or false, by or false })))
+    account.name and ',"account":' .. text.json(account.name) or "", kind,
+    text.json((before or after).currency), member("before", before),
+    member("after", after), member("by", difference)))
 end
 
-function Lines:changes(account, diff) -- luacheck: no self
-  for _, record in ipairs(diff.removed) do
-    write(account, "removed", record.currency, record)
-  end
-  for _, record in ipairs(diff.added) do
-    write(account, "added", record.currency, nil, record)
-  end
-  for _, change in ipairs(diff.changed) do
-    write(account, "changed", change.currency, change.before, change.after, change)
-  end
-end
-
-function Lines:note(message) -- luacheck: no self
+function View:note(message) -- luacheck: no self
   streams.say(message)
 end
 
-function Lines:looked() end -- luacheck: no self
+function View:update() end -- luacheck: no self
 
+---@return bitfront.cli.View
 function _M.new()
-  return setmetatable({}, { __index = Lines })
+  return setmetatable({}, View)
 end
 
 return _M

@@ -1,18 +1,22 @@
---- Changes for people: on a terminal the table is drawn anew after each look, in
--- the same place, with what happened last below it. The terminal is put into no
--- mode, so however the command ends, there is nothing to put back.
+--- Changes for people: on a terminal the table is drawn again after each update, in
+-- the same place, with the last events below it. The terminal is put into no mode,
+-- so however the command ends, there is nothing to restore.
 
 local bitfront = require "bitfront"
+local columns = require "bitfront.records.columns"
 local core = require "bitfront.core"
+local rows = require "bitfront.rows"
 local streams = require "bitfront.cli.streams"
 local text = require "bitfront.records.text"
 local times = require "bitfront.cli.times"
 
 local _M = {}
 
-local Screen = {}
+local View = {}
+View.__index = View
 
-local EVENTS = 6 -- that are kept in view
+local EVENTS = 6 -- that are shown
+local AMOUNTS = rows.names(columns, { from = "reply", kind = "amount" })
 
 ---Whether stdout is a terminal that can move its cursor.
 function _M.is_there()
@@ -26,7 +30,7 @@ local function clock()
   return (times.utc(core.wall()):gsub("%.%d+", ""))
 end
 
-function Screen:note(message)
+function View:note(message)
   local event = clock() .. "  " .. text.escape(message)
   table.insert(self.events, event)
   if #self.events > EVENTS then table.remove(self.events, 1) end
@@ -36,41 +40,34 @@ local function signed(amount)
   return (amount:sign() > 0 and "+" or "") .. tostring(amount)
 end
 
-local function moves(change)
+local function amounts_of(difference)
   local parts = {}
-  for _, field in ipairs { "balance", "availableBalance" } do
-    if not change[field]:is_zero() then
-      parts[#parts + 1] = field .. " " .. signed(change[field])
+  for _, field in ipairs(AMOUNTS) do
+    if not difference[field]:is_zero() then
+      parts[#parts + 1] = field .. " " .. signed(difference[field])
     end
   end
   return table.concat(parts, ", ")
 end
 
-function Screen:changes(account, diff)
-  local whose = account.name and account.name .. ": " or ""
-  for _, record in ipairs(diff.removed) do
-    self:note(("%s%s is gone"):format(whose, record.currency))
-  end
-  for _, record in ipairs(diff.added) do
-    self:note(("%s%s is new"):format(whose, record.currency))
-  end
-  for _, change in ipairs(diff.changed) do
-    self:note(("%s%s %s"):format(whose, change.currency, moves(change)))
-  end
+local EVENT = { removed = "is gone", added = "is new" }
+
+function View:change(account, kind, before, after, difference)
+  self:note(("%s%s %s"):format(account.name and account.name .. ": " or "",
+    (before or after).currency, EVENT[kind] or amounts_of(difference)))
 end
 
 -- ---- drawing ----
 
--- The rows that a line takes where `columns` is all there is.
-local function rows_of(line, columns)
-  local width = text.width((line:gsub("\27%[%d*m", "")))
-  return math.max(1, math.ceil(width / columns))
+-- The terminal's rows that a line takes; `width` is the terminal's.
+local function rows_of(line, width)
+  return math.max(1, math.ceil(text.width((line:gsub("\27%[%d*m", ""))) / width))
 end
 
-local function height(lines, columns)
-  local rows = 0
-  for _, line in ipairs(lines) do rows = rows + rows_of(line, columns) end
-  return rows
+local function height(lines, width)
+  local sum = 0
+  for _, line in ipairs(lines) do sum = sum + rows_of(line, width) end
+  return sum
 end
 
 local function split(output)
@@ -79,61 +76,62 @@ local function split(output)
   return lines
 end
 
--- How many of the lines there is room for.
-local function count_fitting(lines, room, columns)
-  for i, line in ipairs(lines) do
-    room = room - rows_of(line, columns)
-    if room < 0 then return i - 1 end
-  end
-  return #lines
-end
-
--- The table, less the lines at its end for which there is no room.
-local function fit(lines, room, columns)
-  if count_fitting(lines, room, columns) == #lines then return lines end
+-- The lines, less those at the end for which there is no room.
+local function fit(lines, room, width)
+  if height(lines, width) <= room then return lines end
   local shown = {}
-  for i = 1, math.max(1, count_fitting(lines, room - 1, columns)) do shown[i] = lines[i] end
+  for i, line in ipairs(lines) do
+    room = room - rows_of(line, width)
+    if i > 1 and room < 1 then break end -- the last row tells how many are missing
+    shown[i] = line
+  end
   shown[#shown + 1] = ("(%d more)"):format(#lines - #shown)
   return shown
 end
 
-local function below_table(self, pause, failing)
+local function below_table(self, pause, is_failing)
   local lines = { "" }
   for _, event in ipairs(self.events) do lines[#lines + 1] = event end
   lines[#lines + 1] = ("%s  %sagain in %s s; Ctrl-C ends it")
-    :format(clock(), failing and "the last look failed; " or "",
+    :format(clock(), is_failing and "the last call failed; " or "",
       tostring(bitfront.decimal(pause)))
   return lines
 end
 
--- All that is to be seen: in one row less than there are, since the cursor is
--- below it.
-local function view(self, records, foot, columns, rows)
-  while #foot > 1 and height(foot, columns) > rows - 3 do table.remove(foot, 1) end
+-- Removes first lines where there is no room for all.
+local function trim(lines, room, width)
+  while #lines > 1 and height(lines, width) > room do table.remove(lines, 1) end
+end
+
+-- All lines, in one row less than there are, since the cursor is below them.
+local function lines_of(self, records, foot, width, room)
+  trim(foot, room - 2, width)
   local lines = fit(split(bitfront.format(records, "table", {
     columns = self.columns, places = self.places, color = true,
-  })), rows - 1 - height(foot, columns), columns)
+  })), room - height(foot, width), width)
   for _, line in ipairs(foot) do lines[#lines + 1] = line end
-  while #lines > 1 and height(lines, columns) > rows - 1 do table.remove(lines, 1) end
+  trim(lines, room, width)
   return lines
 end
 
-function Screen:looked(records, pause, failing)
-  local columns, rows = core.terminal_size()
-  columns, rows = columns or 80, rows or 24
-  local up = height(self.drawn, columns)
-  self.drawn = view(self, records, below_table(self, pause, failing), columns, rows)
+function View:update(records, pause, is_failing)
+  local width, screen_rows = core.terminal_size()
+  width, screen_rows = width or 80, screen_rows or 24
+  local up = height(self.lines, width)
+  self.lines = lines_of(self, records, below_table(self, pause, is_failing), width,
+    screen_rows - 1)
   streams.write((up > 0 and ("\27[%dA\r\27[J"):format(up) or "")
-    .. table.concat(self.drawn, "\n") .. "\n")
+    .. table.concat(self.lines, "\n") .. "\n")
 end
 
 ---@param args table
 ---@param wanted bitfront.cli.Selection
+---@return bitfront.cli.View
 function _M.new(args, wanted)
-  io.stdout:setvbuf("full") -- each view in one piece
+  io.stdout:setvbuf("full") -- each update in one piece
   return setmetatable({
-    columns = wanted.columns, places = args.places, events = {}, drawn = {},
-  }, { __index = Screen })
+    columns = wanted.columns, places = args.places, events = {}, lines = {},
+  }, View)
 end
 
 return _M

@@ -1,0 +1,140 @@
+--- The accounts that the command asks: a client for each, and words for a call
+-- that failed.
+
+local accounts = require "bitfront.account"
+local bitfront = require "bitfront"
+local credentials = require "bitfront.credentials"
+local misuse = require "bitfront.misuse"
+local streams = require "bitfront.cli.streams"
+
+local _M = {}
+
+local CREDENTIALS_TO_TRY = "; 'bitfront sandbox' prints a key and a secret to try it with"
+local CLOSED = "; the public exchange has closed: name a server with --base-url or "
+  .. "BITFRONT_BASE_URL, or start one with 'bitfront sandbox'"
+
+local function advice(err, client)
+  if err.code == "missing_credentials" then return CREDENTIALS_TO_TRY end
+  local is_unreachable = err.kind == "network" or err.kind == "timeout"
+  return is_unreachable and not accounts.endpoint_of(client).base_url_from and CLOSED or ""
+end
+
+---@param err bitfront.Error
+---@param name? string  the account's, where there are several
+---@return string
+function _M.describe(err, name)
+  return ("%s%s (%s): %s"):format(name and name .. ": " or "", err.kind, err.code,
+    err.message)
+end
+
+---The result of a client's call; ends the command where there is none.
+function _M.result_of(client, name, result, err)
+  if result ~= nil then return result end
+  streams.stop(streams.FAILED, _M.describe(err, name) .. advice(err, client))
+end
+
+---@param args table  of the command line
+---@param profile? string
+---@return bitfront.Client
+function _M.open(args, profile)
+  streams.load "bitfront.core" -- where it is broken, that is not the caller's mistake
+  local ok, client = pcall(bitfront.new, {
+    base_url = args.base_url, ca_file = args.ca_file, profile = profile,
+    amounts = "decimal",
+  })
+  if ok then return client end
+  streams.stop(streams.MISUSED, (misuse.text_of(client):gsub("^bitfront%.new: ", "")))
+end
+
+---With --all-profiles, `profile` becomes the list of all there are.
+---@param args table
+function _M.name_all(args)
+  if not args.all_profiles then return end
+  local path, message = credentials.profile_path()
+  if not path then streams.stop(streams.FAILED, "there are no profiles: " .. message) end
+  local names, err = streams.load("bitfront.core").profiles(path)
+  if err then streams.stop(streams.FAILED, _M.describe(err)) end
+  local is_known = {}
+  for name in (names or ""):gmatch("[^\n]+") do
+    if not is_known[name] then table.insert(args.profile, name) end
+    is_known[name] = true
+  end
+  if not args.profile[1] then
+    streams.stop(streams.FAILED, "there are no profiles in " .. path)
+  end
+end
+
+---@class bitfront.cli.Account
+---@field client bitfront.Client
+---@field name? string  where profiles were named
+
+---@param args table  whose `profile` is a list
+---@return bitfront.cli.Account[]
+function _M.open_all(args)
+  local opened = {}
+  for i, profile in ipairs(args.profile) do
+    opened[i] = { client = _M.open(args, profile), name = profile }
+  end
+  if #opened == 0 then opened[1] = { client = _M.open(args) } end
+  return opened
+end
+
+-- Where no profile was named, the account is the environment's.
+local function unnamed()
+  local name = os.getenv(credentials.PROFILE_VARIABLE)
+  return name ~= "" and name or "default"
+end
+
+-- The records say whose they are if that is asked for: by several profiles, or by
+-- the column.
+local function mark(asked, args, records)
+  local is_wanted = args.columns and args.columns.account
+  for _, record in ipairs(records or {}) do
+    record.account = asked.name or is_wanted and unnamed() or nil
+  end
+  return records
+end
+
+---Asks one account.
+---@param asked bitfront.cli.Account
+---@param args table
+---@return bitfront.Record[]?, bitfront.Error?
+function _M.ask(asked, args)
+  local records, err = asked.client:balances()
+  return mark(asked, args, records), err
+end
+
+-- A line for people, which is overwritten and at last erased.
+local function show_progress(done, count)
+  io.stderr:write(("\r\27[K%d of %d accounts"):format(done, count),
+    done == count and "\r\27[K" or "")
+end
+
+---Asks all accounts at once. Where any of them fails, each that does is named, and
+---the command ends: half of the money is worse than none.
+---@param opened bitfront.cli.Account[]
+---@param args table
+---@return bitfront.Record[][]
+function _M.ask_all(opened, args)
+  local clients, lists, failures = {}, {}, {}
+  for i, asked in ipairs(opened) do clients[i] = asked.client end
+  local is_shown = #clients > 1 and os.getenv "TERM" ~= "dumb"
+    and streams.load("bitfront.core").is_terminal(2)
+  local outcomes = bitfront.balances_many(clients,
+    { on_progress = is_shown and show_progress or nil })
+  for i, outcome in ipairs(outcomes) do
+    local err = outcome.err
+    lists[i] = mark(opened[i], args, outcome.balances)
+    failures[#failures + 1] = err and _M.describe(err, opened[i].name) .. advice(err, clients[i])
+  end
+  local last = table.remove(failures)
+  for _, failure in ipairs(failures) do streams.say(failure) end
+  if last then streams.stop(streams.FAILED, last) end
+  return lists
+end
+
+function _M.close_all(opened)
+  for _, asked in ipairs(opened) do asked.client:close() end
+end
+
+return _M

@@ -1,0 +1,230 @@
+--- The commands of `bitfront`: what each is called, takes and does. The parser and
+-- the help read these tables.
+
+local clients = require "bitfront.cli.clients"
+local coin = require "bitfront.records.coin"
+local columns = require "bitfront.records.columns"
+local format = require "bitfront.records.format"
+local rows = require "bitfront.rows"
+local streams = require "bitfront.cli.streams"
+local times = require "bitfront.cli.times"
+
+local load, stop, write = streams.load, streams.stop, streams.write
+
+-- ---- values: each returns what a text stands for, or nil and what is wrong ----
+
+-- A number in digits; `rule` says from where to where.
+local function number(rule, pattern, least, most)
+  return function(text)
+    local value = text:find(pattern) and tonumber(text)
+    if value and value >= least and value <= most then return value end
+    return nil, (rule .. ", not '%s'"):format(least, most, text)
+  end
+end
+
+local function places(text)
+  local value = text:find "^%d+$" and tonumber(text)
+  local is_right, wanted = format.options.places.check(value)
+  if is_right then return value end
+  return nil, ("places must be %s, not '%s'"):format(wanted, text)
+end
+
+local function not_empty(text)
+  if text ~= "" then return text end
+  return nil, "the name must not be empty"
+end
+
+local function coin_code(text)
+  local segment, message = coin.path_segment(text)
+  return segment and text, message
+end
+
+-- The columns' names in their order; indexing finds each as a key too.
+local function column_names(text)
+  local list, set = {}, {}
+  for name in (text .. ","):gmatch("([^,]*),") do
+    if not columns[name] then
+      return nil, ("there is no column '%s': %s"):format(name,
+        table.concat(rows.names(columns), ", "))
+    elseif set[name] then
+      return nil, ("the column '%s' is named twice"):format(name)
+    end
+    list[#list + 1], set[name] = name, true
+  end
+  return setmetatable(list, { __index = set })
+end
+
+-- ---- options ----
+
+--- The properties of an argparse element; argparse passes over `kind` and `is_exclusive`.
+---@class bitfront.cli.Option
+---@field kind "option"|"flag"|"argument"
+---@field is_exclusive? boolean  of a command's options that are, one may be given
+---@field name string  with its dashes
+---@field description string
+---@field argname? string  what the value of an option is called
+---@field convert? fun(text: string): any, string?
+---@field choices? string[]
+---@field default? string
+---@field overwrite? boolean  false: it may be given once only; else the last one counts
+---@field count? "*"  it may be given several times, and all count
+
+local SERVER = {
+  { kind = "option", name = "--base-url", argname = "<url>",
+    description = "Where the API is; else the profile's, else BITFRONT_BASE_URL." },
+  { kind = "option", name = "--ca-file", argname = "<file>",
+    description = "Certificates to trust; else the profile's, else BITFRONT_CA_FILE, "
+      .. "else the system's." },
+}
+
+local SECTION = "Section of the credentials file; else BITFRONT_PROFILE."
+
+local PROFILE = {
+  { kind = "option", name = "--profile", argname = "<name>", overwrite = false,
+    description = SECTION },
+}
+
+local PROFILES = {
+  { kind = "option", name = "--profile", argname = "<name>", count = "*",
+    description = SECTION .. " Several give one table." },
+}
+
+local FORMATS = rows.names(format.kinds)
+local SORT_KEYS = rows.names(columns, { sortable = true })
+
+local FORMAT = {
+  { kind = "option", name = "--format", argname = "<format>", choices = FORMATS,
+    default = "table", description = "One of " .. table.concat(FORMATS, ", ") .. "." },
+}
+
+local SELECTION = {
+  { kind = "option", name = "--currency", argname = "<codes>", convert = coin.list,
+    overwrite = false, description = "Only these coins, as BTC,ETH." },
+  { kind = "flag", name = "--nonzero", description = "Only coins whose balance is not 0." },
+  { kind = "option", name = "--min", argname = "<amount>",
+    description = "Only coins whose balance is that much or more." },
+  { kind = "flag", name = "--locked",
+    description = "Only coins of which some is locked in orders, and how much." },
+  { kind = "option", name = "--sort", argname = "<key>", choices = SORT_KEYS,
+    overwrite = false,
+    description = "Order by one of " .. table.concat(SORT_KEYS, ", ") .. "." },
+  { kind = "flag", name = "--desc", description = "The greatest first." },
+  { kind = "option", name = "--columns", argname = "<names>", convert = column_names,
+    overwrite = false, description = "What to show, as currency,locked." },
+  { kind = "option", name = "--places", argname = "<number>", convert = places,
+    description = "Show no more decimals; ~ marks an amount that was cut." },
+}
+
+local OF_BALANCES = {
+  { kind = "flag", name = "--total", description = "Add up what the accounts have of each coin." },
+  { kind = "option", name = "--value", argname = "<file>", overwrite = false,
+    description = 'What each coin is worth: a JSON file of prices, {"BTC": 65000.5}.' },
+  { kind = "flag", name = "--all-profiles",
+    description = "All accounts of the credentials file." },
+}
+
+local OF_BALANCE = {
+  { kind = "argument", name = "code", convert = coin_code,
+    description = "Its coin code, as BTC." },
+}
+
+local OF_WATCH = {
+  { kind = "option", name = "--interval", argname = "<seconds>", default = "5",
+    convert = number("an interval is %d to %d seconds", "^%d+%.?%d*$", 1, 86400),
+    description = "Seconds between two calls, 1 or more." },
+}
+
+local OF_SANDBOX = {
+  { kind = "option", name = "--port", argname = "<number>",
+    convert = number("a port is a number from %d to %d", "^%d+$", 0, 65535),
+    description = "Port on 127.0.0.1; 0 is any free one." },
+  { kind = "option", name = "--accounts", argname = "<file>", convert = not_empty,
+    description = "JSON file of the accounts it answers for." },
+  { kind = "option", name = "--dir", argname = "<folder>", convert = not_empty,
+    description = "Folder for its certificates and state." },
+  { kind = "flag", name = "--background", is_exclusive = true,
+    description = "Keep it running after this command." },
+  { kind = "flag", name = "--stop", is_exclusive = true,
+    description = "Stop the one that runs in the background." },
+  { kind = "flag", name = "--check-limits", is_exclusive = true,
+    description = "Find calls too close together among those that it answered." },
+}
+
+local function join(...)
+  local all = {}
+  for _, options in ipairs { ... } do
+    for _, option in ipairs(options) do all[#all + 1] = option end
+  end
+  return all
+end
+
+-- ---- what they do ----
+
+local function show_time(args)
+  local client = clients.open(args, args.profile)
+  local ms = clients.result_of(client, nil, client:server_time())
+  client:close()
+  write(("%.0f  %s\n"):format(ms, times.utc(ms)))
+end
+
+local function examine(args)
+  local client = clients.open(args, args.profile)
+  local report, is_healthy = load("bitfront.doctor").examine(client)
+  client:close()
+  write(report)
+  return is_healthy and 0 or streams.FAILED
+end
+
+local function or_stop(result, message)
+  return result or stop(streams.FAILED, message)
+end
+
+local function check_limits(sandbox, args)
+  local report = or_stop(sandbox.check_limits({ dir = args.dir }))
+  write(load("bitfront.cli.limits_report").format(report))
+  return #report.findings == 0 and 0 or streams.FAILED
+end
+
+local function run_sandbox(args)
+  local sandbox = load "bitfront.sandbox"
+  if args.stop then return or_stop(sandbox.stop({ dir = args.dir })) and 0 end
+  if args.check_limits then return check_limits(sandbox, args) end
+  local running = or_stop(sandbox.start({
+    port = args.port, accounts = args.accounts, background = args.background,
+    dir = args.dir,
+  }))
+  write(running.exports)
+  if running.already_running then
+    streams.say("the sandbox is already running at " .. running.base_url)
+  elseif not args.background then
+    streams.say(("the sandbox answers at %s until Ctrl-C"):format(running.base_url))
+    sandbox.wait(running)
+  end
+end
+
+---@class bitfront.cli.Command
+---@field name string
+---@field description string
+---@field options bitfront.cli.Option[]
+---@field run fun(args: table): integer?  the status to exit with; default 0
+
+---@type bitfront.cli.Command[]
+return rows.keyed {
+  { name = "balances", description = "Show the balances of one account or several.",
+    options = join(SELECTION, OF_BALANCES, FORMAT, PROFILES, SERVER),
+    run = function(args) load("bitfront.cli.balances").all(args) end },
+  { name = "balance", description = "Show the balance of one coin.",
+    options = join(OF_BALANCE, FORMAT, PROFILE, SERVER),
+    run = function(args) load("bitfront.cli.balances").one(args) end },
+  { name = "watch", description = "Show changes of the balances as they happen.",
+    options = join(OF_WATCH, SELECTION, PROFILES, SERVER),
+    run = function(args) load("bitfront.cli.watch").run(args) end },
+  { name = "time", description = "Show the server's clock.",
+    options = join(PROFILE, SERVER), run = show_time },
+  { name = "doctor", description = "Find what keeps calls from working.",
+    options = join(PROFILE, SERVER), run = examine },
+  { name = "sandbox", description = "Run an exchange to test against.",
+    options = OF_SANDBOX, run = run_sandbox },
+  { name = "nginx-conf", description = "Print an nginx.conf that shows the balances.",
+    options = {}, run = function() write(load "bitfront.nginx.conf_example") end },
+}
