@@ -48,26 +48,32 @@ function _M.poll_interval(seconds_so_far)
   return math.min(LONGEST_INTERVAL, math.max(SHORTEST_INTERVAL, seconds_so_far / 10))
 end
 
-local function step_until_done(exchange, sleep)
-  local begun = native.now()
-  native.step(0)
-  while not exchange:done() do
-    sleep(_M.poll_interval(native.now() - begun))
-    native.step(0)
-  end
-end
-
--- Under a scheduler: its other coroutines run while `sleep` does.
-local function stepped(sleep)
+--- A way to wait over the engine's exchanges.
+---@param sleep fun(seconds: number)
+---@param await fun(exchange: userdata)  returns when the exchange is done
+---@return bitfront.Waiter
+function _M.new(sleep, await)
   return {
     sleep = sleep,
     read = function(request)
       local exchange, err = native.start(request)
       if not exchange then return nil, err end
-      step_until_done(exchange, sleep)
+      await(exchange)
       return exchange:finish()
     end,
   }
+end
+
+-- Under a scheduler: its other coroutines run while `sleep` does.
+local function stepped(sleep)
+  return _M.new(sleep, function(exchange)
+    local begun = native.now()
+    native.step(0)
+    while not exchange:done() do
+      sleep(_M.poll_interval(native.now() - begun))
+      native.step(0)
+    end
+  end)
 end
 
 --- Is this a worker of nginx, which has its own way?

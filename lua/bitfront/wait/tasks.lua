@@ -10,17 +10,11 @@ local _M = {}
 -- Without the mark it is a user's function that yields, to a scheduler.
 local OURS = {}
 
-local waiter = {
-  sleep = function(seconds)
-    coroutine.yield(OURS, nil, native.now() + seconds)
-  end,
-  read = function(request)
-    local exchange, err = native.start(request)
-    if not exchange then return nil, err end
-    coroutine.yield(OURS, exchange)
-    return exchange:finish()
-  end,
-}
+local waiter = wait.new(function(seconds)
+  coroutine.yield(OURS, nil, native.now() + seconds)
+end, function(exchange)
+  coroutine.yield(OURS, exchange)
+end)
 
 ---@class bitfront.Task
 ---@field job integer
@@ -65,12 +59,11 @@ end
 
 -- Until something may have become ready.
 local function idle(tasks, sleep, begun)
-  local now, next_due, exchanges = native.now(), math.huge, false
+  local now, left, exchanges = native.now(), math.huge, false
   for _, task in ipairs(tasks) do
-    if task.exchange then exchanges = true end
-    if task.due then next_due = math.min(next_due, task.due) end
+    exchanges = exchanges or task.exchange
+    left = math.min(left, math.max(0, (task.due or math.huge) - now))
   end
-  local left = math.max(0, next_due - now)
   if sleep then
     if exchanges then native.step(0) end
     sleep(math.min(left, wait.poll_interval(now - begun)))
