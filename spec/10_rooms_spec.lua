@@ -1,5 +1,5 @@
--- The folders of csrc are rooms, in an order: what stands lower knows nothing of
--- what stands higher, and only the highest knows Lua.
+-- The folders of csrc and of lua/bitfront are rooms, in an order: what stands lower
+-- knows nothing of what stands higher, and of csrc only the highest knows Lua.
 
 local support = require "spec.support"
 
@@ -10,6 +10,41 @@ local MOST_LINES = 450
 
 local level = {}
 for i, room in ipairs(ROOMS) do level[room] = i end
+
+-- The lines of a text, numbered.
+local function lines_of(text)
+  local number = 0
+  local next_line = text:gsub("[^\n]$", "%0\n"):gmatch "([^\n]*)\n"
+  return function()
+    local line = next_line()
+    number = number + 1
+    if line then return number, line end
+  end
+end
+
+-- Adds what is wrong with a file's length.
+local function check_length(found, path, count)
+  if count > MOST_LINES then
+    found[#found + 1] = ("%s:%d: has more than %d lines"):format(path, count, MOST_LINES)
+  end
+end
+
+local function texts_of(folder, name)
+  local texts = {}
+  for path in support.must(("find %s -type f -name '%s'"):format(folder, name)):gmatch "[^\n]+" do
+    texts[path] = support.read(path)
+  end
+  return texts
+end
+
+local function sorted_keys(set)
+  local keys = {}
+  for key in pairs(set) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
+-- ---- csrc ----
 
 -- What is wrong with a line of a file of this room; nil: nothing.
 local function error_of_line(room, line)
@@ -33,26 +68,209 @@ end
 local function errors_of(path, text)
   local room, found, count = path:match "^csrc/(%l+)/[%w_]+%.[ch]$", {}, 0
   if not level[room] and path ~= "csrc/needs.c" then return { path .. ": is in no room" } end
-  for line in text:gsub("[^\n]$", "%0\n"):gmatch "([^\n]*)\n" do
-    count = count + 1
+  for number, line in lines_of(text) do
+    count = number
     local err = room and error_of_line(room, line)
-    if err then found[#found + 1] = ("%s:%d: %s"):format(path, count, err) end
+    if err then found[#found + 1] = ("%s:%d: %s"):format(path, number, err) end
   end
-  if count > MOST_LINES then
-    found[#found + 1] = ("%s:%d: has more than %d lines"):format(path, count, MOST_LINES)
+  check_length(found, path, count)
+  return found
+end
+
+-- ---- lua/bitfront ----
+
+-- Lowest first. A name stands for the file, and for the room of that name where
+-- there is one. Rooms of one layer do not know each other. The C module is the file
+-- that all may require.
+local LAYERS = {
+  { "core", "native", "version", "misuse", "check", "rows" },
+  { "error", "status" },
+  { "records" },
+  { "memo", "clock", "target", "retry", "credentials" },
+  { "limiter", "wait" },
+  { "options", "account", "call", "many", "client", "doctor" },
+  { "init" },
+  { "nginx", "sandbox" },
+  { "cli" },
+}
+local LUA_ROOMS = { records = true, limiter = true, wait = true, nginx = true,
+                    sandbox = true, cli = true }
+
+-- Of all that nginx has, the command may only print its example.
+local FOR_COMMAND = { ["bitfront.nginx.conf_example"] = true }
+
+-- Where a module is required whose name is not written there, and why.
+local DYNAMIC = {
+  ["lua/bitfront/cli/streams.lua"] = "load's callers write the name",
+}
+
+-- Modules that have more than one alias, and why: none.
+local ALIASES = {}
+
+-- Base names that stand in several rooms, and why.
+local SAME_NAMES = {
+  nginx = "the room that runs in it, how to wait in it, and how the sandbox starts it",
+}
+
+local layer = {}
+for i, names in ipairs(LAYERS) do
+  for _, name in ipairs(names) do layer[name] = i end
+end
+
+-- The first folder or file of a path or a module, and what follows it.
+local function entry_of(name)
+  if name == "bitfront" then return "init" end
+  name = name:gsub("^lua/bitfront/", "bitfront."):gsub("%.lua$", ""):gsub("/", ".")
+  return name:match "^bitfront%.([%w_]+)$" or name:match "^bitfront%.([%w_]+)%.[%w_]+$",
+    name:match "^bitfront%.[%w_]+%.([%w_]+)$"
+end
+
+-- "bitfront.records" of "lua/bitfront/records/init.lua".
+local function module_of(path)
+  return (path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
+end
+
+-- What a file requires, by the number of the line: modules, and false for a name that
+-- is not written there.
+local function requires_of(text)
+  local found = {}
+  for number, line in lines_of(text) do
+    if not line:find "^%s*%-%-" then
+      for word, rest in line:gmatch "%f[%w_](%a+)%f[^%w_]()" do
+        local name = line:match("^[%s(,]*[\"']([^\"']*)[\"']", rest)
+        local is_dynamic = line:find("^%s*%(%s*[%a_]", rest)
+          or line:find("^%s*,%s*[%w_]+%s*%)", rest)
+        if (word == "require" or word == "load") and name and name:find "^bitfront" then
+          found[#found + 1] = { line = number, module = name }
+        elseif word == "require" and not name and is_dynamic then
+          found[#found + 1] = { line = number, module = false }
+        end
+      end
+    end
+  end
+  return found
+end
+
+-- Whether rooms of one layer, or the command and the rest of nginx, do not know each
+-- other.
+local function are_strangers(room, other, module)
+  if room == "cli" and other == "nginx" then return not FOR_COMMAND[module] end
+  return room ~= other and layer[room] == layer[other] and LUA_ROOMS[room] and LUA_ROOMS[other]
+end
+
+-- What is wrong with a file's requiring a module; nil: nothing.
+local function error_of_require(path, module)
+  if not module then return not DYNAMIC[path] and "requires what cannot be told" or nil end
+  local room, other, rest = (entry_of(path)), entry_of(module)
+  if not layer[other] or rest and not LUA_ROOMS[other] then
+    return "requires " .. module .. ", which is in no room"
+  end
+  local is_wrong = layer[other] > layer[room] or are_strangers(room, other, module)
+  return is_wrong and "requires " .. module or nil
+end
+
+-- Adds the cycles in a graph of modules, each once.
+local function check_cycles(found, graph)
+  local state, trail = {}, {}
+  local function visit(module)
+    state[module], trail[#trail + 1] = "open", module
+    for _, other in ipairs(graph[module] or {}) do
+      if state[other] == "open" then
+        local first = #trail
+        while trail[first] ~= other do first = first - 1 end
+        found[#found + 1] = "cycle: " .. table.concat(trail, " > ", first) .. " > " .. other
+      elseif not state[other] then
+        visit(other)
+      end
+    end
+    state[module], trail[#trail] = "closed", nil
+  end
+  for _, module in ipairs(sorted_keys(graph)) do
+    if not state[module] then visit(module) end
+  end
+end
+
+-- Adds second aliases of modules.
+local function check_aliases(found, path, text, aliases)
+  for number, line in lines_of(text) do
+    local alias, module = line:match
+      "^%s*local ([%w_]+) = require%s*%(?%s*[\"']([%w_.]+)[\"']%)?%s*$"
+    local known = module and aliases[module]
+    if known and known ~= alias and not ALIASES[module] then
+      found[#found + 1] = ("%s:%d: calls %s %s, not %s"):format(path, number, module, alias, known)
+    elseif module then
+      aliases[module] = alias
+    end
+  end
+end
+
+---What is wrong with files of lua/bitfront, as "PATH:LINE: WORDS".
+---@param texts table<string, string>  by path
+---@return string[]
+local function errors_of_lua(texts)
+  local found, graph, aliases = {}, {}, {}
+  for _, path in ipairs(sorted_keys(texts)) do
+    local text, edges, count = texts[path], {}, 0
+    local entry, rest = entry_of(path)
+    if not layer[entry] or rest and not LUA_ROOMS[entry] then
+      found[#found + 1] = path .. ": is in no room"
+    else
+      for _, required in ipairs(requires_of(text)) do
+        local err = error_of_require(path, required.module)
+        if err then found[#found + 1] = ("%s:%d: %s"):format(path, required.line, err) end
+        edges[#edges + 1] = required.module or nil
+      end
+    end
+    for number in lines_of(text) do count = number end
+    check_length(found, path, count)
+    check_aliases(found, path, text, aliases)
+    graph[module_of(path)] = edges
+  end
+  check_cycles(found, graph)
+  return found
+end
+
+-- ---- base names ----
+
+-- A file of csrc/lua that shows Lua what another file has, has that file's name.
+local function is_binding(texts, base)
+  return texts[("csrc/lua/%s.c"):format(base)]:find("%f[%w_]bf_" .. base) ~= nil
+end
+
+---Base names that stand in several rooms, as "NAME: ROOM, ROOM".
+---@param texts table<string, string>  by path
+---@return string[]
+local function same_names(texts)
+  local rooms_of, found = {}, {}
+  for path in pairs(texts) do
+    local room, base = path:match "([%w_]+)/([%w_]+)%.%w+$"
+    if base == "init" then room, base = "bitfront", room end
+    rooms_of[base] = rooms_of[base] or {}
+    rooms_of[base][room] = true
+  end
+  for _, base in ipairs(sorted_keys(rooms_of)) do
+    local rooms = sorted_keys(rooms_of[base])
+    local is_bound = #rooms == 2 and rooms_of[base].lua and is_binding(texts, base)
+    if #rooms > 1 and not is_bound and not SAME_NAMES[base] then
+      found[#found + 1] = base .. ": " .. table.concat(rooms, ", ")
+    end
   end
   return found
 end
 
 describe("csrc #once", function()
   it("has rooms that know only what stands lower, and no long file", function()
-    local all, count = {}, 0
-    for path in support.must "find csrc -type f":gmatch "[^\n]+" do
-      count = count + 1
-      for _, err in ipairs(errors_of(path, support.read(path))) do all[#all + 1] = err end
+    local all, texts = {}, texts_of("csrc", "*")
+    local paths = sorted_keys(texts)
+    for _, path in ipairs(paths) do
+      for _, err in ipairs(errors_of(path, texts[path])) do all[#all + 1] = err end
     end
-    assert.is_true(count > 50)
+    assert.is_true(#paths > 50)
     assert.same({}, all)
+  end)
+
+  it("has no two files of one name, but for what binds another to Lua", function()
+    assert.same({}, same_names(texts_of("csrc/?*", "*.[ch]")))
   end)
 
   describe("is checked by what", function()
@@ -105,6 +323,99 @@ describe("csrc #once", function()
                               "csrc/base/list.hpp" } do
         assert.same({ path .. ": is in no room" }, errors_of(path, ""))
       end
+    end)
+  end)
+end)
+
+describe("lua/bitfront #once", function()
+  local texts = texts_of("lua/bitfront", "*.lua")
+
+  it("has rooms that know only what stands lower, no cycle, no long file, one alias each",
+    function()
+      assert.is_true(#sorted_keys(texts) > 60)
+      assert.same({}, errors_of_lua(texts))
+    end)
+
+  it("has no two files of one name, but for those that are known", function()
+    assert.same({}, same_names(texts))
+  end)
+
+  describe("is checked by what", function()
+    for _, row in ipairs {
+      { "clock", 'local native = require "bitfront.native"' },
+      { "clock", 'local core = require "bitfront.core"' },
+      { "clock", '-- local bitfront = require "bitfront"' },
+      { "clock", 'local found, cjson = pcall(require, "cjson")' },
+      { "clock", 'error("no gsub or require, in this phase")' },
+      { "many", 'local tasks = require "bitfront.wait.tasks"' },
+      { "nginx", 'local cache = require "bitfront.nginx.cache"' },
+      { "cli/watch", 'local sandbox = load "bitfront.sandbox"' },
+      { "cli/watch", 'write(load("bitfront.nginx.conf_example"))' },
+      { "cli/streams", "local ok, module = pcall(require, name)" },
+      { "records/sort", 'local clock = require "bitfront.clock"', "requires bitfront.clock" },
+      { "records/init", "local _ = require 'bitfront'", "requires bitfront" },
+      { "retry", 'return require("bitfront.limiter").peek()', "requires bitfront.limiter" },
+      { "limiter", 'local wait = require "bitfront.wait"', "requires bitfront.wait" },
+      { "wait/nginx", 'require ( "bitfront.limiter.memory" )', "requires bitfront.limiter.memory" },
+      { "doctor", 'pcall(require, "bitfront.cli.times")', "requires bitfront.cli.times" },
+      { "nginx/page", "require 'bitfront.sandbox'", "requires bitfront.sandbox" },
+      { "sandbox/init", 'require "bitfront.nginx"', "requires bitfront.nginx" },
+      { "cli", 'streams.load("bitfront.nginx")', "requires bitfront.nginx" },
+      { "cli/watch", 'load "bitfront.nginx.page"', "requires bitfront.nginx.page" },
+      { "cli/watch", 'require "bitfront.attic"',
+        "requires bitfront.attic, which is in no room" },
+      { "cli/watch", 'require "bitfront.clock.old"',
+        "requires bitfront.clock.old, which is in no room" },
+      { "cli/watch", 'require("bitfront.sandbox." .. name)',
+        "requires bitfront.sandbox., which is in no room" },
+      { "cli/watch", "local module = require(name)", "requires what cannot be told" },
+      { "sandbox/init", "pcall(require, name)", "requires what cannot be told" },
+    } do
+      it(("takes %s in %s for %s"):format(row[2], row[1], row[3] or "right"), function()
+        local path = ("lua/bitfront/%s.lua"):format(row[1])
+        assert.same({ row[3] and path .. ":2: " .. row[3] },
+          errors_of_lua { [path] = "\n" .. row[2] .. "\n" })
+      end)
+    end
+
+    it("counts lines, and knows of no file outside the rooms", function()
+      assert.same({
+        "lua/bitfront/attic.lua: is in no room",
+        "lua/bitfront/clock/old.lua: is in no room",
+        "lua/bitfront/many.lua:451: has more than 450 lines",
+        "lua/bitfront/records/more/sort.lua: is in no room",
+      }, errors_of_lua {
+        ["lua/bitfront/attic.lua"] = "", ["lua/bitfront/clock/old.lua"] = "",
+        ["lua/bitfront/many.lua"] = ("\n"):rep(451),
+        ["lua/bitfront/client.lua"] = ("\n"):rep(450),
+        ["lua/bitfront/records/more/sort.lua"] = "",
+      })
+    end)
+
+    it("finds cycles and second aliases", function()
+      assert.same({
+        "lua/bitfront/many.lua:2: calls bitfront.client made, not client",
+        "cycle: bitfront.client > bitfront.many > bitfront.client",
+        "cycle: bitfront.options > bitfront.options",
+      }, errors_of_lua {
+        ["lua/bitfront/account.lua"] = 'local client = require "bitfront.client"\n',
+        ["lua/bitfront/client.lua"] = 'return function() return require("bitfront.many") end',
+        ["lua/bitfront/many.lua"] = '\n  local made = require("bitfront.client")',
+        ["lua/bitfront/options.lua"] = 'local options = require "bitfront.options"\n',
+      })
+    end)
+
+    it("finds files of one name in several rooms", function()
+      assert.same({ "clock: base, json", "records: bitfront, nginx", "sign: auth, lua",
+                    "thread: base, lua, thread" }, same_names {
+        ["csrc/base/clock.c"] = "", ["csrc/json/clock.h"] = "", ["csrc/base/list.c"] = "",
+        ["csrc/base/list.h"] = "", ["csrc/auth/sign.h"] = "",
+        ["csrc/lua/sign.c"] = "bf_client",
+        ["csrc/http/client.h"] = "", ["csrc/lua/client.c"] = "struct bf_client",
+        ["csrc/base/thread.c"] = "", ["csrc/thread/thread.c"] = "",
+        ["csrc/lua/thread.c"] = "bf_thread()",
+        ["lua/bitfront/records/init.lua"] = "", ["lua/bitfront/nginx/records.lua"] = "",
+      })
     end)
   end)
 end)
