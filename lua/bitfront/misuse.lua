@@ -7,7 +7,8 @@ local _M = {}
 
 -- What the source of each file of this package begins with; nil where debug
 -- information was stripped, or there is no library to ask for it.
-local PACKAGE = debug and debug.getinfo(1, "S").source:match "^(@.*[/\\])misuse%.lua$"
+local PACKAGE = debug and debug.getinfo
+  and debug.getinfo(1, "S").source:match "^(@.*[/\\])misuse%.lua$"
 
 -- "script.lua:3: "; "" where no Lua code outside the package is on the stack.
 -- Frames of C functions (pcall, table.sort) and Lua 5.1's of tail calls have no
@@ -43,7 +44,7 @@ end
 ---@param caught any
 ---@return string
 function _M.text_of(caught)
-  return caught == raised and raised_message or tostring(caught)
+  return raised and caught == raised and raised_message or tostring(caught)
 end
 
 return _M

@@ -1,0 +1,146 @@
+-- A mistake of the caller is raised at the first line outside the package.
+
+local check = require "bitfront.check"
+local misuse = require "bitfront.misuse"
+local support = require "spec.support"
+
+local load_text = rawget(_G, "loadstring") or load
+
+-- A function of another file, whose lines are told by its name.
+local function chunk(name, text)
+  return assert(load_text(text, "@" .. name))
+end
+
+-- Lua 5.1 and 5.2 write the whole of a chunk only.
+local CAN_STRIP = rawget(_G, "jit") or _VERSION == "Lua 5.3" or _VERSION == "Lua 5.4"
+
+describe("a mistake of the caller", function()
+  local function raises(expected, ...)
+    local ok, message = pcall(...)
+    assert.is_false(ok)
+    assert.equal(expected, message)
+  end
+
+  it("is raised at the line of the call, however deep it is found", function()
+    raises("user.lua:2: f: x must be true or false",
+      chunk("user.lua", "local options = require 'bitfront.check'.options\n"
+        .. "options('f', { x = 1 }, { x = { check = require 'bitfront.check'.boolean } })\n"))
+  end)
+
+  it("is raised at the line of a pcall that calls a function of the package", function()
+    local call = chunk("user.lua", "local f = ...\nlocal ok, message = pcall(f, 'f', {})\n"
+      .. "return ok, message\n")
+    local ok, message = call(check.no_more)
+    assert.is_false(ok)
+    assert.equal("user.lua:2: f: too many arguments", message)
+  end)
+
+  it("is raised at the line of a call that string.gsub makes", function()
+    raises("user.lua:2: f: options must be a table, not a nil",
+      chunk("user.lua", "\nlocal text = ('f'):gsub('.', (...)) return text"),
+      check.is_options)
+  end)
+
+  it("is raised at the last line that is still on the stack after tail calls", function()
+    local tail = chunk("tail.lua", "local f = ... return f('f', {})\n")
+    raises("user.lua:2: f: too many arguments",
+      chunk("user.lua", "local tail, f = ...\nlocal none = tail(f)\nreturn none"),
+      tail, check.no_more)
+  end)
+
+  it("is raised at the line of a coroutine that makes it", function()
+    local call = chunk("user.lua", "local f = ...\n\nlocal none = f('f', {})\n return none")
+    local ok, message = coroutine.resume(coroutine.create(call), check.no_more)
+    assert.is_false(ok)
+    assert.equal("user.lua:3: f: too many arguments", message)
+  end)
+
+  it("has no line where a coroutine is nothing but the package's", function()
+    local ok, message = coroutine.resume(coroutine.create(check.no_more), "f", {})
+    assert.is_false(ok)
+    assert.equal("f: too many arguments", message)
+  end)
+
+  it("is raised at the line of a callback that the package calls", function()
+    local callback = chunk("callback.lua", "\nlocal none = require 'bitfront'.new(7)\n"
+      .. "return none")
+    local client = require "bitfront".new { credentials = callback }
+    raises("callback.lua:2: bitfront.new: options must be a table, not a number",
+      chunk("user.lua", "(...):balances()"), client)
+    client:close()
+  end)
+
+  it("is raised at a line of a chunk that is no file", function()
+    raises("content_by_lua:2: f: too many arguments",
+      assert(load_text("local f = ...\nf('f', {})", "=content_by_lua")), check.no_more)
+  end)
+
+  -- Runs in a new interpreter: `before` first, then this; gives what pcall caught.
+  local function caught_after(before)
+    local out, err = support.lua(before .. [[
+
+      local check = require "bitfront.check"
+      local function call() check.no_more("f", {}) end
+      print((select(2, pcall(call)):gsub("^[^\n]*/", "")))
+    ]])
+    assert.equal("", err)
+    return out
+  end
+
+  it("names the function where there is no debug library", function()
+    for _, before in ipairs { "debug = nil", "debug = {}" } do
+      assert.matches("^check%.lua:%d+: f: too many arguments\n$", caught_after(before))
+    end
+    assert.matches("^program%.lua:%d+: f: too many arguments\n$", caught_after "")
+  end)
+
+  if CAN_STRIP then
+    it("names the function where the package is stripped", function()
+      local out = caught_after [[
+        local function strip(name)
+          local loader = (package.searchers or package.loaders)[2](name)
+          package.preload[name] = (loadstring or load)(string.dump(loader, true))
+        end
+        strip "bitfront.misuse"
+        strip "bitfront.check"
+      ]]
+      assert.matches("f: too many arguments\n$", out)
+    end)
+
+    it("is raised at the nearest line that is known where the caller is stripped", function()
+      local stripped = load_text(string.dump(chunk("stripped.lua",
+        "local f = ...\nlocal none = f('f', {})\nreturn none"), true))
+      raises("user.lua:2: f: too many arguments",
+        chunk("user.lua", "local f, g = ...\nlocal none = f(g)\nreturn none"),
+        stripped, check.no_more)
+    end)
+  end
+end)
+
+describe("what pcall caught, as a text,", function()
+  local function text_of_caught(...)
+    return misuse.text_of(select(2, pcall(...)))
+  end
+
+  it("has no line where the package raised it", function()
+    assert.equal("f: too many arguments", text_of_caught(check.no_more, "f", {}))
+    assert.equal("f: 100% of 1", text_of_caught(misuse.raise, "f: %d%% of %s", 100, 1))
+  end)
+
+  it("is what it was where somebody else raised it", function()
+    text_of_caught(check.no_more, "f", {})
+    assert.equal("user.lua:1: no", text_of_caught(chunk("user.lua", "error 'no'")))
+    assert.equal("no", text_of_caught(error, setmetatable({}, {
+      __tostring = function() return "no" end,
+    })))
+    assert.equal("nil", text_of_caught(error))
+  end)
+
+  it("is whole before anything was raised", function()
+    assert.equal("nil\nfalse\n", support.lua [[
+      local misuse = require "bitfront.misuse"
+      print(misuse.text_of(nil))
+      print(misuse.text_of(false))
+    ]])
+  end)
+end)
