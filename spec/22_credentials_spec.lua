@@ -1,3 +1,4 @@
+local accounts = require "bitfront.account"
 local support = require "spec.support"
 
 describe("credentials", function()
@@ -511,7 +512,7 @@ describe("credentials", function()
       end)
       local _, err = client:balances()
       assert.equal("closed", err.kind)
-      assert.is_false(client._native:has_credentials())
+      assert.is_false(accounts.of(client).handle:has_credentials())
       assert.equal(0, #faultd:requests())
     end)
 
@@ -528,13 +529,13 @@ describe("credentials", function()
 
       setup(function()
         sandbox = support.sandbox()
-        local accounts = {}
+        local tenants = {}
         for name, secret in pairs(SECRETS) do
-          accounts[#accounts + 1] = { api_key = name, api_secret = secret,
+          tenants[#tenants + 1] = { api_key = name, api_secret = secret,
             balances = { { currency = name == "tenant1" and "AAA" or "BBB", balance = 1,
               availableBalance = 1 } } }
         end
-        sandbox:accounts(accounts)
+        sandbox:accounts(tenants)
       end)
       teardown(function() sandbox:stop() end)
       before_each(function() sandbox:control("DELETE", "log") end)
@@ -593,7 +594,7 @@ describe("credentials", function()
         sandbox:script { statusCode = 5000 }
         assert.equal("AAA", assert(client:balances())[1].currency)
         assert.equal("tenant1 tenant2 tenant1", keys_seen())
-        assert.equal(1, select(2, store:peek(client._native:key_id()))) -- tenant2's
+        assert.equal(1, select(2, store:peek(accounts.of(client).handle:key_id()))) -- tenant2's
         client:close()
       end)
     end)

@@ -1,3 +1,4 @@
+local accounts = require "bitfront.account"
 local support = require "spec.support"
 
 local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
@@ -251,7 +252,7 @@ describe("for one call", function()
       assert.equal(2, select(2, call(refused, name)).attempts, name)
       assert.equal(2, select(2, call(refused, name, {})).attempts, name)
       assert.equal("timeout", select(2, call(slow, name, { timeout = 0.05 })).kind, name)
-      refused._quota.left = 10 -- four calls would have used it up
+      accounts.of(refused).call.quota.left = 10 -- four calls would have used it up
     end
     refused:close()
     slow:close()

@@ -30,8 +30,8 @@ describe("the clock #smoke", function()
   end
 
   -- By how much a request's timestamp is ahead of this machine's clock.
-  local function aimed()
-    local offset, monotonic = clock:aim()
+  local function ahead()
+    local offset, monotonic = clock:offset()
     return monotonic and ahead_of_wall(offset) or offset
   end
 
@@ -40,62 +40,62 @@ describe("the clock #smoke", function()
   end
 
   it("is this machine's until something is known", function()
-    assert.same({ 0, false }, { clock:aim() })
+    assert.same({ 0, false }, { clock:offset() })
   end)
 
-  it("aims at the server's time half a round trip from now", function()
+  it("tells the server's time half a round trip from now", function()
     learn(7000, 0.1)
-    is_near(7050, aimed())
+    is_near(7050, ahead())
   end)
 
   it("goes by the sample of the shortest round trip among recent ones", function()
     learn(7000, 0.2)
     learn(7030, 0.01)
     learn(7000, 0.4)
-    is_near(7035, aimed())
+    is_near(7035, ahead())
   end)
 
   it("starts over where a reply contradicts what is known", function()
     learn(7000, 0.01)
     learn(-3600000, 0.3)
-    is_near(-3600000 + 150, aimed())
+    is_near(-3600000 + 150, ahead())
   end)
 
   it("takes most of a long time for the server's own work, before it told its time",
     function()
       learn(7000, 2, true)
-      is_near(7000 - 1000 + 250 + 250, aimed())
+      is_near(7000 - 1000 + 250 + 250, ahead())
     end)
 
   it("is not given up for one request that was long on its way", function()
     learn(7000, 0.02)
     learn(7000, 2.4, true)
-    is_near(7010, aimed())
+    is_near(7010, ahead())
     learn(7000, 2.4, true)
-    is_near(7000 - 1200 + 250 + 250, aimed())
+    is_near(7000 - 1200 + 250 + 250, ahead())
   end)
 
   it("starts over after a refusal that contradicts it, or knows better", function()
     learn(7000, 0.02)
     learn(0, 2, true)
-    is_near(-1000 + 500, aimed())
+    is_near(-1000 + 500, ahead())
     learn(5, 0.02, true)
-    is_near(15, aimed())
+    is_near(15, ahead())
   end)
 
   it("is not moved by a slow reply that it may well agree with", function()
     learn(900, 2)
-    assert.same({ 0, false }, { clock:aim() })
+    assert.same({ 0, false }, { clock:offset() })
     learn(500, 0.02)
     learn(900, 2)
-    is_near(510, aimed())
+    is_near(510, ahead())
   end)
 
   it("ignores a time that no calendar has", function()
     for _, time in ipairs { 0, -1, 2 ^ 62, 9e18 } do
       clock:learn(time, core.now() - 0.01, 0.01, true)
     end
-    assert.same({ 0, false }, { clock:aim() })
+    assert.same({ 0, false }, { clock:offset() })
   end)
 
   it("is shared by those who have the same dict", function()
@@ -111,11 +111,11 @@ describe("the clock #smoke", function()
     other:share(dict)
     stored["bitfront:clock:https://c.example"] = text
     assert.truthy(name:find "^bitfront:clock:https://")
-    local offset, monotonic = other:aim()
+    local offset, monotonic = other:offset()
     assert.is_true(monotonic)
     is_near(7010, ahead_of_wall(offset))
     stored["bitfront:clock:https://c.example"] = "nonsense"
-    assert.equal(offset, (other:aim()))
+    assert.equal(offset, (other:offset()))
   end)
 
   it("is one for all clients of an exchange, and forgotten with the last", function()
@@ -125,7 +125,7 @@ describe("the clock #smoke", function()
     other = nil -- luacheck: ignore
     collectgarbage()
     collectgarbage()
-    assert.same({ 0, false }, { clocks.of("https://a.example"):aim() })
+    assert.same({ 0, false }, { clocks.of("https://a.example"):offset() })
   end)
 end)
 

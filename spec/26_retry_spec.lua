@@ -1,3 +1,4 @@
+local accounts = require "bitfront.account"
 local core = require "bitfront.core"
 local retry = require "bitfront.retry"
 local support = require "spec.support"
@@ -28,7 +29,7 @@ describe("a client's quota of retries", function()
     local client = support.client { retries = 2, timeout = 1, base_url = faultd:url {
       reply = "HTTP/1.1 503 X\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n" } }
     for _ = 1, 3 do assert.equal(1, select(2, client:balances()).attempts) end
-    assert.equal(10, client._quota.left)
+    assert.equal(10, accounts.of(client).call.quota.left)
     client:close()
     faultd:stop()
   end)
@@ -181,7 +182,7 @@ describe("a failed call", function()
     sandbox:script { statusCode = 5000 }
     local client, other = client_with(), nil
     debug.sethook(function()
-      if not other and client._spare_run then other = { client:balances() } end
+      if not other and accounts.of(client).call.spare_run then other = { client:balances() } end
     end, "", 1)
     local _, _, info = client:balances()
     debug.sethook()
@@ -200,7 +201,7 @@ describe("a failed call", function()
       assert.is_nil(err)
       assert.equal(5, #balances)
       assert.equal(3, info.attempts)
-      assert.equal(10, client._quota.left)
+      assert.equal(10, accounts.of(client).call.quota.left)
       client:close()
       local log = sandbox:log()
       assert.not_equal(log[1].signature, log[2].signature)
@@ -354,7 +355,7 @@ describe("a failed call", function()
       rate_limit = { store = store },
     }
     assert.equal("refused", select(2, client:balances()).code)
-    assert.equal(0, select(2, store:peek(client._native:key_id())))
+    assert.equal(0, select(2, store:peek(accounts.of(client).handle:key_id())))
     client:close()
   end)
 
@@ -365,7 +366,7 @@ describe("a failed call", function()
         support.reply(support.refusal(6004), { headers = { "Retry-After: 80000" } }) },
     }
     assert.equal(80000, select(2, client:balances()).retry_after)
-    local _, _, full = store:peek(client._native:key_id())
+    local _, _, full = store:peek(accounts.of(client).handle:key_id())
     assert.is_true(full > 50000 and full <= 60000, tostring(full))
     client:close()
     faultd:stop()
@@ -377,7 +378,7 @@ describe("a failed call", function()
     local client = client_with { rate_limit = { store = store } }
     assert(client:balances())
     assert(client:server_time())
-    assert.equal(4, select(2, store:peek(client._native:key_id())))
+    assert.equal(4, select(2, store:peek(accounts.of(client).handle:key_id())))
     client:close()
   end)
 end)

@@ -5,7 +5,7 @@
 local clocks = require "bitfront.clock"
 local credentials = require "bitfront.credentials"
 local native = require "bitfront.native"
-local version = require "bitfront.version"
+local rows = require "bitfront.options".rows["bitfront.new"]
 
 local _M = {}
 
@@ -15,7 +15,19 @@ local _M = {}
 ---@field ca_file? string  none: libcurl's own
 ---@field ca_file_from? string
 
-local DEFAULT = { base_url = "https://openapi.bitfront.me" }
+--- What is behind a client.
+---@class bitfront.Account
+---@field options bitfront.Options  checked; api_key and api_secret are in C alone
+---@field handle userdata  the client's C side
+---@field endpoint bitfront.Endpoint
+---@field clock bitfront.Clock  of the exchange
+---@field clock_dict? table  by which the clock is shared
+---@field err? table  code and message: why each call fails, as the environment is
+---@field origin? string  where the credentials were found, for people
+---@field has_own_credentials? true  they are the options api_key and api_secret
+---@field call bitfront.CallState  what call.lua keeps from call to call
+
+local DEFAULT = { base_url = rows.base_url.fallback }
 local VARIABLES = { base_url = "BITFRONT_BASE_URL", ca_file = "BITFRONT_CA_FILE" }
 
 -- An empty variable is as good as none.
@@ -26,74 +38,101 @@ end
 
 -- Each of the two by itself: the option, else the account's section, else the
 -- variable, else the default.
-local function endpoint_of(options, account)
+local function choose_endpoint(options, found)
   local endpoint = { base_url = DEFAULT.base_url }
   for name, from in pairs(VARIABLES) do
-    local of_section = account and account[name]
+    local of_section = found and found[name]
     local value = options[name] or of_section or variable(from)
     if value then
       endpoint[name] = value
       endpoint[name .. "_from"] = options[name] and "the option " .. name
-        or of_section and account.origin or from
+        or of_section and found.origin or from
     end
   end
   return endpoint
 end
 
--- Has the client ask there. Calls that are under way keep to the C side that
+-- Has the account's calls go there. Calls that are under way keep the handle that
 -- they were begun with.
-local function connect(client, endpoint)
-  local options = client._options
-  local made, err = native.new {
+local function connect(account, endpoint)
+  local options = account.options
+  local handle, err = native.new {
     base_url = endpoint.base_url, ca_file = endpoint.ca_file, proxy = options.proxy,
-    user_agent = options.user_agent or "bitfront-lua/" .. version,
-    connect_timeout = options.connect_timeout or 3,
-    max_body = options.max_body or 1048576,
+    user_agent = options.user_agent, connect_timeout = options.connect_timeout,
+    max_body = options.max_body,
   }
-  if not made then return nil, err end
-  client._native, client._endpoint = made, endpoint
-  client._clock = options.clock == "auto" and clocks.of(endpoint.base_url)
+  if not handle then return nil, err end
+  account.handle, account.endpoint = handle, endpoint
+  account.clock = options.clock == "auto" and clocks.of(endpoint.base_url)
     or clocks.fixed(tonumber(options.clock) or 0)
-  if client._clock_dict then client._clock:share(client._clock_dict) end
+  if account.clock_dict then account.clock:share(account.clock_dict) end
   return true
 end
 
--- What the environment says may be wrong without a fault of the caller's: then
+-- What the environment says may be wrong without a mistake of the caller's: then
 -- there is a client, but each of its calls returns why it cannot work.
-local function fail_each_call(client, code, message)
-  client._fault = function()
-    return { kind = "config", code = code, message = message }
-  end
-end
-
-local function connect_first(client)
-  local endpoint = endpoint_of(client._options)
-  local connected, err = connect(client, endpoint)
-  if connected or err.code ~= "base_url" or client._options.base_url then
+local function connect_first(account)
+  local endpoint = choose_endpoint(account.options)
+  local connected, err = connect(account, endpoint)
+  if connected or err.code ~= "base_url" or account.options.base_url then
     return connected, err
   end
-  fail_each_call(client, err.code, ("%s: %s"):format(endpoint.base_url_from, err.message))
-  return connect(client, DEFAULT)
+  account.err = { code = err.code,
+    message = ("%s: %s"):format(endpoint.base_url_from, err.message) }
+  return connect(account, DEFAULT)
 end
 
---- Makes a new client's C side, which takes over the options api_key and
---- api_secret: the Lua side keeps no copy of them.
+local function use_own_credentials(account)
+  local options = account.options
+  if not options.api_key then return true end
+  local used, err = account.handle:set_credentials(options.api_key, options.api_secret)
+  options.api_key, options.api_secret = nil, nil
+  account.has_own_credentials = true
+  account.origin = "the options api_key and api_secret"
+  if used or err.code ~= "openssl" then return used, err end
+  account.err = { code = err.code, message = err.message }
+  return true
+end
+
+--- Makes an account, whose C side takes over the options api_key and api_secret.
+---@param options bitfront.Options  checked, and its own from now on
+---@return bitfront.Account?
+---@return table? err
+function _M.new(options)
+  local account = { options = options }
+  local done, err = connect_first(account)
+  if done then done, err = use_own_credentials(account) end
+  return done and account, err
+end
+
+--- The account behind a client.
 ---@param client bitfront.Client
----@return true?
----@return table? failure
-function _M.begin(client)
-  local options = client._options
-  local done, err = connect_first(client)
-  if done and options.api_key then
-    done, err = client._native:set_credentials(options.api_key, options.api_secret)
-    options.api_key, options.api_secret = nil, nil
-    client._has_own_pair, client._origin = true, "the options api_key and api_secret"
-    if err and err.code == "openssl" then
-      fail_each_call(client, err.code, err.message)
-      return true
-    end
-  end
-  return done, err
+---@return bitfront.Account
+function _M.of(client)
+  return client._account
+end
+
+local function config_error(err)
+  return err and { kind = "config", code = err.code, message = err.message }
+end
+
+--- Where a client's calls go.
+---@param client bitfront.Client
+---@return bitfront.Endpoint
+---@return table? err  why they cannot go where the environment says
+function _M.endpoint_of(client)
+  local account = _M.of(client)
+  return account.endpoint, config_error(account.err)
+end
+
+--- From now on the client knows of its exchange's clock what the other workers
+--- of this nginx know.
+---@param client bitfront.Client
+---@param dict table  a lua_shared_dict
+function _M.share_clock(client, dict)
+  local account = _M.of(client)
+  account.clock_dict = dict
+  account.clock:share(dict)
 end
 
 --- Whether these are the options api_key and api_secret of the client, which are
@@ -103,65 +142,62 @@ end
 ---@param secret any
 ---@return boolean
 function _M.is_given(client, key, secret)
-  if not client._has_own_pair then return key == nil and secret == nil end
+  local account = _M.of(client)
+  if not account.has_own_credentials then return key == nil and secret == nil end
   return type(key) == "string" and type(secret) == "string"
-    and client._native:holds(key, secret)
+    and account.handle:holds(key, secret)
 end
 
 -- Looks for the account, with each call until there is one. Its section of the
 -- credentials file may say where its exchange is, for unsigned calls too. The
--- pair comes last: no C side that asks elsewhere ever has it.
-local function open(client, signed)
-  local account, err = credentials.find(client._options.profile, signed)
-  if not account then return err end
-  local done, failure = true, nil
-  if account.base_url or account.ca_file then
-    done, failure = connect(client, endpoint_of(client._options, account))
-    if done and account.base_url then client._fault = nil end
+-- credentials come last: no handle that asks elsewhere ever has them.
+local function open(account, signed)
+  local found, err = credentials.find(account.options.profile, signed)
+  if not found then return err end
+  local done = true
+  if found.base_url or found.ca_file then
+    done, err = connect(account, choose_endpoint(account.options, found))
+    if done and found.base_url then account.err = nil end
   end
-  if done and not client._fault then
-    client._origin = account.origin
-    done, failure = client._native:use(account.pair)
+  if done and not account.err then
+    account.origin = found.origin
+    done, err = account.handle:use(found.credentials)
   end
-  account.pair:release()
-  return not done and failure or nil
+  found.credentials:release()
+  return not done and err or nil
 end
 
-local function look_for(client, signed)
-  local ask, err, pair = client._options.credentials, nil, nil
-  if client._native:is_closed() then
+local function look_for(account, signed)
+  local ask, err = account.options.credentials, nil
+  if account.handle:is_closed() then
     return { kind = "closed", code = "closed", message = "the client is closed" }
-  elseif not ask and not client._has_own_pair and not client._native:has_credentials() then
-    err = open(client, signed)
+  elseif not ask and not account.has_own_credentials
+    and not account.handle:has_credentials() then
+    err = open(account, signed)
   end
-  if client._fault then return client._fault() end
-  if not err and signed and ask then
-    pair, err = credentials.ask(client._native, ask)
-  elseif not err and signed and not client._native:has_credentials() then
-    err = credentials.missing()
+  err = config_error(account.err) or err
+  if err or not signed then
+    return err
+  elseif ask then
+    local given
+    given, err = credentials.ask(account.handle, ask)
+    return err, given
   end
-  return err, pair
+  return not account.handle:has_credentials() and credentials.missing() or nil
 end
 
---- Sees to it that the client has all that a call needs. A function is asked each
+--- Sees to it that the account has all that a call needs. A function is asked each
 --- time, so that a changed secret takes effect at once; everything else is read
 --- once.
----@param client bitfront.Client
+---@param account bitfront.Account
 ---@param signed boolean
----@return table? failure  what keeps the call from being made at all
----@return userdata? pair  of a function: the credentials of this call alone
-function _M.prepare(client, signed)
-  local is_ready = not client._options.credentials and not client._fault
-    and client._native:has_credentials() -- a closed client has none
+---@return table? err  why the call cannot be made
+---@return userdata? credentials  of a function: of this call alone
+function _M.prepare(account, signed)
+  local is_ready = not account.options.credentials and not account.err
+    and account.handle:has_credentials() -- a closed client has none
   if is_ready then return nil end
-  return look_for(client, signed)
-end
-
---- Where the client asks now.
----@param client bitfront.Client
----@return bitfront.Endpoint
-function _M.endpoint_of(client)
-  return client._endpoint
+  return look_for(account, signed)
 end
 
 return _M

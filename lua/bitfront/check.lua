@@ -93,6 +93,8 @@ end
 ---@field check bitfront.Check
 ---@field type string  as LuaCATS writes it
 ---@field default? any
+---@field fallback? string  applies where nothing else says what the option does
+---@field is_required? true
 ---@field about string  for people: what it is, with its unit
 
 --- Raises for a name that does not exist and for a value that will not do.
@@ -105,6 +107,11 @@ function _M.options(call, options, rows)
     _M.known(call, "option", name, rows)
     local is_right, wanted = rows[name].check(value)
     if not is_right then raise("%s: %s must be %s", call, name, wanted) end
+  end
+  for name, row in pairs(rows) do
+    if row.is_required and options[name] == nil then
+      raise("%s: %s is missing", call, name)
+    end
   end
 end
 

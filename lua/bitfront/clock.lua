@@ -64,7 +64,7 @@ end
 --- moment of its arrival.
 ---@return integer offset  ms
 ---@return boolean monotonic  to native.now's clock; else to the wall's
-function Clock:aim()
+function Clock:offset()
   if self.dict then adopt(self) end
   return self.known:offset()
 end
@@ -96,15 +96,15 @@ function Fixed.learn() end
 function Fixed.forget() end
 function Fixed.share() end
 
-function Fixed:aim()
-  return self.offset, false
+function Fixed:offset()
+  return self.ms, false
 end
 
 --- A clock that is as far from this machine's as it is told, and learns nothing.
----@param offset integer  ms
+---@param ms integer
 ---@return bitfront.Clock
-function _M.fixed(offset)
-  return setmetatable({ offset = offset }, Fixed)
+function _M.fixed(ms)
+  return setmetatable({ ms = ms }, Fixed)
 end
 
 return _M

@@ -1,7 +1,6 @@
 -- Where a client's key and secret come from. From the environment and from the
 -- credentials file they go straight into C memory: a Lua string cannot be wiped.
 
-local errors = require "bitfront.error"
 local native = require "bitfront.native"
 
 local _M = {}
@@ -11,13 +10,11 @@ _M.SECRET_VARIABLE = "BITFRONT_API_SECRET"
 _M.PROFILE_VARIABLE = "BITFRONT_PROFILE"
 
 local function config_error(code, message, ...)
-  return errors.new({
-    kind = "config", code = code, message = message:format(...),
-  }, 0)
+  return { kind = "config", code = code, message = message:format(...) }
 end
 
 -- What is wrong with a variable that should be a folder; nil where it will do.
-local function folder_complaint(name)
+local function folder_error(name)
   local value = os.getenv(name)
   if not value or value == "" then return name .. " is not set" end
   return value:sub(1, 1) ~= "/" and name .. " is no absolute path" or nil
@@ -27,7 +24,7 @@ end
 ---@return string? path
 ---@return string? message
 function _M.profile_path()
-  local no_config, no_home = folder_complaint "XDG_CONFIG_HOME", folder_complaint "HOME"
+  local no_config, no_home = folder_error "XDG_CONFIG_HOME", folder_error "HOME"
   if not no_config then
     return os.getenv "XDG_CONFIG_HOME" .. "/bitfront/credentials"
   elseif not no_home then
@@ -38,7 +35,7 @@ function _M.profile_path()
 end
 
 --- There are none, and nobody said where they would be.
----@return bitfront.Error
+---@return table err
 function _M.missing()
   local path, message = _M.profile_path()
   return config_error("missing_credentials",
@@ -47,29 +44,28 @@ function _M.missing()
     path or "the credentials file (" .. message .. ")")
 end
 
---- What a client's calls are made with, as far as the environment and the
---- credentials file say.
----@class bitfront.Account
----@field pair userdata  key and secret, in C
+--- What the environment or the credentials file says of an account.
+---@class bitfront.Found
+---@field credentials userdata  key and secret, in C
 ---@field origin string  where they were found, for people
 ---@field base_url? string  of the section
 ---@field ca_file? string  of the section
 
 -- The section's account; nil and an error; or nil where there is none, which is
 -- no error unless somebody asked for it.
-local function from_file(name, asked_for)
+local function from_file(name, is_asked_for)
   local path, message = _M.profile_path()
   if not path then
-    return nil, asked_for and config_error("profile",
+    return nil, is_asked_for and config_error("profile",
       "section [%s] of the credentials file cannot be found: %s", name, message) or nil
   end
-  local pair, base_url, ca_file = native.profile(path, name)
-  if pair then
-    return { pair = pair, base_url = base_url, ca_file = ca_file,
+  local found, base_url, ca_file = native.profile(path, name)
+  if found then
+    return { credentials = found, base_url = base_url, ca_file = ca_file,
       origin = ("section [%s] of %s"):format(name, path) }
-  elseif pair == nil then
-    return nil, errors.new(base_url, 0)
-  elseif not asked_for then
+  elseif found == nil then
+    return nil, base_url -- the error
+  elseif not is_asked_for then
     return nil
   elseif base_url == "file" then
     return nil, config_error("profile", "there is no file %s", path)
@@ -77,43 +73,44 @@ local function from_file(name, asked_for)
   return nil, config_error("profile", "%s has no section [%s]", path, name)
 end
 
---- The account of a client that was given neither a pair nor a function: the
+--- The account of a client that was given neither credentials nor a function: the
 --- section that was asked for, else what the environment says, else the section
 --- that the environment names, else [default].
 ---@param profile string?  the option
----@param signed boolean  false: for a call that needs no pair, only where its exchange is
----@return bitfront.Account?
----@return bitfront.Error? err  none: there is no account
+---@param signed boolean  false: for a call that needs no credentials, only where its exchange is
+---@return bitfront.Found?
+---@return table? err  none: there is no account
 function _M.find(profile, signed)
   if profile then return from_file(profile, true) end
-  local pair, failure = native.environment(_M.KEY_VARIABLE, _M.SECRET_VARIABLE)
-  if pair == false then
+  local found, err = native.environment(_M.KEY_VARIABLE, _M.SECRET_VARIABLE)
+  if found == false then
     local name = os.getenv(_M.PROFILE_VARIABLE)
     name = name ~= "" and name or nil
     return from_file(name or "default", name ~= nil)
-  elseif not pair then
-    return nil, signed and errors.new(failure, 0) or nil
+  elseif not found then
+    return nil, signed and err or nil
   end
-  return { pair = pair, origin = ("%s and %s"):format(_M.KEY_VARIABLE, _M.SECRET_VARIABLE) }
+  return { credentials = found,
+    origin = ("%s and %s"):format(_M.KEY_VARIABLE, _M.SECRET_VARIABLE) }
 end
 
 --- Asks the function of the option `credentials`. What it gives is this call's,
 --- whatever it gives another one meanwhile.
----@param client userdata  the client's C side
+---@param handle userdata  the client's C side
 ---@param credentials fun(): string, string
----@return userdata? pair
----@return bitfront.Error?
-function _M.ask(client, credentials)
+---@return userdata? credentials
+---@return table? err
+function _M.ask(handle, credentials)
   local key, secret = credentials()
   if type(key) ~= "string" or type(secret) ~= "string" then
     return nil, config_error("missing_credentials",
       "the credentials function returned %s and %s, not two strings",
       type(key), type(secret))
   end
-  local used, err = client:set_credentials(key, secret,
+  local used, err = handle:set_credentials(key, secret,
     "the key of the credentials function", "the secret of the credentials function")
-  if not used then return nil, errors.new(err, 0) end
-  return client:credentials()
+  if not used then return nil, err end
+  return handle:credentials()
 end
 
 return _M

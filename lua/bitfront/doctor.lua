@@ -1,9 +1,10 @@
---- `bitfront doctor`: what a call needs, looked at piece by piece. It says where
--- credentials were found and never what they are.
+--- Checks what a call needs, piece by piece. The report says where credentials
+--- were found and never what they are.
 
 local accounts = require "bitfront.account"
-local core = require "bitfront.core"
+local call = require "bitfront.call"
 local limiter = require "bitfront.limiter"
+local native = require "bitfront.native"
 
 local _M = {}
 
@@ -13,7 +14,7 @@ local function describe(err)
   return ("%s (%s): %s"):format(err.kind, err.code, err.message)
 end
 
-local function version_pair(versions)
+local function both(versions)
   return ("compiled with %s, loaded %s"):format(versions.compiled, versions.loaded)
 end
 
@@ -24,18 +25,18 @@ end
 local function lua()
   local jit = rawget(_G, "jit")
   return ("%s, module compiled for %s")
-    :format(jit and jit.version or _VERSION, core.versions().lua.compiled)
+    :format(jit and jit.version or _VERSION, native.versions().lua.compiled)
 end
 
 local function libcurl()
-  local curl = core.versions().curl
-  return ("%s, TLS by %s"):format(version_pair(curl), curl.ssl)
+  local curl = native.versions().curl
+  return ("%s, TLS by %s"):format(both(curl), curl.ssl)
 end
 
 local function openssl()
-  local works, err = core.check_openssl()
+  local works, err = native.check_openssl()
   if not works then return describe(err), true end
-  return version_pair(core.versions().openssl)
+  return both(native.versions().openssl)
 end
 
 local function read(path)
@@ -64,7 +65,7 @@ end
 -- A host may bring an OpenSSL of its own. Two in one process are two sets of
 -- settings, and a structure of the one in the hands of the other is a crash.
 local function libraries()
-  local versions, files = core.versions(), loaded("libcrypto")
+  local versions, files = native.versions(), loaded("libcrypto")
   local bound = versions.openssl.file or "?"
   local two = #files > 1 or release(versions.openssl.loaded) ~= release(versions.curl.ssl)
   if two then
@@ -81,24 +82,24 @@ local function cjson_rock()
 end
 
 local function ca_file(client)
-  local endpoint = client._endpoint
-  local path = endpoint.ca_file or core.versions().ca_file
+  local endpoint = accounts.endpoint_of(client)
+  local path = endpoint.ca_file or native.versions().ca_file
   if not path then return "libcurl's own choice" end
-  local usable, err = core.check_ca_file(path)
+  local usable, err = native.check_ca_file(path)
   if not usable then return describe(err), true end
   return path .. (endpoint.ca_file and ", from " .. endpoint.ca_file_from or "")
 end
 
 local function base_url(client)
-  local endpoint = client._endpoint
-  local from, fault = endpoint.base_url_from, client._fault and client._fault()
-  if fault and fault.code == "base_url" then return describe(fault), true end
+  local endpoint, err = accounts.endpoint_of(client)
+  if err and err.code == "base_url" then return describe(err), true end
+  local from = endpoint.base_url_from
   return endpoint.base_url .. (from and ", from " .. from or ", the default")
 end
 
 local function found_credentials(client, reply)
-  if reply.failure then return describe(reply.failure), true end
-  return "found in " .. (client._origin or "the credentials function")
+  if reply.err then return describe(reply.err), true end
+  return "found in " .. (accounts.of(client).origin or "the credentials function")
 end
 
 local function server(client, reply)
@@ -114,35 +115,34 @@ local function account(client)
   return ("answers with %d records"):format(#balances)
 end
 
--- What this process has used: no more than this look, where the limiter counts
+-- What this process has used: no more than this check, where the limiter counts
 -- in this process alone.
 local function windows(client)
-  local gate = client._limits
-  if not gate then return "not kept" end
-  local second, minute, full = limiter.peek {
-    store = gate.store, key = limiter.key_of(client._native, client._endpoint.base_url),
-  }
+  local limit = call.limit_of(accounts.of(client))
+  if not limit then return "not kept" end
+  local second, minute, full_ms = limiter.peek(limit)
   if not second then return "the store cannot be asked: " .. tostring(minute), true end
   return ("%d of %d calls in the last second, %d of %d in the last minute, as %s knows%s")
-    :format(second, gate.per_second, minute, gate.per_minute,
-      gate.store == limiter.process_store() and "this process" or "the store",
-      full > 0 and "; the exchange says it is full" or "")
+    :format(second, limit.per_second, minute, limit.per_minute,
+      limit.store == limiter.process_store() and "this process" or "the store",
+      full_ms > 0 and "; the exchange says it is full" or "")
 end
 
 local function clock(_, reply)
   local offset = reply.info and reply.info.clock_offset
   if not offset then return "not compared, since the server did not tell its time" end
-  local size, doubt = math.abs(offset), reply.info.elapsed * 500
-  if size <= doubt then
-    return ("this machine's and the server's are less than %.0f ms apart"):format(doubt + 1)
+  local size, uncertainty = math.abs(offset), reply.info.elapsed * 500
+  if size <= uncertainty then
+    return ("this machine's and the server's are less than %.0f ms apart")
+      :format(uncertainty + 1)
   end
   return ("this machine's is %.0f ms %s the server's, give or take %.0f")
-    :format(size, offset > 0 and "behind" or "ahead of", doubt),
-    size - doubt >= CLOCK_LIMIT
+    :format(size, offset > 0 and "behind" or "ahead of", uncertainty),
+    size - uncertainty >= CLOCK_LIMIT
 end
 
--- Each returns what it saw, and true where that is trouble.
-local LOOKS = {
+-- Each returns what it found, and true where that is wrong.
+local CHECKS = {
   { "bitfront", own_version },
   { "Lua", lua },
   { "libcurl", libcurl },
@@ -159,19 +159,19 @@ local LOOKS = {
 }
 
 ---@param client bitfront.Client
----@return string report  a line for each look
----@return boolean healthy  no trouble was seen
+---@return string report  a line for each check
+---@return boolean healthy  nothing is wrong
 function _M.examine(client)
   local lines, healthy = {}, true
   -- first: the account's section may say where its exchange is
-  local failure, pair = accounts.prepare(client, true)
-  if pair then pair:release() end
-  local reply = { failure = failure }
-  for i, look in ipairs(LOOKS) do
-    local seen, trouble = look[2](client, reply)
-    healthy = healthy and not trouble
+  local err, credentials = accounts.prepare(accounts.of(client), true)
+  if credentials then credentials:release() end
+  local reply = { err = err }
+  for i, check in ipairs(CHECKS) do
+    local text, is_wrong = check[2](client, reply)
+    healthy = healthy and not is_wrong
     lines[i] = ("%-7s  %-11s  %s\n")
-      :format(trouble and "TROUBLE" or "ok", look[1], core.clean(tostring(seen)))
+      :format(is_wrong and "TROUBLE" or "ok", check[1], native.clean(tostring(text)))
   end
   return table.concat(lines), healthy
 end

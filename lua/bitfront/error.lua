@@ -6,9 +6,29 @@ local status = require "bitfront.status"
 
 local _M = {}
 
+--- What kind of error it is: stable, to be compared with.
+---@alias bitfront.ErrorKind
+---| "config" # credentials are missing or cannot be used, or a setting is wrong
+---| "network" # no connection, or it broke before the reply was whole
+---| "timeout" # the deadline came
+---| "tls" # the server could not prove who it is, or refused TLS
+---| "http" # an HTTP status other than 200; 429 and 5xx are retryable
+---| "protocol" # a reply that is not what the API documents
+---| "auth" # the account or the key is unknown or not allowed
+---| "permission" # this IP address is not permitted
+---| "signature" # a header is missing, or the signature is wrong
+---| "replay" # the signature or the nonce was used before
+---| "clock" # the request's time is off
+---| "rate_limit" # too many calls
+---| "maintenance" # of a currency pair
+---| "server" # the exchange's internal errors
+---| "request" # the exchange refuses what was asked
+---| "phase" # nginx cannot wait in this phase
+---| "closed" # the client is closed
+---| "memory" # there was not enough memory, or no thread
+
 ---@class bitfront.Error
----@field kind "config"|"network"|"timeout"|"tls"|"http"|"protocol"|"auth"|"permission"|"signature"|"replay"|"clock"|"rate_limit"|"maintenance"|"server"|"request"|"phase"|"closed"|"memory"
----  the closed set of kinds: stable, to be compared with
+---@field kind bitfront.ErrorKind
 ---@field code integer|string  the API's statusCode, or a fixed word
 ---@field message string  for people; may change
 ---@field retryable boolean  may the same call succeed later?
@@ -42,12 +62,8 @@ end
 ---@param attempts integer  requests made
 ---@return bitfront.Error
 function _M.new(fields, attempts)
-  if fields.kind then
-    fields.retryable = status.may_pass(fields.kind, fields.http_status)
-  else
-    local meaning = status.meaning(fields.code)
-    fields.kind, fields.retryable = meaning.kind, meaning.retryable
-  end
+  local kind = fields.kind or status.kind_of(fields.code)
+  fields.kind, fields.retryable = kind, status.is_retryable(kind, fields.http_status)
   fields.attempts, fields.message = attempts, clean(fields.message)
   return setmetatable(fields, Error)
 end

@@ -1,6 +1,6 @@
 --- bitfront: the balances of an account at an exchange that speaks BITFRONT's
 --- open API, from Lua. Requiring it does no I/O, sets no globals and loads no
---- library: the native side comes in with the first client.
+--- library: the C module is loaded with the first client.
 ---
 ---     local bitfront = require "bitfront"
 ---     for _, record in ipairs(assert(bitfront.balances())) do
@@ -8,44 +8,53 @@
 ---     end
 
 local accounts = require "bitfront.account"
+local check_options = require "bitfront.options".of
 local client = require "bitfront.client"
 local format = require "bitfront.records.format"
+local is_options = require "bitfront.check".is_options
+local many = require "bitfront.many"
 local memo = require "bitfront.memo"
 local native = require "bitfront.native"
-local options_of = require "bitfront.options"
+local no_more = require "bitfront.check".no_more
+local raise = require "bitfront.misuse".raise
 local records = require "bitfront.records"
 
+---@class bitfront
+---@field _VERSION string
 local _M = { _VERSION = require "bitfront.version" }
 
--- What is done with balances; see records.lua and format.lua.
-for name, helper in pairs(records) do
-  _M[name] = helper
-end
-_M.format = format.format
+-- What is done with balances.
+_M.filter, _M.nonzero, _M.find = records.filter, records.nonzero, records.find
+_M.by_currency, _M.sort = records.by_currency, records.sort
+_M.locked, _M.total, _M.value = records.locked, records.total, records.value
+_M.diff, _M.format = records.diff, format.format
 
 --- An exact number. Adds, subtracts, multiplies and compares with other
 --- decimals, strings and numbers; tostring gives plain digits, as many as it was
 --- given. Never rounds but in round.
 ---@class bitfront.Decimal
----@field round fun(self, places: integer, mode?: "down"|"half_even"|"up"): bitfront.Decimal  with exactly that many decimals, 0 to 400; default "down", towards zero
----@field to_number fun(self): number  the nearest double
----@field is_zero fun(self): boolean
----@field sign fun(self): integer  -1, 0 or 1
+---@field round fun(self: bitfront.Decimal, places: integer, mode?: "down"|"half_even"|"up"): bitfront.Decimal  with exactly that many decimals, 0 to 400; default "down", towards zero
+---@field to_number fun(self: bitfront.Decimal): number  the nearest double
+---@field is_zero fun(self: bitfront.Decimal): boolean
+---@field sign fun(self: bitfront.Decimal): integer  -1, 0 or 1
+---@operator add(bitfront.Amount): bitfront.Decimal
+---@operator sub(bitfront.Amount): bitfront.Decimal
+---@operator mul(bitfront.Amount): bitfront.Decimal
+---@operator unm: bitfront.Decimal
+---@operator concat(any): string
 
 --- The decimal that a value stands for.
----@param value string|number|bitfront.Decimal  a string in JSON's number grammar; a number stands for its shortest text
----@return bitfront.Decimal?
----@return string? message  for what is not a number, or has more than 1,000 digits or an exponent beyond 400
+---@param value bitfront.Amount  a string in JSON's number grammar; a number stands for its shortest text
+---@return bitfront.Decimal decimal
+---@overload fun(value: any): nil, string  and why: no number, more than 1,000 digits, or an exponent beyond 400
 function _M.decimal(value, ...)
-  options_of.no_more("bitfront.decimal", 2, ...)
+  no_more("bitfront.decimal", ...)
   return native.decimal(value)
 end
 
--- Of what takes options first: bitfront:new() would give it all of this as options.
+-- For what takes options first: bitfront:new() would give it all of this as options.
 local function check_dot(options, name)
-  if options == _M then
-    error(("call it with a dot: bitfront.%s(...)"):format(name), 3)
-  end
+  if options == _M then raise("call it with a dot: bitfront.%s(...)", name) end
 end
 
 --- A client for one account. Raises at the caller's line for an unknown option
@@ -54,9 +63,8 @@ end
 ---@return bitfront.Client
 function _M.new(options, ...)
   check_dot(options, "new")
-  options_of.no_more("bitfront.new", 2, ...)
-  local made = client.new(options, 2) -- no tail call: it would hide the level
-  return made
+  no_more("bitfront.new", ...)
+  return client.new(options)
 end
 
 -- Clients of bitfront.balances. One that is forgotten is the collector's: a call
@@ -65,10 +73,8 @@ local kept = memo.new(32, 2)
 
 -- The client that was made from options like these, or a new one. Key and secret
 -- are kept in C alone, and compared there.
-local function kept_client(options, level)
+local function kept_client(options)
   local others = {}
-  options = options == nil and {} or options
-  options_of.check_table("bitfront.balances", options, level + 1)
   for name, value in pairs(options) do
     if name ~= "api_key" and name ~= "api_secret" then others[name] = value end
   end
@@ -76,7 +82,7 @@ local function kept_client(options, level)
     return accounts.is_given(made, options.api_key, options.api_secret)
   end)
   if not found then
-    found = client.new(options, level + 1, "bitfront.balances")
+    found = client.new(options, "bitfront.balances")
     kept:add(others, found)
   end
   return found
@@ -87,28 +93,34 @@ end
 --- BITFRONT_BASE_URL, BITFRONT_CA_FILE. The same as new(options):balances() with
 --- one client kept for all calls with options that are alike.
 ---@param options? bitfront.Options
----@return bitfront.Record[]? records
----@return bitfront.Error? err
----@return bitfront.Info? info
+---@return bitfront.Record[] records
+---@return nil
+---@return bitfront.Info info
+---@overload fun(options?: bitfront.Options): nil, bitfront.Error, bitfront.Info?
 function _M.balances(options, ...)
   check_dot(options, "balances")
-  options_of.no_more("bitfront.balances", 2, ...)
-  local found = kept_client(options, 2)
-  return found:balances()
+  no_more("bitfront.balances", ...)
+  options = options == nil and {} or options
+  is_options("bitfront.balances", options)
+  return kept_client(options):balances()
 end
 
 --- The balances of many accounts, several at a time; shared connections, each
 --- account with a deadline and an outcome of its own. In plain Lua it blocks
---- until all are there; it lets others go on inside nginx, and where a client
+--- until all are there; others run meanwhile inside nginx, and where a client
 --- has the option `sleep`. Raises at the caller's line for what is no client
 --- and for one that is given twice.
 ---@param clients bitfront.Client[]
 ---@param options? bitfront.ManyOptions
 ---@return bitfront.Outcome[] outcomes  in the order of the clients
 function _M.balances_many(clients, options, ...)
-  options_of.no_more("bitfront.balances_many", 2, ...)
-  local outcomes = client.balances_many(clients, options, 2)
-  return outcomes
+  no_more("bitfront.balances_many", ...)
+  return many.balances(clients, options)
+end
+
+-- That a store cannot be made is the caller's mistake.
+local function store_or_raise(name, store, message)
+  return store or raise("%s: %s", name, message)
 end
 
 --- A store for the option rate_limit of all who share a Redis. Where it cannot
@@ -116,10 +128,9 @@ end
 ---@param options bitfront.RedisOptions
 ---@return bitfront.Store
 function _M.redis_limiter(options, ...)
-  options_of.no_more("bitfront.redis_limiter", 2, ...)
-  local checked = options_of.check_redis(options, 2)
-  local store, message = require "bitfront.limiter.redis".new(checked)
-  return store or error("bitfront.redis_limiter: " .. message, 2)
+  no_more("bitfront.redis_limiter", ...)
+  return store_or_raise("bitfront.redis_limiter", require "bitfront.limiter.redis".new(
+    check_options("bitfront.redis_limiter", options)))
 end
 
 --- A store for the option rate_limit of all workers of an nginx. No item of the
@@ -127,18 +138,15 @@ end
 ---@param name string  of a lua_shared_dict
 ---@return bitfront.Store
 function _M.shared_dict_limiter(name, ...)
-  options_of.no_more("bitfront.shared_dict_limiter", 2, ...)
-  local store, message = require "bitfront.limiter.shared_dict".new(name)
-  return store or error("bitfront.shared_dict_limiter: " .. message, 2)
+  no_more("bitfront.shared_dict_limiter", ...)
+  return store_or_raise("bitfront.shared_dict_limiter",
+    require "bitfront.limiter.shared_dict".new(name))
 end
 
-local function text_of(name, value)
-  if type(value) == "number" and value % 1 == 0 then
-    return ("%.0f"):format(value)
-  elseif type(value) == "string" then
-    return value
-  end
-  error(("bitfront.sign: %s must be a string or a whole number"):format(name), 3)
+local function to_text(name, value)
+  if type(value) == "number" and value % 1 == 0 then return ("%.0f"):format(value) end
+  if type(value) == "string" then return value end
+  raise("bitfront.sign: %s must be a string or a whole number", name)
 end
 
 --- The signature of a request, for tests and other tools: lower-case hex of
@@ -152,14 +160,13 @@ end
 ---@param body? string
 ---@return string hex  64 digits
 function _M.sign(secret, nonce, timestamp, method, path, query, body, ...)
-  options_of.no_more("bitfront.sign", 2, ...)
+  no_more("bitfront.sign", ...)
   if type(secret) ~= "string" or secret == "" then
-    error("bitfront.sign: secret must be a string that is not empty", 2)
+    raise "bitfront.sign: secret must be a string that is not empty"
   end
-  return native.sign(secret, text_of("nonce", nonce),
-    text_of("timestamp", timestamp), text_of("method", method),
-    text_of("path", path), text_of("query", query or ""),
-    text_of("body", body or ""))
+  return native.sign(secret, to_text("nonce", nonce), to_text("timestamp", timestamp),
+    to_text("method", method), to_text("path", path), to_text("query", query or ""),
+    to_text("body", body or ""))
 end
 
 return _M

@@ -1,62 +1,62 @@
 -- The balances of many accounts at once.
 
+local accounts = require "bitfront.account"
+local call = require "bitfront.call"
+local check_options = require "bitfront.options".of
+local client = require "bitfront.client"
 local errors = require "bitfront.error"
-local options_of = require "bitfront.options"
+local misuse = require "bitfront.misuse"
+local target = require "bitfront.target"
 local tasks = require "bitfront.wait.tasks"
 local wait = require "bitfront.wait"
 
-local _M = {}
+local raise = misuse.raise
 
----@class bitfront.ManyOptions
----@field concurrency? integer  calls under way at a time; default 8
----@field timeout? number  seconds for each account's call, from its beginning; default the client's own
----@field on_progress? fun(done: integer, count: integer)  called after each account
+local _M = {}
 
 ---@class bitfront.Outcome
 ---@field balances? bitfront.Record[]
 ---@field err? bitfront.Error
 ---@field info? bitfront.Info
 
-local function check_clients(clients, is_client, level)
+local function check_array(clients)
   if type(clients) ~= "table" then
-    error("bitfront.balances_many: clients must be an array", level + 1)
+    raise "bitfront.balances_many: clients must be an array"
   end
-  local seen, count = {}, 0
+  local count = 0
   for _ in pairs(clients) do count = count + 1 end
   if count > #clients then
-    error("bitfront.balances_many: clients must be an array without holes", level + 1)
-  end
-  for i = 1, #clients do
-    local client = clients[i]
-    if not is_client(client) then
-      error(("bitfront.balances_many: clients[%d] is no client"):format(i), level + 1)
-    elseif seen[client] then
-      error(("bitfront.balances_many: clients[%d] and clients[%d] are the same client")
-        :format(seen[client], i), level + 1)
-    end
-    seen[client] = i
+    raise "bitfront.balances_many: clients must be an array without holes"
   end
 end
 
--- What a credentials function raises, say, is that account's trouble alone.
-local function raised_error(message)
-  return errors.new({
-    kind = "config", code = "raised", message = tostring(message),
-  }, 0)
+local function check_clients(clients)
+  local seen = {}
+  check_array(clients)
+  for i = 1, #clients do
+    local one = clients[i]
+    if not client.is_client(one) then
+      raise("bitfront.balances_many: clients[%d] is no client", i)
+    elseif seen[one] then
+      raise("bitfront.balances_many: clients[%d] and clients[%d] are the same client",
+        seen[one], i)
+    end
+    seen[one] = i
+  end
 end
 
 -- Light threads of nginx, each taking the next account until there is none.
 local function run_in_nginx(count, concurrency, job, raised)
   local thread = ngx.thread
-  local waiter, failure = wait.choose()
-  if not waiter then return failure end
+  local waiter, err = wait.choose()
+  if not waiter then return err end
   local begun, threads = 0, {}
   local function work()
     while begun < count do
       begun = begun + 1
       local mine = begun
-      local ok, message = pcall(job, mine, waiter)
-      if not ok then raised(mine, message) end
+      local done, message = pcall(job, mine, waiter)
+      if not done then raised(mine, message) end
     end
   end
   for i = 1, math.min(concurrency, count) do threads[i] = thread.spawn(work) end
@@ -64,42 +64,43 @@ local function run_in_nginx(count, concurrency, job, raised)
 end
 
 local function sleep_of(clients)
-  for _, client in ipairs(clients) do
-    if client._options.sleep then return client._options.sleep end
+  for _, one in ipairs(clients) do
+    local sleep = client.options_of(one).sleep
+    if sleep then return sleep end
   end
 end
 
---- See bitfront.balances_many. Raises at `level`.
+--- See bitfront.balances_many.
 ---@param clients bitfront.Client[]
 ---@param options bitfront.ManyOptions?
----@param is_client fun(value: any): boolean
----@param ask fun(client: bitfront.Client, waiter: bitfront.Waiter, timeout: number?): bitfront.Record[]?, bitfront.Error?, bitfront.Info?
----@param level integer
 ---@return bitfront.Outcome[]
-function _M.balances(clients, options, is_client, ask, level)
-  check_clients(clients, is_client, level + 1)
-  local checked = options_of.check_many(options, level + 1)
-  local results, done, count = {}, 0, #clients
+function _M.balances(clients, options)
+  check_clients(clients)
+  options = check_options("bitfront.balances_many", options)
+  local outcomes, done, count = {}, 0, #clients
+  local of_call = { timeout = options.timeout }
   local function note(i, balances, err, info)
-    results[i] = { balances = balances, err = err, info = info }
+    outcomes[i] = { balances = balances, err = err, info = info }
     done = done + 1
-    if checked.on_progress then pcall(checked.on_progress, done, count) end
+    if options.on_progress then pcall(options.on_progress, done, count) end
   end
   local function job(i, waiter)
-    note(i, ask(clients[i], waiter, checked.timeout))
+    note(i, call.perform(accounts.of(clients[i]), target.BALANCES, of_call, waiter))
   end
+  -- What a credentials function raises, say, is that account's error alone.
   local function raised(i, message)
-    if not results[i] then note(i, nil, raised_error(message)) end
+    if not outcomes[i] then
+      note(i, nil, errors.new({ kind = "config", code = "raised",
+        message = misuse.text_of(message) }, 0))
+    end
   end
   if wait.is_nginx() then
-    local failure = run_in_nginx(count, checked.concurrency, job, raised)
-    for i = 1, failure and count or 0 do
-      results[i] = { err = errors.new(failure, 0) }
-    end
+    local err = run_in_nginx(count, options.concurrency, job, raised)
+    for i = 1, err and count or 0 do outcomes[i] = { err = errors.new(err, 0) } end
   else
-    tasks.run(count, checked.concurrency, sleep_of(clients), job, raised)
+    tasks.run(count, options.concurrency, sleep_of(clients), job, raised)
   end
-  return results
+  return outcomes
 end
 
 return _M

@@ -42,40 +42,32 @@ function _M.take(quota)
   return true
 end
 
--- What is mended by asking anew at once, and if not then, never. It costs nothing
--- of the quota.
-local function once(seen, kind)
-  if seen[kind] then return nil end
-  seen[kind] = true
-  return 0, true
-end
-
--- Seconds, or nil where the failure is not to be tried again; and whether that
--- is free.
-local function pause_after(failure, seen, retries, limited)
-  local kind = failure.kind
-  if not failure.retryable then
-    return nil
-  elseif kind == "clock" or kind == "replay" then
-    return once(seen, kind)
-  elseif failure.stale and not seen.stale then
-    return once(seen, "stale")
-  elseif kind == "rate_limit" then
-    return limited and 0 or 1 -- the limiter has the pause
-  end
-  return _M.pause(retries)
+-- Of what is repaired by a new request at once, or never: by its kind, or
+-- "stale" for a kept connection that the server had closed.
+local function cause_of(err, seen)
+  if err.kind == "clock" or err.kind == "replay" then return err.kind end
+  return err.stale and not seen.stale and "stale" or nil
 end
 
 --- The pause before the next try; nil where there is to be none.
----@param failure table  an error with kind and retryable
----@param seen table<string, true>  what this call has been through; written to
+---@param err bitfront.Error
+---@param seen table<string, true>  the causes that this call has had; written to
 ---@param retries integer  made already
----@param limited boolean  is there a limiter?
+---@param limited boolean  is there a limiter? It has the pause after a refusal
 ---@return number? seconds
----@return boolean? free  it costs nothing of the quota
-function _M.after(failure, seen, retries, limited)
-  local pause, free = pause_after(failure, seen, retries, limited)
-  return pause and math.max(pause, failure.retry_after or 0), free
+---@return boolean? uncounted  the retry takes nothing from the quota
+function _M.after(err, seen, retries, limited)
+  local cause = cause_of(err, seen)
+  if not err.retryable or seen[cause or ""] then return nil end
+  local pause = 0
+  if cause then
+    seen[cause] = true
+  elseif err.kind ~= "rate_limit" then
+    pause = _M.pause(retries)
+  elseif not limited then
+    pause = 1
+  end
+  return math.max(pause, err.retry_after or 0), cause and true
 end
 
 return _M

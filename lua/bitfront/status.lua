@@ -1,72 +1,106 @@
--- The exchange's status codes, and which failures may pass when the call is
--- made again. Source: the API's table of StatusCode definitions.
+-- The kinds of errors and the exchange's status codes. Source of the codes: the
+-- API's table of StatusCode definitions.
 
 local _M = {}
 
-local AUTH = { kind = "auth", retryable = false }
-local PERMISSION = { kind = "permission", retryable = false }
-local SIGNATURE = { kind = "signature", retryable = false }
-local REQUEST = { kind = "request", retryable = false }
-local MAINTENANCE = { kind = "maintenance", retryable = false }
-local REPLAY = { kind = "replay", retryable = true } -- once, freshly signed
-local CLOCK = { kind = "clock", retryable = true } -- once, with its offset
-local RATE_LIMIT = { kind = "rate_limit", retryable = true }
-local SERVER = { kind = "server", retryable = true }
+---@class bitfront.KindRow
+---@field name bitfront.ErrorKind
+---@field retryable? true  the same call may succeed later
+---@field about string
 
-local meanings = {
-  [1202] = AUTH, -- member not found
-  [3113] = MAINTENANCE, -- of the currency pair
-  [3401] = SERVER, -- internal error in the core system
-  [4000] = REQUEST, -- bad request
-  [4001] = SIGNATURE, -- a header is missing
-  [4002] = REQUEST, -- invalid parameter value
-  [4003] = SIGNATURE, -- invalid signature
-  [4005] = REPLAY, -- signature already used
-  [4013] = CLOCK, -- invalid timestamp
-  [4017] = REQUEST, -- unsupported method
-  [4018] = REPLAY, -- invalid nonce
-  [4101] = AUTH, -- account not found
-  [5000] = SERVER, -- internal error
-  [5001] = SERVER, -- internal time-out
-  [5002] = SERVER, -- socket time-out
-  [6000] = AUTH, -- unauthorized
-  [6001] = AUTH, -- unregistered key
-  [6002] = AUTH, -- invalid key
-  [6003] = PERMISSION, -- this IP address is not permitted
-  [6004] = RATE_LIMIT, -- limit exceeded
-  [6005] = CLOCK, -- invalid request timestamp
+--- All kinds there are: a closed set, to be compared with.
+---@type bitfront.KindRow[]
+_M.KINDS = {
+  { name = "config", about = "credentials are missing or cannot be used, or a setting is wrong" },
+  { name = "network", retryable = true,
+    about = "no connection, or it broke before the reply was whole" },
+  { name = "timeout", retryable = true, about = "the deadline came" },
+  { name = "tls", about = "the server could not prove who it is, or refused TLS" },
+  { name = "http", about = "an HTTP status other than 200; 429 and 5xx are retryable" },
+  { name = "protocol", about = "a reply that is not what the API documents" },
+  { name = "auth", about = "the account or the key is unknown or not allowed" },
+  { name = "permission", about = "this IP address is not permitted" },
+  { name = "signature", about = "a header is missing, or the signature is wrong" },
+  { name = "replay", retryable = true, about = "the signature or the nonce was used before" },
+  { name = "clock", retryable = true, about = "the request's time is off" },
+  { name = "rate_limit", retryable = true, about = "too many calls" },
+  { name = "maintenance", about = "of a currency pair" },
+  { name = "server", retryable = true, about = "the exchange's internal errors" },
+  { name = "request", about = "the exchange refuses what was asked" },
+  { name = "phase", about = "nginx cannot wait in this phase" },
+  { name = "closed", about = "the client is closed" },
+  { name = "memory", about = "there was not enough memory, or no thread" },
 }
 
--- Refusals of orders (price, amount, funds, count, not found) and of their
--- parameters: a client that only reads meets them in client:get at most.
-for _, code in ipairs {
-  3203, 3204, 3211, 3212, 3213, 3221, 3222, 3301, 3302, 3311, 3321,
-  4006, 4007, 4008, 4009, 4010, 4011, 4012, 4014, 4015, 4016,
-} do
-  meanings[code] = REQUEST
-end
+--- The exchange's status codes: code, kind, and the API's text for it. A client
+--- that only reads meets the refusals of orders in client:get at most.
+---@type { [1]: integer, [2]: bitfront.ErrorKind, [3]: string }[]
+_M.CODES = {
+  { 1202, "auth", "Member not found" },
+  { 3113, "maintenance", "Currency pair system is in maintenance" },
+  { 3203, "request", "Unit price cannot be lower than the minimum value" },
+  { 3204, "request", "Unit price is out of scale" },
+  { 3211, "request", "Amount is too low" },
+  { 3212, "request", "Amount is too high to order" },
+  { 3213, "request", "AMOUNT has out of scale" },
+  { 3221, "request", "Volume is too low" },
+  { 3222, "request", "Volume is too high to order" },
+  { 3301, "request", "Not enough balance for an order" },
+  { 3302, "request", "Not enough remained amount for a request" },
+  { 3311, "request", "Active order count exceed" },
+  { 3321, "request", "Original request not found" },
+  { 3401, "server", "Internal core system error" },
+  { 4000, "request", "Bad request" },
+  { 4001, "signature", "X-API-Key, X-API-SIGN, or X-API-TIMESTAMP is missing" },
+  { 4002, "request", "Invalid parameter value" },
+  { 4003, "signature", "Invalid signature" },
+  { 4005, "replay", "Duplicate signature usage detected" },
+  { 4006, "request", "Invalid 'orderSide' parameter" },
+  { 4007, "request", "Invalid 'quantity' parameter (should be greater than 0)" },
+  { 4008, "request", "Invalid 'price' parameter (should be greater than 0)" },
+  { 4009, "request", "Invalid 'coinPair'" },
+  { 4010, "request", "Invalid 'market'" },
+  { 4011, "request", "Invalid 'currency'" },
+  { 4012, "request", "Mandatory parameter not passed" },
+  { 4013, "clock", "Invalid timestamp" },
+  { 4014, "request", "Invalid transfer type" },
+  { 4015, "request", "Invalid page number" },
+  { 4016, "request", "Invalid page size" },
+  { 4017, "request", "Unsupported request method" },
+  { 4018, "replay", "Invalid X-API-NONCE" },
+  { 4101, "auth", "Account not found" },
+  { 5000, "server", "Internal server side error" },
+  { 5001, "server", "Internal timeout error" },
+  { 5002, "server", "Socket timeout exception" },
+  { 6000, "auth", "Unauthorized request" },
+  { 6001, "auth", "Unregistered API KEY" },
+  { 6002, "auth", "Invalid API KEY" },
+  { 6003, "permission", "Unauthorized IP" },
+  { 6004, "rate_limit", "API RPS limit exceeded" },
+  { 6005, "clock", "Invalid request timestamp" },
+}
 
---- What a statusCode other than 1000 means. A code that is not in the table is
---- the server's trouble if it is 5xxx, else the request's.
+local kinds, kind_of_code = {}, {}
+for _, row in ipairs(_M.KINDS) do kinds[row.name] = row end
+for _, row in ipairs(_M.CODES) do kind_of_code[row[1]] = row[2] end
+
+--- The kind of a refusal by its statusCode, which is not 1000. A code that is not
+--- in the table is the server's error if it is 5xxx, else the request's.
 ---@param code integer
----@return { kind: string, retryable: boolean }
-function _M.meaning(code)
-  local unknown = code >= 5000 and code <= 5999 and SERVER or REQUEST
-  return meanings[code] or unknown
+---@return bitfront.ErrorKind
+function _M.kind_of(code)
+  return kind_of_code[code] or code >= 5000 and code <= 5999 and "server" or "request"
 end
 
-local passing = { network = true, timeout = true, rate_limit = true }
-
---- May a failure that is not a refusal by the exchange pass by itself?
----@param kind string
+--- May the same call succeed later?
+---@param kind bitfront.ErrorKind
 ---@param http_status integer?
 ---@return boolean
-function _M.may_pass(kind, http_status)
-  if kind == "http" then
-    http_status = http_status or 0
+function _M.is_retryable(kind, http_status)
+  if kind == "http" and http_status then
     return http_status == 429 or http_status >= 500 and http_status <= 599
   end
-  return passing[kind] or false
+  return kinds[kind] ~= nil and kinds[kind].retryable or false
 end
 
 return _M

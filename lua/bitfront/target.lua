@@ -1,68 +1,85 @@
 -- What is asked for: paths and queries, checked and encoded.
 
+local coin = require "bitfront.records.coin"
+local raise = require "bitfront.misuse".raise
+
 local _M = {}
 
+--- What a call asks for.
+---@class bitfront.Target
+---@field expect "balances"|"data"|"public"  what the reply must be; public: the request is not signed
+---@field path string
+---@field query? string
+
+local BALANCES = "/v1/account/balances"
 local MAX_QUERY = 8192 -- bytes
 
--- Patterns name their letters: %w asks the locale.
+---@type bitfront.Target
+_M.BALANCES = { expect = "balances", path = BALANCES }
+---@type bitfront.Target
+_M.TIME = { expect = "public", path = "/v1/public/time" }
+
+--- The balance of one coin.
+---@param code any
+---@return bitfront.Target
+function _M.of_coin(code)
+  local segment, message = coin.path_segment(code)
+  if not segment then raise("client:balance: %s", message) end
+  return { expect = "balances", path = BALANCES .. "/" .. segment }
+end
 
 -- A path is signed and sent as it is, so it has nothing in it that a URL parser
 -- might read in another way.
-function _M.check_path(path, level)
+local function check_path(path)
   if type(path) ~= "string" or not path:find "^/v[0-9]+/[A-Za-z0-9_./~-]*$"
     or path:find "//" or (path .. "/"):find "/%.%.?/" then
-    error("client:get: path must look like /v1/trade/openOrders", level + 1)
+    raise "client:get: path must look like /v1/trade/openOrders"
   end
-  return path
 end
 
-function _M.escape(text)
-  return (text:gsub("[^A-Za-z0-9._~-]", function(char)
-    return ("%%%02X"):format(char:byte())
-  end))
-end
-
-local function query_value(name, value, level)
+local function query_value(name, value)
   if type(value) == "number" and value % 1 == 0 and value > -2 ^ 53
     and value < 2 ^ 53 then
     return ("%.0f"):format(value)
   elseif type(value) == "boolean" then
     return tostring(value)
   elseif type(value) ~= "string" then
-    error(("client:get: query value of %s must be a string, a whole number "
-      .. "or a boolean"):format(tostring(name)), level + 1)
+    raise("client:get: query value of %s must be a string, a whole number or a boolean",
+      tostring(name))
   end
-  return _M.escape(value)
+  return coin.escape(value)
 end
 
 -- In the order of the names, so that the same table is the same request.
-local function query_of_table(query, level)
-  local pairs_of = {}
+local function query_of_table(query)
+  local fields = {}
   for name, value in pairs(query) do
-    if type(name) ~= "string" then
-      error("client:get: query names must be strings", level + 1)
-    end
-    pairs_of[#pairs_of + 1] = _M.escape(name) .. "="
-      .. query_value(name, value, level + 1)
+    if type(name) ~= "string" then raise "client:get: query names must be strings" end
+    fields[#fields + 1] = coin.escape(name) .. "=" .. query_value(name, value)
   end
-  table.sort(pairs_of)
-  local text = table.concat(pairs_of, "&")
-  if #text > MAX_QUERY then
-    error("client:get: query must not exceed 8192 bytes", level + 1)
-  end
-  return text
+  table.sort(fields)
+  return table.concat(fields, "&")
 end
 
-function _M.check_query(query, level)
+local function check_query(query)
   if type(query) == "table" then
-    local text = query_of_table(query, level + 1) -- a tail call hides a level
-    return text
+    query = query_of_table(query)
+    if #query > MAX_QUERY then raise "client:get: query must not exceed 8192 bytes" end
   elseif query ~= nil and (type(query) ~= "string" or #query > MAX_QUERY
     or query:find "[^A-Za-z0-9!$%%&'()*+,./:;=?@_~-]" or query:find "^%?") then
-    error("client:get: query must be a table, or a string as it stands in "
-      .. "a URL, without the ?", level + 1)
+    raise "client:get: query must be a table, or a string as it stands in a URL, without the ?"
   end
   return query
+end
+
+--- Any other read. Everything under /public/ is asked for unsigned.
+---@param path any
+---@param query any
+---@return bitfront.Target
+function _M.of_path(path, query)
+  check_path(path)
+  local is_public = path:find "^/v%d+/public/" or path:find "^/v%d+/market/public/"
+  return { expect = is_public and "public" or "data", path = path, query = check_query(query) }
 end
 
 return _M

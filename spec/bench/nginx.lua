@@ -101,7 +101,7 @@ local THEIRS = [[
   location = /none { content_by_lua_block { ngx.print "22" } }
   location = /blocking { content_by_lua_block {
     local balances = core.balances {
-      client = client._native, deadline = core.now() + 10 }
+      client = require("bitfront.account").of(client).handle, deadline = core.now() + 10 }
     if not balances then ngx.exit(500) end
     ngx.print(#balances)
   } }
@@ -295,7 +295,7 @@ local function dead()
   local host = start("https://dead.example", support.certs().ca, {
     main = "master_process off;",
     server = [[location = /dead { content_by_lua_block {
-      client._options.timeout = 0.5
+      require("bitfront.account").of(client).options.timeout = 0.5
       local _, err = client:balances()
       ngx.print(err.kind) } }]],
   })

@@ -60,7 +60,8 @@ local function client_of(name, options)
   options.rate_limit, options.clock = false, "system"
   options.amounts = "string"
   local client = bitfront.new(options)
-  client._waiter = WAITERS[arg[1]] or client._waiter
+  local state = require "bitfront.account".of(client).call
+  state.waiter = WAITERS[arg[1]] or state.waiter
   return client
 end
 

@@ -111,7 +111,8 @@ local function fails(kind, code)
 end
 
 local function start(client, core)
-  return core.start { client = client._native, deadline = core.now() + 5 }
+  return core.start { client = require("bitfront.account").of(client).handle,
+    deadline = core.now() + 5 }
 end
 
 -- Waits for the exchange; its result must be right.
@@ -138,7 +139,7 @@ end
 -- On the engine's thread, which runs out of memory too.
 local function in_thread(client)
   local core = require "bitfront.core"
-  local job, failure = core.thread_start { client = client._native,
+  local job, failure = core.thread_start { client = require("bitfront.account").of(client).handle,
     deadline = core.now() + 2 }
   if not job then
     return nil, failure.message
@@ -164,7 +165,7 @@ end
 local function in_thread_lost()
   local core = require "bitfront.core"
   local client = client_of "SLOW"
-  local job, failure = core.thread_start { client = client._native,
+  local job, failure = core.thread_start { client = require("bitfront.account").of(client).handle,
     deadline = core.now() + 2 }
   if not job then
     return nil, failure.message

@@ -2,8 +2,6 @@
 --- by. The one rule is what csrc/reply.c reads: any text, but not an empty one,
 --- and without a NUL. Letters count as they are written.
 
-local target = require "bitfront.target"
-
 local _M = {}
 
 _M.RULE = "a coin code must not be empty or hold a NUL"
@@ -12,6 +10,15 @@ _M.RULE = "a coin code must not be empty or hold a NUL"
 ---@return boolean
 function _M.is_code(code)
   return type(code) == "string" and code ~= "" and not code:find("\0", 1, true)
+end
+
+--- A text as a part of a URL. Patterns name their letters: %w asks the locale.
+---@param text string
+---@return string
+function _M.escape(text)
+  return (text:gsub("[^A-Za-z0-9._~-]", function(char)
+    return ("%%%02X"):format(char:byte())
+  end))
 end
 
 --- The code as the last part of a URL's path. What a server on the way might take
@@ -25,7 +32,7 @@ function _M.path_segment(code)
     return nil, "code must be a text without /, \\ and control characters, "
       .. "and not empty, . or .."
   end
-  return target.escape(code)
+  return _M.escape(code)
 end
 
 local COMMA = { ["\0"] = "," }

@@ -1,0 +1,266 @@
+-- The loop of a call. One deadline is over all of it: wait for a slot, sign and
+-- send, learn the exchange's clock, decide, pause, again.
+
+local accounts = require "bitfront.account"
+local errors = require "bitfront.error"
+local limiter = require "bitfront.limiter"
+local native = require "bitfront.native"
+local retry = require "bitfront.retry"
+local wait = require "bitfront.wait"
+
+local _M = {}
+
+---@class bitfront.Info
+---@field timezone string  documented as always "UTC"
+---@field responseTime integer  the server's clock, Unix ms
+---@field statusCode integer  1000 for a success
+---@field statusMessage string
+---@field http_status integer
+---@field attempts integer  made for the call
+---@field elapsed number  seconds the call took, with all waiting
+---@field sent number  when it was signed: seconds of the machine's steady clock
+---@field round_trip number  seconds from then to the reply's first byte
+---@field clock_offset number?  ms by which the server's clock is ahead of ours, as this reply tells
+
+--- One attempt. No secret, key or signature is in it.
+---@class bitfront.Event
+---@field attempt integer  1 for the call's first
+---@field path string
+---@field kind? bitfront.ErrorKind  of its error; nil for a success
+---@field code? integer|string  the API's statusCode, or a fixed word
+---@field http_status? integer
+---@field began integer  Unix ms
+---@field waited number  seconds before it: for a slot, and between attempts
+---@field elapsed number  seconds it took
+---@field round_trip? number  seconds from signing to the reply's first line
+
+--- What an attempt is made with: filled in by the call, read by C.
+---@class bitfront.Request
+---@field client userdata  the account's handle
+---@field credentials? userdata  of this call alone; default: the handle's
+---@field expect "balances"|"data"|"public"  what the reply must be
+---@field path string
+---@field query? string
+---@field amounts "number"|"string"|"decimal"
+---@field deadline number  of the attempt, seconds of native.now's clock
+---@field clock_offset integer  ms, added to a clock of ours to get the server's time
+---@field monotonic boolean  to native.now's clock; else to the wall's
+
+--- A call under way. An account uses one table for call after call.
+---@class bitfront.Run
+---@field account bitfront.Account
+---@field request bitfront.Request  what each attempt is made with
+---@field slot bitfront.Slot  of the attempt, where limits are kept
+---@field release bitfront.Release  of that slot
+---@field clock bitfront.Clock  of the exchange that the call was begun with
+---@field waiter bitfront.Waiter
+---@field started number
+---@field deadline number  of all of it
+---@field retries integer  further attempts that may be made
+---@field limit? bitfront.Limit  none: no limits are kept
+---@field attempts integer
+---@field ready number  when the next attempt could have begun, but for pauses
+---@field seen table<string, true>|false  see retry.lua
+
+--- What calls of an account share.
+---@class bitfront.CallState
+---@field waiter bitfront.Waiter
+---@field quota bitfront.Quota
+---@field limit? bitfront.Limit  where each call has the same one
+---@field spare_run? bitfront.Run
+
+--- Prepares a new account for calls.
+---@param account bitfront.Account
+function _M.prepare(account)
+  local limits = account.options.rate_limit
+  if limits then limits.store = limits.store or limiter.process_store() end
+  account.call = { quota = retry.quota(), waiter = wait.by(account.options.sleep) }
+end
+
+--- What the limiter goes by; nil: no limits are kept. A function may give another
+--- key with each call.
+---@param account bitfront.Account
+---@param credentials? userdata  of one call
+---@return bitfront.Limit?
+local function limit_of(account, credentials)
+  local limits, state = account.options.rate_limit, account.call
+  if not limits or state.limit then return state.limit end
+  local key, has_key = limiter.key_of(credentials or account.handle, account.endpoint.base_url)
+  local limit = {
+    store = limits.store, per_second = limits.per_second,
+    per_minute = limits.per_minute, key = key,
+  }
+  if has_key and not account.options.credentials then state.limit = limit end
+  return limit
+end
+_M.limit_of = limit_of
+
+local function new_run(account)
+  local run = { account = account, slot = {},
+    request = { amounts = account.options.amounts } }
+  function run.release(is_unanswered)
+    limiter.release(run.slot, is_unanswered and limiter.UNANSWERED_GRACE_MS or 0)
+  end
+  return run
+end
+
+local function fill_request(request, account, target, credentials)
+  request.client, request.credentials = account.handle, credentials
+  request.expect, request.path, request.query = target.expect, target.path, target.query
+end
+
+local function begin(account, target, options, waiter)
+  local started, state, own = native.now(), account.call, account.options
+  local err, credentials
+  if not waiter then
+    waiter, err = wait.choose(state.waiter)
+  end
+  if not err then
+    err, credentials = accounts.prepare(account, target.expect ~= "public")
+  end
+  if err then return nil, errors.new(err, 0) end
+  local run = state.spare_run or new_run(account)
+  state.spare_run = nil
+  fill_request(run.request, account, target, credentials)
+  run.clock, run.waiter, run.started, run.ready = account.clock, waiter, started, started
+  run.deadline = started + (options.timeout or own.timeout)
+  run.retries = options.retries or own.retries
+  run.limit, run.attempts, run.seen = limit_of(account, credentials), 0, false
+  return run
+end
+
+-- An error of the observer does no harm to the call; but Ctrl-C is not its error.
+local function notify_attempt(run, began, err, info)
+  local observer = run.account.options.on_attempt
+  if not observer then return end
+  local now = native.now()
+  local done, message = pcall(observer, {
+    attempt = run.attempts, path = run.request.path,
+    kind = err and err.kind, code = err and err.code or info.statusCode,
+    http_status = info.http_status,
+    began = native.wall() - math.floor((now - began) * 1000 + 0.5),
+    waited = began - run.ready, elapsed = now - began, round_trip = info.round_trip,
+  })
+  if not done and type(message) == "string" and message:find "interrupted!$" then
+    error(message, 0)
+  end
+end
+
+-- No attempt takes longer: so long a slot is taken at the most, should its
+-- process die.
+local LONGEST_ATTEMPT = 60 -- s
+
+-- For how long the attempt may still be read by the server, in ms; nil where it
+-- was not sent.
+local function grace_of(err, info)
+  if not info.sent then return nil end
+  local is_unanswered = err and err.kind ~= "network" and not info.round_trip
+  return is_unanswered and limiter.UNANSWERED_GRACE_MS or 0
+end
+
+-- A reply that is not whole tells nothing of the exchange's clock.
+local function teach_clock(clock, err, info)
+  local time = info.responseTime
+  if time and info.round_trip and (not err or type(err.code) == "number") then
+    clock:learn(time, info.sent, info.round_trip, err and err.kind == "clock")
+  elseif err and err.kind == "clock" then
+    clock:forget()
+  end
+end
+
+local NOTHING = {} -- is known of an attempt that could not be begun
+
+-- Signs and sends, once. The slot is not released where this raises: then it
+-- counts until the deadline.
+local function attempt(run, slot)
+  local request = run.request
+  local began = native.now()
+  run.attempts = run.attempts + 1
+  request.clock_offset, request.monotonic = run.clock:offset()
+  request.deadline = slot and slot.expires_at
+    or math.min(run.deadline, began + LONGEST_ATTEMPT)
+  local value, err, info = run.waiter.read(request, slot and run.release)
+  info = info or NOTHING
+  if slot then limiter.release(slot, grace_of(err, info)) end
+  err = err and errors.new(err, run.attempts)
+  teach_clock(run.clock, err, info)
+  notify_attempt(run, began, err, info)
+  return value, err, info
+end
+
+-- Seconds for which the exchange is left alone that refuses more calls.
+local PAUSE = 1
+
+local function note_rate_limit(run, err)
+  local is_refused = err.kind == "rate_limit"
+  if not is_refused and err.http_status ~= 429 then return end
+  local seconds = err.retry_after or PAUSE
+  if is_refused then err.retry_after = seconds end
+  if run.limit then limiter.block(run.limit, seconds) end
+end
+
+-- Whether to try again; the pause is over when this returns.
+local function try_again(run, err)
+  if run.attempts > run.retries
+    or err.kind == "clock" and run.clock.is_fixed then
+    return false
+  end
+  run.seen = run.seen or {}
+  local pause, uncounted = retry.after(err, run.seen, run.attempts - 1, run.limit ~= nil)
+  run.ready = native.now()
+  if not pause or run.ready + pause >= run.deadline
+    or not uncounted and not retry.take(run.account.call.quota) then
+    return false
+  end
+  if pause > 0 then run.waiter.sleep(pause) end
+  return true
+end
+
+-- What the user is told of the call: nil where no envelope was read. The last
+-- that is done with `run`: another call may have it from then on.
+local function finish(run, info)
+  local credentials = run.request.credentials
+  if credentials then credentials:release() end
+  if info and (info.responseTime or info.statusCode) then
+    info.attempts, info.elapsed = run.attempts, native.now() - run.started
+  else
+    info = nil
+  end
+  run.account.call.spare_run = run
+  return info
+end
+
+--- One call, with its retries.
+---@param account bitfront.Account
+---@param target bitfront.Target
+---@param options bitfront.CallOptions
+---@param waiter? bitfront.Waiter  default: the account's own
+---@return any? value  what the reply was to be
+---@return bitfront.Error? err
+---@return bitfront.Info? info
+function _M.perform(account, target, options, waiter)
+  local run, err = begin(account, target, options, waiter)
+  if not run then return nil, err end
+  local value, info
+  repeat
+    local slot, refused
+    if run.limit then
+      slot, refused = limiter.acquire(run.limit, run.waiter, run.deadline,
+        LONGEST_ATTEMPT, run.slot)
+    end
+    if refused then
+      err = err or errors.new(refused, 0)
+      break
+    end
+    value, err, info = attempt(run, slot)
+    if not err then
+      retry.refund(account.call.quota, run.attempts - 1)
+      return value, nil, finish(run, info)
+    end
+    note_rate_limit(run, err)
+  until not try_again(run, err)
+  err.stale = nil
+  return nil, err, finish(run, info)
+end
+
+return _M
