@@ -98,6 +98,7 @@ build = {
     },
     ["bitfront"] = "lua/bitfront/init.lua",
     ["bitfront.account"] = "lua/bitfront/account.lua",
+    ["bitfront.call"] = "lua/bitfront/call.lua",
     ["bitfront.check"] = "lua/bitfront/check.lua",
     ["bitfront.cli"] = "lua/bitfront/cli.lua",
     ["bitfront.cli.arguments"] = "lua/bitfront/cli/arguments.lua",

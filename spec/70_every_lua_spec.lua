@@ -60,6 +60,17 @@ describe("on every Lua #smoke", function()
     assert.truthy(message:find("70_every_lua_spec.lua:%d+: .*did you mean \"api_key\""), message)
   end)
 
+  it("a C module that cannot be loaded says why, each time", function()
+    local out, err = support.lua [[
+      package.preload["bitfront.core"] = function()
+        error("this build is for another Lua", 0)
+      end
+      local bitfront = require "bitfront"
+      for _ = 1, 2 do print(select(2, pcall(bitfront.decimal, "1"))) end
+    ]]
+    assert.same({ ("this build is for another Lua\n"):rep(2), "" }, { out, err })
+  end)
+
   it("the server's clock is whole milliseconds", function()
     local ms = assert(new_client():server_time())
     assert.equal(0, ms % 1)

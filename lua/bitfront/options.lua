@@ -24,7 +24,7 @@ local _M = {}
 ---@field amounts? "number"|"string"|"decimal"  Lua numbers, the digits as they came, or exact decimals; default "number"
 ---@field ca_file? string  PEM file of the certificates to trust, and no others; default that of the account's section, else BITFRONT_CA_FILE, else libcurl's
 ---@field proxy? string  http://, https://, socks5h:// or socks4a:// URL; the environment's proxies are not used
----@field user_agent? string  what the client calls itself; default "bitfront-lua/VERSION"
+---@field user_agent? string  what the client calls itself; default bitfront-lua/VERSION
 ---@field max_body? integer  bytes of the largest reply taken; default 1048576
 
 ---@class bitfront.RateLimit
@@ -40,10 +40,6 @@ local _M = {}
 ---@field concurrency? integer  calls under way at a time; default 8
 ---@field timeout? number  seconds for each account's call, from its beginning; default the client's own
 ---@field on_progress? fun(done: integer, count: integer)  called after each account
-
----@class bitfront.RedisOptions
----@field connect fun(): table  a connected client of redis-lua or lua-resty-redis, with the time-out for connecting that you want; it gets 100 ms for each answer
----@field name? string  of the hash; default "bitfront:limiter"
 
 -- ---- what values must be ----
 

@@ -1,0 +1,184 @@
+-- The annotations are comments, and editors are all that reads them. Here they are
+-- held against what they describe.
+
+local luacats = require "spec.support.luacats"
+local bitfront = require "bitfront"
+local support = require "spec.support"
+
+local paths = {}
+for path in support.must "find lua/bitfront -name '*.lua' | sort":gmatch "[^\n]+" do
+  paths[#paths + 1] = path
+end
+local all = luacats.read(paths)
+
+local BUILTIN = { ["file*"] = true }
+for name in ("any boolean false function integer lightuserdata nil number self string table "
+  .. "thread true unknown userdata"):gmatch "%l+" do
+  BUILTIN[name] = true
+end
+
+-- ---- functions ----
+
+-- What is wrong with the comment above a function, which is at that line.
+local function error_of_function(path, line)
+  local block = all.files[path][line]
+  if not block then return "has no comment" end
+  if not block.has_text then return "has no description" end
+  local text = support.read(path)
+  for _ = 2, line do text = text:match "\n(.*)" end
+  local params = text:match "^[^(]*%(([^)]*)%)"
+  local named, body = {}, text:match "^(.-)\nend"
+  for name in params:gmatch "[%a_][%w_]*" do named[#named + 1] = name end
+  if table.concat(named, " ") ~= table.concat(block.params, " ") then
+    return ("takes (%s), and the comment has (%s)"):format(table.concat(named, " "),
+      table.concat(block.params, " "))
+  elseif body:find "\n  return [^\n]" and block.returns == 0 then
+    return "has no @return"
+  end
+end
+
+-- Each function of a table that is no other one's: "NAME ERROR" of what is wrong.
+local function errors_of(prefix, functions)
+  local found, count = {}, 0
+  for name, value in pairs(functions) do
+    if type(value) == "function" and name:sub(1, 1) ~= "_" then
+      local info = debug.getinfo(value, "S")
+      local path = info.source:match "^@.*(lua/bitfront/.*)$"
+      local err = "is in no file of the package"
+      if path then err = error_of_function(path, info.linedefined) end
+      found[#found + 1] = err and ("%s%s %s"):format(prefix, name, err) or nil
+      count = count + 1
+    end
+  end
+  return found, count
+end
+
+-- The methods of a class whose module works in nginx alone: by its text.
+local function errors_of_methods(path, class)
+  local found, number, count = {}, 0, 0
+  for line in support.read(path):gmatch "([^\n]*)\n" do
+    number = number + 1
+    local name = line:match("^function " .. class .. ":(%l[%w_]*)%(")
+    local err = name and error_of_function(path, number)
+    found[#found + 1] = err and ("%s:%s %s"):format(class, name, err) or nil
+    count = count + (name and 1 or 0)
+  end
+  return found, count
+end
+
+describe("annotations #once", function()
+  it("are such as an editor can read", function()
+    assert.same({}, all.errors)
+  end)
+
+  it("name types that there are", function()
+    for _, name in ipairs(all.names) do
+      assert.truthy(BUILTIN[name] or all.classes[name] or all.aliases[name], name)
+    end
+  end)
+
+  for prefix, made in pairs {
+    ["bitfront."] = function() return bitfront, 17 end,
+    ["client:"] = function()
+      local client = bitfront.new { api_key = "key", api_secret = "secret" }
+      client:close()
+      return getmetatable(client).__index, 5
+    end,
+    ["bitfront.nginx."] = function() return require "bitfront.nginx", 3 end,
+    ["bitfront.sandbox."] = function() return require "bitfront.sandbox", 5 end,
+  } do
+    it("are on each function of " .. prefix, function()
+      local functions, least = made()
+      local found, count = errors_of(prefix, functions)
+      assert.same({}, found)
+      assert.is_true(count >= least, prefix .. count)
+    end)
+  end
+
+  it("are on each method of a cache", function()
+    local found, count = errors_of_methods("lua/bitfront/nginx/cache.lua", "Cache")
+    assert.same({}, found)
+    assert.is_true(count >= 1)
+  end)
+
+  it("have each method of a decimal, and no other", function()
+    local methods = {}
+    for name in pairs(all.classes["bitfront.Decimal"].fields) do methods[name] = true end
+    for name in pairs(debug.getmetatable(bitfront.decimal "1").__index) do
+      assert.is_true(methods[name], name)
+      methods[name] = nil
+    end
+    assert.same({}, methods)
+  end)
+
+  it("are read by what finds each of these mistakes", function()
+    local path = support.tmpdir() .. "/mistakes.lua"
+    local MISTAKES = {
+      "---@parm x string", "---@param x", "---@param x fun(", "---@return table<string",
+      "---@field ? string", "---@class", "---@overload string", '---| "x',
+      "---@alias a.B {x: }", "---@operator add", "---@param x string|",
+    }
+    support.write(path, "---@class a.A\n" .. table.concat(MISTAKES, "\n") .. "\n")
+    assert.equal(#MISTAKES, #luacats.read({ path }).errors)
+  end)
+end)
+
+-- ---- tables ----
+
+-- As it stands behind "default".
+local function default_text(value)
+  local version = require "bitfront.version"
+  if type(value) ~= "string" then return ("%.0f"):format(value) end
+  if value:find(version, 1, true) then return (value:gsub("%f[%d]%d.*", "VERSION")) end
+  return ('"%s"'):format(value)
+end
+
+local function about_of(row)
+  return row.about .. (row.fallback and ", else " .. row.fallback or "")
+    .. (row.default ~= nil and "; default " .. default_text(row.default) or "")
+end
+
+-- The fields that the annotations of options should have.
+local function fields_of(rows)
+  local fields = {}
+  for name, row in pairs(rows) do
+    fields[name] = { type = row.type, is_optional = not row.is_required, about = about_of(row) }
+  end
+  return fields
+end
+
+describe("the annotations of", function()
+  local rows = require "bitfront.options".rows
+  local status = require "bitfront.status"
+
+  for name, class in pairs {
+    ["bitfront.new"] = "bitfront.Options", rate_limit = "bitfront.RateLimit",
+    ["client:balances"] = "bitfront.CallOptions",
+    ["bitfront.balances_many"] = "bitfront.ManyOptions",
+    ["bitfront.redis_limiter"] = "bitfront.RedisOptions",
+  } do
+    it("the options of " .. name .. " are what their rows say #once", function()
+      assert.same(fields_of(rows[name]), all.classes[class].fields)
+    end)
+  end
+
+  it("kinds of errors are what their rows say #once", function()
+    local kinds = {}
+    for i, row in ipairs(status.KINDS) do kinds[i] = { row.name, row.about } end
+    assert.same(kinds, all.aliases["bitfront.ErrorKind"].values)
+  end)
+end)
+
+describe("the table of status codes", function()
+  it("has kinds that there are, and no code twice #once", function()
+    local status = require "bitfront.status"
+    local kinds, seen = {}, {}
+    for _, row in ipairs(status.KINDS) do kinds[row.name] = true end
+    for _, row in ipairs(status.CODES) do
+      assert.is_true(kinds[row[2]], row[2])
+      assert.is_nil(seen[row[1]], tostring(row[1]))
+      assert.truthy(row[3]:find "%a")
+      seen[row[1]] = true
+    end
+  end)
+end)
