@@ -11,7 +11,7 @@ local _M = {}
 
 ---@class bitfront.Endpoint
 ---@field base_url string
----@field base_url_from? string  who says so, for people; nil: nobody, it is the default
+---@field base_url_from? string  what it comes from, for people; nil: it is the default
 ---@field ca_file? string  none: libcurl's own
 ---@field ca_file_from? string
 
@@ -22,7 +22,7 @@ local _M = {}
 ---@field endpoint bitfront.Endpoint
 ---@field clock bitfront.Clock  of the exchange
 ---@field clock_dict? table  by which the clock is shared
----@field err? table  code and message: why each call fails, as the environment is
+---@field err? table  code and message: of a wrong variable or library: each call returns it
 ---@field origin? string  where the credentials were found, for people
 ---@field has_own_credentials? true  they are the options api_key and api_secret
 ---@field call bitfront.CallState  what call.lua keeps from call to call
@@ -69,8 +69,8 @@ local function connect(account, endpoint)
   return true
 end
 
--- What the environment says may be wrong without a mistake of the caller's: then
--- there is a client, but each of its calls returns why it cannot work.
+-- A wrong variable is not the caller's mistake: there is a client, and each of its
+-- calls returns the error.
 local function connect_first(account)
   local endpoint = choose_endpoint(account.options)
   local connected, err = connect(account, endpoint)
@@ -125,8 +125,8 @@ function _M.endpoint_of(client)
   return account.endpoint, config_error(account.err)
 end
 
---- From now on the client knows of its exchange's clock what the other workers
---- of this nginx know.
+--- From now on the client shares what is known of its exchange's clock with the
+--- other workers of this nginx.
 ---@param client bitfront.Client
 ---@param dict table  a lua_shared_dict
 function _M.share_clock(client, dict)
@@ -148,9 +148,9 @@ function _M.is_given(client, key, secret)
     and account.handle:holds(key, secret)
 end
 
--- Looks for the account, with each call until there is one. Its section of the
--- credentials file may say where its exchange is, for unsigned calls too. The
--- credentials come last: no handle that asks elsewhere ever has them.
+-- Finds the account's credentials, tried with each call until there are some. The
+-- section of the credentials file may name the exchange, for unsigned calls too. The
+-- credentials come last: no handle that asks another exchange ever has them.
 local function open(account, signed)
   local found, err = credentials.find(account.options.profile, signed)
   if not found then return err end
@@ -167,7 +167,7 @@ local function open(account, signed)
   return not done and err or nil
 end
 
-local function look_for(account, signed)
+local function find(account, signed)
   local ask, err = account.options.credentials, nil
   if account.handle:is_closed() then
     return { kind = "closed", code = "closed", message = "the client is closed" }
@@ -186,9 +186,8 @@ local function look_for(account, signed)
   return not account.handle:has_credentials() and credentials.missing() or nil
 end
 
---- Sees to it that the account has all that a call needs. A function is asked each
---- time, so that a changed secret takes effect at once; everything else is read
---- once.
+--- Provides what a call needs. A function is called each time, so that a changed
+--- secret takes effect at once; everything else is read once.
 ---@param account bitfront.Account
 ---@param signed boolean
 ---@return table? err  why the call cannot be made
@@ -197,7 +196,7 @@ function _M.prepare(account, signed)
   local is_ready = not account.options.credentials and not account.err
     and account.handle:has_credentials() -- a closed client has none
   if is_ready then return nil end
-  return look_for(account, signed)
+  return find(account, signed)
 end
 
 return _M

@@ -20,7 +20,7 @@ local _M = {}
 ---@field elapsed number  seconds the call took, with all waiting
 ---@field sent number  when it was signed: seconds of the machine's steady clock
 ---@field round_trip number  seconds from then to the reply's first byte
----@field clock_offset number?  ms by which the server's clock is ahead of ours, as this reply tells
+---@field clock_offset number?  ms by which the server's clock is ahead of ours, by this reply
 
 --- One attempt. No secret, key or signature is in it.
 ---@class bitfront.Event
@@ -129,7 +129,7 @@ local function begin(account, target, options, waiter)
   return run
 end
 
--- An error of the observer does no harm to the call; but Ctrl-C is not its error.
+-- An error that the observer raises is dropped. Ctrl-C is not one of those.
 local function notify_attempt(run, began, err, info)
   local observer = run.account.options.on_attempt
   if not observer then return end
@@ -146,8 +146,7 @@ local function notify_attempt(run, began, err, info)
   end
 end
 
--- No attempt takes longer: so long a slot is taken at the most, should its
--- process die.
+-- No attempt takes longer: a slot whose process was killed is taken for no longer.
 local LONGEST_ATTEMPT = 60 -- s
 
 -- For how long the attempt may still be read by the server, in ms; nil where it
@@ -158,7 +157,7 @@ local function grace_of(err, info)
   return is_unanswered and limiter.UNANSWERED_GRACE_MS or 0
 end
 
--- A reply that is not whole tells nothing of the exchange's clock.
+-- Only a whole reply has a time that the clock can learn from.
 local function teach_clock(clock, err, info)
   local time = info.responseTime
   if time and info.round_trip and (not err or type(err.code) == "number") then
@@ -168,7 +167,7 @@ local function teach_clock(clock, err, info)
   end
 end
 
-local NOTHING = {} -- is known of an attempt that could not be begun
+local NO_INFO = {} -- of an attempt that could not be begun
 
 -- Signs and sends, once. The slot is not released where this raises: then it
 -- counts until the deadline.
@@ -180,7 +179,7 @@ local function attempt(run, slot)
   request.deadline = slot and slot.expires_at
     or math.min(run.deadline, began + LONGEST_ATTEMPT)
   local value, err, info = run.waiter.read(request, slot and run.release)
-  info = info or NOTHING
+  info = info or NO_INFO
   if slot then limiter.release(slot, grace_of(err, info)) end
   err = err and errors.new(err, run.attempts)
   teach_clock(run.clock, err, info)
@@ -199,7 +198,7 @@ local function note_rate_limit(run, err)
   if run.limit then limiter.block(run.limit, seconds) end
 end
 
--- Whether to try again; the pause is over when this returns.
+-- Pauses, where the call is to be tried again; returns whether it is.
 local function try_again(run, err)
   if run.attempts > run.retries
     or err.kind == "clock" and run.clock.is_fixed then
@@ -216,8 +215,8 @@ local function try_again(run, err)
   return true
 end
 
--- What the user is told of the call: nil where no envelope was read. The last
--- that is done with `run`: another call may have it from then on.
+-- Returns the user's info: nil where no envelope was read. Nothing may use `run`
+-- after this: another call may have it.
 local function finish(run, info)
   local credentials = run.request.credentials
   if credentials then credentials:release() end

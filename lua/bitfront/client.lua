@@ -77,8 +77,8 @@ local function schema_error(message, info)
   }, info and info.attempts or 1)
 end
 
--- The one record of the coin that was asked for. Which of two to believe is not
--- for us to decide.
+-- The one record of the coin that was asked for. Of two, neither is known to be
+-- right.
 local function the_record(records, code)
   local found
   for _, record in ipairs(records) do

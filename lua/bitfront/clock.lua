@@ -11,7 +11,7 @@ local _M = {}
 ---@field known userdata  a server_clock of C's
 ---@field name string  of its entry in the dict
 ---@field dict? table
----@field seen? string  the entry that `known` is equal to, or later than
+---@field entry? string  of the dict, that `known` is equal to or newer than
 local Clock = {}
 Clock.__index = Clock
 
@@ -23,27 +23,27 @@ local LIFE = 30 * 86400 -- s
 local function publish(self)
   local offset, half, at = self.known:best()
   if offset then
-    self.seen = ("%.0f %.0f %.0f"):format(offset, half, at * 1000)
-    self.dict:safe_set(self.name, self.seen, LIFE)
+    self.entry = ("%.0f %.0f %.0f"):format(offset, half, at * 1000)
+    self.dict:safe_set(self.name, self.entry, LIFE)
   else
     self.dict:delete(self.name)
-    self.seen = nil
+    self.entry = nil
   end
 end
 
--- What another worker has found out since, by the same monotonic clock.
+-- What another worker has learned since, by the same monotonic clock.
 local function adopt(self)
   local text = self.dict:get(self.name)
-  if not text or text == self.seen then return end
+  if not text or text == self.entry then return end
   local offset, half, at = text:match "^(%-?%d+) (%d+) (%d+)$"
   if offset and self.known:adopt(tonumber(offset), tonumber(half), at / 1000) then
-    self.seen = text
+    self.entry = text
   end
 end
 
 -- ---- what calls need ----
 
---- Takes in what a reply tells.
+--- Learns from a reply.
 ---@param response_time integer  ms
 ---@param sent number  s, on native.now's clock
 ---@param round_trip number  s
@@ -53,8 +53,8 @@ function Clock:learn(response_time, sent, round_trip, refused)
   if changed and self.dict then publish(self) end
 end
 
---- A call was refused for its time by a reply that does not tell a better one:
---- what is known is forgotten, and the next one goes by this machine's clock.
+--- A call was refused for its time by a reply that has none of its own: what is
+--- known is forgotten, and the next call uses this machine's clock.
 function Clock:forget()
   self.known:forget()
   if self.dict then publish(self) end
@@ -100,7 +100,7 @@ function Fixed:offset()
   return self.ms, false
 end
 
---- A clock that is as far from this machine's as it is told, and learns nothing.
+--- A clock at a fixed distance from this machine's, which learns nothing.
 ---@param ms integer
 ---@return bitfront.Clock
 function _M.fixed(ms)

@@ -13,14 +13,14 @@ local function config_error(code, message, ...)
   return { kind = "config", code = code, message = message:format(...) }
 end
 
--- What is wrong with a variable that should be a folder; nil where it will do.
+-- What is wrong with a variable that should be a folder; nil: nothing.
 local function folder_error(name)
   local value = os.getenv(name)
   if not value or value == "" then return name .. " is not set" end
   return value:sub(1, 1) ~= "/" and name .. " is no absolute path" or nil
 end
 
---- The path of the credentials file; nil and the reason where no variable tells it.
+--- The path of the credentials file; nil and why where no variable leads to it.
 ---@return string? path
 ---@return string? message
 function _M.profile_path()
@@ -34,7 +34,7 @@ function _M.profile_path()
     and "; nginx takes variables away: write 'env HOME;' at the top of nginx.conf" or "")
 end
 
---- There are none, and nobody said where they would be.
+--- The error of a client that has no credentials and was not given a source of any.
 ---@return table err
 function _M.missing()
   local path, message = _M.profile_path()
@@ -52,7 +52,7 @@ end
 ---@field ca_file? string  of the section
 
 -- The section's account; nil and an error; or nil where there is none, which is
--- no error unless somebody asked for it.
+-- no error unless the section was asked for.
 local function from_file(name, is_asked_for)
   local path, message = _M.profile_path()
   if not path then

@@ -46,14 +46,14 @@ local function read(path)
   return all
 end
 
--- The files of that library in this process, as Linux tells.
+-- The files of that library in this process, by Linux.
 local function loaded(name)
-  local seen, files = {}, {}
+  local done, files = {}, {}
   for path in (read("/proc/self/maps") or ""):gmatch("(/[^\n]*)\n") do
-    if not seen[path] and path:find("/" .. name .. "[^/]*$") then
+    if not done[path] and path:find("/" .. name .. "[^/]*$") then
       files[#files + 1] = path
     end
-    seen[path] = true
+    done[path] = true
   end
   return files
 end
@@ -62,8 +62,8 @@ local function release(version)
   return version:match("%d+%.%d+%.%d+")
 end
 
--- A host may bring an OpenSSL of its own. Two in one process are two sets of
--- settings, and a structure of the one in the hands of the other is a crash.
+-- A host may bring an OpenSSL of its own. Two in one process have settings of their
+-- own, and a structure of one that is handed to the other ends the process.
 local function libraries()
   local versions, files = native.versions(), loaded("libcrypto")
   local bound = versions.openssl.file or "?"

@@ -87,7 +87,7 @@ function _M.balances(clients, options)
   local function job(i, waiter)
     note(i, call.perform(accounts.of(clients[i]), target.BALANCES, of_call, waiter))
   end
-  -- What a credentials function raises, say, is that account's error alone.
+  -- An error that a credentials function raises, say, is that account's alone.
   local function raised(i, message)
     if not outcomes[i] then
       note(i, nil, errors.new({ kind = "config", code = "raised",

@@ -1,6 +1,6 @@
--- The options of the library's functions: a row for each. Everything that checks
--- or tells what an option is reads its row; specs hold the annotations below and
--- the README against them.
+-- The options of the library's functions: a row for each, which everything reads
+-- that checks or describes an option. Specs hold the annotations below against the
+-- rows, and the README against the annotations.
 
 local check = require "bitfront.check"
 local raise = require "bitfront.misuse".raise
@@ -62,8 +62,8 @@ local function section(value)
     and not value:find "[%z\001-\031\127]", "the name of a section"
 end
 
--- With socks4 and socks5 libcurl looks the exchange's name up itself, in a way
--- that no deadline can end.
+-- With socks4 and socks5 libcurl resolves the exchange's name itself, and no
+-- deadline can end that.
 local function proxy(value)
   return text(value) and (value:find "^https?://" or value:find "^socks5h://"
     or value:find "^socks4a://"), "an http://, https://, socks5h:// or socks4a:// URL"
