@@ -93,8 +93,7 @@ local limit = check.whole(1, 1e9)
 local rate_limit_rows = {
   per_second = { check = limit, type = "integer", default = 3,
     about = "calls of the key in any second" },
-  per_minute = { check = limit, type = "integer", default = 60,
-    about = "and in any minute" },
+  per_minute = { check = limit, type = "integer", default = 60, about = "and in any minute" },
   store = { check = store, type = "bitfront.Store",
     about = "where they are counted, if not in this process" },
 }
@@ -121,8 +120,7 @@ _M.rows = {
     api_secret = { check = text, type = "string", about = "of the api_key" },
     credentials = { check = check.callable "that returns key and secret",
       type = "fun(): string, string", about = "asked for key and secret before each call" },
-    profile = { check = section, type = "string",
-      about = "a section of the credentials file" },
+    profile = { check = section, type = "string", about = "a section of the credentials file" },
     base_url = { check = text, type = "string", fallback = "https://openapi.bitfront.me",
       about = "the exchange's address; default that of the account's section of the "
         .. "credentials file, else BITFRONT_BASE_URL" },
@@ -175,8 +173,7 @@ _M.rows = {
       type = "fun(): table", is_required = true,
       about = "a connected client of redis-lua or lua-resty-redis, with the time-out for "
         .. "connecting that you want; it gets 100 ms for each answer" },
-    name = { check = text, type = "string", default = "bitfront:limiter",
-      about = "of the hash" },
+    name = { check = text, type = "string", default = "bitfront:limiter", about = "of the hash" },
   },
 }
 

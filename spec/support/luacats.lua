@@ -143,8 +143,8 @@ function TAGS.overload(reader)
   reader:type()
 end
 
-function TAGS.type(reader)
-  reader:type()
+function TAGS.type(reader, _, _, block)
+  block.type = type_text(reader)
 end
 
 -- One value of an alias: | "value" # about
