@@ -18,10 +18,6 @@ local function both(versions)
   return ("compiled with %s, loaded %s"):format(versions.compiled, versions.loaded)
 end
 
-local function own_version()
-  return require "bitfront.version"
-end
-
 local function lua()
   local jit = rawget(_G, "jit")
   return ("%s, module compiled for %s")
@@ -39,22 +35,16 @@ local function openssl()
   return both(native.versions().openssl)
 end
 
-local function read(path)
-  local file = io.open(path, "rb")
-  local all = file and file:read("*a")
-  if file then file:close() end
-  return all
-end
-
 -- The files of that library in this process, by Linux.
 local function loaded(name)
-  local done, files = {}, {}
-  for path in (read("/proc/self/maps") or ""):gmatch("(/[^\n]*)\n") do
-    if not done[path] and path:find("/" .. name .. "[^/]*$") then
-      files[#files + 1] = path
+  local done, files, maps = {}, {}, io.open "/proc/self/maps"
+  for line in maps and maps:lines() or function() end do
+    local path = line:match "/.*"
+    if path and not done[path] and path:find("/" .. name .. "[^/]*$") then
+      files[#files + 1], done[path] = path, true
     end
-    done[path] = true
   end
+  if maps then maps:close() end
   return files
 end
 
@@ -143,7 +133,7 @@ end
 
 -- Each returns what it found, and true where that is wrong.
 local CHECKS = {
-  { "bitfront", own_version },
+  { "bitfront", function() return require "bitfront.version" end },
   { "Lua", lua },
   { "libcurl", libcurl },
   { "OpenSSL", openssl },
