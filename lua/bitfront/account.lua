@@ -5,7 +5,7 @@
 local clocks = require "bitfront.clock"
 local credentials = require "bitfront.credentials"
 local native = require "bitfront.native"
-local rows = require "bitfront.options".rows["bitfront.new"]
+local option_rows = require "bitfront.options".rows["bitfront.new"]
 
 local _M = {}
 
@@ -27,7 +27,7 @@ local _M = {}
 ---@field has_own_credentials? true  they are the options api_key and api_secret
 ---@field call bitfront.CallState  what call.lua keeps from call to call
 
-local DEFAULT = { base_url = rows.base_url.fallback }
+local DEFAULT = { base_url = option_rows.base_url.fallback }
 local VARIABLES = { base_url = "BITFRONT_BASE_URL", ca_file = "BITFRONT_CA_FILE" }
 
 -- An empty variable is as good as none.

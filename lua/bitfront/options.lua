@@ -9,7 +9,7 @@ local version = require "bitfront.version"
 local _M = {}
 
 ---@class bitfront.Options
----@field api_key? string  with api_secret. Without it, credentials and profile: the environment, then the credentials file
+---@field api_key? string  with api_secret. Give one of api_key, credentials and profile, or none: then the environment is read, else the credentials file
 ---@field api_secret? string  of the api_key
 ---@field credentials? fun(): string, string  asked for key and secret before each call
 ---@field profile? string  a section of the credentials file
@@ -115,8 +115,8 @@ end
 _M.rows = {
   ["bitfront.new"] = {
     api_key = { check = text, type = "string",
-      about = "with api_secret. Without it, credentials and profile: the environment, "
-        .. "then the credentials file" },
+      about = "with api_secret. Give one of api_key, credentials and profile, or none: then "
+        .. "the environment is read, else the credentials file" },
     api_secret = { check = text, type = "string", about = "of the api_key" },
     credentials = { check = check.callable "that returns key and secret",
       type = "fun(): string, string", about = "asked for key and secret before each call" },
