@@ -218,7 +218,7 @@ local NONE = {}
 ---@param ... any  what stands behind them
 ---@return bitfront.CallOptions
 function _M.of_call(call, options, ...)
-  check.no_more(call, ...)
+  if select("#", ...) > 0 then check.no_more(call, ...) end
   if options == nil then return NONE end
   for name in pairs(type(options) == "table" and options or NONE) do
     if client_rows[name] and not call_rows[name] then
