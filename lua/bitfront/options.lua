@@ -240,10 +240,4 @@ function _M.of(call, options)
   return check.with_defaults(options, _M.rows[call])
 end
 
--- The old names of what is in check.lua, for modules that have not changed yet.
-_M.no_more = function(call, _, ...) check.no_more(call, ...) end
-_M.check_table = function(call, options) check.is_options(call, options) end
-_M.did_you_mean = check.did_you_mean
-_M.check = function(options) return _M.of_client("bitfront.new", options) end
-
 return _M
