@@ -308,7 +308,7 @@ bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="locked"} 0
 
   it("groups by no mark that looks like a part of the number", function()
     for _, mark in ipairs { ".", "", "0", "5", "-", "+", "~", "e", "|", "\n", ",,", "\27" } do
-      assert.matches("thousands: true, a comma", complaint(function()
+      assert.matches("thousands must be true, a comma", complaint(function()
         format({ record("A", "1234567.5") }, "table", { thousands = mark })
       end), 1, true)
     end
@@ -325,25 +325,33 @@ bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="locked"} 0
       { 'unknown option "plaecs"; did you mean "places"?',
         function() format({}, "table", { plaecs = 1 }) end },
       { 'csv has no option "places"', function() format({}, "csv", { places = 1 }) end },
-      { "options: table expected", function() format({}, "csv", 1) end },
-      { "places: a whole number", function() format({}, "table", { places = 1.5 }) end },
-      { "places: number expected", function() format({}, "table", { places = "2" }) end },
-      { "thousands: string expected", function() format({}, "table", { thousands = 1 }) end },
-      { "color: boolean expected", function() format({}, "table", { color = 1 }) end },
-      { 'amounts: "number" or "string"', function() format({}, "json", { amounts = "x" }) end },
+      { "options must be a table, not a number", function() format({}, "csv", 1) end },
+      { "places must be a whole number from 0 to 400",
+        function() format({}, "table", { places = 1.5 }) end },
+      { "places must be a whole number from 0 to 400",
+        function() format({}, "table", { places = "2" }) end },
+      { "places must be a whole number from 0 to 400",
+        function() format({}, "table", { places = 401 }) end },
+      { "thousands must be true, a comma, an apostrophe, a space or _",
+        function() format({}, "table", { thousands = 1 }) end },
+      { "color must be true or false", function() format({}, "table", { color = 1 }) end },
+      { 'amounts must be "number" or "string"',
+        function() format({}, "json", { amounts = "x" }) end },
       { 'no column "balanse"; did you mean "balance"?',
         function() format({}, "csv", { columns = { "balanse" } }) end },
-      { "columns: balance is named twice", function()
-        format({}, "csv", { columns = { "balance", "currency", "balance" } })
-      end },
-      { "columns: at least one is needed", function() format({}, "csv", { columns = {} }) end },
-      { "columns: an array is expected",
+      { "columns must be an array of names of columns: balance is named twice",
+        function() format({}, "csv", { columns = { "balance", "currency", "balance" } }) end },
+      { "columns must be an array of names of columns: at least one is needed",
+        function() format({}, "csv", { columns = {} }) end },
+      { 'there is no column "1"', function() format({}, "csv", { columns = { 1 } }) end },
+      { "columns must be an array of names of columns, without holes and other keys",
         function() format({}, "table", { columns = { currency = true } }) end },
-      { "columns: an array is expected",
+      { "columns must be an array of names of columns, without holes and other keys",
         function() format({}, "json", { columns = { "currency", nil, "balance" } }) end },
       { "records: an array is expected",
         function() format({ A = record("A", 1) }, "table") end },
-      { "columns: table expected", function() format({}, "csv", { columns = "balance" }) end },
+      { "columns must be an array of names of columns, without",
+        function() format({}, "csv", { columns = "balance" }) end },
       { "records: table expected", function() format(nil, "csv") end },
       { "records[1].price: number expected, got nil",
         function() format({ record("A", 1) }, "csv", { columns = { "price" } }) end },

@@ -1,55 +1,59 @@
 -- The fields of balance records, checked where they are used, and exact
--- whichever way they came. A level is as for error(), seen from the function
--- that passes it; a call that passes one is never a tail call, which would
--- take a level away.
+-- whichever way they came.
 
+local columns = require "bitfront.records.columns"
 local native = require "bitfront.native"
+local raise = require "bitfront.misuse".raise
+local type = type
 
 local _M = {}
 
 ---@alias bitfront.Amount number|string|bitfront.Decimal
 
--- Where a record is, for messages: put into words only where one is needed.
----@class bitfront.Place
+-- Where a value is, for messages: put into words only where one is needed.
+---@class bitfront.Where
 ---@field call string  the function's name
 ---@field list string  its argument's
 ---@field index integer?
 
 --- Raises "bitfront.sort: records[3].balance: number expected, got nil".
----@param place bitfront.Place
+---@param where bitfront.Where
 ---@param field string?
 ---@param message string
----@param level integer
-function _M.fail(place, field, message, level)
-  local index = place.index and ("[%d]"):format(place.index) or ""
-  error(("bitfront.%s: %s%s%s: %s"):format(place.call, place.list, index,
-    field and "." .. field or "", message), level + 1)
+function _M.fail(where, field, message)
+  raise("bitfront.%s: %s%s%s: %s", where.call, where.list,
+    where.index and ("[%d]"):format(where.index) or "",
+    field and "." .. field or "", message)
 end
 
-function _M.check_type(value, wanted, place, level)
-  if type(value) ~= wanted then
-    _M.fail(place, nil, ("%s expected, got %s"):format(wanted, type(value)),
-      level + 1)
+function _M.check_type(value, expected, where)
+  if type(value) ~= expected then
+    _M.fail(where, nil, ("%s expected, got %s"):format(expected, type(value)))
   end
 end
 
---- Items under other keys than 1 to n would not be read. Without `is_item`,
---- whatever stands there is one.
+--- Whether all items stand under the keys 1 to n: others would not be read. Without
+--- `is_item`, whatever stands there is one.
 ---@param is_item? fun(value: any): boolean
----@return integer count
-function _M.check_array(list, place, level, is_item)
+---@return boolean
+function _M.is_array(list, is_item)
   local count = 0
-  _M.check_type(list, "table", place, level + 1)
+  if type(list) ~= "table" then return false end
   for key, value in pairs(list) do
     if type(key) == "number" or not is_item or is_item(value) then
       count = count + 1
     end
   end
-  if count ~= #list then
-    _M.fail(place, nil, "an array is expected, without holes and other keys",
-      level + 1)
+  return count == #list
+end
+
+---@return integer count
+function _M.check_array(list, where, is_item)
+  _M.check_type(list, "table", where)
+  if not _M.is_array(list, is_item) then
+    _M.fail(where, nil, "an array is expected, without holes and other keys")
   end
-  return count
+  return #list
 end
 
 -- What else callers may have put beside the records is theirs.
@@ -57,36 +61,44 @@ local function is_record(value)
   return type(value) == "table" and value.currency ~= nil
 end
 
---- Iterates over the records, `place` following.
-function _M.each(records, place, level)
-  place.index = nil
-  local count = _M.check_array(records, place, level + 1, is_record)
+--- Iterates over the records; where.index is the current one's.
+function _M.each(records, where)
+  where.index = nil
+  local count = _M.check_array(records, where, is_record)
   return function(_, i)
     i = i + 1
-    if i <= count then
-      place.index = i
-      _M.check_type(records[i], "table", place, level + 1)
-      return i, records[i]
-    end
+    if i > count then return nil end
+    local record = records[i]
+    where.index = i
+    if type(record) ~= "table" then _M.check_type(record, "table", where) end
+    return i, record
   end, nil, 0
 end
 
---- The record's coin code.
-function _M.code_of(record, place, level)
-  local code = record.currency
-  if type(code) ~= "string" then
-    _M.fail(place, "currency", "string expected, got " .. type(code), level + 1)
+--- A copy that may be written into.
+function _M.copy(record)
+  local copy = {}
+  for name, value in pairs(record) do
+    copy[name] = value
   end
-  return code
+  return copy
+end
+
+--- The field's text.
+---@return string
+function _M.text_of(record, field, where)
+  local text = record[field]
+  if type(text) ~= "string" then
+    _M.fail(where, field, "string expected, got " .. type(text))
+  end
+  return text
 end
 
 --- The field's amount as a decimal.
 ---@return bitfront.Decimal
-function _M.exact(record, field, place, level)
+function _M.to_decimal(record, field, where)
   local value, message = native.decimal(record[field])
-  if not value then
-    _M.fail(place, field, message, level + 1)
-  end
+  if not value then _M.fail(where, field, message) end
   return value
 end
 
@@ -100,40 +112,27 @@ end
 
 --- The field's amount as a plain number if it is one, else as a decimal.
 ---@return number|bitfront.Decimal
-function _M.amount_of(record, field, place, level)
+function _M.amount_of(record, field, where)
   local value = record[field]
-  if not _M.is_plain(value) then
-    value = _M.exact(record, field, place, level + 1)
+  if type(value) == "number" and value > -PLAIN and value < PLAIN then
+    return value
   end
-  return value
+  return _M.to_decimal(record, field, where)
 end
 
--- Two amounts as operands of one comparison: Lua 5.1 compares no mixture.
-local function alike(a, b)
-  if type(a) == type(b) then
-    return a, b
-  end
+--- Two results of amount_of as operands of one comparison: Lua 5.1 compares no
+--- mixture.
+function _M.alike(a, b)
+  if type(a) == type(b) then return a, b end
   return native.decimal(a), native.decimal(b)
-end
-
---- Whether two results of amount_of are the same amount.
-function _M.equals(a, b)
-  a, b = alike(a, b)
-  return a == b
-end
-
-function _M.is_below(a, b)
-  a, b = alike(a, b)
-  return a < b
 end
 
 --- The result of an operator on decimals. Where it is beyond a decimal's
 --- limits, the record's field gets the blame.
-function _M.calculate(operator, a, b, field, place, level)
+function _M.calculate(operator, a, b, field, where)
   local done, result = pcall(operator, a, b)
   if not done then
-    local message = tostring(result):gsub("^.-:%d+: ", "")
-    _M.fail(place, field, message, level + 1)
+    _M.fail(where, field, (tostring(result):gsub("^.-:%d+: ", "")))
   end
   return result
 end
@@ -142,8 +141,13 @@ function _M.subtract(a, b)
   return a - b
 end
 
-function _M.multiply(a, b)
-  return a * b
+--- The amount of a column that is the difference of two others.
+---@return bitfront.Decimal
+function _M.difference(record, name, where)
+  local column = columns[name]
+  return _M.calculate(_M.subtract,
+    _M.to_decimal(record, column.minuend, where),
+    _M.to_decimal(record, column.subtrahend, where), name, where)
 end
 
 --- What two types of amount have in common: themselves where they are the
@@ -159,20 +163,8 @@ function _M.as_type(decimal, wanted)
     local number = decimal:to_number()
     -- What no double can hold stays exact: an infinity is no amount.
     return math.abs(number) < math.huge and number or decimal
-  elseif wanted == "string" then
-    return tostring(decimal)
   end
-  return decimal
-end
-
---- balance less availableBalance
----@return bitfront.Decimal
-function _M.locked_of(record, place, level)
-  local balance = _M.exact(record, "balance", place, level + 1)
-  local available = _M.exact(record, "availableBalance", place, level + 1)
-  local locked = _M.calculate(_M.subtract, balance, available, "locked", place,
-    level + 1)
-  return locked
+  return wanted == "string" and tostring(decimal) or decimal
 end
 
 return _M

@@ -1,55 +1,43 @@
 --- Balance records as text: for people, spreadsheets, programs and monitoring.
 --- Every digit that is shown is exact, and no amount has an exponent.
 
+local check = require "bitfront.check"
+local columns = require "bitfront.records.columns"
 local fields = require "bitfront.records.fields"
 local native = require "bitfront.native"
-local options_of = require "bitfront.options"
+local raise = require "bitfront.misuse".raise
+local rows = require "bitfront.rows"
 local text = require "bitfront.records.text"
 
 local _M = {}
 
--- The columns there are. Text is shown as it is, amounts as digits.
-local COLUMNS = {
-  account = "text", currency = "text", balance = "amount",
-  availableBalance = "amount", locked = "amount", price = "amount",
-  value = "amount",
-}
-local DEFAULT_COLUMNS = { "currency", "balance", "availableBalance" }
-
----@class bitfront.FormatOptions
----@field columns? string[]  account, currency, balance, availableBalance, locked, price, value; default the API's three
----@field places? integer  table, markdown: decimals to show; an amount that has more is rounded down and marked with ~
----@field thousands? string|boolean  table, markdown: what to put between groups of three digits; true is ","
----@field color? boolean  table: colours, if standard output is a terminal and NO_COLOR is not set
----@field amounts? "number"|"string"  json, jsonl: how amounts are written; default "number"
-
 -- ---- options ----
 
-local checks = {}
-
--- Columns are an object's members in JSON, and what programs find the cells of
--- a CSV file by: each has to be there once.
-function checks.columns(columns, place, level)
+-- What is wrong with the columns that are asked for. They are an object's members
+-- in JSON, and what programs find the cells of a CSV file by: each has to be there
+-- once.
+local function message_of_names(names)
   local seen = {}
-  if fields.check_array(columns, place, level + 1) == 0 then
-    fields.fail(place, nil, "at least one is needed", level + 1)
-  end
-  for _, name in ipairs(columns) do
-    if not COLUMNS[name] then
-      error(('bitfront.format: there is no column "%s"%s'):format(
-        tostring(name), options_of.did_you_mean(name, COLUMNS)), level + 1)
+  for _, name in ipairs(names) do
+    local column = columns[name]
+    if not column or column.name ~= name then
+      return ('there is no column "%s"%s'):format(tostring(name),
+        check.did_you_mean(name, columns))
     elseif seen[name] then
-      fields.fail(place, nil, name .. " is named twice", level + 1)
+      return name .. " is named twice"
     end
     seen[name] = true
   end
+  return #names == 0 and "at least one is needed"
 end
 
-function checks.places(places, place, level)
-  fields.check_type(places, "number", place, level + 1)
-  if places < 0 or places > 400 or places % 1 ~= 0 then
-    fields.fail(place, nil, "a whole number from 0 to 400 expected", level + 1)
+local function are_columns(names)
+  local wanted = "an array of names of columns"
+  if not fields.is_array(names) then
+    return false, wanted .. ", without holes and other keys"
   end
+  local message = message_of_names(names)
+  return not message, message and wanted .. ": " .. message
 end
 
 -- Marks that nobody takes for a digit, a decimal point or a sign: the last four
@@ -60,100 +48,80 @@ local MARKS = {
   ["\226\128\175"] = true,
 }
 
-function checks.thousands(mark, place, level)
-  if type(mark) ~= "boolean" then
-    fields.check_type(mark, "string", place, level + 1)
-    if not MARKS[mark] then
-      fields.fail(place, nil, "true, a comma, an apostrophe, a space or _ expected",
-        level + 1)
-    end
-  end
+local function is_mark(mark)
+  return type(mark) == "boolean" or MARKS[mark] ~= nil,
+    "true, a comma, an apostrophe, a space or _"
 end
 
-function checks.color(wanted, place, level)
-  fields.check_type(wanted, "boolean", place, level + 1)
-end
+---@class bitfront.FormatOptions
+---@field columns? string[]  which columns, in which order, each once; default the API's three
+---@field places? integer  decimals to show; what has more is cut off, towards zero, and marked with ~
+---@field thousands? string|boolean  what to put between groups of three digits; true is ","
+---@field color? boolean  colours, if standard output is a terminal and NO_COLOR is not set
+---@field amounts? "number"|"string"  how amounts are written; default "number"
 
-function checks.amounts(how, place, level)
-  if how ~= "number" and how ~= "string" then
-    fields.fail(place, nil, '"number" or "string" expected', level + 1)
-  end
-end
-
-local function unknown(what, name, known, level)
-  error(('bitfront.format: %s "%s"%s'):format(what, tostring(name),
-    options_of.did_you_mean(name, known)), level + 1)
-end
-
-local function check_options(options, kind, accepted, level)
-  local place = { call = "format", list = "options" }
-  fields.check_type(options, "table", place, level + 1)
-  for name, value in pairs(options) do
-    if not checks[name] then
-      unknown("unknown option", name, checks, level + 1)
-    end
-    if not accepted[name] then
-      unknown(kind .. " has no option", name, {}, level + 1)
-    end
-    place.list = name
-    checks[name](value, place, level + 1)
-  end
-end
+---@type table<string, bitfront.OptionRow>
+_M.options = {
+  columns = { check = are_columns, type = "string[]",
+    default = rows.names(columns, { default = true }),
+    about = "which columns, in which order, each once" },
+  places = { check = check.whole(0, 400), type = "integer",
+    about = "decimals to show; what has more is cut off, towards zero, and marked with ~" },
+  thousands = { check = is_mark, type = "string|boolean",
+    about = 'what to put between groups of three digits; true is ","' },
+  color = { check = check.boolean, type = "boolean",
+    about = "colours, if standard output is a terminal and NO_COLOR is not set" },
+  amounts = { check = check.one_of("number", "string"), type = '"number"|"string"',
+    default = "number", about = "how amounts are written" },
+}
 
 -- ---- cells ----
 
 local cell_of = {}
 
-function cell_of.text(record, name, place, level)
-  local value = record[name]
-  if type(value) ~= "string" then
-    fields.fail(place, name, "string expected, got " .. type(value), level + 1)
-  end
-  return value
+function cell_of.text(record, column, where)
+  return fields.text_of(record, column.name, where)
 end
 
 -- The difference of two numbers is as short as numbers are: 980, where that of
 -- two texts with a decimal each is 980.0.
-local function locked_cell(record, place, level)
-  local locked = fields.locked_of(record, place, level + 1)
-  local plain = tostring(locked)
-  if type(record.balance) == "number" and plain:find(".", 1, true) then
-    locked = native.decimal((plain:gsub("0+$", ""):gsub("%.$", "")))
-  end
-  return locked
-end
-
-function cell_of.amount(record, name, place, level)
-  local amount
-  if name == "locked" then
-    amount = locked_cell(record, place, level + 1)
-  else
-    amount = fields.exact(record, name, place, level + 1)
+local function difference(record, column, where)
+  local amount = fields.difference(record, column.name, where)
+  local digits = tostring(amount)
+  if type(record[column.minuend]) == "number" and digits:find(".", 1, true) then
+    return native.decimal((digits:gsub("%.?0+$", "")))
   end
   return amount
 end
 
--- Calls row(cells) for each record, the cells in the order of the columns: the
--- strings of texts, the decimals of amounts.
-local function each_row(records, columns, level, row)
-  local place = { call = "format", list = "records" }
-  for _, record in fields.each(records, place, level + 1) do
-    local cells = {}
-    for i, name in ipairs(columns) do
-      cells[i] = cell_of[COLUMNS[name]](record, name, place, level + 1)
-    end
-    row(cells)
+function cell_of.amount(record, column, where)
+  if column.from == "difference" then
+    return difference(record, column, where)
   end
+  return fields.to_decimal(record, column.name, where)
+end
+
+-- The cells of each record, in the order of the columns, written by `write.text`
+-- and `write.amount`; with `line`, what that makes of the cells.
+local function each_written(records, shown, write, line)
+  local lines, where = {}, { call = "format", list = "records" }
+  for i, record in fields.each(records, where) do
+    local cells = {}
+    for j, column in ipairs(shown) do
+      local kind = column.kind
+      cells[j] = write[kind](cell_of[kind](record, column, where))
+    end
+    lines[i] = line and line(cells) or cells
+  end
+  return lines
 end
 
 -- ---- table and markdown ----
 
-local function group_thousands(plain, mark)
-  local sign, whole, rest = plain:match("^(%-?)(%d+)(.*)$")
+local function group_thousands(digits, mark)
+  local sign, whole, rest = digits:match("^(%-?)(%d+)(.*)$")
   local first = (#whole - 1) % 3 + 1
-  local groups = whole:sub(first + 1):gsub("%d%d%d", function(group)
-    return mark .. group
-  end)
+  local groups = whole:sub(first + 1):gsub("%d%d%d", mark .. "%0")
   return sign .. whole:sub(1, first) .. groups .. rest
 end
 
@@ -161,19 +129,23 @@ end
 ---@param amount bitfront.Decimal
 ---@param options bitfront.FormatOptions
 ---@return string
-function _M.shown(amount, options)
-  local plain, cut = tostring(amount), ""
-  local point = plain:find(".", 1, true) or #plain
-  if options.places and #plain - point > options.places then
+function _M.display(amount, options)
+  local digits, cut = tostring(amount), ""
+  local point = digits:find(".", 1, true) or #digits
+  if options.places and #digits - point > options.places then
     local rounded = amount:round(options.places)
     cut = rounded == amount and "" or "~"
-    plain = tostring(rounded)
+    digits = tostring(rounded)
   end
   if options.thousands then
-    plain = group_thousands(plain,
+    digits = group_thousands(digits,
       options.thousands == true and "," or options.thousands)
   end
-  return cut .. plain
+  return cut .. digits
+end
+
+local function displayed(options)
+  return function(amount) return _M.display(amount, options) end
 end
 
 local function fraction_width(cell)
@@ -181,52 +153,23 @@ local function fraction_width(cell)
   return point and #cell - point + 1 or 0
 end
 
--- Amounts get spaces behind them, so that their points meet when they are moved
--- to the right.
-local function align_on_point(cells)
-  local widest = 0
-  for _, cell in ipairs(cells) do
-    widest = math.max(widest, fraction_width(cell))
+-- Makes the cells of a column, the first of which is its name, equally wide:
+-- texts begin below each other, and the points of amounts stand so.
+local function align(grid, i, is_text)
+  local fraction, widest = 0, 0
+  for row = 2, is_text and 0 or #grid do
+    fraction = math.max(fraction, fraction_width(grid[row][i]))
   end
-  for i, cell in ipairs(cells) do
-    cells[i] = cell .. (" "):rep(widest - fraction_width(cell))
-  end
-end
-
--- All cells as wide as the widest and the name.
-local function fill(cells, name)
-  local is_text, size = COLUMNS[name] == "text", 0
-  if not is_text then
-    align_on_point(cells)
-  end
-  table.insert(cells, 1, name)
-  for _, cell in ipairs(cells) do
-    size = math.max(size, text.width(cell))
-  end
-  for i, cell in ipairs(cells) do
-    local space = (" "):rep(size - text.width(cell))
-    cells[i] = is_text and cell .. space or space .. cell
-  end
-end
-
--- The table's columns, each a list of cells with the name on top.
-local function columns_of(records, columns, options, level)
-  local lists, zeros = {}, {}
-  for i in ipairs(columns) do
-    lists[i], zeros[i] = {}, {}
-  end
-  each_row(records, columns, level + 1, function(cells)
-    for i, cell in ipairs(cells) do
-      local is_text = COLUMNS[columns[i]] == "text"
-      table.insert(lists[i], is_text and text.escape(cell)
-        or _M.shown(cell, options))
-      table.insert(zeros[i], not is_text and cell:is_zero())
+  for row, cells in ipairs(grid) do
+    if row > 1 and not is_text then
+      cells[i] = cells[i] .. (" "):rep(fraction - fraction_width(cells[i]))
     end
-  end)
-  for i, name in ipairs(columns) do
-    fill(lists[i], name)
+    widest = math.max(widest, text.width(cells[i]))
   end
-  return lists, zeros
+  for _, cells in ipairs(grid) do
+    local space = (" "):rep(widest - text.width(cells[i]))
+    cells[i] = is_text and cells[i] .. space or space .. cells[i]
+  end
 end
 
 local function wants_color(options)
@@ -236,54 +179,48 @@ local function wants_color(options)
 end
 
 -- Names bold, zeros dim.
-local function paint(lists, zeros)
-  for i, cells in ipairs(lists) do
-    cells[1] = "\27[1m" .. cells[1] .. "\27[0m"
-    for row = 2, #cells do
-      if zeros[i][row - 1] then
-        cells[row] = "\27[2m" .. cells[row] .. "\27[0m"
+local function paint(grid, shown)
+  for row, cells in ipairs(grid) do
+    for i, cell in ipairs(cells) do
+      if row == 1 then
+        cells[i] = "\27[1m" .. cell .. "\27[0m"
+      elseif shown[i].kind == "amount" and not cell:find "[1-9~]" then
+        cells[i] = "\27[2m" .. cell .. "\27[0m"
       end
     end
   end
 end
 
-local formats = {}
-
-function formats.table(records, columns, options, level)
-  local lists, zeros = columns_of(records, columns, options, level + 1)
-  local lines = {}
-  if wants_color(options) then
-    paint(lists, zeros)
+local function as_table(records, shown, options)
+  local grid = each_written(records, shown,
+    { text = text.escape, amount = displayed(options) })
+  table.insert(grid, 1, rows.names(shown))
+  for i, column in ipairs(shown) do
+    align(grid, i, column.kind == "text")
   end
-  for row = 1, #(lists[1] or {}) do
-    local cells = {}
-    for i = 1, #lists do
-      cells[i] = lists[i][row]
-    end
-    lines[row] = (table.concat(cells, "  "):match("^.*[^ ]") or "") .. "\n"
+  if wants_color(options) then paint(grid, shown) end
+  for row, cells in ipairs(grid) do
+    grid[row] = (table.concat(cells, "  "):match("^.*[^ ]") or "") .. "\n"
   end
-  return table.concat(lines)
+  return table.concat(grid)
 end
 
-local function markdown_row(cells)
+local function markdown_line(cells)
   return "| " .. table.concat(cells, " | ") .. " |\n"
 end
 
-function formats.markdown(records, columns, options, level)
-  local marks, lines = {}, {}
-  for i, name in ipairs(columns) do
-    marks[i] = COLUMNS[name] == "text" and "---" or "---:"
+local function markdown_text(cell)
+  return (text.escape(cell):gsub("[\\|`*_<>~&%[%]]", "\\%0"))
+end
+
+local function as_markdown(records, shown, options)
+  local marks = {}
+  for i, column in ipairs(shown) do
+    marks[i] = column.kind == "text" and "---" or "---:"
   end
-  lines[1], lines[2] = markdown_row(columns), markdown_row(marks)
-  each_row(records, columns, level + 1, function(cells)
-    for i, name in ipairs(columns) do
-      cells[i] = COLUMNS[name] == "text"
-        and text.escape(cells[i]):gsub("[\\|`*_<>~&%[%]]", "\\%0")
-        or _M.shown(cells[i], options)
-    end
-    lines[#lines + 1] = markdown_row(cells)
-  end)
-  return table.concat(lines)
+  return markdown_line(rows.names(shown)) .. markdown_line(marks)
+    .. table.concat(each_written(records, shown,
+      { text = markdown_text, amount = displayed(options) }, markdown_line))
 end
 
 -- ---- csv ----
@@ -301,43 +238,40 @@ local function csv_text(cell)
   return cell
 end
 
-function formats.csv(records, columns, _, level)
-  local lines = { table.concat(columns, ",") .. "\r\n" }
-  each_row(records, columns, level + 1, function(cells)
-    for i, name in ipairs(columns) do
-      cells[i] = COLUMNS[name] == "text" and csv_text(cells[i])
-        or tostring(cells[i])
-    end
-    lines[#lines + 1] = table.concat(cells, ",") .. "\r\n"
-  end)
-  return table.concat(lines)
+local function csv_line(cells)
+  return table.concat(cells, ",") .. "\r\n"
+end
+
+local function as_csv(records, shown)
+  return csv_line(rows.names(shown)) .. table.concat(each_written(records,
+    shown, { text = csv_text, amount = tostring }, csv_line))
 end
 
 -- ---- json ----
 
-local function json_objects(records, columns, options, level)
-  local objects = {}
-  each_row(records, columns, level + 1, function(cells)
-    for i, name in ipairs(columns) do
-      local value = tostring(cells[i])
-      if COLUMNS[name] == "text" or options.amounts == "string" then
-        value = text.json(value)
-      end
-      cells[i] = ('"%s":%s'):format(name, value)
-    end
-    objects[#objects + 1] = "{" .. table.concat(cells, ",") .. "}"
-  end)
-  return objects
+local function quoted(amount)
+  return '"' .. tostring(amount) .. '"'
 end
 
-function formats.json(records, columns, options, level)
-  local objects = json_objects(records, columns, options, level + 1)
+local function json_objects(records, shown, options)
+  local write = { text = text.json,
+    amount = options.amounts == "string" and quoted or tostring }
+  return each_written(records, shown, write, function(cells)
+    for i, column in ipairs(shown) do
+      cells[i] = ('"%s":%s'):format(column.name, cells[i])
+    end
+    return "{" .. table.concat(cells, ",") .. "}"
+  end)
+end
+
+local function as_json(records, shown, options)
+  local objects = json_objects(records, shown, options)
   return #objects == 0 and "[]"
     or "[\n  " .. table.concat(objects, ",\n  ") .. "\n]"
 end
 
-function formats.jsonl(records, columns, options, level)
-  local objects = json_objects(records, columns, options, level + 1)
+local function as_jsonl(records, shown, options)
+  local objects = json_objects(records, shown, options)
   return #objects == 0 and "" or table.concat(objects, "\n") .. "\n"
 end
 
@@ -345,22 +279,17 @@ end
 
 local ESCAPES = { ["\\"] = "\\\\", ['"'] = '\\"', ["\n"] = "\\n" }
 
-local STATES = {
-  { "total", "balance" }, { "available", "availableBalance" },
-  { "locked", "locked" },
-}
-
 -- A newline has its own escape; whatever else is hidden is written out.
 local function label(name, value)
   local clean = value:gsub("[^\n]+", text.escape)
   return ('%s="%s"'):format(name, (clean:gsub('[\\"\n]', ESCAPES)))
 end
 
-local function labels_of(record, place, level)
+local function labels_of(record, where)
   local account = record.account
-    and label("account", cell_of.text(record, "account", place, level + 1))
-  return (account and account .. "," or "")
-    .. label("currency", fields.code_of(record, place, level + 1))
+    and label("account", fields.text_of(record, "account", where)) .. ","
+  return (account or "")
+    .. label("currency", fields.text_of(record, "currency", where))
 end
 
 -- A series may come once only, so records with the same labels are added up.
@@ -374,19 +303,24 @@ local function add_to_series(series, labels, amount)
   sum:add(amount)
 end
 
+local STATES = {} -- the columns that are states of a balance
+for _, column in ipairs(columns) do
+  if column.state then STATES[#STATES + 1] = column end
+end
+
 local PROMETHEUS_HEAD = [[
 # HELP bitfront_balance Balance of the account, by coin and state.
 # TYPE bitfront_balance gauge
 ]]
 
-function formats.prometheus(records, _, _, level)
+local function as_prometheus(records)
   local series, lines = { of = {} }, { PROMETHEUS_HEAD }
-  local place = { call = "format", list = "records" }
-  for _, record in fields.each(records, place, level + 1) do
-    local labels = labels_of(record, place, level + 1)
-    for _, state in ipairs(STATES) do
-      add_to_series(series, labels .. "," .. label("state", state[1]),
-        cell_of.amount(record, state[2], place, level + 1))
+  local where = { call = "format", list = "records" }
+  for _, record in fields.each(records, where) do
+    local labels = labels_of(record, where)
+    for _, column in ipairs(STATES) do
+      add_to_series(series, ('%s,state="%s"'):format(labels, column.state),
+        cell_of.amount(record, column, where))
     end
   end
   for i, labels in ipairs(series) do
@@ -398,28 +332,42 @@ end
 
 -- ---- all of them ----
 
--- The options that each format takes.
-local ACCEPTED = {
-  table = { columns = 1, places = 1, thousands = 1, color = 1 },
-  markdown = { columns = 1, places = 1, thousands = 1 },
-  csv = { columns = 1 },
-  json = { columns = 1, amounts = 1 },
-  jsonl = { columns = 1, amounts = 1 },
-  prometheus = {},
+---@class bitfront.Format
+---@field name string
+---@field render fun(records, columns: bitfront.Column[], options: bitfront.FormatOptions): string
+---@field options table<string, string>  the names of the options that it takes, also as an array
+---@field media? string  its Content-Type, where HTTP has one
+---@field about string
+
+---@type bitfront.Format[]
+_M.kinds = rows.keyed {
+  { name = "table", render = as_table,
+    options = rows.keyed { "columns", "places", "thousands", "color" },
+    about = "columns aligned on the decimal point, control characters written out" },
+  { name = "json", render = as_json, media = "application/json",
+    options = rows.keyed { "columns", "amounts" },
+    about = "one array, [] for an empty list" },
+  { name = "csv", render = as_csv, options = rows.keyed { "columns" },
+    media = "text/csv; charset=utf-8; header=present",
+    about = "RFC 4180, with ' before a text that a spreadsheet might take for a formula" },
+  { name = "jsonl", render = as_jsonl,
+    options = rows.keyed { "columns", "amounts" }, about = "one JSON object a line" },
+  { name = "markdown", render = as_markdown,
+    options = rows.keyed { "columns", "places", "thousands" },
+    about = "a Markdown table" },
+  { name = "prometheus", render = as_prometheus, options = {},
+    media = "text/plain; version=0.0.4; charset=utf-8",
+    about = "text exposition 0.0.4: bitfront_balance by account, currency and state" },
 }
 
-_M.options = { places = { check = require "bitfront.check".whole(0, 400) } }
-_M.display = _M.shown
-
-local keyed = require "bitfront.rows".keyed
-_M.kinds = keyed {
-  { name = "table", options = keyed { "columns", "places", "thousands", "color" } },
-  { name = "json", options = keyed { "columns", "amounts" } },
-  { name = "csv", options = keyed { "columns" } },
-  { name = "jsonl", options = keyed { "columns", "amounts" } },
-  { name = "markdown", options = keyed { "columns", "places", "thousands" } },
-  { name = "prometheus", options = {} },
-}
+local function check_options(options, kind)
+  check.options("bitfront.format", options, _M.options)
+  for name in pairs(options) do
+    if not kind.options[name] then
+      raise('bitfront.format: %s has no option "%s"', kind.name, name)
+    end
+  end
+end
 
 --- The records as text. Lines end with a newline, in CSV with CR LF; JSON is one
 --- value without a newline behind it.
@@ -428,13 +376,15 @@ _M.kinds = keyed {
 ---@param options? bitfront.FormatOptions
 ---@return string
 function _M.format(records, kind, options, ...)
-  options_of.no_more("bitfront.format", 2, ...)
-  if not formats[kind] then
-    unknown("unknown format", kind, formats, 2)
+  check.no_more("bitfront.format", ...)
+  check.known("bitfront.format", "format", kind, _M.kinds)
+  local format, shown = _M.kinds[kind], {}
+  options = options or {}
+  check_options(options, format)
+  for i, name in ipairs(options.columns or _M.options.columns.default) do
+    shown[i] = columns[name]
   end
-  check_options(options or {}, kind, ACCEPTED[kind], 2)
-  local columns = options and options.columns or DEFAULT_COLUMNS
-  return (formats[kind](records, columns, options or {}, 2))
+  return format.render(records, shown, options)
 end
 
 return _M

@@ -1,14 +1,18 @@
--- Records added up, valued and compared; part of records.lua.
+--- Records added up, valued and compared.
 
+local check = require "bitfront.check"
+local columns = require "bitfront.records.columns"
 local fields = require "bitfront.records.fields"
 local native = require "bitfront.native"
-local no_more = require "bitfront.options".no_more
+local raise = require "bitfront.misuse".raise
+local rows = require "bitfront.rows"
 
-local check_type, code_of, each = fields.check_type, fields.code_of, fields.each
+local calculate, each, text_of = fields.calculate, fields.each, fields.text_of
+local to_decimal = fields.to_decimal
 
 local _M = {}
 
-local FIELDS = { "balance", "availableBalance" }
+local AMOUNTS = rows.names(columns, { from = "reply", kind = "amount" })
 
 -- ---- one record for each coin ----
 
@@ -16,18 +20,19 @@ local FIELDS = { "balance", "availableBalance" }
 -- amounts are kept as they are; then sums come in, and note the types that
 -- went into them.
 
-local function new_group(record, code, place, level)
-  local group = { record = { currency = code } }
-  for _, field in ipairs(FIELDS) do
-    fields.exact(record, field, place, level + 1)
-    group.record[field] = record[field]
+local function new_group(record, code, where)
+  local first = { currency = code }
+  for i = 1, #AMOUNTS do
+    local field = AMOUNTS[i]
+    fields.amount_of(record, field, where) -- or it raises
+    first[field] = record[field]
   end
-  return group
+  return { record = first }
 end
 
 local function start_sums(group)
   group.sums, group.types = {}, {}
-  for _, field in ipairs(FIELDS) do
+  for _, field in ipairs(AMOUNTS) do
     local amount = group.record[field]
     group.sums[field] = native.sum()
     group.sums[field]:add(amount)
@@ -35,17 +40,13 @@ local function start_sums(group)
   end
 end
 
-local function add_to_group(group, record, place, level)
-  if not group.sums then
-    start_sums(group)
-  end
-  for i = 1, #FIELDS do
-    local field = FIELDS[i]
+local function add_to_group(group, record, where)
+  if not group.sums then start_sums(group) end
+  for i = 1, #AMOUNTS do
+    local field = AMOUNTS[i]
     local amount = record[field]
     local added, message = group.sums[field]:add(amount)
-    if not added then
-      fields.fail(place, field, message, level + 1)
-    end
+    if not added then fields.fail(where, field, message) end
     group.types[field] =
       fields.common_type(group.types[field], type(amount))
   end
@@ -53,54 +54,53 @@ end
 
 -- `groups` has a group for each code, and in its array part all of them in the
 -- order in which their coins came.
-local function add_records(groups, records, place, level)
-  for _, record in each(records, place, level + 1) do
-    local code = code_of(record, place, level + 1)
+local function add_records(groups, records, where)
+  for _, record in each(records, where) do
+    local code = text_of(record, "currency", where)
     local group = groups.of[code]
     if group then
-      add_to_group(group, record, place, level + 1)
+      add_to_group(group, record, where)
     else
-      group = new_group(record, code, place, level + 1)
+      group = new_group(record, code, where)
       groups.of[code] = group
       groups[#groups + 1] = group
     end
   end
 end
 
-local function sum_up(group, place, level)
-  for _, field in ipairs(group.sums and FIELDS or {}) do
+local function sum_up(group, where)
+  for _, field in ipairs(group.sums and AMOUNTS or {}) do
     local sum, name = group.sums[field], group.record.currency .. "." .. field
-    local total = fields.calculate(sum.total, sum, nil, name, place, level + 1)
-    group.record[field] = fields.as_type(total, group.types[field])
+    group.record[field] = fields.as_type(
+      calculate(sum.total, sum, nil, name, where), group.types[field])
   end
   return group.record
 end
 
 -- The sums of all groups as records, both in a list and by code.
-local function sum_up_all(groups, place, level)
+local function sum_up_all(groups, where)
   local list, by_code = {}, {}
-  place.index = nil
+  where.index = nil
   for i, group in ipairs(groups) do
-    list[i] = sum_up(group, place, level + 1)
+    list[i] = sum_up(group, where)
     by_code[list[i].currency] = list[i]
   end
   return list, by_code
 end
 
-local function group_by_code(records, place, level)
+local function group_by_code(records, where)
   local groups = { of = {} }
-  add_records(groups, records, place, level + 1)
-  local list, by_code = sum_up_all(groups, place, level + 1)
-  return list, by_code
+  add_records(groups, records, where)
+  return sum_up_all(groups, where)
 end
 
 --- The records by their coin codes. Records of the same coin are added up.
 ---@param records bitfront.Record[]
 ---@return table<string, bitfront.Record>
 function _M.by_currency(records, ...)
-  no_more("bitfront.by_currency", 2, ...)
-  local place = { call = "by_currency", list = "records" }
-  local _, by_code = group_by_code(records, place, 2)
+  check.no_more("bitfront.by_currency", ...)
+  local _, by_code =
+    group_by_code(records, { call = "by_currency", list = "records" })
   return by_code
 end
 
@@ -110,27 +110,27 @@ end
 ---@param lists bitfront.Record[][]  one list for each account
 ---@return bitfront.Record[]
 function _M.total(lists, ...)
-  no_more("bitfront.total", 2, ...)
-  local groups, place = { of = {} }, { call = "total", list = "lists" }
-  for i = 1, fields.check_array(lists, place, 2) do
-    place.list = ("lists[%d]"):format(i)
+  check.no_more("bitfront.total", ...)
+  local groups, where = { of = {} }, { call = "total", list = "lists" }
+  for i = 1, fields.check_array(lists, where) do
+    where.list = ("lists[%d]"):format(i)
     if type(lists[i]) == "table" and lists[i].currency ~= nil then
       -- total(records) for total { records }: each would count as an empty list
-      error(("bitfront.total: lists[%d] is a record: give an array of arrays "
-        .. "of records"):format(i), 2)
+      raise("bitfront.total: lists[%d] is a record: give an array of arrays "
+        .. "of records", i)
     end
-    add_records(groups, lists[i], place, 2)
+    add_records(groups, lists[i], where)
   end
-  place.list = "lists"
-  return (sum_up_all(groups, place, 2))
+  where.list = "lists"
+  return (sum_up_all(groups, where))
 end
 
 -- ---- value ----
 
-local function check_prices(prices, level)
-  local exact, names = {}, {}
-  local place = { call = "value", list = "prices" }
-  check_type(prices, "table", place, level + 1)
+local function check_prices(prices)
+  local decimals, names = {}, {}
+  local where = { call = "value", list = "prices" }
+  fields.check_type(prices, "table", where)
   for code in pairs(prices) do
     names[#names + 1] = code
   end
@@ -138,24 +138,22 @@ local function check_prices(prices, level)
   table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
   for _, code in ipairs(names) do
     if type(code) ~= "string" then
-      fields.fail(place, nil, "coin codes expected as keys, got "
-        .. tostring(code), level + 1)
+      fields.fail(where, nil, "coin codes expected as keys, got " .. tostring(code))
     end
-    exact[code] = fields.exact(prices, code, place, level + 1)
+    decimals[code] = to_decimal(prices, code, where)
   end
-  return exact
+  return decimals
 end
 
-local function priced(record, price, place, level)
-  local copy = { price = price }
-  for name, value in pairs(record) do
-    if name ~= "price" then
-      copy[name] = value
-    end
-  end
-  local balance = fields.exact(record, "balance", place, level + 1)
-  copy.value = fields.calculate(fields.multiply, balance, price, "value",
-    place, level + 1)
+local function multiply(a, b)
+  return a * b
+end
+
+local function priced(record, price, where)
+  local copy = fields.copy(record)
+  copy.price = price
+  copy.value = calculate(multiply, to_decimal(record, "balance", where), price,
+    "value", where)
   return copy
 end
 
@@ -169,15 +167,15 @@ end
 ---@param prices table<string, bitfront.Amount>  by coin code, all in one currency
 ---@return bitfront.Value
 function _M.value(records, prices, ...)
-  no_more("bitfront.value", 2, ...)
-  local price_of = check_prices(prices, 2)
+  check.no_more("bitfront.value", ...)
+  local price_of = check_prices(prices)
   local worth = { records = {}, missing = {} }
   local sum, named = native.sum(), {}
-  local place = { call = "value", list = "records" }
-  for _, record in each(records, place, 2) do
-    local code = code_of(record, place, 2)
+  local where = { call = "value", list = "records" }
+  for _, record in each(records, where) do
+    local code = text_of(record, "currency", where)
     if price_of[code] then
-      local copy = priced(record, price_of[code], place, 2)
+      local copy = priced(record, price_of[code], where)
       worth.records[#worth.records + 1] = copy
       sum:add(copy.value)
     elseif not named[code] then
@@ -185,20 +183,19 @@ function _M.value(records, prices, ...)
       named[code] = true
     end
   end
-  place.index = nil
-  worth.total = fields.calculate(sum.total, sum, nil, "value", place, 2)
+  where.index = nil
+  worth.total = calculate(sum.total, sum, nil, "value", where)
   return worth
 end
 
 -- ---- diff ----
 
-local function change(before, after, place, level)
+-- The change of a coin; nil where no amount is another one.
+local function change(before, after, where)
   local changed, delta = false, { currency = after.currency }
-  for _, field in ipairs(FIELDS) do
-    local old = fields.exact(before, field, place, level + 1)
-    local new = fields.exact(after, field, place, level + 1)
-    local by = fields.calculate(fields.subtract, new, old, field, place,
-      level + 1)
+  for _, field in ipairs(AMOUNTS) do
+    local by = calculate(fields.subtract, to_decimal(after, field, where),
+      to_decimal(before, field, where), field, where)
     changed = changed or not by:is_zero()
     delta[field] = fields.as_type(by,
       fields.common_type(type(before[field]), type(after[field])))
@@ -222,17 +219,16 @@ end
 ---@param after bitfront.Record[]
 ---@return bitfront.Diff
 function _M.diff(before, after, ...)
-  no_more("bitfront.diff", 2, ...)
+  check.no_more("bitfront.diff", ...)
   local result = { added = {}, removed = {}, changed = {} }
-  local at_before = { call = "diff", list = "before" }
-  local at_after = { call = "diff", list = "after" }
-  local old, old_by_code = group_by_code(before, at_before, 2)
-  local new, new_by_code = group_by_code(after, at_after, 2)
+  local where = { call = "diff", list = "after" }
+  local old, old_by_code =
+    group_by_code(before, { call = "diff", list = "before" })
+  local new, new_by_code = group_by_code(after, where)
   for _, record in ipairs(new) do
     local was = old_by_code[record.currency]
     local list = was and result.changed or result.added
-    list[#list + 1] = was and change(was, record, at_after, 2)
-      or not was and record or nil
+    list[#list + 1] = not was and record or change(was, record, where)
   end
   for _, record in ipairs(old) do
     if not new_by_code[record.currency] then
