@@ -1,4 +1,7 @@
+local annotations = require "spec.support.annotations"
 local bitfront = require "bitfront"
+local columns = require "bitfront.records.columns"
+local filter_keys = require "bitfront.records.filter".keys
 local number = require "spec.support.number"
 
 local decimal = bitfront.decimal
@@ -269,6 +272,25 @@ describe("the helpers for records", function()
     local records = { record("A", 1), n = 1, info = { statusCode = 1000 } }
     assert.equal("A", codes(bitfront.nonzero(records)))
     assert.same({}, bitfront.nonzero { info = { statusCode = 1000 } })
+  end)
+
+  it("have a table of a filter's keys, which the annotations repeat", function()
+    local fields = annotations("lua/bitfront/records/filter.lua", "bitfront.Filter")
+    for name, row in pairs(filter_keys) do
+      assert.same({ type = row.type, about = row.about, is_optional = true }, fields[name])
+      fields[name] = nil
+    end
+    assert.same({}, fields)
+  end)
+
+  it("sort by the columns that can be sorted by, and no others", function()
+    local records = { record("B", 2), record("A", 1) }
+    for _, one in ipairs(records) do one.price, one.value, one.account = 1, 1, "main" end
+    for _, column in ipairs(columns) do
+      local sorts = pcall(bitfront.sort, records, column.name)
+      assert.equal(column.sortable == true, sorts, column.name)
+    end
+    assert.matches("key must be", complaint(function() bitfront.sort(records, 1) end), 1, true)
   end)
 
   it("find and pick by any code that can be read", function()

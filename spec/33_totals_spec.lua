@@ -101,6 +101,13 @@ describe("adding up records", function()
     local total = bitfront.total { { record("A", 0.1) }, { record("A", "0.2") } }
     assert.equal("userdata", type(total[1].balance))
     assert.equal("0.3", tostring(total[1].balance))
+    for _, last in ipairs { 0.1, "0.1", decimal "0.1" } do
+      total = bitfront.total { { record("A", 0.1), record("A", "0.1"), record("A", last) } }
+      assert.equal("userdata", type(total[1].balance))
+      assert.equal("0.3", tostring(total[1].balance))
+    end
+    total = bitfront.total { { record("A", decimal "0.1"), record("A", 0.2) } }
+    assert.equal("0.3", tostring(total[1].balance))
   end)
 
   it("gives new records, also of a coin that comes once", function()

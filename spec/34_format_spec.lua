@@ -1,6 +1,9 @@
+local annotations = require "spec.support.annotations"
 local bitfront = require "bitfront"
 local cjson = require "cjson"
+local formats = require "bitfront.records.format"
 local number = require "spec.support.number"
+local rows = require "bitfront.rows"
 local support = require "spec.support"
 
 local decimal, format = bitfront.decimal, bitfront.format
@@ -365,6 +368,44 @@ bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="locked"} 0
         assert.matches(call[1], complaint(call[2]), 1, true)
       end)
     end
+  end)
+
+  describe("has tables", function()
+    it("of the kinds there are, which take the options that they say", function()
+      local VALUES = { columns = { "balance" }, places = 2, thousands = true, color = false,
+                       amounts = "string" }
+      assert.same({ "table", "json", "csv", "jsonl", "markdown", "prometheus" },
+        rows.names(formats.kinds))
+      for _, kind in ipairs(formats.kinds) do
+        assert.matches("%w", kind.about)
+        for name in pairs(formats.options) do
+          local takes = pcall(format, {}, kind.name, { [name] = VALUES[name] })
+          assert.equal(kind.options[name] ~= nil, takes, kind.name .. " " .. name)
+        end
+      end
+    end)
+
+    it("of the options, which the annotations repeat", function()
+      local fields = annotations("lua/bitfront/records/format.lua", "bitfront.FormatOptions")
+      for name, row in pairs(formats.options) do
+        local about, default = row.about, row.default
+        if type(default) == "string" then about = ('%s; default "%s"'):format(about, default) end
+        if name == "columns" then about = about .. "; default the API's three" end
+        assert.same({ type = row.type, about = about, is_optional = true }, fields[name])
+        fields[name] = nil
+        assert.is_true(default == nil or row.check(default))
+      end
+      assert.same({}, fields)
+    end)
+
+    it("whose columns are shown where none are asked for", function()
+      for _, kind in ipairs(formats.kinds) do
+        local columns = kind.options.columns and formats.options.columns.default
+        local records = { record("A", 1) }
+        assert.equal(format(records, kind.name, { columns = columns }),
+          format(records, kind.name))
+      end
+    end)
   end)
 
   it("does not ask the locale", function()

@@ -150,15 +150,11 @@ function _M.difference(record, name, where)
     _M.to_decimal(record, column.subtrahend, where), name, where)
 end
 
---- What two types of amount have in common: themselves where they are the
---- same; a mixture gives decimals, which are userdata.
-function _M.common_type(a, b)
-  return a == b and a or "userdata"
-end
-
---- The decimal as an amount of that type.
+--- The decimal as an amount of the type that `a` and `b` have; a mixture of types
+--- gives a decimal.
 ---@return bitfront.Amount
-function _M.as_type(decimal, wanted)
+function _M.like(decimal, a, b)
+  local wanted = type(a) == type(b) and type(a)
   if wanted == "number" then
     local number = decimal:to_number()
     -- What no double can hold stays exact: an infinity is no amount.

@@ -77,28 +77,21 @@ _M.options = {
 
 -- ---- cells ----
 
-local cell_of = {}
-
-function cell_of.text(record, column, where)
-  return fields.text_of(record, column.name, where)
-end
+local cell_of = { text = fields.text_of }
 
 -- The difference of two numbers is as short as numbers are: 980, where that of
 -- two texts with a decimal each is 980.0.
-local function difference(record, column, where)
-  local amount = fields.difference(record, column.name, where)
+function cell_of.amount(record, name, where)
+  local column = columns[name]
+  if column.from ~= "difference" then
+    return fields.to_decimal(record, name, where)
+  end
+  local amount = fields.difference(record, name, where)
   local digits = tostring(amount)
   if type(record[column.minuend]) == "number" and digits:find(".", 1, true) then
     return native.decimal((digits:gsub("%.?0+$", "")))
   end
   return amount
-end
-
-function cell_of.amount(record, column, where)
-  if column.from == "difference" then
-    return difference(record, column, where)
-  end
-  return fields.to_decimal(record, column.name, where)
 end
 
 -- The cells of each record, in the order of the columns, written by `write.text`
@@ -109,7 +102,7 @@ local function each_written(records, shown, write, line)
     local cells = {}
     for j, column in ipairs(shown) do
       local kind = column.kind
-      cells[j] = write[kind](cell_of[kind](record, column, where))
+      cells[j] = write[kind](cell_of[kind](record, column.name, where))
     end
     lines[i] = line and line(cells) or cells
   end
@@ -320,7 +313,7 @@ local function as_prometheus(records)
     local labels = labels_of(record, where)
     for _, column in ipairs(STATES) do
       add_to_series(series, ('%s,state="%s"'):format(labels, column.state),
-        cell_of.amount(record, column, where))
+        cell_of.amount(record, column.name, where))
     end
   end
   for i, labels in ipairs(series) do

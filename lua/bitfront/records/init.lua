@@ -26,8 +26,8 @@ function _M.locked(record, ...)
   check.no_more("bitfront.locked", ...)
   local where = { call = "locked", list = "record" }
   fields.check_type(record, "table", where)
-  return fields.as_type(fields.difference(record, "locked", where),
-    fields.common_type(type(record.balance), type(record.availableBalance)))
+  return fields.like(fields.difference(record, "locked", where),
+    record.balance, record.availableBalance)
 end
 
 return _M

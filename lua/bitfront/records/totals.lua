@@ -16,9 +16,8 @@ local AMOUNTS = rows.names(columns, { from = "reply", kind = "amount" })
 
 -- ---- one record for each coin ----
 
--- A group is all records of one coin. While there is one record only, its
--- amounts are kept as they are; then sums come in, and note the types that
--- went into them.
+-- A group is all records of one coin. Its record has the amounts of the first one
+-- of them, as they are; with a second one sums come in.
 
 local function new_group(record, code, where)
   local first = { currency = code }
@@ -31,24 +30,24 @@ local function new_group(record, code, where)
 end
 
 local function start_sums(group)
-  group.sums, group.types = {}, {}
+  group.sums = {}
   for _, field in ipairs(AMOUNTS) do
-    local amount = group.record[field]
     group.sums[field] = native.sum()
-    group.sums[field]:add(amount)
-    group.types[field] = type(amount)
+    group.sums[field]:add(group.record[field])
   end
 end
 
 local function add_to_group(group, record, where)
   if not group.sums then start_sums(group) end
+  local first = group.record
   for i = 1, #AMOUNTS do
     local field = AMOUNTS[i]
-    local amount = record[field]
-    local added, message = group.sums[field]:add(amount)
+    local amount, sum = record[field], group.sums[field]
+    local added, message = sum:add(amount)
     if not added then fields.fail(where, field, message) end
-    group.types[field] =
-      fields.common_type(group.types[field], type(amount))
+    if type(amount) ~= type(first[field]) then
+      first[field] = sum -- userdata, as the decimal that the mixture will give
+    end
   end
 end
 
@@ -69,12 +68,13 @@ local function add_records(groups, records, where)
 end
 
 local function sum_up(group, where)
+  local record = group.record
   for _, field in ipairs(group.sums and AMOUNTS or {}) do
-    local sum, name = group.sums[field], group.record.currency .. "." .. field
-    group.record[field] = fields.as_type(
-      calculate(sum.total, sum, nil, name, where), group.types[field])
+    local sum, name = group.sums[field], record.currency .. "." .. field
+    record[field] = fields.like(calculate(sum.total, sum, nil, name, where),
+      record[field], record[field])
   end
-  return group.record
+  return record
 end
 
 -- The sums of all groups as records, both in a list and by code.
@@ -197,8 +197,7 @@ local function change(before, after, where)
     local by = calculate(fields.subtract, to_decimal(after, field, where),
       to_decimal(before, field, where), field, where)
     changed = changed or not by:is_zero()
-    delta[field] = fields.as_type(by,
-      fields.common_type(type(before[field]), type(after[field])))
+    delta[field] = fields.like(by, before[field], after[field])
   end
   delta.before, delta.after = before, after
   return changed and delta or nil
