@@ -376,6 +376,8 @@ bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="locked"} 0
                        amounts = "string" }
       assert.same({ "table", "json", "csv", "jsonl", "markdown", "prometheus" },
         rows.names(formats.kinds))
+      assert.matches('@param kind "' .. table.concat(rows.names(formats.kinds), '"|"') .. '"\n',
+        support.read "lua/bitfront/records/format.lua", 1, true)
       for _, kind in ipairs(formats.kinds) do
         assert.matches("%w", kind.about)
         for name in pairs(formats.options) do

@@ -365,7 +365,7 @@ end
 --- The records as text. Lines end with a newline, in CSV with CR LF; JSON is one
 --- value without a newline behind it.
 ---@param records bitfront.Record[]
----@param kind "table"|"csv"|"json"|"jsonl"|"markdown"|"prometheus"
+---@param kind "table"|"json"|"csv"|"jsonl"|"markdown"|"prometheus"
 ---@param options? bitfront.FormatOptions
 ---@return string
 function _M.format(records, kind, options, ...)
