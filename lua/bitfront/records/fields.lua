@@ -70,7 +70,9 @@ function _M.each(records, where)
     if i > count then return nil end
     local record = records[i]
     where.index = i
-    if type(record) ~= "table" then _M.check_type(record, "table", where) end
+    if type(record) ~= "table" then
+      _M.fail(where, nil, "table expected, got " .. type(record))
+    end
     return i, record
   end, nil, 0
 end
