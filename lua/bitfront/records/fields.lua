@@ -129,8 +129,8 @@ function _M.alike(a, b)
   return native.decimal(a), native.decimal(b)
 end
 
---- The result of an operator on decimals. Where it is beyond a decimal's
---- limits, the record's field gets the blame.
+--- The result of an operator on decimals. Raises where the result is beyond a
+--- decimal's limits; the message names the field.
 function _M.calculate(operator, a, b, field, where)
   local done, result = pcall(operator, a, b)
   if not done then

@@ -146,8 +146,8 @@ local function fraction_width(cell)
   return point and #cell - point + 1 or 0
 end
 
--- Makes the cells of a column, the first of which is its name, equally wide:
--- texts begin below each other, and the points of amounts stand so.
+-- Makes the cells of a column, the first of which is its name, equally wide.
+-- Texts are aligned on the left, amounts on their points.
 local function align(grid, i, is_text)
   local fraction, widest = 0, 0
   for row = 2, is_text and 0 or #grid do

@@ -16,8 +16,8 @@ local AMOUNTS = rows.names(columns, { from = "reply", kind = "amount" })
 
 -- ---- one record for each coin ----
 
--- A group is all records of one coin. Its record has the amounts of the first one
--- of them, as they are; with a second one sums come in.
+-- A group is all records of one coin. Its record has the amounts of the first of
+-- them, as they are; the second starts the sums.
 
 local function new_group(record, code, where)
   local first = { currency = code }
