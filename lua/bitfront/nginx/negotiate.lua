@@ -1,6 +1,7 @@
 --- What a client can take: its Accept, and whether it has the answer already.
---- Both headers can be long and hostile: each byte is looked at a few times only.
+--- Both headers can be long and hostile: each byte is read a few times only.
 
+local rows = require "bitfront.rows"
 local trim = require "bitfront.records.text".trim
 
 local _M = {}
@@ -9,24 +10,12 @@ local _M = {}
 -- taken as not there.
 local MAX_HEADER = 4096
 
----@class bitfront.nginx.MediaType
----@field format string  "json", "csv", "prometheus" or "html"
+---@class bitfront.nginx.MediaRange
 ---@field type string
 ---@field subtype string
 ---@field parameters table<string, string>
-
-local function media(format, main, subtype, parameters)
-  return { format = format, type = main, subtype = subtype,
-           parameters = parameters or {} }
-end
-
--- Where a client likes several as well, the first of these is for it.
-_M.TYPES = {
-  media("json", "application", "json"),
-  media("html", "text", "html", { charset = "utf-8" }),
-  media("csv", "text", "csv", { charset = "utf-8", header = "present" }),
-  media("prometheus", "text", "plain", { charset = "utf-8", version = "0.0.4" }),
-}
+---@field count integer  of parameters
+---@field q number
 
 local TOKEN = "[A-Za-z0-9!#$%%&'*+.^_`|~-]+"
 
@@ -45,12 +34,10 @@ local function split(text, separator)
   return parts
 end
 
--- 0 to 1 with up to three decimals, in thousandths: no locale is asked.
-local function thousandths(text)
-  local whole, rest = text:match("^([01])%.?(%d*)$")
-  if not whole or #rest > 3 then return nil end
-  local q = tonumber(whole .. rest .. ("0"):rep(3 - #rest))
-  return q <= 1000 and q or nil
+-- 0 to 1 with up to three decimals; nil for what is none of those.
+local function quality_of(text)
+  local q = tonumber(text:match "^[01]$" or text:match "^[01]%.%d?%d?%d?$")
+  return q and q <= 1 and q or nil
 end
 
 -- The name and the value of q=0.5 or charset="utf-8", in lower case; nil where
@@ -68,11 +55,11 @@ end
 local function parse_range(text)
   local parts = split(text, ";")
   local main, subtype = parts[1]:match("^(" .. TOKEN .. ")/(" .. TOKEN .. ")$")
-  local range = { q = 1000, parameters = {}, count = 0 }
+  local range = { q = 1, parameters = {}, count = 0 }
   for i = 2, #parts do
     local name, value = parse_parameter(parts[i])
     if name == "q" then
-      range.q = thousandths(value)
+      range.q = quality_of(value)
       break -- what follows is no parameter of the type
     elseif name then
       range.parameters[name] = value
@@ -84,25 +71,29 @@ local function parse_range(text)
   return range
 end
 
+-- Where a client likes several as well, the first of these is for it.
+_M.FORMATS = rows.keyed {
+  { name = "json", type = "application/json" },
+  { name = "html", type = "text/html; charset=utf-8" },
+  { name = "csv", type = "text/csv; charset=utf-8; header=present" },
+  { name = "prometheus", type = "text/plain; version=0.0.4; charset=utf-8" },
+}
+for _, format in ipairs(_M.FORMATS) do format.offered = parse_range(format.type) end
+
 local function has_parameters(offered, range)
   for name, value in pairs(range.parameters) do
-    local ours = offered.parameters[name]
-    if name ~= "charset" and ours ~= value then return false end
+    if name ~= "charset" and offered.parameters[name] ~= value then return false end
   end
   return true
 end
 
--- How closely a range names a type; nil where it does not.
+-- How closely a range names a type; 0 where it does not.
 local function closeness(offered, range)
-  if range.type == "*" and range.subtype == "*" then
-    return 1
-  elseif range.type ~= offered.type then
-    return nil
-  elseif range.subtype == "*" then
-    return 2
-  elseif range.subtype == offered.subtype and has_parameters(offered, range) then
-    return 3 + range.count
-  end
+  if range.type == "*" and range.subtype == "*" then return 1 end
+  if range.type ~= offered.type then return 0 end
+  if range.subtype == "*" then return 2 end
+  return range.subtype == offered.subtype and has_parameters(offered, range)
+    and 3 + range.count or 0
 end
 
 -- The quality of the range that names the type most closely.
@@ -110,7 +101,7 @@ local function quality(offered, ranges)
   local closest, q = 0, 0
   for _, range in ipairs(ranges) do
     local close = closeness(offered, range)
-    if close and close > closest then
+    if close > closest then
       closest, q = close, range.q
     end
   end
@@ -118,20 +109,18 @@ local function quality(offered, ranges)
 end
 
 --- The format that a client likes best.
----@param accept string?
+---@param accept string
 ---@return string? format  nil: it takes none of ours
 function _M.format(accept)
-  local ranges = {}
-  accept = accept and #accept <= MAX_HEADER and accept or "*/*"
-  for _, text in ipairs(split(accept, ",")) do
+  local ranges, best, best_q = {}, nil, 0
+  for _, text in ipairs(split(#accept <= MAX_HEADER and accept or "*/*", ",")) do
     ranges[#ranges + 1] = parse_range(text)
   end
-  if #ranges == 0 then return _M.TYPES[1].format end
-  local best, best_q = nil, 0
-  for _, offered in ipairs(_M.TYPES) do
-    local q = quality(offered, ranges)
+  if #ranges == 0 then return _M.FORMATS[1].name end
+  for _, format in ipairs(_M.FORMATS) do
+    local q = quality(format.offered, ranges)
     if q > best_q then
-      best, best_q = offered.format, q
+      best, best_q = format.name, q
     end
   end
   return best
