@@ -17,7 +17,8 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 const SCHEMES = ["light", "dark"];
-const WIDTHS = [360, 1440];
+const WIDTHS = [360, 700, 1440];
+const CARD_WIDTHS = [500, 700, 900, 999];
 
 let failed = 0;
 const check = async (name, run) => {
@@ -58,8 +59,11 @@ const look = async (page) => {
     `${each.id}: ${each.nodes.map((node) => node.html).join(" ")}`), []);
 };
 
-const updated = (page) => page.waitForResponse((reply) =>
-  reply.url().includes("format=json"));
+// The page's script has fetched the page again, and taken over what it got.
+const updated = async (page) => {
+  await page.waitForResponse((reply) => reply.request().resourceType() === "fetch");
+  await page.waitForTimeout(100);
+};
 const currencies = (page) => page.locator("tbody th").allTextContents();
 const quiet = (page) => assert.deepEqual(page.complaints, []);
 
@@ -83,9 +87,9 @@ const checkLooks = async (browser, address, name) => {
   }
 };
 
-// The x of the decimal point of each amount of a column, as it is drawn.
-const points = (page, column) => page.evaluate((name) =>
-  [...document.querySelectorAll(`td.${name} .amount`)].map((amount) => {
+// The x of the decimal point of each amount that a selector finds, as it is drawn.
+const points = (page, selector) => page.evaluate((amounts) =>
+  [...document.querySelectorAll(amounts)].map((amount) => {
     const walker = document.createTreeWalker(amount, NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       const at = node.data.indexOf(".");
@@ -93,38 +97,51 @@ const points = (page, column) => page.evaluate((name) =>
       const range = document.createRange();
       range.setStart(node, at);
       range.setEnd(node, at + 1);
-      return Math.round(range.getBoundingClientRect().left);
+      const { left, width } = range.getBoundingClientRect();
+      if (width > 0) return Math.round(left);
     }
     return null;
-  }).filter((x) => x !== null), column);
+  }).filter((x) => x !== null), selector);
+
+const areOneBelowTheOther = (xs, where) => {
+  assert.ok(xs.length > 2, `${where}: ${xs}`);
+  assert.ok(Math.max(...xs) - Math.min(...xs) <= 1, `${where}: ${xs}`);
+};
 
 const checkTable = async (browser) => {
-  await check("amounts are aligned on the decimal point", async () => {
-    for (const width of WIDTHS) {
+  await check("amounts of a column are aligned on the decimal point", async () => {
+    for (const width of [360, 1440]) {
       const page = await open(browser, url, { width });
       for (const column of ["balance", "availableBalance", "locked"]) {
-        const xs = await points(page, column);
-        assert.ok(xs.length > 2);
-        assert.ok(Math.max(...xs) - Math.min(...xs) <= 1, `${column}: ${xs}`);
+        areOneBelowTheOther(await points(page, `td.${column} .amount`), `${column}, ${width} px`);
       }
       await page.context().close();
     }
   });
-  await check("the script draws what the server draws", async () => {
-    const plain = await open(browser, url, { javaScriptEnabled: false });
-    const live = await open(browser, url);
-    await updated(live);
-    await live.waitForTimeout(200);
-    const texts = (page) => page.locator("tbody tr").evaluateAll((rows) =>
-      rows.map((row) => row.innerHTML.replace(/\s+/g, " ")));
-    // Without the script nothing can be evaluated in the page either.
-    const html = await (await plain.request.get(url, { headers: { Accept: "text/html" } })).text();
-    const drawn = await live.evaluate((source) => [...new DOMParser()
-      .parseFromString(source, "text/html").querySelectorAll("tbody tr")]
-      .map((row) => row.innerHTML.replace(/\s+/g, " ")), html);
-    assert.deepEqual(await texts(live), drawn);
-    await plain.context().close();
-    await live.context().close();
+  await check("amounts of a card are aligned on the decimal point", async () => {
+    for (const scheme of SCHEMES) {
+      for (const width of CARD_WIDTHS) {
+        const page = await open(browser, url, { scheme, width });
+        for (let row = 1; row <= 5; row += 1) {
+          areOneBelowTheOther(await points(page, `tbody tr:nth-child(${row}) .amount`),
+            `row ${row}, ${scheme}, ${width} px`);
+        }
+        await page.screenshot({ fullPage: true,
+          path: path.join(screenshots, `cards-${scheme}-${width}.png`) });
+        await page.context().close();
+      }
+    }
+  });
+  await check("an update leaves the page as the server renders it", async () => {
+    const page = await open(browser, url);
+    await updated(page);
+    const html = await (await page.request.get(url, { headers: { Accept: "text/html" } })).text();
+    const [shown, rendered] = await page.evaluate((source) =>
+      [document, new DOMParser().parseFromString(source, "text/html")].map((each) =>
+        ["header", ".card", "#state", "footer"].map((part) => each.querySelector(part).outerHTML)),
+    html);
+    assert.deepEqual(shown, rendered);
+    await page.context().close();
   });
   await check("a screen reader finds a table with headers", async () => {
     const page = await open(browser, url);
@@ -137,23 +154,38 @@ const checkTable = async (browser) => {
 };
 
 const checkSorting = async (browser) => {
-  await check("the keyboard sorts", async () => {
+  await check("the keyboard sorts, and stays where it is", async () => {
     const page = await open(browser, url);
-    await updated(page);
-    await page.locator('th[data-key="balance"] button').focus();
+    const button = page.locator('th[data-key="balance"] button');
+    const isSorted = (direction) =>
+      page.waitForSelector(`th[data-key="balance"][aria-sort="${direction}"]`);
+    await button.focus();
     await page.keyboard.press("Enter");
-    assert.equal(await page.locator('th[data-key="balance"]').getAttribute("aria-sort"), "descending");
+    await isSorted("descending");
     assert.deepEqual(await currencies(page), ["BTC", "ETH", "XRP", "BCH", "USDT"]);
     await page.keyboard.press("Space");
-    assert.equal(await page.locator('th[data-key="balance"]').getAttribute("aria-sort"), "ascending");
+    await isSorted("ascending");
     assert.deepEqual((await currencies(page))[4], "BTC");
     assert.match(page.url(), /sort=balance/);
     await updated(page);
     assert.deepEqual((await currencies(page))[4], "BTC");
+    assert.equal(await button.evaluate((node) => node === document.activeElement), true);
     await page.reload();
     assert.deepEqual((await currencies(page))[4], "BTC");
     assert.equal(await page.locator("[aria-sort]").count(), 1);
     quiet(page);
+    await page.context().close();
+  });
+  await check("a click sorts while updates are paused, and starts none", async () => {
+    const page = await open(browser, url);
+    await page.locator("#pause").click();
+    await page.locator('th[data-key="currency"] button').click();
+    await page.waitForSelector('[aria-sort="ascending"]');
+    let asked = 0;
+    page.on("request", () => { asked += 1; });
+    await page.waitForTimeout(2500);
+    assert.equal(asked, 0);
+    assert.equal(await page.locator("#pause").getAttribute("aria-pressed"), "true");
     await page.context().close();
   });
   await check("Tab comes to every control, and it shows", async () => {
@@ -199,37 +231,69 @@ const checkHostile = async (browser) => {
 };
 
 // Replies that a test makes up, in the place of the site's.
-const answerWith = (page, change) => page.route(/format=json/, async (route) => {
+const answerWith = (page, change) => page.route("**/*", async (route) => {
+  if (route.request().resourceType() !== "fetch") return route.continue();
   const reply = await route.fetch();
-  const json = await reply.json();
-  const headers = { ...reply.headers(), ...change(json) };
-  await route.fulfill({ status: 200, headers, body: JSON.stringify(json) });
+  return route.fulfill({ status: 200, headers: reply.headers(), body: change(await reply.text()) });
 });
+const ROW = /<tr role="row" data-coin="BCH">.*?<\/tr>/;
+const BALANCE = /(data-coin="BCH".*?<td role="cell" class="balance">.*?<span class="amount">)1/;
 
 const checkUpdates = async (browser) => {
   await check("what changes is drawn, in the rows that are there", async () => {
     const page = await open(browser, url);
-    await updated(page);
-    await page.waitForTimeout(100);
-    await page.evaluate(() => { document.querySelector("tbody tr").dataset.mark = "same"; });
-    await answerWith(page, (json) => {
-      json.balances[0].balance = "123456789012345678901234567890.00000001";
-      json.balances.push({ ...json.balances[1], currency: "NEW" });
+    await page.evaluate(() => {
+      for (const row of document.querySelectorAll("tbody tr")) row.dataset.kept = row.dataset.coin;
+      globalThis.rows = [...document.querySelectorAll("tbody tr")];
     });
-    await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 6);
-    const first = page.locator("tbody tr").first();
-    assert.equal(await first.getAttribute("data-mark"), "same");
-    assert.equal(await first.locator("td.balance .amount").textContent(),
-      "123456789012345678901234567890.00000001");
-    assert.equal(await page.locator("tr.changed").count(), 2);
+    await answerWith(page, (html) => html.replace(BALANCE, "$112345678901234567890.00000001")
+      .replace(ROW, (row) => row + row.replaceAll("BCH", "NEW"))
+      .replace(/<tr role="row" data-coin="USDT">.*?<\/tr>/, ""));
+    await page.waitForFunction(() => document.querySelector('[data-coin="NEW"]'));
+    assert.deepEqual(await currencies(page), ["BCH", "NEW", "XRP", "ETH", "BTC"]);
+    assert.match(await page.locator('[data-coin="BCH"] td.balance').textContent(),
+      /12345678901234567890\.00000001/);
+    assert.deepEqual(await page.locator("tr.changed").evaluateAll((rows) =>
+      rows.map((row) => row.dataset.coin)), ["BCH", "NEW"]);
+    assert.deepEqual(await page.locator("tbody tr").evaluateAll((rows) =>
+      rows.map((row) => globalThis.rows.includes(row))), [true, false, true, true, true]);
+    await updated(page);
+    assert.equal(await page.locator("tr.changed").count(), 0);
     quiet(page);
+    await page.context().close();
+  });
+  await check("two rows of one coin stay two", async () => {
+    const page = await open(browser, url);
+    let order = ["7", "8"];
+    await answerWith(page, (html) => html.replace(ROW, (row) =>
+      order.map((digit) => row.replace(BALANCE, `$1${digit}`)).join("")));
+    await updated(page);
+    assert.deepEqual(await currencies(page), ["BCH", "BCH", "XRP", "ETH", "BTC", "USDT"]);
+    order = ["7"];
+    await updated(page);
+    assert.deepEqual(await currencies(page), ["BCH", "XRP", "ETH", "BTC", "USDT"]);
+    await page.context().close();
+  });
+  await check("an update leaves scroll, selection and hover alone", async () => {
+    const page = await open(browser, url, { width: 360 });
+    await page.evaluate(() => {
+      const name = document.querySelector('[data-coin="ETH"] th');
+      scrollTo(0, 300);
+      getSelection().selectAllChildren(name);
+    });
+    await page.locator('[data-coin="ETH"] th').hover();
+    const place = () => page.evaluate(() => [scrollY, String(getSelection()),
+      document.querySelector("tr:hover")?.dataset.coin]);
+    const before = await place();
+    assert.deepEqual(before.slice(1), ["ETH", "ETH"]);
+    await answerWith(page, (html) => html.replace(BALANCE, "$12"));
+    await page.waitForSelector("tr.changed", { state: "attached" });
+    assert.deepEqual(await place(), before);
     await page.context().close();
   });
   await check("nothing moves where less motion is wanted", async () => {
     const page = await open(browser, url, { reducedMotion: "reduce" });
-    await updated(page);
-    await page.waitForTimeout(100);
-    await answerWith(page, (json) => { json.balances[0].balance = "1"; });
+    await answerWith(page, (html) => html.replace(BALANCE, "$12"));
     await page.waitForSelector("tr.changed", { state: "attached" });
     assert.equal(await page.locator("tr.changed").evaluate((row) =>
       getComputedStyle(row).animationName), "none");
@@ -237,32 +301,50 @@ const checkUpdates = async (browser) => {
   });
   await check("it says once that balances are stale, and takes it back", async () => {
     const page = await open(browser, url);
-    await updated(page);
     await page.evaluate(() => {
       globalThis.said = [];
       new MutationObserver(() => globalThis.said.push(document.getElementById("state").textContent))
-        .observe(document.getElementById("state"), { childList: true });
+        .observe(document.getElementById("state"), { childList: true, characterData: true,
+          subtree: true });
     });
     let stale = true;
-    await answerWith(page, () => stale ? { "bitfront-freshness": "stale; error=network" } : {});
+    await answerWith(page, (html) => stale
+      ? html.replace('role="status">', 'role="status">The exchange cannot be reached.') : html);
     await updated(page);
     await updated(page);
-    await page.waitForTimeout(100);
     await page.screenshot({ fullPage: true, path: path.join(screenshots, "stale-light-1440.png") });
     await look(page);
     stale = false;
     await page.waitForFunction(() => globalThis.said.length > 1);
     assert.deepEqual(await page.evaluate(() => globalThis.said),
-      ["The exchange cannot be reached. These are the last balances it gave.", ""]);
+      ["The exchange cannot be reached.", ""]);
     await page.context().close();
   });
   await check("it says that there is no answer, and keeps what it has", async () => {
+    for (const answer of [(route) => route.abort(), (route) => route.fulfill({ status: 502 }),
+      (route) => route.fulfill({ contentType: "text/html",
+        body: "<header>Log in</header><p id=state>Please</p>" })]) {
+      const page = await open(browser, url);
+      await page.route("**/*", answer);
+      await page.waitForFunction(() => document.getElementById("state").textContent !== "");
+      assert.match(await page.locator("#state").textContent(), /^There is no answer/);
+      assert.equal((await currencies(page)).length, 5);
+      assert.equal(await page.locator("h1").textContent(), "Balances");
+      await page.unroute("**/*");
+      await page.waitForFunction(() => document.getElementById("state").textContent === "");
+      await page.context().close();
+    }
+  });
+  await check("it asks less often while there is no answer", async () => {
     const page = await open(browser, url);
-    await updated(page);
-    await page.route(/format=json/, (route) => route.abort());
-    await page.waitForFunction(() => document.getElementById("state").textContent !== "");
-    assert.match(await page.locator("#state").textContent(), /^There is no answer/);
-    assert.equal((await currencies(page)).length, 5);
+    const times = [];
+    await page.route("**/*", (route) => {
+      times.push(Date.now());
+      return route.abort();
+    });
+    await page.waitForTimeout(8000);
+    const pauses = times.slice(1).map((time, i) => Math.round((time - times[i]) / 1000));
+    assert.deepEqual(pauses, [2, 4]);
     await page.context().close();
   });
   await check("it is kept fresh where HTML is all there is, and amounts are numbers", async () => {

@@ -1,6 +1,8 @@
---- The page: one document with all that it needs, rendered here and kept up to
--- date by its script. Without the script it is whole, and reloads itself.
+--- The page: one document with all that it needs, rendered here; its script
+-- fetches it again and takes over what has changed. Without the script it is
+-- whole, and reloads itself.
 
+local columns = require "bitfront.records.columns"
 local script = require "bitfront.nginx.page_script"
 local style = require "bitfront.nginx.page_style"
 local text = require "bitfront.records.text"
@@ -31,88 +33,99 @@ end
 
 -- ---- amounts ----
 
-local function places_of(rows, name)
-  local most = 0
-  for _, row in ipairs(rows) do
-    most = math.max(most, #((row[name] or ""):match("%.(%d*)$") or ""))
+local AMOUNT = '<span class="amount">%s%s%s%s%s</span>'
+local FRACTION = '<span class="fraction">%s</span>'
+local PAD = '<span class="pad%s" aria-hidden="true">%s</span>'
+
+local function fraction_of(amount)
+  return tostring(amount or ""):match "%.(%d*)$" or ""
+end
+
+-- The most decimals that any of the rows has, by column; and of all columns.
+local function places_of(rows, names)
+  local places, most = {}, 0
+  for _, name in ipairs(names) do
+    places[name] = 0
+    for _, row in ipairs(rows) do
+      places[name] = math.max(places[name], #fraction_of(row[name]))
+    end
+    most = math.max(most, places[name])
   end
-  return most
+  return places, most
 end
 
-local function groups_of(whole)
+-- Invisible zeros, from so many decimals to so many.
+local function pad(from, to, class)
+  return to > from
+    and PAD:format(class, (from == 0 and "." or "") .. ("0"):rep(to - from)) or ""
+end
+
+-- With zeros up to `places`, so that the points of a column meet; and, where a row
+-- is a card, up to `most`, so that those in it do.
+local function amount_html(amount, places, most)
+  local sign, whole, fraction = tostring(amount):match "^(%-?)(%d+)%.?(%d*)$"
   local first = (#whole - 1) % 3 + 1
-  return whole:sub(1, first) .. whole:sub(first + 1)
-    :gsub("%d%d%d", '<span class="group">%0</span>')
-end
-
--- With invisible zeros up to `places`, so that the points of a column meet.
-local function amount(value, places)
-  local sign, whole, fraction = value:match("^(%-?)(%d+)%.?(%d*)$")
-  local lacking = places - #fraction
-  local pad = lacking > 0
-    and (fraction == "" and "." or "") .. ("0"):rep(lacking)
-  return ('<span class="amount">%s%s%s%s</span>'):format(sign, groups_of(whole),
-    fraction ~= "" and '<span class="fraction">.' .. fraction .. "</span>" or "",
-    pad and '<span class="pad" aria-hidden="true">' .. pad .. "</span>" or "")
+  return AMOUNT:format(sign .. whole:sub(1, first),
+    whole:sub(first + 1):gsub("%d%d%d", '<span class="group">%0</span>'),
+    fraction ~= "" and FRACTION:format("." .. fraction) or "",
+    pad(#fraction, places, ""), pad(places, most, " in-card"))
 end
 
 -- ---- rows ----
 
-local COLUMNS = {
-  { "balance", "Balance" }, { "availableBalance", "Available" },
-  { "locked", "Locked" }, { "value", "Value" },
-}
-
-local NONE = '<span class="none">\226\128\147</span>'
-
+local ROW = '<tr role="row" data-coin="%s"><th role="rowheader" scope="row">%s</th>%s%s</tr>'
 local CELL = '<td role="cell" class="%s">'
   .. '<span class="label" aria-hidden="true">%s</span>%s</td>'
+local NONE = '<span class="none">\226\128\147%s</span>'
 
-local BAR = '<svg viewBox="0 0 1000 10" preserveAspectRatio="none" '
-  .. 'aria-hidden="true">%s</svg>'
+local SHARE = '<td role="cell" class="bar"><div class="share">'
+  .. '<svg viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">'
+  .. "%s</svg>%s</div></td>"
 local RECTANGLE = '<rect class="%s" x="%d" width="%d" height="10"/>'
+local PERCENT = '<span>%.1f\194\160%%<span class="unseen"> available</span></span>'
 
 -- What there is a little of is to be seen: at least 4 % of the bar.
-local function drawn(share)
+local function width_of(share)
   if share == 0 or share == 1000 then return share end
   return math.min(960, math.max(40, share))
 end
 
 local function share_cell(share)
   if not share then
-    return '<td role="cell" class="bar"><div class="share">'
-      .. BAR:format(RECTANGLE:format("empty", 0, 1000))
-      .. '<span class="none">\226\128\147<span class="unseen"> nothing</span>'
-      .. "</span></div></td>"
+    return SHARE:format(RECTANGLE:format("empty", 0, 1000),
+      NONE:format '<span class="unseen"> nothing</span>')
   end
-  local width = drawn(share)
-  return ('<td role="cell" class="bar"><div class="share">%s<span>%d.%d\194\160%%'
-    .. '<span class="unseen"> available</span></span></div></td>'):format(
-    BAR:format(RECTANGLE:format("free", 0, width)
-      .. RECTANGLE:format("locked", width, 1000 - width)),
-    math.floor(share / 10), share % 10)
+  local width = width_of(share)
+  return SHARE:format(RECTANGLE:format("free", 0, width)
+    .. RECTANGLE:format("locked", width, 1000 - width), PERCENT:format(share / 10))
 end
 
-local function row_html(row, columns, places)
-  local cells = { '<tr role="row"><th role="rowheader" scope="row">'
-    .. escape(row.currency) .. "</th>" }
-  for _, column in ipairs(columns) do
-    local name, value = column[1], row[column[1]]
-    cells[#cells + 1] = CELL:format(name, column[2],
-      value and amount(value, places[name]) or NONE)
+local function row_html(row, names, places, most)
+  local cells, code = {}, escape(row.currency)
+  for i, name in ipairs(names) do
+    cells[i] = CELL:format(name, columns[name].label,
+      row[name] and amount_html(row[name], places[name], most) or NONE:format "")
   end
-  return table.concat(cells) .. share_cell(row.share) .. "</tr>"
+  return ROW:format(code, code, table.concat(cells), share_cell(row.share))
 end
 
-local function rows_html(rows, columns)
-  local places, lines = {}, {}
-  for _, column in ipairs(columns) do
-    places[column[1]] = places_of(rows, column[1])
-  end
+local function rows_html(rows, names)
+  local places, most = places_of(rows, names)
+  local lines = {}
   for i, row in ipairs(rows) do
-    lines[i] = row_html(row, columns, places)
+    lines[i] = row_html(row, names, places, most)
   end
-  return table.concat(lines, "\n")
+  return table.concat(lines)
+end
+
+-- The columns that headers can sort by, but the first one: that of the coins.
+local function amounts_of(view)
+  local names = {}
+  for _, name in ipairs(view.columns) do
+    local column = columns[name]
+    if column.kind == "amount" and column.sortable then names[#names + 1] = name end
+  end
+  return names
 end
 
 -- ---- headers, which sort ----
@@ -120,21 +133,19 @@ end
 local HEADER = '<th role="columnheader" scope="col" data-key="%s"%s>'
   .. '<button type="submit" form="order" name="sort" value="%s">%s</button></th>'
 
--- A click gives the greatest first, of names the first; another one turns it.
-local function header_html(key, label, query)
-  local minus, sort = key ~= "currency", ""
-  if query.sort == key then
+-- A click gives the greatest first, of texts the first; another one turns it.
+local function header_html(name, query)
+  local minus, sort = columns[name].kind == "amount", ""
+  if query.sort == name then
     minus = query.direction == "asc"
-    sort = minus and ' aria-sort="ascending"' or ' aria-sort="descending"'
+    sort = (' aria-sort="%sending"'):format(query.direction)
   end
-  return HEADER:format(key, sort, (minus and "-" or "") .. key, label)
+  return HEADER:format(name, sort, (minus and "-" or "") .. name, columns[name].label)
 end
 
-local function headers_html(columns, query)
-  local cells = { header_html("currency", "Currency", query) }
-  for _, column in ipairs(columns) do
-    cells[#cells + 1] = header_html(column[1], column[2], query)
-  end
+local function headers_html(names, query)
+  local cells = { header_html("currency", query) }
+  for i, name in ipairs(names) do cells[i + 1] = header_html(name, query) end
   return table.concat(cells)
     .. '<th role="columnheader" scope="col">Available share</th>'
 end
@@ -179,9 +190,7 @@ local DOCUMENT = [[
 <table role="table"$(full)>
 <caption>$(title), by currency</caption>
 <thead role="rowgroup"><tr role="row">$(headers)</tr></thead>
-<tbody role="rowgroup">
-$(rows)
-</tbody>
+<tbody role="rowgroup">$(rows)</tbody>
 </table>
 <p class="nothing" id="nothing"$(empty)>There are no balances to show.</p>
 </div>
@@ -198,6 +207,9 @@ $(rows)
 </html>
 ]]
 
+local WORTH = '<p class="worth"><span class="what">Total value%s</span>'
+  .. '<span id="total">%s</span></p>'
+
 local WHY = {
   timeout = "The exchange does not answer in time.",
   rate_limit = "The exchange has been asked as often as it allows.",
@@ -212,15 +224,12 @@ end
 
 local function worth_html(view, unit)
   if not view.total then return "" end
-  return ('<p class="worth"><span class="what">Total value%s</span>'
-    .. '<span id="total">%s</span></p>'):format(
-    unit and " in " .. escape(unit) or "", amount(view.total, 0))
+  return WORTH:format(unit and " in " .. escape(unit) or "", amount_html(view.total, 0, 0))
 end
 
 local function missing_text(view)
-  local missing = view.missing or {}
-  if #missing == 0 then return "" end
-  return "No price is known for " .. escape(table.concat(missing, ", ")) .. "."
+  if #(view.missing or "") == 0 then return "" end
+  return "No price is known for " .. escape(table.concat(view.missing, ", ")) .. "."
 end
 
 ---@class bitfront.nginx.PageOptions
@@ -229,17 +238,13 @@ end
 ---@field query bitfront.nginx.Plan
 ---@field made integer  Unix time of the balances
 ---@field interval number  seconds
----@field freshness "fresh"|"stale"
----@field err bitfront.Error?
+---@field err bitfront.Error?  why there are no newer ones
 
 ---@param view bitfront.nginx.View
 ---@param options bitfront.nginx.PageOptions
 ---@return string html
 function _M.render(view, options)
-  local columns = {}
-  for i = 1, view.total and 4 or 3 do
-    columns[i] = COLUMNS[i]
-  end
+  local names = amounts_of(view)
   local empty = #view.rows == 0
   return fill(DOCUMENT, {
     interval = ("%d"):format(math.ceil(options.interval)),
@@ -249,8 +254,8 @@ function _M.render(view, options)
     shown = os.date("!%Y-%m-%d %H:%M:%S UTC", options.made),
     state = state_text(options.err), kept = kept_parameters(options.query.args),
     full = empty and " hidden" or "", empty = empty and "" or " hidden",
-    headers = headers_html(columns, options.query),
-    rows = rows_html(view.rows, columns), missing = missing_text(view),
+    headers = headers_html(names, options.query),
+    rows = rows_html(view.rows, names), missing = missing_text(view),
     style = style.text, script = script.text,
   })
 end

@@ -1,7 +1,7 @@
---- The page's looks. Its hash is what the page's policy lets in: whoever changes
+--- The page's style. Its hash is what the page's policy lets in: whoever changes
 -- the text changes the hash, which the specs work out.
 
-return { hash = "sha256-mSFm+H6xHg9ClQh3cDy+KmjJLulnh+JuthRDOl7hrlI=", text = [[
+return { hash = "sha256-g93TzqrkOgqVccmj6yRv0EYakglq45iz6vEjBhlviAc=", text = [[
 
 :root {
   color-scheme: light dark;
@@ -107,6 +107,7 @@ tbody th {
 .group { margin-left: .22em; }
 .fraction { color: var(--soft); }
 .pad { visibility: hidden; }
+.in-card { display: none; }
 .label { display: none; }
 .none { color: var(--soft); }
 .share {
@@ -174,6 +175,12 @@ footer p { margin: 0; }
   td.balance .label { display: none; }
   tbody .amount { white-space: normal; overflow-wrap: anywhere; }
   td.value .amount { font-size: .75rem; }
+}
+/* The points of a card meet where all its amounts have one size. */
+@media (min-width: 500px) and (max-width: 64rem) {
+  tbody td, tbody td.balance, td.value .amount { font-size: .9375rem; }
+  .label { font-size: .8125rem; }
+  .in-card { display: inline; }
 }
 @media (prefers-reduced-motion: reduce) {
   tbody tr.changed { animation: none; }

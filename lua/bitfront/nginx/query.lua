@@ -1,128 +1,105 @@
 --- The query of a request: which balances, in which order, in which form.
 
 local coin = require "bitfront.records.coin"
+local columns = require "bitfront.records.columns"
 local native = require "bitfront.native"
+local negotiate = require "bitfront.nginx.negotiate"
+local rows = require "bitfront.rows"
 
 local _M = {}
-
-local SORT_KEYS = {
-  currency = true, balance = true, availableBalance = true, locked = true,
-  value = true,
-}
-local FORMATS = { json = true, csv = true, prometheus = true, html = true }
-local FLAGS = {
-  [""] = true, ["1"] = true, ["true"] = true, ["0"] = false, ["false"] = false,
-}
 
 ---@class bitfront.nginx.Query  the parameters, read
 ---@field format string?
 ---@field filter bitfront.Filter
 ---@field sort bitfront.SortKey?
 ---@field direction "asc"|"desc"?
----@field of_page true?  the page's own script asks
 
--- Each puts its value into the query, or returns what is wrong with it.
-local readers = {}
+local FLAGS = {
+  [""] = true, ["1"] = true, ["true"] = true, ["0"] = false, ["false"] = false,
+}
 
-function readers.format(value, query)
-  if not FORMATS[value] then
-    return "format must be json, csv, prometheus or html."
-  end
-  query.format = value
+local function flag(text)
+  return FLAGS[text]
 end
 
-function readers.currency(value, query)
-  local codes = coin.list(value)
-  if not codes then return "currency must be coin codes such as BTC,ETH." end
-  query.filter.currencies = codes
+local function number(text)
+  return native.decimal(text) and text
 end
 
-function readers.min(value, query)
-  if not native.decimal(value) then
-    return "min must be a number."
-  end
-  query.filter.min = value
+local function format(text)
+  return negotiate.FORMATS[text] and text
 end
-
-local function flag(name)
-  return function(value, query)
-    if FLAGS[value] == nil then
-      return name .. " must be 1 or 0."
-    end
-    query.filter[name] = FLAGS[value]
-  end
-end
-
-readers.nonzero, readers.locked = flag "nonzero", flag "locked"
 
 -- "-balance" is the same as balance with desc: one button of a form can say it.
-function readers.sort(value, query)
-  local minus, key = value:match("^(%-?)(%a+)$")
-  if not SORT_KEYS[key] then
-    return "sort must be currency, balance, availableBalance, locked or value."
-  end
-  query.sort = key
-  if minus == "-" then query.direction = "desc" end
+local function sort(text)
+  local column = columns[text:match "^%-?(%a+)$"]
+  return column and column.sortable and text
 end
 
-function readers.desc(value, query)
-  if FLAGS[value] == nil then
-    return "desc must be 1 or 0."
-  end
-  query.descending = FLAGS[value]
+local function list(names, word)
+  return table.concat(names, ", ", 1, #names - 1) .. word .. names[#names]
 end
 
--- The page's script says so.
-readers["for"] = function(value, query)
-  if value ~= "page" then return "for must be page." end
-  query.of_page = true
-end
+-- `read` makes a parameter's value of its text; nil where the text will not do.
+local PARAMETERS = rows.keyed {
+  { name = "format", read = format, must = list(rows.names(negotiate.FORMATS), " or ") },
+  { name = "currency", read = coin.list, must = "coin codes such as BTC,ETH" },
+  { name = "nonzero", read = flag, must = "1 or 0" },
+  { name = "locked", read = flag, must = "1 or 0" },
+  { name = "min", read = number, must = "a number" },
+  { name = "sort", read = sort,
+    must = list(rows.names(columns, { sortable = true }), " or ") },
+  { name = "desc", read = flag, must = "1 or 0" },
+}
 
--- In a form, "+" is a space; what is no escape stands for itself.
-local function decode(text)
-  return ngx.unescape_uri(text)
-end
+local UNKNOWN = ("Parameters are %s."):format(list(rows.names(PARAMETERS), " and "))
 
-local function read_each(args, query)
-  local seen = {}
-  for part in args:gmatch("[^&]+") do
-    local name, value = part:match("^([^=]*)=?(.*)$")
-    name = decode(name)
-    local read = readers[name]
-    if not read then
-      return "Parameters are format, currency, nonzero, locked, min, sort and desc."
-    elseif seen[name] then
-      return name .. " is there twice."
+-- The value of each parameter. In a form, "+" is a space; what is no escape stands
+-- for itself.
+local function read_each(args)
+  local values = {}
+  for part in args:gmatch "[^&]+" do
+    local name, text = part:match "^([^=]*)=?(.*)$"
+    name = ngx.unescape_uri(name)
+    local parameter = PARAMETERS[name]
+    if not parameter then return nil, UNKNOWN end
+    if values[name] ~= nil then return nil, name .. " is there twice." end
+    values[name] = parameter.read(ngx.unescape_uri(text))
+    if values[name] == nil then
+      return nil, ("%s must be %s."):format(name, parameter.must)
     end
-    seen[name] = true
-    local wrong = read(decode(value), query)
-    if wrong then return wrong end
   end
+  return values
 end
 
-local function conflict(query, has_prices)
-  if query.descending ~= nil and not query.sort then
+local function conflict(values, key, minus, has_prices)
+  if values.desc ~= nil and not key then
     return "desc needs sort."
-  elseif query.descending ~= nil and query.direction then
+  elseif values.desc ~= nil and minus == "-" then
     return "desc and a minus before the key say the same: give one."
-  elseif query.sort == "value" and not has_prices then
+  elseif key == "value" and not has_prices then
     return "Values are not known here."
   end
 end
 
----@param args string?  the query as it stands in the URL
+---@param args string  the query as it stands in the URL
 ---@param has_prices boolean
 ---@return bitfront.nginx.Query? query
----@return string? wrong  a sentence for the client
+---@return string? message  a sentence for the client
 function _M.parse(args, has_prices)
-  local query = { filter = {} }
-  local wrong = read_each(args or "", query) or conflict(query, has_prices)
-  if wrong then return nil, wrong end
-  if query.sort then
-    local down = query.descending or query.direction == "desc"
-    query.direction = down and "desc" or "asc"
-  end
-  return query
+  local values, message = read_each(args)
+  if not values then return nil, message end
+  local minus, key = (values.sort or ""):match "^(%-?)(.+)$"
+  message = conflict(values, key, minus, has_prices)
+  if message then return nil, message end
+  return {
+    format = values.format, sort = key,
+    direction = key and ((values.desc or minus == "-") and "desc" or "asc"),
+    filter = {
+      currencies = values.currency, min = values.min,
+      nonzero = values.nonzero, locked = values.locked,
+    },
+  }
 end
 
 return _M

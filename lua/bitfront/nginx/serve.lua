@@ -87,15 +87,9 @@ end
 local NOT_TAKEN = "This is there as application/json, text/csv, text/html and "
   .. "text/plain; version=0.0.4."
 
--- A page asks for what is to be in it as JSON.
-local function has_format(self, query)
-  local wanted = query.of_page and query.format == "json" and "html" or query.format
-  return not (self.format and wanted) or wanted == self.format
-end
-
 local function make_plan(self, args, accept)
   local query, wrong = queries.parse(args, self.prices ~= nil)
-  if query and not has_format(self, query) then
+  if query and self.format and (query.format or self.format) ~= self.format then
     query, wrong = nil, "Here is one format only."
   end
   if not query then
@@ -128,18 +122,18 @@ end
 
 local render = {}
 
-function render.json(self, view, plan)
-  return views.json(view, plan.of_page and "string" or self.amounts, self.unit)
+function render.json(self, view)
+  return views.json(view, self.amounts, self.unit)
 end
 
 function render.csv(_, view)
   return views.csv(view)
 end
 
-function render.html(self, view, plan, copy, freshness, err)
+function render.html(self, view, plan, copy, err)
   return page.render(view, {
     title = self.title, unit = self.unit, query = plan, made = copy.made,
-    interval = self.cache.ttl, freshness = freshness, err = err,
+    interval = self.cache.ttl, err = err,
   })
 end
 
@@ -153,10 +147,10 @@ local function prices_of(self)
   return prices
 end
 
-local function render_answer(self, plan, copy, freshness, err)
+local function render_answer(self, plan, copy, err)
   local view = views.of(copy.records, plan, prices_of(self))
   return answer_of(plan.format,
-    render[plan.format](self, view, plan, copy, freshness, err))
+    render[plan.format](self, view, plan, copy, err))
 end
 
 -- The same answer is rendered once for each copy of the balances. Only the page
@@ -173,7 +167,7 @@ function Handler:answer(plan, copy, freshness, err)
     answers = {}
     copy.rendered[plan] = answers
   end
-  answers[variant] = render_answer(self, plan, copy, freshness, err)
+  answers[variant] = render_answer(self, plan, copy, err)
   return answers[variant]
 end
 

@@ -1,23 +1,36 @@
 --- What a query shows of the balances: rows in their order, what they are worth.
 
+local columns = require "bitfront.records.columns"
 local format = require "bitfront.records.format"
 local records = require "bitfront.records"
+local rows_of = require "bitfront.rows"
 local text = require "bitfront.records.text"
 
 local _M = {}
 
-local AMOUNTS = { "balance", "availableBalance", "locked" }
-
 ---@class bitfront.nginx.Row: bitfront.Record  its amounts are strings of plain digits
 ---@field locked string
----@field price string?
----@field value string?
+---@field price bitfront.Decimal?
+---@field value bitfront.Decimal?
 ---@field share integer?  how much is available, in thousandths; nil where there is nothing, or more than a double holds
 
 ---@class bitfront.nginx.View
+---@field columns string[]  names; price and value are not in each row
 ---@field rows bitfront.nginx.Row[]
 ---@field total string?  where there are prices
 ---@field missing string[]?  coins without one
+
+local function names_of(has_prices)
+  local names = {}
+  for _, column in ipairs(columns) do
+    if column.from ~= "caller" and (has_prices or column.from ~= "prices") then
+      names[#names + 1] = column.name
+    end
+  end
+  return names
+end
+
+local PLAIN, PRICED = names_of(false), names_of(true)
 
 -- Doubles will do to draw a bar. All of it is available, or some is not: that
 -- is exact.
@@ -29,47 +42,37 @@ local function share_of(record, locked)
 end
 
 local function row_of(record)
-  local locked = records.locked(record)
-  return {
-    currency = record.currency, balance = record.balance,
-    availableBalance = record.availableBalance, locked = locked,
-    share = share_of(record, locked),
-  }
+  local row = { locked = records.locked(record) }
+  for name, value in pairs(record) do row[name] = value end
+  row.share = share_of(record, row.locked)
+  return row
 end
 
--- Puts price and value into the rows that have one; records.value keeps those,
+-- Rows that have a price become records.value's copies of them, which it returns
 -- in their order.
-local function add_values(view, picked, prices)
-  local worth, next_one = records.value(picked, prices), 1
-  for _, row in ipairs(view.rows) do
-    local record = worth.records[next_one]
-    if record and prices[row.currency] ~= nil then
-      row.price, row.value = tostring(record.price), tostring(record.value)
-      next_one = next_one + 1
+local function add_values(view, prices)
+  local worth, at = records.value(view.rows, prices), 0
+  local is_missing = rows_of.keyed(worth.missing)
+  for i, row in ipairs(view.rows) do
+    if not is_missing[row.currency] then
+      at = at + 1
+      view.rows[i] = worth.records[at]
     end
   end
   view.total, view.missing = tostring(worth.total), worth.missing
 end
 
 -- What has no value comes last, whichever way.
-local function sort_by_value(rows, direction)
-  local valued, others = {}, {}
+local function sort(rows, key, direction)
+  local others, sorted = {}, {}
   for _, row in ipairs(rows) do
-    table.insert(row.value and valued or others, row)
+    table.insert(row[key] and sorted or others, row)
   end
-  valued = records.sort(valued, "value", direction)
+  sorted = records.sort(sorted, key, direction)
   for _, row in ipairs(others) do
-    valued[#valued + 1] = row
+    sorted[#sorted + 1] = row
   end
-  return valued
-end
-
-local function sort(rows, query)
-  if not query.sort then return rows end
-  if query.sort == "value" then
-    return sort_by_value(rows, query.direction)
-  end
-  return records.sort(rows, query.sort, query.direction)
+  return sorted
 end
 
 ---@param all bitfront.Record[]  their amounts are strings
@@ -77,45 +80,26 @@ end
 ---@param prices table<string, bitfront.Amount>?
 ---@return bitfront.nginx.View
 function _M.of(all, query, prices)
-  local picked, view = records.filter(all, query.filter), { rows = {} }
-  for i, record in ipairs(picked) do
+  local view = { rows = {}, columns = prices and PRICED or PLAIN }
+  for i, record in ipairs(records.filter(all, query.filter)) do
     view.rows[i] = row_of(record)
   end
-  if prices then add_values(view, picked, prices) end
-  view.rows = sort(view.rows, query)
+  if prices then add_values(view, prices) end
+  if query.sort then view.rows = sort(view.rows, query.sort, query.direction) end
   return view
 end
 
 -- ---- as text for programs ----
 
-local function columns_of(row)
-  local columns = { "currency" }
-  for _, name in ipairs(AMOUNTS) do
-    columns[#columns + 1] = name
-  end
-  if row and row.value then
-    columns[5], columns[6] = "price", "value"
-  end
-  return columns
-end
-
-local function percent(share)
-  return ("%d.%d"):format(math.floor(share / 10), share % 10)
+local function format_row(row, kind, amounts)
+  return format.format({ row }, kind,
+    { columns = row.value and PRICED or PLAIN, amounts = amounts })
 end
 
 local function json_row(row, amounts)
-  local object = format.format({ row }, "jsonl",
-    { columns = columns_of(row), amounts = amounts })
-  return object:sub(1, -3) .. ',"available_percent":'
-    .. (row.share and percent(row.share) or "null") .. "}"
-end
-
-local function json_list(list, item, ...)
-  local items = {}
-  for i, value in ipairs(list) do
-    items[i] = item(value, ...)
-  end
-  return items
+  local share = row.share and ("%.1f"):format(row.share / 10) or "null"
+  return format_row(row, "jsonl", amounts):sub(1, -3)
+    .. (',"available_percent":%s}'):format(share)
 end
 
 ---@param view bitfront.nginx.View
@@ -123,36 +107,29 @@ end
 ---@param unit string?
 ---@return string
 function _M.json(view, amounts, unit)
-  local rows = json_list(view.rows, json_row, amounts)
-  local members = { '"balances":[' .. (#rows > 0 and "\n  " or "")
-    .. table.concat(rows, ",\n  ") .. "]" }
+  local rows, missing, members = {}, {}, {}
+  for i, row in ipairs(view.rows) do rows[i] = json_row(row, amounts) end
+  for i, code in ipairs(view.missing or {}) do missing[i] = text.json(code) end
+  members[1] = ('"balances":[%s%s]'):format(#rows > 0 and "\n  " or "",
+    table.concat(rows, ",\n  "))
   if view.total then
-    local total = amounts == "number" and view.total or text.json(view.total)
-    members[2] = '"total":' .. total
-    members[3] = '"missing":['
-      .. table.concat(json_list(view.missing, text.json), ",") .. "]"
+    members[2] = '"total":' .. (amounts == "number" and view.total or text.json(view.total))
+    members[3] = '"missing":[' .. table.concat(missing, ",") .. "]"
     members[4] = unit and '"unit":' .. text.json(unit)
   end
   return "{" .. table.concat(members, ",\n") .. "}\n"
 end
 
 -- One format call for each row: the cells of price and value may be empty.
-local function csv_row(row, valued)
-  local csv = format.format({ row }, "csv", { columns = columns_of(row) })
-  local line = csv:match("\r\n(.*)\r\n$")
-  return line .. (valued and not row.value and ",," or "") .. "\r\n"
-end
-
 ---@param view bitfront.nginx.View
 ---@return string
 function _M.csv(view)
-  local valued = view.total ~= nil
-  local lines = { table.concat(columns_of({ value = valued and "" or nil }), ",")
-    .. "\r\n" }
+  local lines = { table.concat(view.columns, ",") }
   for _, row in ipairs(view.rows) do
-    lines[#lines + 1] = csv_row(row, valued)
+    local line = format_row(row, "csv"):match "\r\n(.*)\r\n$"
+    lines[#lines + 1] = line .. (view.total and not row.value and ",," or "")
   end
-  return table.concat(lines)
+  return table.concat(lines, "\r\n") .. "\r\n"
 end
 
 return _M
