@@ -485,7 +485,8 @@ describe("bitfront.nginx.serve #once #apart", function()
     is_problem(site:get "/untrusted", 502, "tls")
     assert.equal("The site cannot ask the exchange. Its error log says why.",
       is_problem(site:get "/unread", 502, "tls").detail)
-    assert.truthy(site:log():find "bitfront: tls %(ca_file%)")
+    assert.truthy(site:log():find("bitfront: tls (ca_file): ca_file "
+      .. "/nonexistent/ca.pem: No such file or directory", 1, true))
     is_problem(after_failing { statusCode = 5000 }, 502, "server")
     is_problem(after_failing { http_status = 404, body = "no" }, 502, "http")
     is_problem(after_failing { body = "no json" }, 502, "protocol")
@@ -588,13 +589,13 @@ describe("bitfront.nginx.serve #once #apart", function()
     end
     refuses('{ titel = "x" }', 'bitfront.nginx.serve: unknown option "titel"; did you mean "title"')
     refuses('{ format = "xml" }', 'format must be "json", "csv", "prometheus" or "html"')
-    refuses('{ allow_public = 1 }', "allow_public must be a boolean")
+    refuses('{ allow_public = 1 }', "allow_public must be true or false")
     refuses('{ prices = 1 }', "prices must be a table of prices")
     for _, hosts in ipairs { '"a"', "{}", '{ a = true }', '{ "a:80" }', '{ "*.a" }', '{ "" }',
                              '{ "http://a" }', "{ 1 }", '{ "a", nil, "b" }', '{ ".a" }' } do
       refuses("{ hosts = " .. hosts .. " }", "hosts must be an array of host names")
     end
-    refuses('{ name = "x", ttl = 0 }', "bitfront.nginx.cached: ttl must be")
+    refuses('{ name = "x", ttl = 0 }', "bitfront.nginx.serve: ttl must be")
     refuses('{ ttl = 61 }', "has a cache bitfront:default with other options")
     refuses('{ cache = {} }', "cache must be what bitfront.nginx.cached returned")
     refuses('{ cache = require("bitfront.nginx").cached { ttl = 60 }, ttl = 60 }',

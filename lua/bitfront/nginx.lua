@@ -6,8 +6,9 @@
 --       content_by_lua_block { require("bitfront.nginx").serve { ttl = 2 }() }
 --     }
 
+local check = require "bitfront.check"
 local memo = require "bitfront.memo"
-local options_of = require "bitfront.options"
+local raise = require "bitfront.misuse".raise
 
 local _M = {}
 
@@ -24,7 +25,7 @@ local _M = {}
 ---@field allow_public? boolean  true: also for clients that are not on loopback or in a private network
 ---@field hosts? string[]  names by which the site is asked for, besides loopback names, IP addresses and the server's server_name
 ---@field format? "json"|"csv"|"prometheus"|"html"  the only one, whatever a client prefers
----@field amounts? "string"|"number"  how JSON has amounts; default "string": readers of JSON round numbers
+---@field amounts? "string"|"number"  how JSON has amounts; readers of JSON round numbers; default "string"
 ---@field prices? table<string, bitfront.Amount>|fun(): table<string, bitfront.Amount>?  by coin code, all in one currency
 ---@field unit? string  what prices are in, for people: "USD"
 ---@field title? string  of the page; default "Balances"
@@ -35,29 +36,28 @@ local _M = {}
 -- same options then give what they gave before.
 local REMEMBERED, DEPTH = 32, 3 -- options of serve hold those of bitfront.new
 
-local function check_place(options, call, level)
-  options_of.check_table("bitfront.nginx." .. call, options, level + 1)
-  if not rawget(_G, "ngx") then
-    error(("bitfront.nginx.%s: this works inside nginx only"):format(call),
-      level + 1)
-  end
+-- Returns the options: a table that may be read.
+local function begin(call, options, ...)
+  check.no_more(call, ...)
+  options = options == nil and {} or options
+  check.is_options(call, options)
+  if not rawget(_G, "ngx") then raise("%s: this works inside nginx only", call) end
+  return options
 end
 
 local made_caches = {}
 
 -- One cache for each name in a dict: a second one that differs would show the
--- first one's account, or fight with it.
-local function cached(options, level)
-  local key = ("%s:%s"):format(tostring(options.dict or "bitfront"),
-    tostring(options.name or "default"))
+-- first one's account, or compete with it.
+local function cached(options)
+  local checked = require "bitfront.nginx.site_options".of_cache(options)
+  local key = checked.dict .. ":" .. checked.name
   local made = made_caches[key]
-  if made and memo.is_like(options, made.options, DEPTH) then
-    return made.cache
-  end
-  local cache = require "bitfront.nginx.cache".new(options, level + 1)
+  if made and memo.is_like(options, made.options, DEPTH) then return made.cache end
+  local cache = require "bitfront.nginx.cache".new(checked)
   if made then
-    error(("bitfront.nginx.cached: the dict has a cache %s with other options; "
-      .. "make it once, or give this one a name"):format(key), level + 1)
+    raise("bitfront.nginx.cached: the dict has a cache %s with other options; "
+      .. "make it once, or give this one a name", key)
   end
   made_caches[key] = { options = memo.copy_of(options, DEPTH), cache = cache }
   return cache
@@ -67,22 +67,17 @@ end
 ---@param options? bitfront.nginx.CacheOptions
 ---@return bitfront.nginx.Cache
 function _M.cached(options, ...)
-  options_of.no_more("bitfront.nginx.cached", 2, ...)
-  options = options or {}
-  check_place(options, "cached", 2)
-  local cache = cached(options, 2)
-  return cache
+  return cached(begin("bitfront.nginx.cached", options, ...))
 end
 
---- What a call from this worker needs, looked at piece by piece: the command
+--- Checks what a call from this worker needs, piece by piece: the command
 --- `bitfront doctor`, from where it matters which libraries are loaded.
----@param options? bitfront.Options  of the client to look with
----@return string report  a line for each look
----@return boolean healthy  no trouble was seen
+---@param options? bitfront.Options  of the client to check with
+---@return string report  a line for each check
+---@return boolean healthy  nothing is wrong
 function _M.doctor(options, ...)
-  options_of.no_more("bitfront.nginx.doctor", 2, ...)
-  check_place(options or {}, "doctor", 2)
-  local client = require "bitfront.client".new(options, 2, "bitfront.nginx.doctor")
+  local call = "bitfront.nginx.doctor"
+  local client = require "bitfront.client".new(begin(call, options, ...), call)
   local report, healthy = require "bitfront.doctor".examine(client)
   client:close()
   return report, healthy
@@ -95,12 +90,10 @@ local handlers = memo.new(REMEMBERED, DEPTH)
 ---@param options? bitfront.nginx.ServeOptions
 ---@return fun() handler  answers the request it is called in
 function _M.serve(options, ...)
-  options_of.no_more("bitfront.nginx.serve", 2, ...)
-  options = options or {}
-  check_place(options, "serve", 2)
+  options = begin("bitfront.nginx.serve", options, ...)
   local handler = handlers:find(options)
   if not handler then
-    handler = require "bitfront.nginx.serve".new(options, cached, 2)
+    handler = require "bitfront.nginx.serve".new(options, cached)
     handlers:add(options, handler)
   end
   return handler

@@ -1,27 +1,28 @@
 --- The balances in a lua_shared_dict: at most one call of the exchange in each
 -- ttl, whatever the number of workers and requests. What the workers share is
--- store.lua's; a worker decodes once what another has fetched.
+-- shared_balances.lua's; a worker decodes once what another has fetched.
 
+local accounts = require "bitfront.account"
+local clients = require "bitfront.client"
 local errors = require "bitfront.error"
 local format = require "bitfront.records.format"
+local misuse = require "bitfront.misuse"
 local native = require "bitfront.native"
-local no_more = require "bitfront.options".no_more
-local options_of = require "bitfront.nginx.cache_options"
+local no_more = require "bitfront.check".no_more
+local shared_balances = require "bitfront.nginx.shared_balances"
 local shared_dict = require "bitfront.limiter.shared_dict"
-local stores = require "bitfront.nginx.store"
+local site_options = require "bitfront.nginx.site_options"
 local waits = require "bitfront.wait.nginx"
+
+local micro, steady_now = shared_balances.micro, shared_balances.now
 
 local _M = {}
 
 local DEFAULT_TIMEOUT = 10 -- of a client that does not tell its own
 local LONGEST_RETRY_AFTER = 60 -- however long a server wants to be left alone
-local FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.05 -- between two looks at the dict
+local FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.05 -- between two reads of the dict
 local PATIENCE = 1 -- for newer balances, of those who could show older ones
-local START = 0.05 -- in which a timer is to run that nginx has granted
-
-local function micro(seconds)
-  return seconds * 1e6
-end
+local TIMER_SECONDS = 0.05 -- in which a timer is to run that nginx has granted
 
 ---@class bitfront.nginx.Cache
 local Cache = {}
@@ -34,76 +35,62 @@ local meta = { __index = Cache, __name = "bitfront.nginx.cache" }
 
 -- ---- the client ----
 
--- A client of the cache's own. It brings the wire's digits; what the user wants
--- instead is made of them. A failure is not repeated by it: the next ttl does.
--- All workers together keep the exchange's limits and know its clock, by way of
--- the same dict.
-local function own_client(options, dict)
-  local wanted = {}
-  for name, value in pairs(options) do
-    wanted[name] = value
-  end
-  wanted.amounts, wanted.retries = "string", wanted.retries or 0
-  if wanted.rate_limit ~= false then
-    local limits = {}
-    for name, value in pairs(wanted.rate_limit or {}) do
-      limits[name] = value
-    end
-    limits.store = limits.store or assert(shared_dict.new(dict))
-    wanted.rate_limit = limits
-  end
-  local client = require "bitfront".new(wanted)
-  client:_share_clock(ngx.shared[dict])
-  return client
-end
-
--- Made with the first call, in a worker: a master that forks has no libcurl.
+-- A client of the cache's own, made with the first call, in a worker: a master
+-- that forks has no libcurl. It brings the digits that the exchange sent; what the
+-- user wants instead is made of them. All workers together keep the exchange's
+-- limits and know its clock, by way of the same dict.
 function Cache:_client()
-  if not self.client then
-    self.client = own_client(self.options, self.dict_name)
-    self.options = nil
+  if self.client then return self.client end
+  local options, limits = self.options, self.options.rate_limit
+  options.amounts = "string"
+  if limits then
+    limits.store = limits.store or assert(shared_dict.new(self.dict_name))
   end
+  self.client = clients.new(options)
+  accounts.share_clock(self.client, ngx.shared[self.dict_name])
+  self.options = nil
   return self.client
 end
 
 -- The balances as the dict keeps them: JSON with every digit. What the exchange
 -- has said may have more of those than are taken here. And when they were asked
 -- for, of a client that tells.
-function Cache:_fetch()
+local function fetch(self)
   local records, err, info = self:_client():balances()
   if not records then return nil, err end
   local done, json = pcall(format.format, records, "json", { amounts = "string" })
   if done then return json, nil, info and info.sent end
-  return nil, errors.new({ kind = "protocol", code = "schema", message = tostring(json) }, 1)
+  return nil, errors.new({ kind = "protocol", code = "schema",
+    message = misuse.text_of(json) }, 1)
 end
 
--- The same where something raises: what is wrong with the options shows when
--- the client is made, and no flight is to be lost for it.
-function Cache:_ask()
-  local called, json, err, sent = pcall(self._fetch, self)
+-- The same where something raises: what is wrong with the options shows when the
+-- client is made.
+local function try_fetch(self)
+  local called, json, err, sent = pcall(fetch, self)
   local is_ours = type(err) == "table" and err.kind and err.code
   if called and (json or is_ours) then return json, err, sent end
   return nil, errors.new({ kind = "config", code = "client",
-    message = tostring(not called and json or err) }, 0)
+    message = misuse.text_of(not called and json or err) }, 0)
 end
 
--- ---- a flight ----
+-- ---- a call of the exchange ----
 
-local function keep_beating(self, token)
+local function keep_renewing(self, token)
   repeat
-    ngx.sleep(stores.BEAT_SECONDS)
-  until not self.store:beat(token)
+    ngx.sleep(shared_balances.RENEW_SECONDS)
+  until not self.shared:renew(token)
 end
 
--- When the exchange may be asked again: not before a ttl has passed, a failing
+-- When the exchange may be called again: not before a ttl has passed, a failing
 -- one neither, nor before it wants to be.
-function Cache:_next_call(since, err)
+local function next_call(self, since, err)
   local pause = math.min(err and err.retry_after or 0, LONGEST_RETRY_AFTER)
   return since + micro(math.max(self.ttl, pause))
 end
 
--- The error log hears of a failure when it begins and when it has passed.
-function Cache:_log(err)
+-- A failure is written to the error log when it begins and when it has passed.
+local function log(self, err)
   local said = err and err.kind .. " " .. err.code -- texts tell of ms that passed
   if said and said ~= self.logged then
     ngx.log(ngx.ERR, tostring(err))
@@ -113,121 +100,114 @@ function Cache:_log(err)
   self.logged = said
 end
 
-function Cache:_note(err, began)
-  local store = self.store
-  store:count "calls"
-  store:put("duration", stores.now() - began)
-  if err then store:count("errors:" .. err.kind) end
-  self:_log(err)
+local function note_call(self, err, began)
+  self.shared:count "calls"
+  self.shared:put("duration", steady_now() - began)
+  if err then self.shared:count("errors:" .. err.kind) end
+  log(self, err)
 end
 
 -- `sent`: s. A client that is not ours may not tell it, or not by this clock: then
--- it was at any time since the call began.
-function Cache:_land(token, began, json, sent)
-  local now, asked = stores.now(), type(sent) == "number" and math.floor(micro(sent))
+-- it was at any time since the call began. Returns why nothing could be saved.
+local function save(self, token, began, json, err, sent)
+  local now, asked = steady_now(), type(sent) == "number" and math.floor(micro(sent))
   local is_told = asked and asked >= began and asked <= now
-  return self.store:land(token, is_told and asked or began, json,
-    self:_next_call(is_told and asked or now))
-end
-
-function Cache:_crash(token, began, err)
-  return self.store:crash(token, began, err, self:_next_call(stores.now(), err))
-end
-
--- Asks the exchange and keeps what it says. The call may yield or not.
--- For `seconds` nobody else does, should it not come back.
-local function fly(self, token, seconds)
-  local began = stores.now()
-  local held, full = self.store:start(token, began, math.min(self.ttl, seconds))
-  if not held then
-    self.unkept = full
-    return self.store:release(token)
-  end
-  local beating = ngx.thread.spawn(keep_beating, self, token)
-  local json, err, sent = self:_ask()
-  ngx.thread.kill(beating)
-  self:_note(err, began)
+  local saved
   if json then
-    held, err = self:_land(token, began, json, sent)
+    saved, err = self.shared:save(token, is_told and asked or began, json,
+      next_call(self, is_told and asked or now))
+    if saved then return nil end
   end
-  if err then
-    held, full = self:_crash(token, began, err)
-  end
-  self.unkept = not held and full or nil
-  self.store:release(token)
+  saved, err = self.shared:save_failure(token, began, err, next_call(self, now, err))
+  return not saved and err or nil
 end
 
--- The error log hears once that nginx runs no timers, until it has run one.
-function Cache:_note_no_timer()
-  if not self.timerless and not ngx.worker.exiting() then
-    ngx.log(ngx.ERR, "bitfront: nginx did not run a timer within ", START * 1000,
+-- Calls the exchange and saves what it says. The call may yield or not. For
+-- `seconds` no other worker calls the exchange, should this one not return.
+local function refresh(self, token, seconds)
+  local began = steady_now()
+  local held, dict_err = self.shared:start(token, began, math.min(self.ttl, seconds))
+  if held then
+    local renewing = ngx.thread.spawn(keep_renewing, self, token)
+    local json, err, sent = try_fetch(self)
+    ngx.thread.kill(renewing)
+    note_call(self, err, began)
+    dict_err = save(self, token, began, json, err, sent)
+  end
+  self.dict_err = dict_err
+  self.shared:release(token)
+end
+
+-- Writes to the error log once that nginx runs no timers, until it has run one.
+local function note_no_timer(self)
+  if not self.is_timerless and not ngx.worker.exiting() then
+    ngx.log(ngx.ERR, "bitfront: nginx did not run a timer within ", TIMER_SECONDS * 1000,
       " ms, and the request asks the exchange itself; see lua_max_running_timers, ",
       "lua_max_pending_timers and worker_connections")
   end
-  self.timerless = true
+  self.is_timerless = true
 end
 
-local function has_begun(flight)
-  local last = stores.now() + micro(START)
-  while not flight.begun and stores.now() < last do ngx.sleep(0.001) end
-  return flight.begun
+local function has_begun(call)
+  local last = steady_now() + micro(TIMER_SECONDS)
+  while not call.begun and steady_now() < last do ngx.sleep(0.001) end
+  return call.begun
 end
 
--- In a timer, so that no client's leaving ends it; where nginx gives none (it may
--- grant one and not run it), here: whichever comes first. Returns why it can be
--- nowhere.
-function Cache:_launch(token)
-  local flight = { begun = false }
-  local function start(premature)
-    if flight.begun then return end
-    flight.begun, self.timerless = true, false
-    if premature then return self.store:call_off(token) end
-    fly(self, token, self.timeout + 1)
+-- In a timer, so that it does not end when a client leaves; where nginx gives none
+-- (it may grant one and not run it), here: whichever comes first. Returns why it
+-- can be nowhere.
+local function start_refresh(self, token)
+  local call = { begun = false }
+  local granted = waits.start_timer(function(premature)
+    if call.begun then return end
+    call.begun, self.is_timerless = true, false
+    if premature then return self.shared:cancel(token) end
+    refresh(self, token, self.timeout + 1)
+  end)
+  local waiter, phase_err = waits.waiter()
+  if granted and (not waiter or has_begun(call)) then return nil end
+  call.begun = true
+  if not waiter then
+    self.shared:cancel(token)
+    return errors.new(phase_err, 0)
   end
-  local granted = waits.start_timer(start)
-  local waiter, failure = waits.waiter()
-  if granted and (not waiter or has_begun(flight)) then return end
-  flight.begun = true
-  if waiter then
-    self:_note_no_timer()
-    return fly(self, token, stores.LOCK_SECONDS) -- it ends when its client leaves
-  end
-  self.store:call_off(token)
-  return errors.new(failure, 0)
+  note_no_timer(self)
+  refresh(self, token, shared_balances.LOCK_SECONDS) -- it ends when its client leaves
+end
+
+-- Begins a call if no other is under way. Returns whether it did, and why none can.
+local function try_refresh(self, now)
+  local token, err = self.shared:acquire(now, self.ttl)
+  if not token then return false, err end
+  self.dict_err = nil
+  err = start_refresh(self, token)
+  return err == nil, err
 end
 
 -- ---- what there is ----
 
--- The worker's own copy of the balances in the dict: decoded once, and the
--- place for what is made of them.
----@class bitfront.nginx.Copy: bitfront.nginx.Stored
----@field rendered table  whatever; gone with the copy
-
--- The balances there are, if any are young enough to be shown; how the last
--- call went; and the time.
+-- The balances there are, if any are young enough to be shown; how the last call
+-- went; and the time.
 ---@return bitfront.nginx.Copy? copy
 ---@return bitfront.nginx.State state
 ---@return integer now
-function Cache:_look()
-  local state, now = self.store:state(), stores.now()
+local function read(self)
+  local state, now = self.shared:state(), steady_now()
   if not state.version then return nil, state, now end
   if not self.copy or self.copy.version ~= state.version then
-    self.copy = self.store:value()
-    if self.copy then self.copy.rendered = {} end
+    self.copy = self.shared:copy()
   end
-  local copy = self.copy
-  if copy and now - copy.version < micro(self.ttl + self.stale) then
-    return copy, state, now
-  end
-  return nil, state, now
+  local is_shown = self.copy
+    and now - self.copy.version < micro(self.ttl + self.stale)
+  return is_shown and self.copy or nil, state, now
 end
 
 -- The last call's failure, and for how long now the exchange is still left alone.
 local function error_of(state, now)
+  if not state.failure then return nil end
   local copy = {}
-  for name, value in pairs(state.failure) do
-    copy[name] = value
-  end
+  for name, value in pairs(state.failure) do copy[name] = value end
   local err = errors.new(copy, copy.attempts or 0)
   err.retryable = state.failure.retryable
   if copy.retry_after then
@@ -236,89 +216,58 @@ local function error_of(state, now)
   return err
 end
 
--- What is answered without a new call. An answer is the copy, whether it is
--- fresh, and why not.
-local function what_there_is(copy, state, now)
-  if copy then
-    return copy, "stale", state.failure and error_of(state, now)
-  elseif state.failure then
-    return nil, nil, error_of(state, now)
-  end
-end
+-- ---- a lookup: from when no fresh balances were found, until there is an answer ----
 
--- ---- waiting ----
+-- The next two return true and the answer (the copy, whether it is fresh, and why
+-- not), or nothing while there is none.
 
--- Whether the caller can wait; why not.
-local function can_wait()
-  local waiter, failure = waits.waiter()
-  return waiter ~= nil, failure
-end
-
-local function too_late()
-  return errors.new({ kind = "timeout", code = "response",
-    message = "no worker has brought balances in time" }, 0)
-end
-
--- Begins a call if no other does. Returns whether it did, and why none can.
-function Cache:_try(now)
-  local token, err = self.store:take_off(now, self.ttl)
-  if not token then return false, err end
-  self.unkept = nil
-  err = self:_launch(token)
-  return err == nil, err
-end
-
--- A visit to the cache is what began when fresh balances were not found. The
--- next two return true, and with it the answer, where there is one.
-
--- What a call has brought, this visit's or another's.
-function Cache:_landed(visit, copy, state, now)
+-- What a call has brought, this lookup's or another's.
+local function completed(self, lookup, copy, state, now)
   if copy and now - copy.version < micro(self.ttl) then
     return true, copy, "fresh"
-  elseif copy and copy.version >= visit.came then
+  elseif copy and copy.version >= lookup.began then
     return true, copy, "stale" -- the call took that long
-  elseif visit.launched and self.unkept then
-    return true, nil, nil, self.unkept
+  elseif lookup.has_called and self.dict_err then
+    return true, nil, nil, self.dict_err
   elseif now < state.next_at and (copy or state.failure) then
-    return true, what_there_is(copy, state, now)
+    return true, copy, copy and "stale", error_of(state, now)
   end
 end
 
--- What is shown while a call is under way.
-function Cache:_meanwhile(visit, copy, state, now)
-  local patient = visit.launched and visit.may_wait
-    and now - visit.came < micro(PATIENCE)
-  if copy and not patient then
-    return true, what_there_is(copy, state, now)
-  elseif not visit.may_wait then
-    return true, nil, nil, errors.new(visit.failure, 0)
-  elseif now - visit.came > micro(self.timeout + 1) then
-    return true, nil, nil, too_late()
+-- What is shown while a call is under way. The lookup that began it waits for it, a
+-- while; others do only where there is nothing to show meanwhile.
+local function meanwhile(self, lookup, copy, state, now)
+  local is_patient = lookup.has_called and lookup.waiter
+    and now - lookup.began < micro(PATIENCE)
+  if copy and not is_patient then
+    return true, copy, "stale", error_of(state, now)
+  elseif not lookup.waiter then
+    return true, nil, nil, errors.new(lookup.phase_err, 0)
+  elseif now - lookup.began > micro(self.timeout + 1) then
+    return true, nil, nil, errors.new({ kind = "timeout", code = "response",
+      message = "no worker has brought balances in time" }, 0)
   end
 end
 
--- One look, which begins a call where none is under way.
-function Cache:_step(visit)
-  local copy, state, now = self:_look()
-  local done, answer, freshness, err = self:_landed(visit, copy, state, now)
+-- One read, which begins a call where none is under way.
+local function step(self, lookup)
+  local copy, state, now = read(self)
+  local done, answer, freshness, err = completed(self, lookup, copy, state, now)
   if done then return true, answer, freshness, err end
-  local launched, full = self:_try(now)
-  if full then return true, nil, nil, full end
-  visit.launched = visit.launched or launched
-  return self:_meanwhile(visit, copy, state, now)
+  local has_called, refused = try_refresh(self, now)
+  if refused then return true, nil, nil, refused end
+  lookup.has_called = lookup.has_called or has_called
+  return meanwhile(self, lookup, copy, state, now)
 end
 
--- Whoever begins the call waits for it, a while; others do only where there is
--- nothing to show meanwhile.
-function Cache:_visit()
-  local visit = { came = stores.now() }
-  visit.may_wait, visit.failure = can_wait()
+local function look_up(self)
+  local lookup, pause = { began = steady_now() }, FIRST_PAUSE
+  lookup.waiter, lookup.phase_err = waits.waiter()
   if ngx.get_phase() == "init" then -- the master's: it has no timers
-    return nil, nil, errors.new(visit.failure, 0)
+    return nil, nil, errors.new(lookup.phase_err, 0)
   end
-  local pause = FIRST_PAUSE
   while true do
-    local done, copy, freshness, err = self:_step(visit)
+    local done, copy, freshness, err = step(self, lookup)
     if done then return copy, freshness, err end
     ngx.sleep(pause)
     pause = math.min(pause * 1.5, LONGEST_PAUSE)
@@ -326,42 +275,40 @@ function Cache:_visit()
 end
 
 --- For those who render: the worker's own copy, which is not to be changed.
+---@param self bitfront.nginx.Cache
 ---@return bitfront.nginx.Copy? copy
 ---@return "fresh"|"stale"? freshness
 ---@return bitfront.Error? err  without a copy: why; with a stale one: why it is
 ---@return number? age  of the copy, in seconds
-function Cache:_get()
-  -- Nobody asks for newer ones before these are a ttl old: no look at the dict.
+function _M.lookup(self)
+  -- Nobody asks for newer ones before these are a ttl old: no read of the dict.
   local copy = self.copy
-  local age = copy and (stores.now() - copy.version) / 1e6
-  if age and age < self.ttl then
-    return copy, "fresh", nil, age
-  end
+  local age = copy and (steady_now() - copy.version) / 1e6
+  if age and age < self.ttl then return copy, "fresh", nil, age end
   local freshness, err
-  copy, freshness, err = self:_visit()
+  copy, freshness, err = look_up(self)
   return copy, freshness, err,
-    copy and math.max(0, stores.now() - copy.version) / 1e6
+    copy and math.max(0, steady_now() - copy.version) / 1e6
 end
 
 -- ---- what a user calls ----
 
-local give = {}
+local convert = { number = tonumber }
 
-function give.string(text) return text end
-function give.number(text) return tonumber(text) end
-function give.decimal(text) return native.decimal(text) end
+function convert.string(text) return text end
+function convert.decimal(text) return native.decimal(text) end
 
 -- Records of the caller's own: nobody can change what others get.
-local function hand_out(records, amounts)
-  local own, convert = {}, give[amounts]
+local function copy_records(records, amounts)
+  local copies, to_amount = {}, convert[amounts]
   for i, record in ipairs(records) do
-    own[i] = {
+    copies[i] = {
       currency = record.currency,
-      balance = convert(record.balance),
-      availableBalance = convert(record.availableBalance),
+      balance = to_amount(record.balance),
+      availableBalance = to_amount(record.availableBalance),
     }
   end
-  return own
+  return copies
 end
 
 --- The account's balances, at most ttl seconds old; older ones, up to ttl and
@@ -371,33 +318,33 @@ end
 ---@return bitfront.nginx.Info? info
 function Cache:balances(...)
   if getmetatable(self) ~= meta then
-    error("call it with a colon: cache:balances()", 2)
+    misuse.raise "call it with a colon: cache:balances()"
   end
-  no_more("cache:balances", 2, ...)
-  local copy, freshness, err, age = self:_get()
+  no_more("cache:balances", ...)
+  local copy, freshness, err, age = _M.lookup(self)
   if not copy then return nil, err end
-  return hand_out(copy.records, self.amounts), nil,
+  return copy_records(copy.records, self.amounts), nil,
     { age = age, freshness = freshness, err = err }
 end
 
 -- ---- making one ----
 
---- See bitfront.nginx.cached. Raises at `level`.
----@param options bitfront.nginx.CacheOptions
----@param level integer
+--- See bitfront.nginx.cached.
+---@param options bitfront.nginx.CacheOptions  checked
 ---@return bitfront.nginx.Cache
-function _M.new(options, level)
-  options_of.check(options, level + 1)
-  local dict_name = options.dict or "bitfront"
-  local told = options_of.for_client(options, level + 1)
+function _M.new(options)
+  local dict, of_client = ngx.shared[options.dict], site_options.of_client(options)
+  if not dict then
+    misuse.raise("bitfront.nginx.cached: nginx.conf has no lua_shared_dict %s",
+      options.dict)
+  end
   return setmetatable({
-    store = stores.new(options_of.dict(dict_name, level + 1),
-      (options.name or "default") .. ":" .. options_of.account(told)),
-    dict_name = dict_name,
-    ttl = options.ttl or 2, stale = options.stale or 60,
-    client = options.client, options = told,
-    amounts = told.amounts or "number",
-    timeout = told.timeout or DEFAULT_TIMEOUT,
+    shared = shared_balances.new(dict,
+      options.name .. ":" .. site_options.account_id(of_client)),
+    dict_name = options.dict, ttl = options.ttl, stale = options.stale,
+    client = options.client, options = of_client,
+    amounts = of_client.amounts or "number",
+    timeout = of_client.timeout or DEFAULT_TIMEOUT,
   }, meta)
 end
 

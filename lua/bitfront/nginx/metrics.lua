@@ -1,69 +1,55 @@
---- The balances and how their fetching goes, for Prometheus.
+--- The balances and how the calls of the exchange go, for Prometheus.
 
 local format = require "bitfront.records.format"
+local kinds = require "bitfront.status".KINDS
 
 local _M = {}
 
-local TYPE = "# HELP %s %s\n# TYPE %s %s\n"
-
--- The closed set: a counter that is there from the start can be added up.
-local KINDS = {
-  "auth", "clock", "closed", "config", "http", "maintenance", "memory",
-  "network", "permission", "phase", "protocol", "rate_limit", "replay",
-  "request", "server", "signature", "timeout", "tls",
-}
+local ERRORS = "bitfront_exchange_errors_total"
 
 local function head(name, kind, help)
-  return TYPE:format(name, help, name, kind)
+  return ("# HELP %s %s\n# TYPE %s %s\n"):format(name, help, name, kind)
 end
 
 local function metric(name, kind, help, value)
   return ("%s%s %s\n"):format(head(name, kind, help), name, value)
 end
 
-local function count(number)
+local function whole(number)
   return ("%.0f"):format(number)
 end
 
--- Microseconds as seconds, without asking the locale for a point.
 local function seconds(microseconds)
-  local whole = math.floor(microseconds / 1e6)
-  return ("%d.%06d"):format(whole, math.floor(microseconds - whole * 1e6))
+  return ("%.6f"):format(microseconds / 1e6)
 end
 
-local function errors_by_kind(store)
-  local name = "bitfront_exchange_errors_total"
-  local lines = { head(name, "counter", "Calls that failed, by kind of error.") }
-  for _, kind in ipairs(KINDS) do
-    lines[#lines + 1] = ('%s{kind="%s"} %s\n'):format(name, kind,
-      count(store:number("errors:" .. kind)))
+-- All kinds: a counter that is there from the start can be added up.
+local function errors_by_kind(shared)
+  local lines = { head(ERRORS, "counter", "Calls that failed, by kind of error.") }
+  for i, kind in ipairs(kinds) do
+    lines[i + 1] = ('%s{kind="%s"} %s\n'):format(ERRORS, kind.name,
+      whole(shared:number("errors:" .. kind.name)))
   end
   return table.concat(lines)
 end
 
----@param store bitfront.nginx.Store
+---@param shared bitfront.nginx.SharedBalances
 ---@param rows bitfront.Record[]?
 ---@param age number?  seconds
 ---@return string
-function _M.text(store, rows, age)
-  local state = store:state()
-  local parts = {
-    rows and format.format(rows, "prometheus") or "",
-    metric("bitfront_up", "gauge",
+function _M.text(shared, rows, age)
+  local state = shared:state()
+  return (rows and format.format(rows, "prometheus") or "")
+    .. metric("bitfront_up", "gauge",
       "Whether the last call of the exchange brought balances.",
-      state.version and not state.failure and 1 or 0),
-    metric("bitfront_exchange_calls_total", "counter",
-      "Calls of the exchange.", count(store:number "calls")),
-    errors_by_kind(store),
-    metric("bitfront_exchange_call_duration_seconds", "gauge",
-      "How long the last call of the exchange took.",
-      seconds(store:number "duration")),
-  }
-  if age then
-    parts[#parts + 1] = metric("bitfront_cache_age_seconds", "gauge",
-      "How old the balances are.", seconds(age * 1e6))
-  end
-  return table.concat(parts)
+      state.version and not state.failure and 1 or 0)
+    .. metric("bitfront_exchange_calls_total", "counter",
+      "Calls of the exchange.", whole(shared:number "calls"))
+    .. errors_by_kind(shared)
+    .. metric("bitfront_exchange_call_duration_seconds", "gauge",
+      "How long the last call of the exchange took.", seconds(shared:number "duration"))
+    .. (age and metric("bitfront_cache_age_seconds", "gauge",
+      "How old the balances are.", seconds(age * 1e6)) or "")
 end
 
 return _M

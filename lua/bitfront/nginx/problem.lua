@@ -17,33 +17,30 @@ local TITLES = {
   [504] = "Gateway Timeout",
 }
 
-local OUR_FAULT = "The site cannot ask the exchange. Its error log says why."
+local OF_SITE = "The site cannot ask the exchange. Its error log says why."
+local OF_REPLY = "The exchange did not answer as it should."
 
--- What a client is told about an error of each kind.
+-- What a client is told about an error of each kind; of the others, that it is the
+-- site's.
 local KINDS = {
   network = { 502, "The exchange cannot be reached." },
   tls = { 502, "The exchange cannot prove that it is the exchange." },
-  http = { 502, "The exchange did not answer as it should." },
-  protocol = { 502, "The exchange did not answer as it should." },
-  server = { 502, "The exchange has trouble of its own." },
+  http = { 502, OF_REPLY },
+  protocol = { 502, OF_REPLY },
+  server = { 502, "The exchange has an internal error." },
   timeout = { 504, "The exchange did not answer in time." },
   rate_limit = { 503, "The exchange has been asked as often as it allows." },
-  config = { 500, OUR_FAULT },
 }
 
--- All values are plain words of ours: nothing in them needs escaping.
-local function body(status, kind, detail)
-  return ('{"type":"about:blank","title":"%s","status":%d,"kind":"%s",'
-    .. '"detail":"%s"}'):format(TITLES[status], status, kind, detail)
-end
-
---- A problem with what the client asked.
+--- A problem with what the client asked. All values are plain words of ours:
+--- nothing in them needs escaping.
 ---@param status integer
 ---@param kind string
 ---@param detail string  ASCII without quotes
 ---@return bitfront.nginx.Problem
 function _M.of_request(status, kind, detail)
-  return { status = status, body = body(status, kind, detail) }
+  return { status = status, body = ('{"type":"about:blank","title":"%s","status":%d,'
+    .. '"kind":"%s","detail":"%s"}'):format(TITLES[status], status, kind, detail) }
 end
 
 --- A problem on the way to the exchange.
@@ -51,10 +48,9 @@ end
 ---@param ttl number  after which the exchange is asked again
 ---@return bitfront.nginx.Problem
 function _M.of_error(err, ttl)
-  local told = KINDS[err.kind] or { 500, OUR_FAULT }
-  local problem = _M.of_request(told[1], err.kind,
-    err.code == "ca_file" and OUR_FAULT or told[2])
-  if told[1] == 503 then
+  local status, detail = unpack(KINDS[err.kind] or { 500, OF_SITE })
+  local problem = _M.of_request(status, err.kind, err.code == "ca_file" and OF_SITE or detail)
+  if status == 503 then
     problem.retry_after = math.max(1, math.ceil(err.retry_after or ttl))
   end
   return problem

@@ -1,8 +1,8 @@
 --- What the workers share: the keys of one cache in a lua_shared_dict.
 --
 -- The dict expires keys by the wall clock, which may jump. So times are kept in
--- the values, read off the clock that never does, and only these count. Nothing
--- here pushes out what others keep in the dict: what does not fit is an error.
+-- the values, by the steady clock, and only these count. Nothing here evicts what
+-- others keep in the dict: what does not fit is an error.
 
 local cjson = require "cjson.safe"
 local errors = require "bitfront.error"
@@ -12,13 +12,13 @@ local native = require "bitfront.native"
 local _M = {}
 
 local LOCK_SECONDS = 1 -- for longer no lock outlives its worker
-local BEAT_SECONDS = 0.3 -- how often the lock is renewed while its worker lives
 
-_M.LOCK_SECONDS, _M.BEAT_SECONDS = LOCK_SECONDS, BEAT_SECONDS
+_M.LOCK_SECONDS = LOCK_SECONDS
+_M.RENEW_SECONDS = 0.3 -- how often the lock is renewed while its worker lives
 
----@class bitfront.nginx.Store
-local Store = {}
-local meta = { __index = Store }
+---@class bitfront.nginx.SharedBalances
+local Shared = {}
+local meta = { __index = Shared }
 
 -- ---- time: whole microseconds, since every locale writes those alike ----
 
@@ -31,9 +31,13 @@ local function digits(microseconds)
   return ("%.0f"):format(microseconds)
 end
 
-local function micro(seconds)
+---@param seconds number
+---@return number microseconds
+function _M.micro(seconds)
   return seconds * 1e6
 end
+
+local micro = _M.micro
 
 -- ---- is a worker alive? ----
 
@@ -48,32 +52,34 @@ end
 
 -- ---- keys ----
 
-local reported = false
+local is_logged = false
 
 -- A dict that is full, or not what it should be, is for its owner to see: once.
-local function trouble(what, message)
-  if not reported then
-    reported = true
-    ngx.log(ngx.ERR, "bitfront: the lua_shared_dict cannot keep the ", what,
-      ": ", message)
-  end
-  return errors.new({
-    kind = "config", code = "dict",
-    message = ("the lua_shared_dict cannot keep the %s: %s")
-      :format(what, message),
-  }, 0)
+local function dict_error(name, message)
+  local text = ("the lua_shared_dict cannot keep the %s: %s"):format(name, message)
+  if not is_logged then ngx.log(ngx.ERR, "bitfront: ", text) end
+  is_logged = true
+  return errors.new({ kind = "config", code = "dict", message = text }, 0)
+end
+
+function Shared:_get(name)
+  return self.dict:get(self.prefix .. name) or ""
+end
+
+function Shared:_delete(name)
+  self.dict:delete(self.prefix .. name)
 end
 
 ---@return true? kept
 ---@return bitfront.Error? err
-function Store:put(name, value)
+function Shared:put(name, value)
   local kept, message = self.dict:safe_set(self.prefix .. name, value)
   if kept then return true end
-  return nil, trouble(name, message)
+  return nil, dict_error(name, message)
 end
 
--- Not incr with a first value: that one pushes out what others keep.
-function Store:count(name)
+-- Not incr with a first value: that one evicts what others keep.
+function Shared:count(name)
   local key = self.prefix .. name
   if not self.dict:incr(key, 1) then
     self.dict:safe_add(key, 0)
@@ -81,79 +87,77 @@ function Store:count(name)
   end
 end
 
-function Store:number(name)
-  return tonumber(self.dict:get(self.prefix .. name)) or 0
+function Shared:number(name)
+  return tonumber(self:_get(name)) or 0
 end
 
--- ---- the flight: one call of the exchange, by one of the workers ----
+-- ---- the lock: one call of the exchange at a time, by one of the workers ----
 
--- A lock is "TOKEN TIME", the time its holder was last seen.
-function Store:_lock()
-  local text = self.dict:get(self.lock_key) or ""
-  local holder, beat = text:match("^(%S+) (%d+)$")
-  return holder, tonumber(beat)
+-- A lock is "TOKEN TIME", the time when its holder renewed it.
+function Shared:_lock()
+  local holder, renewed = self:_get "lock":match "^(%S+) (%d+)$"
+  return holder, tonumber(renewed)
 end
 
 -- A lock expires by the wall clock, so that a dead worker leaves nothing behind;
 -- and by the steady one, for when the wall clock is set back meanwhile. Only a
--- dead one is removed here: taking the place of none is for safe_add alone.
-function Store:_is_locked(now)
-  local holder, beat = self:_lock()
-  if holder and now - beat >= micro(LOCK_SECONDS) then
-    self.dict:delete(self.lock_key)
+-- dead worker's is removed here: to take its place is for safe_add alone.
+function Shared:_is_locked(now)
+  local holder, renewed = self:_lock()
+  if holder and now - renewed >= micro(LOCK_SECONDS) then
+    self:_delete "lock"
     return false
   end
   return holder ~= nil
 end
 
--- Who began a call last, and until when it forbids another one: "TIME PID TOKEN
--- UNTIL". Until it is asked that is not long: who is to ask may never come.
-function Store:_put_began(token, now, seconds)
-  return self:put("began", ("%s %d %s %s"):format(digits(now), ngx.worker.pid(),
-    token, digits(now + micro(seconds))))
+-- Who began a call last, and until when no other may: "PID TOKEN UNTIL". Before
+-- the exchange is called that is not long: the caller's turn may never come.
+function Shared:_put_began(token, now, seconds)
+  return self:put("began", ("%d %s %s"):format(ngx.worker.pid(), token,
+    digits(now + micro(seconds))))
 end
 
--- Whether a call that another worker began forbids to begin one. Also a lock
--- that is lost (its worker hangs, the wall clock was set forward) leaves at
--- most one call in that time, as long as that worker lives.
-function Store:_is_underway(now)
-  local text = self.dict:get(self.prefix .. "began") or ""
-  local pid, last = text:match("^%d+ (%d+) %S+ (%d+)$")
+-- Whether a call of another worker forbids to begin one. A lock that is lost, too
+-- (its worker hangs, the wall clock was set forward), then leaves at most one call
+-- in that time, as long as that worker lives.
+function Shared:_is_underway(now)
+  local pid, last = self:_get "began":match "^(%d+) %S+ (%d+)$"
   return pid ~= nil and now < tonumber(last) and is_alive(tonumber(pid))
 end
 
-local flights = 0
+local tokens = 0
 
--- No other flight of any worker has this name.
+-- No other call of any worker has this name.
 local function new_token(now)
-  flights = flights + 1
-  return ("%s-%d-%d"):format(digits(now), ngx.worker.pid(), flights)
+  tokens = tokens + 1
+  return ("%s-%d-%d"):format(digits(now), ngx.worker.pid(), tokens)
 end
 
 -- With a lock of its own, says that a call begins. Two workers may both find a
--- lock dead, and the slower one remove the other's new one: whoever has the
--- lock in the end goes on.
-function Store:_begin(token, now, ttl)
+-- lock dead, and the slower one remove the other's new one: the worker that has
+-- the lock in the end goes on.
+function Shared:_begin(token, now, ttl)
   if self:_is_underway(now) then return nil end
   local began, err = self:_put_began(token, now, math.min(ttl, LOCK_SECONDS))
   if not began then return nil, err end
   if self:_lock() == token then return true end
-  self.dict:delete(self.prefix .. "began")
+  self:_delete "began"
   return nil
 end
 
---- Takes the right to call the exchange, for all workers.
+--- Acquires the right to call the exchange, for all workers.
 ---@param now integer
 ---@param ttl number  seconds
 ---@return string? token  nil: another worker has it
 ---@return bitfront.Error? err
-function Store:take_off(now, ttl)
+function Shared:acquire(now, ttl)
   if self:_is_locked(now) or self:_is_underway(now) then return nil end
   local token = new_token(now)
-  local locked, message = self.dict:safe_add(self.lock_key,
+  local locked, message = self.dict:safe_add(self.prefix .. "lock",
     token .. " " .. digits(now), LOCK_SECONDS)
   if not locked then
-    return nil, message ~= "exists" and trouble("lock", message) or nil
+    return nil, message ~= "exists" and dict_error("lock", message) or nil
   end
   local begun, err = self:_begin(token, now, ttl)
   if begun then return token end
@@ -161,43 +165,38 @@ function Store:take_off(now, ttl)
   return nil, err
 end
 
---- The exchange is asked now, where the right to do so was not lost meanwhile.
+--- The exchange is called now, if the right to do so was not lost meanwhile.
 ---@param token string
 ---@param now integer
----@param seconds number  for which no other call is to begin, as long as this worker lives
+---@param seconds number  for which no other call may begin, as long as this worker lives
 ---@return boolean? held
 ---@return bitfront.Error? err
-function Store:start(token, now, seconds)
+function Shared:start(token, now, seconds)
   if self:_lock() ~= token then return false end
   return self:_put_began(token, now, seconds)
 end
 
 --- Renews the lock.
----@return boolean held  false: it has gone to another
-function Store:beat(token)
+---@return boolean held  false: another worker has it
+function Shared:renew(token)
   local holder = self:_lock()
   if holder ~= nil and holder ~= token then return false end
-  self.dict:safe_set(self.lock_key, token .. " " .. digits(_M.now()),
+  self.dict:safe_set(self.prefix .. "lock", token .. " " .. digits(_M.now()),
     LOCK_SECONDS)
   return true
 end
 
-function Store:release(token)
-  if self:_lock() == token then
-    self.dict:delete(self.lock_key)
-  end
+function Shared:release(token)
+  if self:_lock() == token then self:_delete "lock" end
 end
 
---- As if it had never begun: nothing was asked.
-function Store:call_off(token)
-  local began = self.prefix .. "began"
-  if (self.dict:get(began) or ""):match "^%d+ %d+ (%S+)" == token then
-    self.dict:delete(began)
-  end
+--- As if the call had never begun: the exchange was not called.
+function Shared:cancel(token)
+  if self:_get "began":match "^%d+ (%S+)" == token then self:_delete "began" end
   self:release(token)
 end
 
--- ---- what a flight brought ----
+-- ---- what a call brought ----
 
 ---@class bitfront.nginx.State  how the last call went
 ---@field version integer?  of the balances there are: when they were asked for
@@ -212,15 +211,13 @@ local FAILURE_FIELDS = {
 
 local function failure_text(err)
   local fields = {}
-  for _, name in ipairs(FAILURE_FIELDS) do
-    fields[name] = err and err[name]
-  end
+  for _, name in ipairs(FAILURE_FIELDS) do fields[name] = err and err[name] end
   return err and cjson.encode(fields) or ""
 end
 
 -- "VERSION NEXT BEGAN FAILURE", the version 0 where nothing ever came.
 local function parse_state(text)
-  local version, next_at, began, failure = text:match("^(%d+) (%d+) (%d+) (.*)$")
+  local version, next_at, began, failure = text:match "^(%d+) (%d+) (%d+) (.*)$"
   return {
     version = version ~= "0" and tonumber(version) or nil,
     next_at = tonumber(next_at) or 0,
@@ -231,48 +228,48 @@ end
 
 --- How the last call went. The same table as long as nothing has happened.
 ---@return bitfront.nginx.State
-function Store:state()
-  local text = self.dict:get(self.state_key) or ""
+function Shared:state()
+  local text = self:_get "state"
   if text ~= self.state_text then
     self.state_text, self.last_state = text, parse_state(text)
   end
   return self.last_state
 end
 
----@return bitfront.nginx.Stored?
-function Store:value()
-  local text = self.dict:get(self.prefix .. "value")
-  local version, made, json = (text or ""):match("^(%d+) (%d+) (.*)$")
+---@class bitfront.nginx.Copy  the balances in the dict, decoded: each worker has one
+---@field version integer  when the balances were asked for, by the steady clock
+---@field made integer  the same as Unix time, for people
+---@field records bitfront.Record[]  their amounts are strings
+
+---@return bitfront.nginx.Copy?
+function Shared:copy()
+  local version, made, json = self:_get "value":match "^(%d+) (%d+) (.*)$"
   local records = json and cjson.decode(json)
-  if not records then return nil end
-  ---@class bitfront.nginx.Stored
-  ---@field version integer  when the balances were asked for, by the steady clock
-  ---@field made integer  the same as Unix time, for people
-  ---@field records bitfront.Record[]  their amounts are strings
-  return { version = tonumber(version), made = tonumber(made), records = records }
+  return records
+    and { version = tonumber(version), made = tonumber(made), records = records }
 end
 
--- Whether others have gone on without this call: its worker was stopped, or kept
--- by something else, for longer than its lock lasts.
-function Store:_is_overtaken(token, began)
+-- Whether other workers have gone on without this call: its worker was stopped, or
+-- kept by something else, for longer than its lock lasts.
+function Shared:_is_overtaken(token, began)
   local holder = self:_lock()
   return holder ~= nil and holder ~= token
     or began < (self:state().began or 0)
 end
 
-function Store:_put_state(version, next_at, began, failure)
+function Shared:_put_state(version, next_at, began, failure)
   return self:put("state", ("%s %s %s %s"):format(digits(version), digits(next_at),
     digits(began), failure_text(failure)))
 end
 
---- Keeps balances, unless the call was overtaken.
+--- Saves balances, unless the call was overtaken.
 ---@param token string  of the call
 ---@param began integer  when it was made: the balances may be as old as that
 ---@param json string  the records, their amounts as strings
 ---@param next_at integer
 ---@return true? done
 ---@return bitfront.Error? err
-function Store:land(token, began, json, next_at)
+function Shared:save(token, began, json, next_at)
   if self:_is_overtaken(token, began) then return true end
   local made = ngx.time() - math.floor((_M.now() - began) / 1e6)
   local kept, err = self:put("value", ("%s %d %s"):format(digits(began), made, json))
@@ -280,23 +277,19 @@ function Store:land(token, began, json, next_at)
   return self:_put_state(began, next_at, began)
 end
 
---- Keeps a failure beside the balances there are, as above.
+--- Saves a failure beside the balances there are, as above.
 ---@return true? done
 ---@return bitfront.Error? err
-function Store:crash(token, began, failure, next_at)
+function Shared:save_failure(token, began, failure, next_at)
   if self:_is_overtaken(token, began) then return true end
   return self:_put_state(self:state().version or 0, next_at, began, failure)
 end
 
 ---@param dict table  of ngx.shared
 ---@param name string  of the cache, and what tells its account from others
----@return bitfront.nginx.Store
+---@return bitfront.nginx.SharedBalances
 function _M.new(dict, name)
-  local prefix = ("bitfront:%s:"):format(name)
-  return setmetatable({
-    dict = dict, prefix = prefix,
-    lock_key = prefix .. "lock", state_key = prefix .. "state",
-  }, meta)
+  return setmetatable({ dict = dict, prefix = ("bitfront:%s:"):format(name) }, meta)
 end
 
 return _M

@@ -1,0 +1,154 @@
+--- The options of bitfront.nginx.cached and bitfront.nginx.serve, and what the
+-- first of them say of the account.
+
+local access = require "bitfront.nginx.access"
+local check = require "bitfront.check"
+local client = require "bitfront.client"
+local credentials = require "bitfront.credentials"
+local option_checks = require "bitfront.options"
+local raise = require "bitfront.misuse".raise
+
+local _M = {}
+
+local CACHED, SERVE = "bitfront.nginx.cached", "bitfront.nginx.serve"
+
+local function word(wanted)
+  return function(value)
+    return type(value) == "string" and value:find "^[A-Za-z0-9_.-]+$" ~= nil, wanted
+  end
+end
+
+local function a_client(value)
+  local kind = type(value)
+  return (kind == "table" or kind == "userdata")
+    and type(value.balances) == "function", "a client"
+end
+
+local function a_cache(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  return meta and meta.__name == "bitfront.nginx.cache",
+    "what bitfront.nginx.cached returned"
+end
+
+local function hosts(value)
+  return access.names_of(value) ~= nil, "an array of host names, without ports"
+end
+
+local function prices(value)
+  return type(value) == "table" or type(value) == "function",
+    "a table of prices by coin code, or a function that returns one"
+end
+
+local function text(value)
+  return type(value) == "string", "a string"
+end
+
+local function options_table(value)
+  return type(value) == "table", "a table of options for bitfront.new"
+end
+
+local cached_rows = {
+  dict = { check = word "the name of a lua_shared_dict", type = "string",
+    default = "bitfront", about = "name of the lua_shared_dict" },
+  ttl = { check = check.number(0.1, 86400, "seconds"), type = "number", default = 2,
+    about = "seconds for which balances are fresh" },
+  stale = { check = check.number(0, 86400, "seconds"), type = "number", default = 60,
+    about = "seconds for which they are shown after that, if there are no newer ones" },
+  name = { check = word "a name of letters, digits and _ . -", type = "string",
+    default = "default",
+    about = "tells the caches of several accounts in one dict apart" },
+  options = { check = options_table, type = "bitfront.Options",
+    about = "for the cache's own client; none: all from the environment" },
+  client = { check = a_client, type = "bitfront.Client",
+    about = "instead of one of its own" },
+}
+
+local serve_rows = {
+  cache = { check = a_cache, type = "bitfront.nginx.Cache",
+    about = "instead of the options of one" },
+  allow_public = { check = check.boolean, type = "boolean",
+    about = "true: also for clients that are not on loopback or in a private network" },
+  hosts = { check = hosts, type = "string[]",
+    about = "names by which the site is asked for, besides loopback names, IP addresses "
+      .. "and the server's server_name" },
+  format = { check = check.one_of("json", "csv", "prometheus", "html"),
+    type = '"json"|"csv"|"prometheus"|"html"',
+    about = "the only one, whatever a client prefers" },
+  amounts = { check = check.one_of("string", "number"), type = '"string"|"number"',
+    default = "string",
+    about = "how JSON has amounts; readers of JSON round numbers" },
+  prices = { check = prices,
+    type = "table<string, bitfront.Amount>|fun(): table<string, bitfront.Amount>?",
+    about = "by coin code, all in one currency" },
+  unit = { check = text, type = "string", about = 'what prices are in, for people: "USD"' },
+  title = { check = text, type = "string", default = "Balances", about = "of the page" },
+}
+
+--- The options of each function, by name; those of a cache are options of serve, too.
+---@type table<string, table<string, bitfront.OptionRow>>
+_M.rows = { [CACHED] = cached_rows, [SERVE] = serve_rows }
+
+local all_rows = {}
+for _, rows in pairs(_M.rows) do
+  for name, row in pairs(rows) do all_rows[name] = row end
+end
+
+--- A checked copy of a cache's options, with the defaults.
+---@param options bitfront.nginx.CacheOptions
+---@return bitfront.nginx.CacheOptions
+function _M.of_cache(options)
+  check.options(CACHED, options, cached_rows)
+  if options.client and options.options then
+    raise("%s: give either client or options, not both", CACHED)
+  end
+  return check.with_defaults(options, cached_rows)
+end
+
+--- Checked copies of serve's own options, with the defaults, and of those of the
+--- cache that it makes.
+---@param options bitfront.nginx.ServeOptions
+---@return bitfront.nginx.ServeOptions
+---@return bitfront.nginx.CacheOptions
+function _M.of_serve(options)
+  check.options(SERVE, options, all_rows)
+  local own, of_cache = {}, {}
+  for name, value in pairs(options) do
+    (cached_rows[name] and of_cache or own)[name] = value
+  end
+  if own.cache and next(of_cache) ~= nil then
+    raise("%s: give either cache or %s, not both", SERVE, (next(of_cache)))
+  end
+  own = check.with_defaults(own, serve_rows)
+  own.hosts = own.hosts and access.names_of(own.hosts) or {}
+  return own, of_cache
+end
+
+--- What the cache's client is told. A failure is not repeated by the cache's own
+--- client: the next ttl does. One that is given tells its own options, if it is one
+--- of ours.
+---@param options bitfront.nginx.CacheOptions
+---@return bitfront.Options
+function _M.of_client(options)
+  if not options.client then
+    local own = option_checks.of_client("bitfront.new", options.options)
+    own.retries = options.options and options.options.retries or 0
+    return own
+  end
+  return client.is_client(options.client) and client.options_of(options.client) or {}
+end
+
+--- Tells accounts apart: the dict outlives a reload, whose nginx.conf may name
+--- another one. Not by a profile's content, which is not known yet.
+---@param options bitfront.Options  of the client
+---@return string
+function _M.account_id(options)
+  local url, key, profile = options.base_url, options.api_key, options.profile
+  if not (key or profile or options.credentials) then
+    key = os.getenv(credentials.KEY_VARIABLE)
+    profile = os.getenv(credentials.PROFILE_VARIABLE)
+  end
+  return ngx.md5(("%s %s %s"):format(url or os.getenv "BITFRONT_BASE_URL" or "",
+    key or "", profile or "")):sub(1, 16)
+end
+
+return _M
