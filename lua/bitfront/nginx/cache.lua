@@ -3,7 +3,7 @@
 -- shared_balances.lua's; a worker decodes once what another has fetched.
 
 local accounts = require "bitfront.account"
-local clients = require "bitfront.client"
+local client = require "bitfront.client"
 local errors = require "bitfront.error"
 local format = require "bitfront.records.format"
 local misuse = require "bitfront.misuse"
@@ -46,7 +46,7 @@ function Cache:_client()
   if limits then
     limits.store = limits.store or assert(shared_dict.new(self.dict_name))
   end
-  self.client = clients.new(options)
+  self.client = client.new(options)
   accounts.share_clock(self.client, ngx.shared[self.dict_name])
   self.options = nil
   return self.client
@@ -110,16 +110,16 @@ end
 -- `sent`: s. A client that is not ours may not tell it, or not by this clock: then
 -- it was at any time since the call began. Returns why nothing could be saved.
 local function save(self, token, began, json, err, sent)
-  local now, asked = steady_now(), type(sent) == "number" and math.floor(micro(sent))
-  local is_told = asked and asked >= began and asked <= now
-  local saved
+  local shared, now = self.shared, steady_now()
+  local asked = type(sent) == "number" and math.floor(micro(sent)) or -1
+  local is_told = asked >= began and asked <= now
   if json then
-    saved, err = self.shared:save(token, is_told and asked or began, json,
-      next_call(self, is_told and asked or now))
+    local saved, dict_err = shared:save(token, is_told and asked or began,
+      next_call(self, is_told and asked or now), json)
     if saved then return nil end
+    err = dict_err
   end
-  saved, err = self.shared:save_failure(token, began, err, next_call(self, now, err))
-  return not saved and err or nil
+  return select(2, shared:save(token, began, next_call(self, now, err), nil, err))
 end
 
 -- Calls the exchange and saves what it says. The call may yield or not. For
@@ -254,8 +254,8 @@ local function step(self, lookup)
   local copy, state, now = read(self)
   local done, answer, freshness, err = completed(self, lookup, copy, state, now)
   if done then return true, answer, freshness, err end
-  local has_called, refused = try_refresh(self, now)
-  if refused then return true, nil, nil, refused end
+  local has_called, dict_err = try_refresh(self, now)
+  if dict_err then return true, nil, nil, dict_err end
   lookup.has_called = lookup.has_called or has_called
   return meanwhile(self, lookup, copy, state, now)
 end

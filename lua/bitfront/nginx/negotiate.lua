@@ -10,29 +10,9 @@ local _M = {}
 -- taken as not there.
 local MAX_HEADER = 4096
 
----@class bitfront.nginx.MediaRange
----@field type string
----@field subtype string
----@field parameters table<string, string>
----@field count integer  of parameters
----@field q number
-
-local TOKEN = "[A-Za-z0-9!#$%%&'*+.^_`|~-]+"
-
--- The parts between separators outside of quotes, without blanks at their ends.
-local function split(text, separator)
-  local parts, from, quoted = {}, 1, false
-  for at, char in text:gmatch('()(["' .. separator .. '])') do
-    if char == '"' then
-      quoted = not quoted
-    elseif not quoted then
-      parts[#parts + 1] = trim(text:sub(from, at - 1))
-      from = at + 1
-    end
-  end
-  parts[#parts + 1] = trim(text:sub(from))
-  return parts
-end
+local TOKEN = "([A-Za-z0-9!#$%%&'*+.^_`|~-]+)"
+local TYPE = ("^%s/%s$"):format(TOKEN, TOKEN)
+local PARAMETER = (";[ \t]*%s[ \t]*=([^;]*)"):format(TOKEN)
 
 -- 0 to 1 with up to three decimals; nil for what is none of those.
 local function quality_of(text)
@@ -40,35 +20,36 @@ local function quality_of(text)
   return q and q <= 1 and q or nil
 end
 
--- The name and the value of q=0.5 or charset="utf-8", in lower case; nil where
--- it is none.
-local function parse_parameter(text)
-  local name, value = text:match("^([^=]*)=(.*)$")
-  name = name and trim(name):match("^" .. TOKEN .. "$")
-  if not name then return nil end
-  value = trim(value)
-  value = trim(value:match('^"([^"]*)"$') or value)
-  if not value:find('"', 1, true) then return name:lower(), value:lower() end
-end
-
--- A range such as text/*;q=0.5, or nil where it is none.
+-- A range such as text/*;q=0.5: its type, subtype, q, parameters and how many of
+-- those there are; nil where it is none. A parameter that is none is passed over.
 local function parse_range(text)
-  local parts = split(text, ";")
-  local main, subtype = parts[1]:match("^(" .. TOKEN .. ")/(" .. TOKEN .. ")$")
-  local range = { q = 1, parameters = {}, count = 0 }
-  for i = 2, #parts do
-    local name, value = parse_parameter(parts[i])
+  local head, tail = text:lower():match "^([^;]*)(.*)$"
+  local main, subtype = trim(head):match(TYPE)
+  local range = { type = main, subtype = subtype, q = 1, parameters = {}, count = 0 }
+  for name, value in tail:gmatch(PARAMETER) do
+    value = trim(value)
+    value = trim(value:match '^"([^"]*)"$' or value)
     if name == "q" then
       range.q = quality_of(value)
       break -- what follows is no parameter of the type
-    elseif name then
-      range.parameters[name] = value
-      range.count = range.count + 1
+    elseif not value:find('"', 1, true) then
+      range.parameters[name], range.count = value, range.count + 1
     end
   end
-  if not main or not range.q then return nil end
-  range.type, range.subtype = main:lower(), subtype:lower()
-  return range
+  return main and range.q and range or nil
+end
+
+-- What is quoted separates nothing.
+local function hide_separators(quoted)
+  return (quoted:gsub("[,;]", " "))
+end
+
+local function parse_ranges(accept)
+  local ranges = {}
+  for text in accept:gsub('"[^"]*"', hide_separators):gmatch "[^,]+" do
+    ranges[#ranges + 1] = parse_range(text)
+  end
+  return ranges
 end
 
 -- Where a client likes several as well, the first of these is for it.
@@ -112,10 +93,8 @@ end
 ---@param accept string
 ---@return string? format  nil: it takes none of ours
 function _M.format(accept)
-  local ranges, best, best_q = {}, nil, 0
-  for _, text in ipairs(split(#accept <= MAX_HEADER and accept or "*/*", ",")) do
-    ranges[#ranges + 1] = parse_range(text)
-  end
+  local ranges = parse_ranges(#accept <= MAX_HEADER and accept or "*/*")
+  local best, best_q = nil, 0
   if #ranges == 0 then return _M.FORMATS[1].name end
   for _, format in ipairs(_M.FORMATS) do
     local q = quality(format.offered, ranges)

@@ -232,29 +232,24 @@ local function missing_text(view)
   return "No price is known for " .. escape(table.concat(view.missing, ", ")) .. "."
 end
 
----@class bitfront.nginx.PageOptions
----@field title string
----@field unit string?
----@field query bitfront.nginx.Plan
----@field made integer  Unix time of the balances
----@field interval number  seconds
----@field err bitfront.Error?  why there are no newer ones
-
+---@param site bitfront.nginx.ServeOptions
 ---@param view bitfront.nginx.View
----@param options bitfront.nginx.PageOptions
+---@param plan bitfront.nginx.Plan
+---@param copy bitfront.nginx.Copy
+---@param err bitfront.Error?  why there are no newer balances
 ---@return string html
-function _M.render(view, options)
+function _M.render(site, view, plan, copy, err)
   local names = amounts_of(view)
   local empty = #view.rows == 0
   return fill(DOCUMENT, {
-    interval = ("%d"):format(math.ceil(options.interval)),
+    interval = ("%d"):format(math.ceil(site.cache.ttl)),
     reload = ("%d"):format(RELOAD_SECONDS),
-    title = escape(options.title), worth = worth_html(view, options.unit),
-    made = os.date("!%Y-%m-%dT%H:%M:%SZ", options.made),
-    shown = os.date("!%Y-%m-%d %H:%M:%S UTC", options.made),
-    state = state_text(options.err), kept = kept_parameters(options.query.args),
+    title = escape(site.title), worth = worth_html(view, site.unit),
+    made = os.date("!%Y-%m-%dT%H:%M:%SZ", copy.made),
+    shown = os.date("!%Y-%m-%d %H:%M:%S UTC", copy.made),
+    state = state_text(err), kept = kept_parameters(plan.args),
     full = empty and " hidden" or "", empty = empty and "" or " hidden",
-    headers = headers_html(names, options.query),
+    headers = headers_html(names, plan),
     rows = rows_html(view.rows, names), missing = missing_text(view),
     style = style.text, script = script.text,
   })

@@ -1,13 +1,13 @@
 --- The content handler: one request for balances, answered from a cache.
 
 local access = require "bitfront.nginx.access"
-local caches = require "bitfront.nginx.cache"
+local cache = require "bitfront.nginx.cache"
 local metrics = require "bitfront.nginx.metrics"
 local misuse = require "bitfront.misuse"
 local negotiate = require "bitfront.nginx.negotiate"
 local page = require "bitfront.nginx.page"
 local problem = require "bitfront.nginx.problem"
-local queries = require "bitfront.nginx.query"
+local query = require "bitfront.nginx.query"
 local site_options = require "bitfront.nginx.site_options"
 local views = require "bitfront.nginx.view"
 
@@ -79,7 +79,7 @@ local NOT_TAKEN = "This is there as application/json, text/csv, text/html and "
 
 ---@return bitfront.nginx.Plan|bitfront.nginx.Problem  the latter has a status
 local function make_plan(self, args, accept)
-  local plan, message = queries.parse(args, self.prices ~= nil)
+  local plan, message = query.parse(args, self.prices ~= nil)
   if plan and self.format and (plan.format or self.format) ~= self.format then
     plan, message = nil, "Here is one format only."
   end
@@ -104,22 +104,7 @@ end
 
 -- ---- what is answered ----
 
-local render = {}
-
-function render.json(self, view)
-  return views.json(view, self.amounts, self.unit)
-end
-
-function render.csv(_, view)
-  return views.csv(view)
-end
-
-function render.html(self, view, plan, copy, err)
-  return page.render(view, {
-    title = self.title, unit = self.unit, query = plan, made = copy.made,
-    interval = self.cache.ttl, err = err,
-  })
-end
+local render = { json = views.json, csv = views.csv, html = page.render }
 
 local function answer_of(body)
   return { body = body, etag = '"' .. ngx.md5(body) .. '"' }
@@ -156,7 +141,7 @@ local function find_metrics(self, plan, copy, err, age)
 end
 
 local function respond(self, plan)
-  local copy, state, err, age = caches.lookup(self.cache)
+  local copy, state, err, age = cache.lookup(self.cache)
   local freshness, answer = freshness_text(state, err), nil
   if plan.format == "prometheus" then
     answer, err = find_metrics(self, plan, copy, err, age)

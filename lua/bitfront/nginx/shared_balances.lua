@@ -210,9 +210,10 @@ local FAILURE_FIELDS = {
 }
 
 local function failure_text(err)
+  if not err then return "" end
   local fields = {}
-  for _, name in ipairs(FAILURE_FIELDS) do fields[name] = err and err[name] end
-  return err and cjson.encode(fields) or ""
+  for _, name in ipairs(FAILURE_FIELDS) do fields[name] = err[name] end
+  return cjson.encode(fields)
 end
 
 -- "VERSION NEXT BEGAN FAILURE", the version 0 where nothing ever came.
@@ -257,32 +258,29 @@ function Shared:_is_overtaken(token, began)
     or began < (self:state().began or 0)
 end
 
-function Shared:_put_state(version, next_at, began, failure)
-  return self:put("state", ("%s %s %s %s"):format(digits(version), digits(next_at),
-    digits(began), failure_text(failure)))
+function Shared:_put_balances(began, json)
+  local made = ngx.time() - math.floor((_M.now() - began) / 1e6)
+  return self:put("value", ("%s %d %s"):format(digits(began), made, json))
 end
 
---- Saves balances, unless the call was overtaken.
+--- Saves what a call brought, unless it was overtaken: balances, or why there are
+--- none, beside the balances that there are.
 ---@param token string  of the call
 ---@param began integer  when it was made: the balances may be as old as that
----@param json string  the records, their amounts as strings
 ---@param next_at integer
+---@param json string?  the records, their amounts as strings
+---@param failure bitfront.Error?
 ---@return true? done
 ---@return bitfront.Error? err
-function Shared:save(token, began, json, next_at)
+function Shared:save(token, began, next_at, json, failure)
   if self:_is_overtaken(token, began) then return true end
-  local made = ngx.time() - math.floor((_M.now() - began) / 1e6)
-  local kept, err = self:put("value", ("%s %d %s"):format(digits(began), made, json))
-  if not kept then return nil, err end
-  return self:_put_state(began, next_at, began)
-end
-
---- Saves a failure beside the balances there are, as above.
----@return true? done
----@return bitfront.Error? err
-function Shared:save_failure(token, began, failure, next_at)
-  if self:_is_overtaken(token, began) then return true end
-  return self:_put_state(self:state().version or 0, next_at, began, failure)
+  local version = json and began or self:state().version or 0
+  if json then
+    local kept, err = self:_put_balances(began, json)
+    if not kept then return nil, err end
+  end
+  return self:put("state", ("%s %s %s %s"):format(digits(version), digits(next_at),
+    digits(began), failure_text(failure)))
 end
 
 ---@param dict table  of ngx.shared

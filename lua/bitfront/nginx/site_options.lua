@@ -39,13 +39,11 @@ local function prices(value)
     "a table of prices by coin code, or a function that returns one"
 end
 
-local function text(value)
-  return type(value) == "string", "a string"
+local function typed(kind, wanted)
+  return function(value) return type(value) == kind, wanted end
 end
 
-local function options_table(value)
-  return type(value) == "table", "a table of options for bitfront.new"
-end
+local text = typed("string", "a string")
 
 local cached_rows = {
   dict = { check = word "the name of a lua_shared_dict", type = "string",
@@ -57,7 +55,8 @@ local cached_rows = {
   name = { check = word "a name of letters, digits and _ . -", type = "string",
     default = "default",
     about = "tells the caches of several accounts in one dict apart" },
-  options = { check = options_table, type = "bitfront.Options",
+  options = { check = typed("table", "a table of options for bitfront.new"),
+    type = "bitfront.Options",
     about = "for the cache's own client; none: all from the environment" },
   client = { check = a_client, type = "bitfront.Client",
     about = "instead of one of its own" },

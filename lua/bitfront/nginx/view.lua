@@ -102,11 +102,11 @@ local function json_row(row, amounts)
     .. (',"available_percent":%s}'):format(share)
 end
 
+---@param site bitfront.nginx.ServeOptions
 ---@param view bitfront.nginx.View
----@param amounts "string"|"number"
----@param unit string?
 ---@return string
-function _M.json(view, amounts, unit)
+function _M.json(site, view)
+  local amounts, unit = site.amounts, site.unit
   local rows, missing, members = {}, {}, {}
   for i, row in ipairs(view.rows) do rows[i] = json_row(row, amounts) end
   for i, code in ipairs(view.missing or {}) do missing[i] = text.json(code) end
@@ -123,7 +123,7 @@ end
 -- One format call for each row: the cells of price and value may be empty.
 ---@param view bitfront.nginx.View
 ---@return string
-function _M.csv(view)
+function _M.csv(_, view)
   local lines = { table.concat(view.columns, ",") }
   for _, row in ipairs(view.rows) do
     local line = format_row(row, "csv"):match "\r\n(.*)\r\n$"
