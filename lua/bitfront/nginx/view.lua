@@ -3,7 +3,7 @@
 local columns = require "bitfront.records.columns"
 local format = require "bitfront.records.format"
 local records = require "bitfront.records"
-local rows_of = require "bitfront.rows"
+local rows = require "bitfront.rows"
 local text = require "bitfront.records.text"
 
 local _M = {}
@@ -52,7 +52,7 @@ end
 -- in their order.
 local function add_values(view, prices)
   local worth, at = records.value(view.rows, prices), 0
-  local is_missing = rows_of.keyed(worth.missing)
+  local is_missing = rows.keyed(worth.missing)
   for i, row in ipairs(view.rows) do
     if not is_missing[row.currency] then
       at = at + 1
@@ -63,9 +63,9 @@ local function add_values(view, prices)
 end
 
 -- What has no value comes last, whichever way.
-local function sort(rows, key, direction)
+local function sort(list, key, direction)
   local others, sorted = {}, {}
-  for _, row in ipairs(rows) do
+  for _, row in ipairs(list) do
     table.insert(row[key] and sorted or others, row)
   end
   sorted = records.sort(sorted, key, direction)
@@ -107,11 +107,11 @@ end
 ---@return string
 function _M.json(site, view)
   local amounts, unit = site.amounts, site.unit
-  local rows, missing, members = {}, {}, {}
-  for i, row in ipairs(view.rows) do rows[i] = json_row(row, amounts) end
+  local objects, missing, members = {}, {}, {}
+  for i, row in ipairs(view.rows) do objects[i] = json_row(row, amounts) end
   for i, code in ipairs(view.missing or {}) do missing[i] = text.json(code) end
-  members[1] = ('"balances":[%s%s]'):format(#rows > 0 and "\n  " or "",
-    table.concat(rows, ",\n  "))
+  members[1] = ('"balances":[%s%s]'):format(#objects > 0 and "\n  " or "",
+    table.concat(objects, ",\n  "))
   if view.total then
     members[2] = '"total":' .. (amounts == "number" and view.total or text.json(view.total))
     members[3] = '"missing":[' .. table.concat(missing, ",") .. "]"
