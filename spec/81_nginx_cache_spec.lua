@@ -174,7 +174,7 @@ describe("bitfront.nginx.cached #once #apart", function()
       for _, gap in ipairs(gaps()) do assert.truthy(gap >= 950, gap) end
     end)
 
-    it("makes all that come at once wait for the one call", function()
+    it("makes requests at one time wait for the one call", function()
       start("ttl = 60", { workers = 4 })
       exchange:script { latency_ms = 300 }
       local out = site:burst("/tell", 100)
@@ -262,7 +262,7 @@ describe("bitfront.nginx.cached #once #apart", function()
   end
 
   describe("when a worker is killed in the middle of a call", function()
-    local function kill_in_flight()
+    local function kill_while_calling()
       exchange:script { latency_ms = 5000 }
       support.run(("curl -s --max-time 8 %s/tell >/dev/null 2>&1 &"):format(site.url))
       support.must("kill -9 " .. asking())
@@ -270,7 +270,7 @@ describe("bitfront.nginx.cached #once #apart", function()
 
     it("the next one works within a second", function()
       start("ttl = 30, options = { timeout = 20 }", { workers = 2 })
-      kill_in_flight()
+      kill_while_calling()
       local before = os.time()
       assert.equal("fresh", tell().info.freshness)
       assert.truthy(os.time() - before <= 4) -- its deadline would be 20 s
@@ -279,7 +279,7 @@ describe("bitfront.nginx.cached #once #apart", function()
 
     it("no lock stays in the dict for longer than a second", function()
       start("ttl = 30, options = { timeout = 20 }", { workers = 2 })
-      kill_in_flight()
+      kill_while_calling()
       support.sleep(1.05)
       assert.is_nil(site:get("/keys").body:find ":lock")
     end)
@@ -383,7 +383,7 @@ describe("bitfront.nginx.cached #once #apart", function()
       return select(2, site:log():gsub(NOTE, ""))
     end
 
-    it("the request that finds no balances asks for them, and the log says so once", function()
+    it("the request that finds no balances fetches them, and the log says so once", function()
       start("ttl = 0.2", { server = BUSY, http = "lua_max_running_timers 8;" })
       site:get "/timers"
       for i = 1, 5 do
@@ -402,7 +402,7 @@ describe("bitfront.nginx.cached #once #apart", function()
       assert.equal(2, notes())
     end)
 
-    it("all who come at once get what one of them asked for", function()
+    it("requests at one time get what one of them fetched", function()
       start("ttl = 60", { server = BUSY, http = "lua_max_running_timers 8;" })
       site:get "/timers"
       exchange:script { latency_ms = 200 }
@@ -436,7 +436,7 @@ describe("bitfront.nginx.cached #once #apart", function()
       assert.equal(1, notes())
     end)
 
-    it("who cannot wait says so, and keeps others from nothing", function()
+    it("a caller that cannot wait gets an error, and blocks no other", function()
       start("ttl = 60", { http = "lua_max_running_timers 8;", server = BUSY .. [[
         location = /header {
           header_filter_by_lua_block {
@@ -455,7 +455,7 @@ describe("bitfront.nginx.cached #once #apart", function()
 
   -- Not the machine's clock: the dict's keys as they are after such a jump.
   describe("when the wall clock jumps", function()
-    it("back, a dead worker's lock does not stay", function()
+    it("back, a dead worker's lock is removed", function()
       start "ttl = 2"
       assert.equal("true", run [[
         local shared = require "bitfront.nginx.shared_balances"
@@ -498,7 +498,7 @@ describe("bitfront.nginx.cached #once #apart", function()
       return type(first) .. " " .. type(second)]])
   end)
 
-  it("a full dict is an error, told once, and pushes nothing out", function()
+  it("a full dict is an error, logged once, and nothing is evicted", function()
     start("ttl = 0.2", { size = "12k" })
     run [[
       local dict = ngx.shared.bitfront
@@ -520,7 +520,7 @@ describe("bitfront.nginx.cached #once #apart", function()
     assert.equal(1, times)
   end)
 
-  it("what is wrong with the client is an error, not a crash", function()
+  it("what is wrong with the client is an error, and is not raised", function()
     start("ttl = 1", { env = { BITFRONT_API_KEY = "", BITFRONT_API_SECRET = "",
                                HOME = "/nonexistent" } })
     assert.same({ "config", "missing_credentials" }, { tell().kind, tell().code })
@@ -616,14 +616,14 @@ describe("bitfront.nginx.cached #once #apart", function()
       return err.kind .. " " .. err.code .. " " .. err.message]])
   end)
 
-  it("an amount that nobody reckons with is the exchange's fault", function()
+  it("an amount of too many digits is an error of the reply", function()
     start "ttl = 60"
     exchange:script { body = support.success(('[{"currency":"A","balance":1.%s,'
       .. '"availableBalance":1}]'):format(("1"):rep(2000))) }
     assert.same({ "protocol", "schema" }, { tell().kind, tell().code })
   end)
 
-  it("a failure is told once, though its text tells how long it took", function()
+  it("a failure is logged once, though its text says how long it took", function()
     start "ttl = 1"
     run [[
       local n = 0

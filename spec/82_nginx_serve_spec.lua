@@ -185,7 +185,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     { 'text/plain;version="0.0.4"', "text/plain" },
     { 'text/csv;version="a"b,text/html;q=0.1', "text/csv" },
   } do
-    it("gives " .. case[2] .. " to who accepts " .. case[1], function()
+    it("answers " .. case[2] .. " where Accept is " .. case[1], function()
       local reply = site:get("/balances", { Accept = case[1] })
       assert.equal(200, reply.status)
       assert.equal(case[2], reply.headers["content-type"]:match "^[^;]*")
@@ -231,7 +231,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     end
   end)
 
-  it("says 406 to who accepts none of it", function()
+  it("answers 406 where Accept has none of its formats", function()
     for _, accept in ipairs { "image/png", "application/json;q=0", "*/*;q=0" } do
       is_problem(site:get("/balances", { Accept = accept }), 406, "accept")
     end
@@ -263,7 +263,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     ["sort=value&desc=true"] = "BTC ETH BCH XRP USDT",
     ["sort=value"] = "ETH BTC BCH XRP USDT",
   } do
-    it("?" .. query .. " is heard", function()
+    it("?" .. query .. " picks and sorts", function()
       assert.equal(wanted, codes(query))
     end)
   end
@@ -285,7 +285,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     end
   end)
 
-  it("says 400 to parameters that will not do", function()
+  it("answers 400 to parameters that will not do", function()
     for _, query in ipairs {
       "curency=BTC", "currency=", "currency=A,,B", "min=", "min=1e999", "min=abc",
       "sort=-balance&desc", "sort=-balance&desc=0",
@@ -298,7 +298,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     is_problem(site:get "/metrics?format=json", 400, "parameter")
   end)
 
-  it("says nothing of what was sent in a 400", function()
+  it("repeats nothing of what was sent in a 400", function()
     local reply = site:get "/balances?%3Cscript%3Ealert(1)%3C/script%3E=1"
     assert.is_nil(reply.body:find "script")
   end)
@@ -332,7 +332,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     assert.is_nil(policy:find "unsafe")
   end)
 
-  it("says 304 to who has the answer", function()
+  it("answers 304 where the client has the answer", function()
     local reply = site:get "/balances"
     local etag = reply.headers.etag
     assert.matches('^"%x+"$', etag)
@@ -360,7 +360,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     end
   end)
 
-  it("says 405 to other methods", function()
+  it("answers 405 to other methods", function()
     for _, method in ipairs { "POST", "PUT", "DELETE", "OPTIONS", "PATCH" } do
       local reply = site:get("/balances", nil, "-X " .. method .. " -d x=1")
       is_problem(reply, 405, "method")
@@ -399,7 +399,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     "127.0.0.1.evil.example", "xlocalhost", "127.0.0.1x", "1.2.3", "1.2.3.4.5", "_",
     "balances.example.com", "nginx", "0x7f.1", "localhost..",
   } do
-    it("refuses who asks for " .. host, function()
+    it("refuses a request for the host " .. host, function()
       local headers = { Host = host }
       for _, path in ipairs { "/balances", "/balances?format=html", "/balances?format=csv",
                               "/balances?bad", "/metrics", "/public", "/closed" } do
@@ -422,7 +422,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     "localhost", "LocalHost:8080", "app.localhost", "127.0.0.1", "192.168.1.9:81", "[::1]",
     "[::1]:8080", "[2001:db8::1]:1", "localhost.", "10.0.0.1.",
   } do
-    it("answers who asks for " .. host, function()
+    it("answers a request for the host " .. host, function()
       assert.equal(200, site:get("/balances", { Host = host }).status)
     end)
   end
@@ -458,7 +458,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     end
   end)
 
-  it("answers who names nothing, as no browser does", function()
+  it("answers a request without a host, which no browser sends", function()
     assert.equal(200, site:get("/balances", nil, "-0 -H Host:").status)
     assert.equal(200, site:get("/balances", nil, "-0 -H Host: --unix-socket "
       .. site.dir .. "/named").status)
@@ -479,7 +479,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     return site:get "/scripted"
   end
 
-  it("says in the status what kind of error it is", function()
+  it("has a status for each kind of error", function()
     is_problem(site:get "/key", 500, "auth")
     is_problem(site:get "/closed", 502, "network")
     is_problem(site:get "/untrusted", 502, "tls")
@@ -512,7 +512,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     assert.is_nil(site:log():find(exchange.secret, 1, true))
   end)
 
-  it("says 500 where the site's own code fails, and why in the log", function()
+  it("answers 500 where the site's own code fails, and why in the log", function()
     is_problem(site:get "/broken", 500, "config")
     assert.truthy(site:log():find "no prices")
   end)
@@ -537,7 +537,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     return tonumber(text:match("\n" .. series:gsub("%p", "%%%0") .. " (%S+)\n"))
   end
 
-  it("has the balances and how their fetching goes as metrics", function()
+  it("has the balances and how the calls go as metrics", function()
     local fresh = nginx.start {
       env = { BITFRONT_API_KEY = exchange.key, BITFRONT_API_SECRET = exchange.secret,
               BITFRONT_BASE_URL = exchange.base_url, BITFRONT_CA_FILE = exchange.ca_file },

@@ -1,5 +1,5 @@
 -- The page as the server renders it, and the site to copy. What a browser makes
--- of the page, spec/nginx/page_check.js looks at.
+-- of the page, spec/nginx/page_check.js checks.
 
 local command = require "spec.support.command"
 local nginx = require "spec.support.nginx"

@@ -1,6 +1,6 @@
 -- usage: lua spec/nginx/page.lua TOOLS SCREENSHOTS
 --
--- Starts what page_check.js looks at, and has it look: the documentation's
+-- Starts the sites that page_check.js checks, and runs it: the documentation's
 -- balances, those of a hostile exchange, and none.
 
 package.path = "./?.lua;" .. package.path

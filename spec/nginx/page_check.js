@@ -52,7 +52,7 @@ const open = async (browser, address, options = {}) => {
 };
 
 // axe is no script of the page's: it goes in by the debugger, past the policy.
-const look = async (page) => {
+const runAxe = async (page) => {
   await page.evaluate(require("node:fs").readFileSync(axe, "utf8"));
   const { violations } = await page.evaluate(() => globalThis.axe.run());
   assert.deepEqual(violations.map((each) =>
@@ -67,7 +67,7 @@ const updated = async (page) => {
 const currencies = (page) => page.locator("tbody th").allTextContents();
 const quiet = (page) => assert.deepEqual(page.complaints, []);
 
-const checkLooks = async (browser, address, name) => {
+const checkLayout = async (browser, address, name) => {
   for (const scheme of SCHEMES) {
     for (const width of WIDTHS) {
       await check(`${name}, ${scheme}, ${width} px`, async () => {
@@ -76,7 +76,7 @@ const checkLooks = async (browser, address, name) => {
         await page.waitForTimeout(200);
         await page.screenshot({ fullPage: true,
           path: path.join(screenshots, `${name}-${scheme}-${width}.png`) });
-        await look(page);
+        await runAxe(page);
         const wider = await page.evaluate(() =>
           document.documentElement.scrollWidth - document.documentElement.clientWidth);
         assert.equal(wider, 0, "it scrolls sideways");
@@ -313,7 +313,7 @@ const checkUpdates = async (browser) => {
     await updated(page);
     await updated(page);
     await page.screenshot({ fullPage: true, path: path.join(screenshots, "stale-light-1440.png") });
-    await look(page);
+    await runAxe(page);
     stale = false;
     await page.waitForFunction(() => globalThis.said.length > 1);
     assert.deepEqual(await page.evaluate(() => globalThis.said),
@@ -402,9 +402,9 @@ const checkUpdates = async (browser) => {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: ARGUMENTS,
   });
-  await checkLooks(browser, url, "page");
-  await checkLooks(browser, hostileUrl, "hostile");
-  await checkLooks(browser, emptyUrl, "empty");
+  await checkLayout(browser, url, "page");
+  await checkLayout(browser, hostileUrl, "hostile");
+  await checkLayout(browser, emptyUrl, "empty");
   await checkTable(browser);
   await checkSorting(browser);
   await checkHostile(browser);
