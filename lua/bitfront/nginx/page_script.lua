@@ -2,7 +2,7 @@
 -- what has changed. Its hash is what the page's policy lets in: whoever changes
 -- the text changes the hash, which the specs work out.
 
-return { hash = "sha256-A+IT5kalEAyKFMl/k6p6yMxyZgewe14381eCzUR0dr4=", text = [==[
+return { hash = "sha256-r/OqKSMaJvInEJ7I+NP2LlRxqDIANnT5F4FROt8g7QI=", text = [==[
 
 (() => {
   "use strict";
@@ -15,7 +15,7 @@ return { hash = "sha256-A+IT5kalEAyKFMl/k6p6yMxyZgewe14381eCzUR0dr4=", text = [=
 
   // ---- one node made equal to another ----
 
-  // Of equal keys, the first goes with the first.
+  // What a node is found by: rows have a coin. Of equal keys, the first is taken.
   const keyOf = (node) => node.nodeName + " " + (node.dataset?.coin ?? "");
   const childrenByKey = (node) => {
     const lists = {};
