@@ -93,19 +93,27 @@ local function ask(limit, operation, ...)
   return pcall(limit.store[operation], limit.store, limit.key, ...)
 end
 
+-- Seconds until there may be a slot; or 0 and the slot's id; or nil and the error.
+local function ask_for_slot(limit, lease)
+  local store = limit.store
+  local done, wait, id = pcall(store.acquire, store, limit.key,
+    lease * 1000 + _M.UNANSWERED_GRACE_MS, limit.per_second, limit.per_minute)
+  if not done or type(wait) ~= "number" or wait ~= wait then
+    return nil, store_error(done and id or wait)
+  end
+  return wait > 0 and wait / 1000 or 0, id
+end
+
 -- A slot; nil and the error; or nil, nil, and seconds until the next try. A slot
 -- that comes after the deadline is given back. The lease ends the slot of a
 -- process that dies as if its call had been given up at the last moment.
 local function try(limit, deadline, longest, slot)
   local begun = native.now()
-  local lease = math.min(deadline - begun, longest)
+  local lease = deadline - begun
+  if lease > longest then lease = longest end
   if lease <= 0 then return nil, full_error(limit, 0) end
-  local done, wait, id = ask(limit, "acquire", lease * 1000 + _M.UNANSWERED_GRACE_MS,
-    limit.per_second, limit.per_minute)
-  if not done or type(wait) ~= "number" or wait ~= wait then
-    return nil, store_error(done and id or wait)
-  end
-  wait = math.max(wait, 0) / 1000
+  local wait, id = ask_for_slot(limit, lease)
+  if not wait then return nil, id end
   local is_late = native.now() + wait >= deadline
   if wait == 0 and not is_late then
     slot.limit, slot.id, slot.expires_at = limit, id, begun + lease
@@ -190,7 +198,8 @@ end
 ---@param slot bitfront.Slot
 ---@param grace_ms number?  by which the server may read the call later than now; nil: nothing was sent
 function _M.release(slot, grace_ms)
-  ask(slot.limit, "release", slot.id, grace_ms)
+  local limit = slot.limit
+  pcall(limit.store.release, limit.store, limit.key, slot.id, grace_ms)
 end
 
 local LONGEST_BLOCK = 60 -- s: the longer window is over then, whatever a server says
