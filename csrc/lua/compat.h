@@ -1,4 +1,4 @@
-/* One source for Lua 5.1 to 5.4 and LuaJIT. What PUC Lua 5.1 lacks is here
+/* One source for Lua 5.1 to 5.5 and LuaJIT. What PUC Lua 5.1 lacks is here
  * under private names: a library built against its headers runs on LuaJIT,
  * one that took LuaJIT's extras would not run on PUC 5.1. */
 #ifndef BF_COMPAT_H
@@ -10,7 +10,32 @@
 
 #pragma GCC visibility push(hidden)
 
+/* Functions that are used and that another Lua lacks are weak: it can load this
+ * build then, which raises an error that names both versions (see core.c). */
 #if LUA_VERSION_NUM < 502
+#pragma weak lua_call
+#pragma weak lua_tonumber
+#else
+#pragma weak luaL_checkversion_
+#pragma weak lua_callk
+#pragma weak lua_tonumberx
+#endif
+#if LUA_VERSION_NUM < 503
+#pragma weak lua_remove
+#pragma weak lua_replace
+extern int lua_isyieldable(lua_State *L); /* LuaJIT has it, too */
+#else
+#pragma weak lua_copy
+#pragma weak lua_isinteger
+#pragma weak lua_rotate
+#pragma weak lua_tointegerx
+#endif
+#pragma weak lua_isyieldable
+#if LUA_VERSION_NUM < 504
+#pragma weak lua_newuserdata
+#else
+#pragma weak lua_newuserdatauv
+#endif
 
 static inline void bf_setfuncs(lua_State *L, const luaL_Reg *functions) {
     for (; functions->name; functions++) {
@@ -30,18 +55,6 @@ static inline void *bf_testudata(lua_State *L, int index, const char *type) {
     lua_pop(L, 2);
     return box;
 }
-
-#else
-
-static inline void bf_setfuncs(lua_State *L, const luaL_Reg *functions) {
-    luaL_setfuncs(L, functions, 0);
-}
-
-static inline void *bf_testudata(lua_State *L, int index, const char *type) {
-    return luaL_testudata(L, index, type);
-}
-
-#endif
 
 /* A userdata that has no values of Lua's with it. */
 static inline void *bf_newuserdata(lua_State *L, size_t size) {

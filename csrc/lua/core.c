@@ -14,6 +14,8 @@
 #include "lua/text.h"
 #include "lua/thread.h"
 
+#include <string.h>
+
 /* The one symbol that others see. */
 #ifdef __GNUC__
 #define EXPORT __attribute__((visibility("default")))
@@ -60,8 +62,28 @@ static const luaL_Reg functions[] = {
     {NULL,            NULL              },
 };
 
+/* Raises where the Lua that runs is not the one this was built for. Calls only
+ * functions that every Lua has, with arguments that mean the same in each:
+ * lua_call is not one of them. */
+static void check_lua(lua_State *L) {
+    const char *running;
+    lua_createtable(L, 0, 1);
+    (void)luaL_loadstring(L, "return _VERSION");
+    lua_setfield(L, -2, "__call");
+    lua_pushvalue(L, -1);
+    lua_setmetatable(L, -2);
+    (void)luaL_callmeta(L, -1, "__call");
+    running = lua_tolstring(L, -1, NULL);
+    if (running && strcmp(running, LUA_VERSION) != 0)
+        luaL_error(L, "this build is for %s, this is %s", LUA_VERSION, running);
+#if LUA_VERSION_NUM >= 502
+    luaL_checkversion(L); /* and one whose numbers have the same size */
+#endif
+}
+
 EXPORT int luaopen_bitfront_core(lua_State *L);
 EXPORT int luaopen_bitfront_core(lua_State *L) {
+    check_lua(L);
     lua_newtable(L);
     bf_setfuncs(L, functions);
     bf_add_exchange(L);

@@ -1,5 +1,5 @@
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* dladdr */
+#define _GNU_SOURCE /* dladdr, RTLD_DEFAULT */
 #endif
 
 #include "lua/system.h"
@@ -117,6 +117,25 @@ static int core_versions(lua_State *L) {
     return 1;
 }
 
+/* core.yieldable(): may the running coroutine yield? nil: this Lua cannot tell.
+ * A yield across a C call raises at best; where the host resumes such a
+ * coroutine, the process may crash. */
+static int core_yieldable(lua_State *L) {
+    if (lua_isyieldable)
+        lua_pushboolean(L, lua_isyieldable(L));
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* core.has_symbol(name): does the process have a function or variable of that
+ * name? They tell how a host was built. */
+static int core_has_symbol(lua_State *L) {
+    const char *name = luaL_checkstring(L, 1);
+    lua_pushboolean(L, dlsym(RTLD_DEFAULT, name) != NULL);
+    return 1;
+}
+
 /* ---- the terminal ---- */
 
 /* core.is_terminal(fd): whether that, or else standard output, is one */
@@ -146,17 +165,19 @@ static int is_hung_up(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"sha1",          core_sha1    },
-    {"now",           core_now     },
-    {"wall",          core_wall    },
-    {"random",        core_random  },
-    {"pid",           core_pid     },
-    {"sleep",         core_sleep   },
-    {"versions",      core_versions},
-    {"is_terminal",   is_terminal  },
-    {"terminal_size", terminal_size},
-    {"is_hung_up",    is_hung_up   },
-    {NULL,            NULL         },
+    {"sha1",          core_sha1      },
+    {"now",           core_now       },
+    {"wall",          core_wall      },
+    {"random",        core_random    },
+    {"pid",           core_pid       },
+    {"sleep",         core_sleep     },
+    {"versions",      core_versions  },
+    {"yieldable",     core_yieldable },
+    {"has_symbol",    core_has_symbol},
+    {"is_terminal",   is_terminal    },
+    {"terminal_size", terminal_size  },
+    {"is_hung_up",    is_hung_up     },
+    {NULL,            NULL           },
 };
 
 void bf_add_system(lua_State *L) {

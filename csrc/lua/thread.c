@@ -1,7 +1,3 @@
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* RTLD_DEFAULT */
-#endif
-
 #include "lua/thread.h"
 
 #include "lua/compat.h"
@@ -9,19 +5,8 @@
 #include "lua/result.h"
 #include "thread/thread.h"
 
-#include <dlfcn.h>
-
 #define QUEUE "bitfront.completion_queue"
 #define JOB "bitfront.job"
-
-/* LuaJIT has this function, and PUC Lua from 5.3 on; the headers we compile
- * with may not declare it. */
-#if LUA_VERSION_NUM < 503
-extern int lua_isyieldable(lua_State *L) __attribute__((weak));
-#define HAS_ISYIELDABLE (lua_isyieldable != NULL)
-#else
-#define HAS_ISYIELDABLE 1
-#endif
 
 /* ---- the completion queue: one for each Lua state, made on first use ---- */
 
@@ -256,25 +241,6 @@ static int thread_status(lua_State *L) {
     return 2;
 }
 
-/* core.yieldable(): may the running coroutine yield? nil: this Lua cannot tell.
- * A yield across a C call raises at best; where the host resumes such a
- * coroutine, the process may crash. */
-static int core_yieldable(lua_State *L) {
-    if (HAS_ISYIELDABLE)
-        lua_pushboolean(L, lua_isyieldable(L));
-    else
-        lua_pushnil(L);
-    return 1;
-}
-
-/* core.has_symbol(name): does the process have a function or variable of that
- * name? They tell how a host was built. */
-static int core_has_symbol(lua_State *L) {
-    const char *name = luaL_checkstring(L, 1);
-    lua_pushboolean(L, dlsym(RTLD_DEFAULT, name) != NULL);
-    return 1;
-}
-
 static const luaL_Reg job_methods[] = {
     {"id",     job_id    },
     {"done",   job_done  },
@@ -298,15 +264,13 @@ static const luaL_Reg queue_metamethods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"thread_start",  thread_start   },
-    {"thread_take",   thread_take    },
-    {"thread_listen", thread_listen  },
-    {"thread_accept", thread_accept  },
-    {"thread_close",  thread_close   },
-    {"thread_status", thread_status  },
-    {"yieldable",     core_yieldable },
-    {"has_symbol",    core_has_symbol},
-    {NULL,            NULL           },
+    {"thread_start",  thread_start },
+    {"thread_take",   thread_take  },
+    {"thread_listen", thread_listen},
+    {"thread_accept", thread_accept},
+    {"thread_close",  thread_close },
+    {"thread_status", thread_status},
+    {NULL,            NULL         },
 };
 
 void bf_add_thread(lua_State *L) {

@@ -1,0 +1,83 @@
+local support = require "spec.support"
+
+-- Every build in every Lua. The builds are made here where only one is wanted.
+local VERSIONS = { "5.1", "5.2", "5.3", "5.4" }
+local HOSTS = { ["lua5.1"] = "5.1", ["lua5.2"] = "5.2", ["lua5.3"] = "5.3",
+                ["lua5.4"] = "5.4", luajit = "5.1" }
+
+-- The names in what nm prints of API functions, of the kinds `kinds`.
+local function names(listing, kinds)
+  local set = {}
+  for kind, name in listing:gmatch "(%a) (luaL?_[%w_]+)" do
+    if kinds:find(kind, 1, true) then set[name] = true end
+  end
+  return set
+end
+
+-- The API functions that a Lua exports, itself or by a library of its own.
+local function exported(lua)
+  local path = support.quote(support.must("command -v " .. lua):gsub("\n$", ""))
+  return names(support.must(("{ echo %s; ldd %s | grep -o '/[^ ]*lua[^ ]*'; } | "
+    .. "xargs nm -D --defined-only"):format(path, path)), "T")
+end
+
+-- Runs a statement in this Lua, which finds the build of this version.
+local function run(lua, version, statement)
+  local out = support.must(lua .. " -e " .. support.quote(
+    ("print(select(2, pcall(function() %s end)))"):format(statement)), {
+    env = { LUA_CPATH = (".build/%s/?.so;;"):format(version),
+            LUA_CPATH_5_2 = false, LUA_CPATH_5_3 = false, LUA_CPATH_5_4 = false } })
+  return (out:gsub("\n$", ""))
+end
+
+describe("a build in each Lua #once", function()
+  lazy_setup(function()
+    for _, version in ipairs(VERSIONS) do
+      support.must(("${MAKE:-make} -s LUA=lua%s .build/%s/bitfront/core.so")
+        :format(version, version))
+    end
+  end)
+
+  for lua, own in pairs(HOSTS) do
+    for _, version in ipairs(VERSIONS) do
+      local message = own == version and "loaded"
+        or ("this build is for Lua %s, this is Lua %s"):format(version, own)
+      it(("of %s, in %s: %s"):format(version, lua, message), function()
+        assert.equal(message, run(lua, version, 'require "bitfront.core" return "loaded"'))
+      end)
+    end
+  end
+
+  it("of another one is an error of the first client", function()
+    local message = run("lua5.2", "5.4", [[
+      return require "bitfront".new { api_key = "k", api_secret = "s" }]])
+    assert.truthy(message:find("this build is for Lua 5.4, this is Lua 5.2", 1, true), message)
+  end)
+
+  it("is loaded by its own Lua also where _VERSION was removed", function()
+    for lua, own in pairs(HOSTS) do
+      assert.equal("loaded",
+        run(lua, own, '_VERSION = nil require "bitfront.core" return "loaded"'))
+    end
+  end)
+
+  it("needs only functions that every Lua has; no other is weak", function()
+    local hosts = {}
+    for lua in pairs(HOSTS) do hosts[lua] = exported(lua) end
+    for _, version in ipairs(VERSIONS) do
+      local build = support.must("nm -D --undefined-only .build/" .. version .. "/bitfront/core.so")
+      local needed, weak = names(build, "U"), names(build, "w")
+      for lua, has in pairs(hosts) do
+        for name in pairs(needed) do
+          assert.is_true(has[name], ("%s lacks %s, which compat.h must make weak in %s")
+            :format(lua, name, version))
+        end
+      end
+      for name in pairs(weak) do
+        local everywhere = true
+        for _, has in pairs(hosts) do everywhere = everywhere and has[name] end
+        assert.is_nil(everywhere, name .. " is weak, but every Lua has it")
+      end
+    end
+  end)
+end)
