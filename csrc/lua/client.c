@@ -1,7 +1,8 @@
 #include "lua/client.h"
 
-#include "lua/compat.h"
 #include "auth/profile.h"
+#include "lua/compat.h"
+#include "lua/core.h"
 #include "lua/result.h"
 
 #include <stdlib.h>
@@ -52,9 +53,7 @@ static int new_client(lua_State *L) {
     options.max_body = (size_t)field_number(L, "max_body");
     luaL_argcheck(L, options.base_url && options.user_agent, 1,
                   "base_url and user_agent are needed");
-    box = bf_newuserdata(L, sizeof *box);
-    box->client = NULL;
-    bf_settype(L, CLIENT);
+    box = bf_newbox(L, sizeof *box, CLIENT);
     box->client = bf_client_new(&options, &error);
     return box->client ? 1 : bf_push_error(L, &error);
 }
@@ -64,11 +63,9 @@ static int new_client(lua_State *L) {
 static int client_set_credentials(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
     struct bf_client *client = bf_check_client(L, 1);
-    struct bf_span key, secret;
+    struct bf_span key = bf_checkspan(L, 2), secret = bf_checkspan(L, 3);
     struct bf_credential_names names = {luaL_optstring(L, 4, "api_key"),
                                         luaL_optstring(L, 5, "api_secret")};
-    key.text = luaL_checklstring(L, 2, &key.len);
-    secret.text = luaL_checklstring(L, 3, &secret.len);
     return bf_push_done(
         L, bf_client_credentials(client, key, secret, &names, &error), &error);
 }
@@ -79,12 +76,8 @@ static const char *variable(const char *name) {
     return value && *value ? value : NULL;
 }
 
-/* An empty box for credentials, at the top of the stack. */
 static struct credentials_box *prep_credentials(lua_State *L) {
-    struct credentials_box *box = bf_newuserdata(L, sizeof *box);
-    box->credentials = NULL;
-    bf_settype(L, CREDENTIALS);
-    return box;
+    return bf_newbox(L, sizeof(struct credentials_box), CREDENTIALS);
 }
 
 /* core.environment(key_name, secret_name): the credentials in these variables;
@@ -110,11 +103,9 @@ static int environment(lua_State *L) {
     return box->credentials ? 1 : bf_push_error(L, &error);
 }
 
+/* Pushes nil for "". */
 static void push_setting(lua_State *L, const char *value) {
-    if (*value)
-        lua_pushstring(L, value);
-    else
-        lua_pushnil(L);
+    lua_pushstring(L, *value ? value : NULL);
 }
 
 static bool is_base_url(const char *url, struct bf_error *error) {
@@ -182,24 +173,17 @@ static int client_has_credentials(lua_State *L) {
 
 /* client:holds(key, secret): are these its credentials? */
 static int client_holds(lua_State *L) {
-    const struct bf_client *client = bf_check_client(L, 1);
-    struct bf_span key, secret;
-    key.text = luaL_checklstring(L, 2, &key.len);
-    secret.text = luaL_checklstring(L, 3, &secret.len);
-    lua_pushboolean(L,
-                    client->credentials &&
-                        bf_credentials_equal(client->credentials, key, secret));
+    const struct bf_credentials *own = bf_check_client(L, 1)->credentials;
+    struct bf_span key = bf_checkspan(L, 2), secret = bf_checkspan(L, 3);
+    lua_pushboolean(L, own && bf_credentials_equal(own, key, secret));
     return 1;
 }
 
 static int push_key_id(lua_State *L, const struct bf_credentials *credentials) {
     char hex[2 * BF_ACCOUNT_ID_LEN + 1];
-    if (credentials) {
+    if (credentials)
         bf_to_hex(credentials->id, sizeof credentials->id, hex);
-        lua_pushlstring(L, hex, sizeof hex - 1);
-    } else {
-        lua_pushnil(L);
-    }
+    lua_pushstring(L, credentials ? hex : NULL);
     return 1;
 }
 
@@ -228,8 +212,7 @@ static int credentials_release(lua_State *L) {
 
 /* credentials:key_id(), as client:key_id(). */
 static int credentials_key_id(lua_State *L) {
-    struct credentials_box *box = luaL_checkudata(L, 1, CREDENTIALS);
-    return push_key_id(L, box->credentials);
+    return push_key_id(L, bf_check_credentials(L, 1));
 }
 
 struct bf_credentials *bf_check_credentials(lua_State *L, int arg) {

@@ -8,10 +8,6 @@
 
 #pragma GCC visibility push(hidden)
 
-/* Registers the types; adds the functions that make clients and credentials to
- * the table on top of the stack. */
-void bf_add_client(lua_State *L);
-
 /* The client at this index, open or closed; raises where it is none. */
 struct bf_client *bf_check_client(lua_State *L, int arg);
 

@@ -7,6 +7,9 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "base/span.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -37,8 +40,9 @@ extern int lua_isyieldable(lua_State *L); /* LuaJIT has it, too */
 #pragma weak lua_newuserdatauv
 #endif
 
+/* Adds functions to the table on top of the stack; NULL: none. */
 static inline void bf_setfuncs(lua_State *L, const luaL_Reg *functions) {
-    for (; functions->name; functions++) {
+    for (; functions && functions->name; functions++) {
         lua_pushcfunction(L, functions->func);
         lua_setfield(L, -2, functions->name);
     }
@@ -88,37 +92,62 @@ static inline void *bf_checkself(lua_State *L, int arg, const char *type) {
     return luaL_checkudata(L, arg, type);
 }
 
-/* Adds methods to the table on top of the stack, above the metatable that is
- * the upvalue of each. */
-static inline void bf_setmethods(lua_State *L, const luaL_Reg *methods) {
-    for (; methods->name; methods++) {
-        lua_pushvalue(L, -2);
-        lua_pushcclosure(L, methods->func, 1);
-        lua_setfield(L, -2, methods->name);
-    }
+static inline void bf_setstring(lua_State *L, const char *name,
+                                const char *value) {
+    lua_pushstring(L, value); /* nil for NULL */
+    lua_setfield(L, -2, name);
 }
 
-/* Registers a userdata type: methods in a table of their own under __index.
- * Filled in also where it exists: an earlier try may have run out of memory
- * half way. */
+/* Registers a userdata type: methods (NULL: none) in a table of their own under
+ * __index, each with the metatable as its upvalue. Filled in also where it
+ * exists: an earlier try may have run out of memory half way. */
 static inline void bf_newtype(lua_State *L, const char *type,
                               const luaL_Reg *methods,
                               const luaL_Reg *metamethods) {
     (void)luaL_newmetatable(L, type);
     bf_setfuncs(L, metamethods);
+    bf_setstring(L, "__name", type);
+    bf_setstring(L, "__metatable", type); /* what getmetatable returns */
     lua_newtable(L);
-    bf_setmethods(L, methods);
+    for (; methods && methods->name; methods++) {
+        lua_pushvalue(L, -2);
+        lua_pushcclosure(L, methods->func, 1);
+        lua_setfield(L, -2, methods->name);
+    }
     lua_setfield(L, -2, "__index");
-    lua_pushstring(L, type);
-    lua_setfield(L, -2, "__name");
-    lua_pushstring(L, type); /* what getmetatable gives: nothing to change */
-    lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
 }
 
-static inline void bf_settype(lua_State *L, const char *type) {
+/* Pushes a userdata of this type that is all zeros. What it acquires later, its
+ * __gc frees after any error. */
+static inline void *bf_newbox(lua_State *L, size_t size, const char *type) {
+    void *box = bf_newuserdata(L, size);
+    memset(box, 0, size);
     luaL_getmetatable(L, type);
     lua_setmetatable(L, -2);
+    return box;
+}
+
+/* The userdata of this type that the Lua state has one of, all zeros at first,
+ * which the registry keeps under `key`: a string, since LuaJIT on some systems
+ * cannot hold the address of a static. Raises on memory. */
+static inline void *bf_statebox(lua_State *L, size_t size, const char *type,
+                                const char *key) {
+    void *box;
+    lua_getfield(L, LUA_REGISTRYINDEX, key);
+    box = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (!box) {
+        box = bf_newbox(L, size, type);
+        lua_setfield(L, LUA_REGISTRYINDEX, key);
+    }
+    return box;
+}
+
+static inline struct bf_span bf_checkspan(lua_State *L, int arg) {
+    struct bf_span span;
+    span.text = luaL_checklstring(L, arg, &span.len);
+    return span;
 }
 
 #pragma GCC visibility pop

@@ -4,17 +4,9 @@
 #include "auth/sign.h"
 #include "base/openssl_check.h"
 #include "http/ca_file.h"
-#include "lua/client.h"
 #include "lua/compat.h"
-#include "lua/decimal.h"
-#include "lua/exchange.h"
+#include "lua/core.h"
 #include "lua/result.h"
-#include "lua/system.h"
-#include "lua/policy.h"
-#include "lua/text.h"
-#include "lua/thread.h"
-
-#include <string.h>
 
 /* The one symbol that others see. */
 #ifdef __GNUC__
@@ -26,13 +18,12 @@
 /* core.sign(secret, nonce, timestamp, method, path, query, body): the hex
  * signature; all strings. Raises where OpenSSL fails. */
 static int core_sign(lua_State *L) {
-    struct bf_span secret, parts[6];
+    struct bf_span secret = bf_checkspan(L, 1), parts[6];
     char hex[BF_SIGNATURE_LEN + 1];
     EVP_MAC_CTX *key;
     bool ok;
-    secret.text = luaL_checklstring(L, 1, &secret.len);
     for (int i = 0; i < 6; i++)
-        parts[i].text = luaL_checklstring(L, i + 2, &parts[i].len);
+        parts[i] = bf_checkspan(L, i + 2);
     key = bf_sign_key(secret.text, secret.len);
     ok = key && bf_sign(key, parts, 6, hex);
     EVP_MAC_CTX_free(key);

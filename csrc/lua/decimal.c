@@ -3,6 +3,7 @@
 #include "lua/decimal.h"
 
 #include "lua/compat.h"
+#include "lua/core.h"
 #include "money/decimal.h"
 
 #include <math.h>
@@ -12,10 +13,6 @@
 #define DECIMAL "bitfront.decimal"
 #define SUM "bitfront.sum"
 
-typedef enum bf_decimal_result result;
-
-/* Both are made empty and given their metatable before they acquire: what an
- * error leaves behind, __gc frees. */
 struct sum {
     struct bf_decimal total;
     struct bf_decimal box; /* scratch, kept for its memory */
@@ -27,9 +24,7 @@ static int raise_memory(lua_State *L) {
 
 /* Pushes a decimal, which is 0. */
 static struct bf_decimal *prep_decimal(lua_State *L) {
-    struct bf_decimal *box = bf_newuserdata(L, sizeof *box);
-    box->coefficient = NULL;
-    bf_settype(L, DECIMAL);
+    struct bf_decimal *box = bf_newbox(L, sizeof *box, DECIMAL);
     if (bf_decimal_init(box) != BF_DECIMAL_OK)
         raise_memory(L);
     return box;
@@ -52,7 +47,7 @@ static void push_excerpt(lua_State *L, int index) {
 }
 
 /* Pushes what is wrong with the value at `index`. */
-static void push_complaint(lua_State *L, int index, result outcome) {
+static void push_message(lua_State *L, int index, enum bf_status status) {
     if (lua_type(L, index) == LUA_TNUMBER) {
         lua_pushliteral(L, "not a finite number");
     } else if (lua_type(L, index) != LUA_TSTRING) {
@@ -60,7 +55,7 @@ static void push_complaint(lua_State *L, int index, result outcome) {
     } else {
         push_excerpt(L, index);
         lua_pushfstring(L,
-                        outcome == BF_DECIMAL_SYNTAX
+                        status == BF_DECIMAL_SYNTAX
                             ? "not a number: %s"
                             : "more than 1000 digits, or an exponent "
                               "beyond 400: %s",
@@ -69,7 +64,8 @@ static void push_complaint(lua_State *L, int index, result outcome) {
     }
 }
 
-static result from_number(lua_State *L, int index, struct bf_decimal *to) {
+static enum bf_status from_number(lua_State *L, int index,
+                                  struct bf_decimal *to) {
 #if LUA_VERSION_NUM >= 503
     if (lua_isinteger(L, index))
         return bf_decimal_from_integer(to, lua_tointeger(L, index));
@@ -78,7 +74,7 @@ static result from_number(lua_State *L, int index, struct bf_decimal *to) {
 }
 
 /* Sets `to` from a number or a string. */
-static result convert(lua_State *L, int index, struct bf_decimal *to) {
+static enum bf_status convert(lua_State *L, int index, struct bf_decimal *to) {
     size_t len;
     const char *text;
     if (lua_type(L, index) == LUA_TNUMBER)
@@ -102,34 +98,23 @@ static const struct bf_decimal *check_open(lua_State *L,
     return box;
 }
 
-/* decimal(value): the decimal, or nil and a message */
-static int new_decimal(lua_State *L) {
-    struct bf_decimal *box;
-    result outcome;
-    lua_settop(L, 1);
-    if (test_decimal(L, 1))
-        return 1;
-    box = prep_decimal(L);
-    outcome = convert(L, 1, box);
-    if (outcome == BF_DECIMAL_OK)
-        return 1;
-    if (outcome == BF_DECIMAL_MEMORY)
+/* Pushes nil and what is wrong with the value at `index`. */
+static int push_refusal(lua_State *L, int index, enum bf_status status) {
+    if (status == BF_DECIMAL_MEMORY)
         return raise_memory(L);
     lua_pushnil(L);
-    push_complaint(L, 1, outcome);
+    push_message(L, index, status);
     return 2;
 }
 
-bool bf_push_decimal(lua_State *L, const char *text, size_t len) {
-    struct bf_decimal *box = prep_decimal(L);
-    result outcome = bf_decimal_from_text(box, text, len);
-    if (outcome == BF_DECIMAL_OK)
-        return true;
-    if (outcome == BF_DECIMAL_MEMORY)
-        raise_memory(L);
-    lua_pop(L, 1);
-    lua_pushliteral(L, "more than 1000 digits, or an exponent beyond 400");
-    return false;
+/* decimal(value): the decimal, or nil and a message */
+static int new_decimal(lua_State *L) {
+    enum bf_status status;
+    lua_settop(L, 1);
+    if (test_decimal(L, 1))
+        return 1;
+    status = convert(L, 1, prep_decimal(L));
+    return status == BF_DECIMAL_OK ? 1 : push_refusal(L, 1, status);
 }
 
 /* ---- operators ---- */
@@ -137,15 +122,13 @@ bool bf_push_decimal(lua_State *L, const char *text, size_t len) {
 /* The operand at `index`; another number is replaced by its decimal. */
 static const struct bf_decimal *check_operand(lua_State *L, int index) {
     struct bf_decimal *box = test_decimal(L, index);
-    result outcome;
+    enum bf_status status;
     if (box)
         return check_open(L, box);
     box = prep_decimal(L);
-    outcome = convert(L, index, box);
-    if (outcome == BF_DECIMAL_MEMORY)
-        raise_memory(L);
-    if (outcome != BF_DECIMAL_OK) {
-        push_complaint(L, index, outcome);
+    status = convert(L, index, box);
+    if (status != BF_DECIMAL_OK) {
+        (void)push_refusal(L, index, status);
         luaL_error(L, "%s", lua_tostring(L, -1));
     }
     lua_replace(L, index);
@@ -157,18 +140,22 @@ static const struct bf_decimal *check_self(lua_State *L) {
     return check_open(L, luaL_checkudata(L, 1, DECIMAL));
 }
 
-/* Returns the decimal on top, unless it did not come to be. */
-static int give(lua_State *L, result outcome) {
-    if (outcome == BF_DECIMAL_MEMORY)
+/* Returns the decimal on top, or raises. */
+static int give(lua_State *L, enum bf_status status) {
+    if (status == BF_DECIMAL_MEMORY)
         return raise_memory(L);
-    if (outcome != BF_DECIMAL_OK)
+    if (status != BF_DECIMAL_OK)
         return luaL_error(L, "the result has more than 1000 digits, "
                              "or an exponent beyond 400");
     return 1;
 }
 
-typedef result operation(struct bf_decimal *, const struct bf_decimal *,
-                         const struct bf_decimal *);
+void bf_push_decimal(lua_State *L, const char *text, size_t len) {
+    (void)give(L, bf_decimal_from_text(prep_decimal(L), text, len));
+}
+
+typedef enum bf_status operation(struct bf_decimal *, const struct bf_decimal *,
+                                 const struct bf_decimal *);
 
 static int calculate(lua_State *L, operation *operate) {
     const struct bf_decimal *a = check_operand(L, 1);
@@ -191,9 +178,9 @@ static int decimal_mul(lua_State *L) {
 static int decimal_unm(lua_State *L) {
     const struct bf_decimal *a = check_self(L);
     struct bf_decimal *to = prep_decimal(L);
-    result outcome = bf_decimal_copy(to, a);
+    enum bf_status status = bf_decimal_copy(to, a);
     BN_set_negative(to->coefficient, !BN_is_negative(to->coefficient));
-    return give(L, outcome);
+    return give(L, status);
 }
 
 static int compare(lua_State *L) {
@@ -223,22 +210,25 @@ static int decimal_le(lua_State *L) {
 
 /* ---- text and methods ---- */
 
-static int decimal_tostring(lua_State *L) {
-    char plain[BF_DECIMAL_TEXT];
-    size_t len = bf_decimal_to_text(check_self(L), plain);
+static void push_text(lua_State *L, const struct bf_decimal *decimal) {
+    char text[BF_DECIMAL_TEXT];
+    size_t len = bf_decimal_to_text(decimal, text);
     if (len == 0)
-        return raise_memory(L);
-    lua_pushlstring(L, plain, len);
+        raise_memory(L);
+    lua_pushlstring(L, text, len);
+}
+
+static int decimal_tostring(lua_State *L) {
+    push_text(L, check_self(L));
     return 1;
 }
 
 /* Replaces a decimal at `index` by its text; leaves anything else. */
 static void to_text(lua_State *L, int index) {
-    if (!test_decimal(L, index))
+    struct bf_decimal *box = test_decimal(L, index);
+    if (!box)
         return;
-    lua_pushcfunction(L, decimal_tostring);
-    lua_pushvalue(L, index);
-    lua_call(L, 1, 1);
+    push_text(L, check_open(L, box));
     lua_replace(L, index);
 }
 
@@ -323,9 +313,7 @@ static const luaL_Reg decimal_metamethods[] = {
 
 /* sum(): a total that starts at 0 */
 static int new_sum(lua_State *L) {
-    struct sum *sum = bf_newuserdata(L, sizeof *sum);
-    sum->total.coefficient = sum->box.coefficient = NULL;
-    bf_settype(L, SUM);
+    struct sum *sum = bf_newbox(L, sizeof *sum, SUM);
     if (bf_decimal_init(&sum->total) != BF_DECIMAL_OK ||
         bf_decimal_init(&sum->box) != BF_DECIMAL_OK)
         return raise_memory(L);
@@ -341,35 +329,30 @@ static struct sum *check_sum(lua_State *L) {
 /* :add(value): true, or nil and a message */
 static int sum_add(lua_State *L) {
     struct sum *sum = check_sum(L);
-    const struct bf_decimal *more = test_decimal(L, 2);
-    result outcome = BF_DECIMAL_OK;
-    if (!more) {
-        outcome = convert(L, 2, &sum->box);
+    struct bf_decimal *more = test_decimal(L, 2);
+    enum bf_status status = BF_DECIMAL_OK;
+    if (more) {
+        check_open(L, more);
+    } else {
         more = &sum->box;
-    } else if (!more->coefficient) {
-        return luaL_error(L, "the decimal is gone");
+        status = convert(L, 2, more);
     }
-    if (outcome == BF_DECIMAL_OK)
-        outcome = bf_decimal_accumulate(&sum->total, more, &sum->box);
-    if (outcome == BF_DECIMAL_MEMORY)
-        return raise_memory(L);
-    if (outcome == BF_DECIMAL_OK) {
-        lua_pushboolean(L, 1);
-        return 1;
-    }
-    lua_pushnil(L);
-    push_complaint(L, 2, outcome);
-    return 2;
+    if (status == BF_DECIMAL_OK)
+        status = bf_decimal_accumulate(&sum->total, more, &sum->box);
+    if (status != BF_DECIMAL_OK)
+        return push_refusal(L, 2, status);
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 /* :total(): what was added, as a decimal */
 static int sum_total(lua_State *L) {
     struct sum *sum = check_sum(L);
     struct bf_decimal *to = prep_decimal(L);
-    result outcome = bf_decimal_copy(to, &sum->total);
-    if (outcome == BF_DECIMAL_OK)
-        outcome = bf_decimal_check(to);
-    return give(L, outcome);
+    enum bf_status status = bf_decimal_copy(to, &sum->total);
+    if (status == BF_DECIMAL_OK)
+        status = bf_decimal_check(to);
+    return give(L, status);
 }
 
 static int sum_gc(lua_State *L) {

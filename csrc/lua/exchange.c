@@ -3,6 +3,7 @@
 #include "http/engine.h"
 #include "lua/client.h"
 #include "lua/compat.h"
+#include "lua/core.h"
 #include "lua/result.h"
 
 #include <math.h>
@@ -13,51 +14,6 @@
 #define BALANCES_PATH "/v1/account/balances"
 
 /* ---- the request ---- */
-
-/* The field stays on the stack, so that its text stays where it is. */
-static struct bf_span opt_span(lua_State *L, const char *name,
-                               const char *otherwise) {
-    struct bf_span span = bf_span_of(otherwise);
-    lua_getfield(L, 1, name);
-    if (!lua_isnil(L, -1))
-        span.text = luaL_checklstring(L, -1, &span.len);
-    return span;
-}
-
-static double opt_number(lua_State *L, const char *name, double otherwise) {
-    lua_Number number;
-    lua_getfield(L, 1, name);
-    number = luaL_optnumber(L, -1, otherwise);
-    lua_pop(L, 1);
-    return number;
-}
-
-static int field_option(lua_State *L, const char *name,
-                        const char *const *options) {
-    int option;
-    lua_getfield(L, 1, name);
-    option = luaL_checkoption(L, -1, options[0], options);
-    lua_pop(L, 1);
-    return option;
-}
-
-static bool field_boolean(lua_State *L, const char *name) {
-    bool is_true;
-    lua_getfield(L, 1, name);
-    is_true = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return is_true;
-}
-
-static struct bf_credentials *field_credentials(lua_State *L,
-                                                const struct bf_client *client,
-                                                enum bf_expect expect) {
-    struct bf_credentials *credentials = client->credentials;
-    lua_getfield(L, 1, "credentials");
-    if (!lua_isnil(L, -1))
-        credentials = bf_check_credentials(L, -1);
-    return expect == BF_PUBLIC ? NULL : credentials;
-}
 
 static bool may_ask(const struct bf_client *client,
                     const struct bf_credentials *credentials,
@@ -70,36 +26,52 @@ static bool may_ask(const struct bf_client *client,
     return error->kind == BF_OK;
 }
 
+/* Pushes the fields of the table at 1; returns the index of the first. */
+static int push_fields(lua_State *L) {
+    static const char *const names[] = {
+        "client",    "expect", "amounts", "deadline",   "clock_offset",
+        "monotonic", "path",   "query",   "credentials"};
+    int first = lua_gettop(L) + 1;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        lua_getfield(L, 1, names[i]);
+    return first;
+}
+
+static struct bf_span opt_span(lua_State *L, int index, const char *otherwise) {
+    struct bf_span span;
+    span.text = luaL_optlstring(L, index, otherwise, &span.len);
+    return span;
+}
+
 struct bf_request *bf_to_request(lua_State *L, struct bf_error *error) {
     static const char *const expects[] = {"balances", "data", "public", NULL};
     static const char *const modes[] = {"number", "string", "decimal", NULL};
-    struct bf_request numbers = {.monotonic = false}, *request;
-    struct bf_credentials *credentials;
-    struct bf_client *client;
-    struct bf_span path, query;
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_getfield(L, 1, "client");
-    client = bf_check_client(L, -1);
-    numbers.expect = (enum bf_expect)field_option(L, "expect", expects);
-    numbers.amounts = (enum bf_amounts)field_option(L, "amounts", modes);
-    numbers.deadline = opt_number(L, "deadline", HUGE_VAL);
-    numbers.clock_offset = (int64_t)opt_number(L, "clock_offset", 0);
-    numbers.monotonic = field_boolean(L, "monotonic");
-    credentials = field_credentials(L, client, numbers.expect);
-    path = opt_span(L, "path", BALANCES_PATH);
-    query = opt_span(L, "query", "");
-    if (!may_ask(client, credentials, numbers.expect, error))
+    int at = push_fields(L);
+    struct bf_client *client = bf_check_client(L, at);
+    int expect = luaL_checkoption(L, at + 1, expects[0], expects);
+    int amounts = luaL_checkoption(L, at + 2, modes[0], modes);
+    double deadline = luaL_optnumber(L, at + 3, HUGE_VAL);
+    double clock_offset = luaL_optnumber(L, at + 4, 0);
+    struct bf_span path = opt_span(L, at + 6, BALANCES_PATH);
+    struct bf_span query = opt_span(L, at + 7, "");
+    struct bf_credentials *credentials = lua_isnil(L, at + 8)
+                                             ? client->credentials
+                                             : bf_check_credentials(L, at + 8);
+    struct bf_request *request;
+    if (!may_ask(client, credentials, (enum bf_expect)expect, error))
         return NULL;
-    request = bf_request_new(client, credentials, path, query);
+    request = bf_request_new(client, expect == BF_PUBLIC ? NULL : credentials,
+                             path, query);
     if (!request) {
         bf_error_no_memory(error);
         return NULL;
     }
-    request->expect = numbers.expect;
-    request->amounts = numbers.amounts;
-    request->deadline = numbers.deadline;
-    request->clock_offset = numbers.clock_offset;
-    request->monotonic = numbers.monotonic;
+    request->expect = (enum bf_expect)expect;
+    request->amounts = (enum bf_amounts)amounts;
+    request->deadline = deadline;
+    request->clock_offset = (int64_t)clock_offset;
+    request->monotonic = lua_toboolean(L, at + 5);
     return request;
 }
 
@@ -107,9 +79,11 @@ void bf_error_closing(struct bf_error *error) {
     bf_error_set(error, BF_CLOSED, "closed", "the Lua state is being closed");
 }
 
-void bf_error_fork(struct bf_error *error) {
-    bf_error_set(error, BF_NETWORK, "fork",
+int bf_push_fork(lua_State *L) {
+    struct bf_error error = {.kind = BF_OK};
+    bf_error_set(&error, BF_NETWORK, "fork",
                  "the call was begun before a fork, in another process");
+    return bf_push_error(L, &error);
 }
 
 /* ---- the engine: one for each process and Lua state, made on first use ----
@@ -120,9 +94,6 @@ struct engine_box {
     bool closed; /* the Lua state is being closed: nothing would free another */
 };
 
-/* A string: LuaJIT on some systems cannot hold the address of a static. */
-#define ENGINE_KEY "bitfront.engine box"
-
 static int engine_gc(lua_State *L) {
     struct engine_box *box = luaL_checkudata(L, 1, ENGINE);
     struct bf_engine *engine = box->engine;
@@ -132,21 +103,10 @@ static int engine_gc(lua_State *L) {
     return 0;
 }
 
-/* The box in the registry; made before the first exchange's, so that when the
- * state closes it is collected after the last one. Raises on memory. */
+/* Made before the first exchange's box, so that when the state closes it is
+ * collected after the last one. */
 static struct engine_box *engine_box(lua_State *L) {
-    struct engine_box *box;
-    lua_getfield(L, LUA_REGISTRYINDEX, ENGINE_KEY);
-    box = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    if (box)
-        return box;
-    box = bf_newuserdata(L, sizeof *box);
-    box->engine = NULL;
-    box->closed = false;
-    bf_settype(L, ENGINE);
-    lua_setfield(L, LUA_REGISTRYINDEX, ENGINE_KEY);
-    return box;
+    return bf_statebox(L, sizeof(struct engine_box), ENGINE, ENGINE " box");
 }
 
 /* The engine of this process, or NULL with `error` set. An engine from before
@@ -204,10 +164,8 @@ static int exchange_done(lua_State *L) {
 static int push_result(lua_State *L, struct exchange_box *box) {
     int pushed;
     if (bf_engine_is_from_parent(box->engine)) {
-        struct bf_error error = {.kind = BF_OK};
-        bf_error_fork(&error);
         box->exchange = NULL; /* it is the parent's */
-        return bf_push_error(L, &error);
+        return bf_push_fork(L);
     }
     pushed = bf_push_result(L, box->exchange);
     release(box);
@@ -221,14 +179,6 @@ static int exchange_finish(lua_State *L) {
     return push_result(L, box);
 }
 
-static struct exchange_box *prep_exchange(lua_State *L) {
-    struct exchange_box *box = bf_newuserdata(L, sizeof *box);
-    box->engine = NULL;
-    box->exchange = NULL;
-    bf_settype(L, EXCHANGE);
-    return box;
-}
-
 /* Starts what the request table at 1 asks for and leaves its box at 2; NULL
  * with `error` set. */
 static struct exchange_box *start(lua_State *L, struct bf_error *error) {
@@ -236,7 +186,7 @@ static struct exchange_box *start(lua_State *L, struct bf_error *error) {
     struct bf_request *request;
     struct bf_engine *engine = get_engine(L, error); /* before its exchanges */
     lua_settop(L, 1);
-    box = prep_exchange(L);
+    box = bf_newbox(L, sizeof *box, EXCHANGE);
     box->engine = engine;
     request = engine ? bf_to_request(L, error) : NULL;
     if (request)
@@ -313,17 +263,13 @@ static const luaL_Reg exchange_metamethods[] = {
     {NULL,   NULL       },
 };
 
-static const luaL_Reg no_methods[] = {
-    {NULL, NULL}
-};
-
 static const luaL_Reg engine_metamethods[] = {
     {"__gc", engine_gc},
     {NULL,   NULL     },
 };
 
 void bf_add_exchange(lua_State *L) {
-    bf_newtype(L, ENGINE, no_methods, engine_metamethods);
+    bf_newtype(L, ENGINE, NULL, engine_metamethods);
     bf_newtype(L, EXCHANGE, exchange_methods, exchange_metamethods);
     bf_setfuncs(L, functions);
 }

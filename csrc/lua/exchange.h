@@ -23,11 +23,9 @@ struct bf_request *bf_to_request(lua_State *L, struct bf_error *error);
 /* The error of a call that a finalizer makes while its Lua state is closed. */
 void bf_error_closing(struct bf_error *error);
 
-/* The error of what was begun before a fork, in another process. */
-void bf_error_fork(struct bf_error *error);
-
-/* Registers the types; adds its functions to the table on top of the stack. */
-void bf_add_exchange(lua_State *L);
+/* Pushes nil and the error of what was begun before a fork, in another process.
+ */
+int bf_push_fork(lua_State *L);
 
 #pragma GCC visibility pop
 

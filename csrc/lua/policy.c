@@ -1,16 +1,14 @@
 /* The Lua types bitfront.window and bitfront.server_clock: policy/ with this
  * machine's clocks. Each method takes the time last, for who has another one;
  * without it the time is now. What is not finite raises. */
-#include "lua/policy.h"
-
 #include "base/clock.h"
 #include "lua/compat.h"
+#include "lua/core.h"
 #include "policy/server_clock.h"
 #include "policy/window.h"
 
 #include <math.h>
 #include <stdatomic.h>
-#include <string.h>
 
 #define WINDOW "bitfront.window"
 #define CLOCK "bitfront.server_clock"
@@ -51,9 +49,7 @@ static int window_gc(lua_State *L) {
 
 /* core.window(): of a key of which no call is known */
 static int new_window(lua_State *L) {
-    struct window_box *box = bf_newuserdata(L, sizeof *box);
-    memset(box, 0, sizeof *box);
-    bf_settype(L, WINDOW);
+    (void)bf_newbox(L, sizeof(struct window_box), WINDOW);
     return 1;
 }
 
@@ -235,9 +231,7 @@ static struct bf_server_clock *check_clock(lua_State *L) {
 
 /* core.server_clock(): one of which nothing is known */
 static int new_clock(lua_State *L) {
-    struct bf_server_clock *clock = bf_newuserdata(L, sizeof *clock);
-    memset(clock, 0, sizeof *clock);
-    bf_settype(L, CLOCK);
+    (void)bf_newbox(L, sizeof(struct bf_server_clock), CLOCK);
     return 1;
 }
 
@@ -307,10 +301,6 @@ static const luaL_Reg clock_methods[] = {
     {NULL,     NULL        },
 };
 
-static const luaL_Reg clock_metamethods[] = {
-    {NULL, NULL},
-};
-
 static const luaL_Reg functions[] = {
     {"window",       new_window},
     {"window_store", new_store },
@@ -320,6 +310,6 @@ static const luaL_Reg functions[] = {
 
 void bf_add_policy(lua_State *L) {
     bf_newtype(L, WINDOW, window_methods, window_metamethods);
-    bf_newtype(L, CLOCK, clock_methods, clock_metamethods);
+    bf_newtype(L, CLOCK, clock_methods, NULL);
     bf_setfuncs(L, functions);
 }

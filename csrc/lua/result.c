@@ -5,19 +5,23 @@
 #include "lua/decimal.h"
 #include "lua/text.h"
 
-static void set_string(lua_State *L, const char *key, const char *value) {
-    if (!value)
-        return;
-    lua_pushstring(L, value);
-    lua_setfield(L, -2, key);
-}
-
 static void set_integer(lua_State *L, const char *key, int64_t value) {
     bf_pushinteger(L, value);
     lua_setfield(L, -2, key);
 }
 
-/* ---- strings of the server ---- */
+static void set_number(lua_State *L, const char *key, double value) {
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, key);
+}
+
+static void set_clean(lua_State *L, const char *key,
+                      const struct bf_string *string) {
+    bf_push_clean_string(L, string);
+    lua_setfield(L, -2, key);
+}
+
+/* ---- a reply ---- */
 
 static void push_string(lua_State *L, const struct bf_string *string) {
     char *decoded;
@@ -30,15 +34,13 @@ static void push_string(lua_State *L, const struct bf_string *string) {
     lua_remove(L, -2); /* the scratch */
 }
 
-/* ---- a reply ---- */
-
 /* The reader has checked that the amount is in range. */
 static void push_amount(lua_State *L, const struct bf_value *amount,
                         enum bf_amounts amounts) {
     if (amounts == BF_AS_STRING)
         lua_pushlstring(L, amount->text.text, amount->text.len);
     else if (amounts == BF_AS_DECIMAL)
-        (void)bf_push_decimal(L, amount->text.text, amount->text.len);
+        bf_push_decimal(L, amount->text.text, amount->text.len);
     else
         lua_pushnumber(L, amount->number);
 }
@@ -73,11 +75,6 @@ static void push_balances(lua_State *L, const struct bf_reply *reply,
     lua_settop(L, names);
 }
 
-static void set_number(lua_State *L, const char *key, double value) {
-    lua_pushnumber(L, value);
-    lua_setfield(L, -2, key);
-}
-
 /* The server read its clock between our sending and its reply, most likely half
  * way: by so many ms it is ahead of the wall clock. */
 static double wall_offset(const struct bf_result *result) {
@@ -90,18 +87,14 @@ static double wall_offset(const struct bf_result *result) {
 static void push_info(lua_State *L, const struct bf_result *result) {
     const struct bf_reply *reply = &result->reply;
     lua_createtable(L, 0, 10);
-    if (reply->has_zone) {
-        bf_push_clean_string(L, &reply->zone);
-        lua_setfield(L, -2, "timezone");
-    }
+    if (reply->has_zone)
+        set_clean(L, "timezone", &reply->zone);
     if (reply->has_time)
         set_integer(L, "responseTime", reply->response_time);
     if (reply->has_code)
         set_integer(L, "statusCode", reply->status_code);
-    if (reply->has_message) {
-        bf_push_clean_string(L, &reply->message);
-        lua_setfield(L, -2, "statusMessage");
-    }
+    if (reply->has_message)
+        set_clean(L, "statusMessage", &reply->message);
     if (result->status)
         set_integer(L, "http_status", result->status);
     if (result->sent > 0)
@@ -116,8 +109,8 @@ static void push_info(lua_State *L, const struct bf_result *result) {
 
 static void push_error_table(lua_State *L, const struct bf_error *error) {
     lua_createtable(L, 0, 8);
-    set_string(L, "kind", bf_kind_name(error->kind));
-    set_string(L, "code", error->code);
+    bf_setstring(L, "kind", bf_kind_name(error->kind));
+    bf_setstring(L, "code", error->code);
     bf_push_clean(L, error->text, strlen(error->text));
     lua_setfield(L, -2, "message");
 }
@@ -135,20 +128,14 @@ int bf_push_done(lua_State *L, bool done, const struct bf_error *error) {
     return 1;
 }
 
-/* The exchange's own words for it. Which kind a code is, is Lua's table. */
-static void add_refusal(lua_State *L, const struct bf_reply *reply) {
-    set_integer(L, "code", reply->status_code);
-    if (!reply->has_message)
-        return;
-    bf_push_clean_string(L, &reply->message);
-    lua_setfield(L, -2, "message");
-}
-
 static void push_attempt_error(lua_State *L, const struct bf_result *result) {
     const struct bf_reply *reply = &result->reply;
     push_error_table(L, &result->error);
-    if (result->error.kind == BF_API)
-        add_refusal(L, reply);
+    if (result->error.kind == BF_API) { /* which kind it is, Lua's table says */
+        set_integer(L, "code", reply->status_code);
+        if (reply->has_message)
+            set_clean(L, "message", &reply->message);
+    }
     if (result->status)
         set_integer(L, "http_status", result->status);
     if (reply->has_time)
@@ -177,13 +164,11 @@ int bf_push_result(lua_State *L, struct bf_exchange *exchange) {
     struct bf_result *result = &exchange->result;
     if (exchange->request->client->closed)
         bf_result_close(result);
-    if (result->error.kind == BF_OK) {
+    if (result->error.kind == BF_OK)
         push_value(L, result, exchange->request);
-        lua_pushnil(L);
-    } else {
-        lua_pushnil(L);
+    lua_pushnil(L);
+    if (result->error.kind != BF_OK)
         push_attempt_error(L, result);
-    }
     push_info(L, result);
     return 3;
 }

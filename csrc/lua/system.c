@@ -2,11 +2,10 @@
 #define _GNU_SOURCE /* dladdr, RTLD_DEFAULT */
 #endif
 
-#include "lua/system.h"
-
 #include "auth/sign.h"
 #include "base/clock.h"
 #include "lua/compat.h"
+#include "lua/core.h"
 
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -22,13 +21,12 @@
 static int core_sha1(lua_State *L) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     char hex[2 * EVP_MAX_MD_SIZE + 1];
-    unsigned digest_len = 0;
-    size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
-    if (!EVP_Digest(text, len, digest, &digest_len, EVP_sha1(), NULL))
+    unsigned len = 0;
+    struct bf_span text = bf_checkspan(L, 1);
+    if (!EVP_Digest(text.text, text.len, digest, &len, EVP_sha1(), NULL))
         return 0;
-    bf_to_hex(digest, digest_len, hex);
-    lua_pushlstring(L, hex, 2 * (size_t)digest_len);
+    bf_to_hex(digest, len, hex);
+    lua_pushstring(L, hex);
     return 1;
 }
 
@@ -47,10 +45,9 @@ static int core_wall(lua_State *L) {
 /* core.random(): from 0 to below 1; nil where OpenSSL has no random numbers. */
 static int core_random(lua_State *L) {
     double number;
-    if (bf_random(&number))
-        lua_pushnumber(L, number);
-    else
-        lua_pushnil(L);
+    if (!bf_random(&number))
+        return 0;
+    lua_pushnumber(L, number);
     return 1;
 }
 
@@ -71,48 +68,36 @@ static int core_sleep(lua_State *L) {
     return 0;
 }
 
-/* The file that a function comes from as this library is bound; nil where the
- * system does not tell. */
-static void push_file(lua_State *L, void (*function)(void)) {
+/* Pushes what is known of a library: its versions, and the file that `function`
+ * comes from as this one is bound to it, where the system tells. */
+static void push_library(lua_State *L, const char *compiled, const char *loaded,
+                         void (*function)(void)) {
     const void *address;
     Dl_info info;
     memcpy(&address, &function, sizeof address);
-    lua_pushstring(L, dladdr(address, &info) ? info.dli_fname : NULL);
-}
-
-static void set_version(lua_State *L, const char *library, const char *compiled,
-                        const char *loaded) {
     lua_createtable(L, 0, 4);
-    lua_pushstring(L, compiled);
-    lua_setfield(L, -2, "compiled");
-    lua_pushstring(L, loaded);
-    lua_setfield(L, -2, "loaded");
-    lua_setfield(L, -2, library);
+    bf_setstring(L, "compiled", compiled);
+    bf_setstring(L, "loaded", loaded);
+    if (dladdr(address, &info))
+        bf_setstring(L, "file", info.dli_fname);
 }
 
 /* core.versions(): the libraries' versions, compiled against and loaded. */
 static int core_versions(lua_State *L) {
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
     lua_createtable(L, 0, 4);
-    set_version(L, "curl", LIBCURL_VERSION, curl->version);
-    lua_getfield(L, -1, "curl");
-    lua_pushstring(L, curl->ssl_version);
-    lua_setfield(L, -2, "ssl");
-    push_file(L, (void (*)(void))curl_version_info);
-    lua_setfield(L, -2, "file");
-    lua_pop(L, 1);
-    set_version(L, "openssl", OPENSSL_VERSION_TEXT,
-                OpenSSL_version(OPENSSL_VERSION));
-    lua_getfield(L, -1, "openssl");
-    push_file(L, (void (*)(void))OpenSSL_version);
-    lua_setfield(L, -2, "file");
-    lua_pop(L, 1);
-    set_version(L, "lua", LUA_RELEASE, NULL);
+    push_library(L, LIBCURL_VERSION, curl->version,
+                 (void (*)(void))curl_version_info);
+    bf_setstring(L, "ssl", curl->ssl_version);
+    lua_setfield(L, -2, "curl");
+    push_library(L, OPENSSL_VERSION_TEXT, OpenSSL_version(OPENSSL_VERSION),
+                 (void (*)(void))OpenSSL_version);
+    lua_setfield(L, -2, "openssl");
+    push_library(L, LUA_RELEASE, NULL, (void (*)(void))lua_settop);
+    lua_setfield(L, -2, "lua");
 #if LIBCURL_VERSION_NUM >= 0x075400
-    if (curl->age >= CURLVERSION_TENTH) {
-        lua_pushstring(L, curl->cainfo);
-        lua_setfield(L, -2, "ca_file");
-    }
+    if (curl->age >= CURLVERSION_TENTH)
+        bf_setstring(L, "ca_file", curl->cainfo);
 #endif
     return 1;
 }
@@ -148,10 +133,8 @@ static int is_terminal(lua_State *L) {
 static int terminal_size(lua_State *L) {
     struct winsize size;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 ||
-        size.ws_row == 0) {
-        lua_pushnil(L);
-        return 1;
-    }
+        size.ws_row == 0)
+        return 0;
     lua_pushinteger(L, size.ws_col);
     lua_pushinteger(L, size.ws_row);
     return 2;

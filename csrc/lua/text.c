@@ -1,7 +1,8 @@
 #include "lua/text.h"
 
-#include "lua/compat.h"
 #include "auth/redact.h"
+#include "lua/compat.h"
+#include "lua/core.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -139,18 +140,16 @@ void bf_push_clean_string(lua_State *L, const struct bf_string *string) {
 
 /* core.clean(text): what may be in a message. */
 static int core_clean(lua_State *L) {
-    size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
-    bf_push_clean(L, text, len);
+    struct bf_span text = bf_checkspan(L, 1);
+    bf_push_clean(L, text.text, text.len);
     return 1;
 }
 
 /* core.escape(text, json): data that is to be shown, with what is hidden
  * written out; with `json` as JSON does. */
 static int core_escape(lua_State *L) {
-    size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
-    push_visible(L, text, len, lua_toboolean(L, 2));
+    struct bf_span text = bf_checkspan(L, 1);
+    push_visible(L, text.text, text.len, lua_toboolean(L, 2));
     return 1;
 }
 

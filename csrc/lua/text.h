@@ -18,8 +18,6 @@ void bf_push_clean(lua_State *L, const char *text, size_t len);
 /* The same for a string of the server's, cut to 512 bytes. */
 void bf_push_clean_string(lua_State *L, const struct bf_string *string);
 
-void bf_add_text(lua_State *L); /* into the table on the stack's top */
-
 #pragma GCC visibility pop
 
 #endif

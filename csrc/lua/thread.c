@@ -1,6 +1,5 @@
-#include "lua/thread.h"
-
 #include "lua/compat.h"
+#include "lua/core.h"
 #include "lua/exchange.h"
 #include "lua/result.h"
 #include "thread/thread.h"
@@ -26,22 +25,8 @@ static int queue_gc(lua_State *L) {
     return 0;
 }
 
-/* The box in the registry, made where there is none; its pointers may be NULL.
- * Raises on memory. */
 static struct queue_box *queue_box(lua_State *L) {
-    struct queue_box *box;
-    lua_getfield(L, LUA_REGISTRYINDEX, QUEUE " box");
-    box = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    if (box)
-        return box;
-    box = bf_newuserdata(L, sizeof *box);
-    box->thread = NULL;
-    box->queue = NULL;
-    box->closed = false;
-    bf_settype(L, QUEUE);
-    lua_setfield(L, LUA_REGISTRYINDEX, QUEUE " box");
-    return box;
+    return bf_statebox(L, sizeof(struct queue_box), QUEUE, QUEUE " box");
 }
 
 /* The box with this process's queue; NULL: none was made yet. */
@@ -114,13 +99,6 @@ static int job_done(lua_State *L) {
     return 1;
 }
 
-static int push_fork(lua_State *L, struct job_box *box) {
-    struct bf_error error = {.kind = BF_OK};
-    bf_error_fork(&error);
-    box->job = NULL; /* it is the parent's */
-    return bf_push_error(L, &error);
-}
-
 /* job:finish(): the result of a job that is done, see result.h. Raises where
  * the job is not done. */
 static int job_finish(lua_State *L) {
@@ -128,21 +106,14 @@ static int job_finish(lua_State *L) {
     struct bf_job *job = box->job;
     int pushed;
     luaL_argcheck(L, is_done(box), 1, "the job is still running");
-    if (bf_thread_is_from_parent(box->thread))
-        return push_fork(L, box);
+    if (bf_thread_is_from_parent(box->thread)) {
+        box->job = NULL; /* it is the parent's */
+        return bf_push_fork(L);
+    }
     pushed = job->exchange ? bf_push_result(L, job->exchange)
                            : bf_push_error(L, &job->error);
-    box->job = NULL;
-    bf_thread_release(box->thread, job);
+    (void)job_cancel(L);
     return pushed;
-}
-
-static struct job_box *new_job(lua_State *L) {
-    struct job_box *box = bf_newuserdata(L, sizeof *box);
-    box->thread = NULL;
-    box->job = NULL;
-    bf_settype(L, JOB);
-    return box;
 }
 
 /* Fills the box with a new job for the request, which it takes over. False with
@@ -168,7 +139,7 @@ static int thread_start(lua_State *L) {
     struct job_box *box;
     bool submitted;
     lua_settop(L, 1);
-    box = new_job(L);
+    box = bf_newbox(L, sizeof *box, JOB);
     request = queue ? bf_to_request(L, &error) : NULL;
     submitted = request && submit(box, queue, request, &error);
     lua_settop(L, 2);
@@ -254,10 +225,6 @@ static const luaL_Reg job_metamethods[] = {
     {NULL,   NULL      },
 };
 
-static const luaL_Reg no_methods[] = {
-    {NULL, NULL}
-};
-
 static const luaL_Reg queue_metamethods[] = {
     {"__gc", queue_gc},
     {NULL,   NULL    },
@@ -274,7 +241,7 @@ static const luaL_Reg functions[] = {
 };
 
 void bf_add_thread(lua_State *L) {
-    bf_newtype(L, QUEUE, no_methods, queue_metamethods);
+    bf_newtype(L, QUEUE, NULL, queue_metamethods);
     bf_newtype(L, JOB, job_methods, job_metamethods);
     bf_setfuncs(L, functions);
 }

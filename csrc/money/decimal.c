@@ -12,10 +12,8 @@
 /* 10^1000 has this many bits: fewer bits are fewer digits, more are more. */
 #define LIMIT_BITS 3322
 
-typedef enum bf_decimal_result result;
-
 /* From OpenSSL's result: it fails only where there is no memory. */
-static result done(int ok) {
+static enum bf_status done(int ok) {
     return ok ? BF_DECIMAL_OK : BF_DECIMAL_MEMORY;
 }
 
@@ -34,7 +32,7 @@ static int scale_up(BIGNUM *a, int power) {
     return power <= 0 || BN_mul_word(a, ten_to(power));
 }
 
-result bf_decimal_init(struct bf_decimal *to) {
+enum bf_status bf_decimal_init(struct bf_decimal *to) {
     to->coefficient = BN_new();
     to->exponent = 0;
     return done(to->coefficient != NULL);
@@ -124,13 +122,13 @@ static bool is_beyond_limits(const struct parts *n) {
            (int)n->count - 1 + n->exponent - (int)n->places < lowest;
 }
 
-static result examine(struct parts *n, const char *text, size_t len) {
+static enum bf_status examine(struct parts *n, const char *text, size_t len) {
     if (!parse(n, text, text + len))
         return BF_DECIMAL_SYNTAX;
     return is_beyond_limits(n) ? BF_DECIMAL_RANGE : BF_DECIMAL_OK;
 }
 
-result bf_decimal_check_text(const char *text, size_t len) {
+enum bf_status bf_decimal_check_text(const char *text, size_t len) {
     struct parts n;
     return examine(&n, text, len);
 }
@@ -154,12 +152,12 @@ static int convert_digits(BIGNUM *a, const struct parts *n) {
     return BN_mul_word(a, ten_to(held)) && BN_add_word(a, chunk);
 }
 
-result bf_decimal_from_text(struct bf_decimal *to, const char *text,
-                            size_t len) {
+enum bf_status bf_decimal_from_text(struct bf_decimal *to, const char *text,
+                                    size_t len) {
     struct parts n;
-    result got = examine(&n, text, len);
-    if (got != BF_DECIMAL_OK)
-        return got;
+    enum bf_status status = examine(&n, text, len);
+    if (status != BF_DECIMAL_OK)
+        return status;
     if (!convert_digits(to->coefficient, &n))
         return BF_DECIMAL_MEMORY;
     BN_set_negative(to->coefficient, n.negative);
@@ -174,7 +172,7 @@ static int set_uint64(BIGNUM *a, uint64_t value) {
            BN_add_word(a, (BN_ULONG)(value & 0xffffffff));
 }
 
-result bf_decimal_from_integer(struct bf_decimal *to, int64_t value) {
+enum bf_status bf_decimal_from_integer(struct bf_decimal *to, int64_t value) {
     uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     if (!set_uint64(to->coefficient, magnitude))
         return BF_DECIMAL_MEMORY;
@@ -183,7 +181,7 @@ result bf_decimal_from_integer(struct bf_decimal *to, int64_t value) {
     return BF_DECIMAL_OK;
 }
 
-result bf_decimal_from_double(struct bf_decimal *to, double value) {
+enum bf_status bf_decimal_from_double(struct bf_decimal *to, double value) {
     if (!isfinite(value))
         return BF_DECIMAL_SYNTAX;
     if (!set_uint64(to->coefficient, bf_amount_shortest(value, &to->exponent)))
@@ -197,7 +195,8 @@ result bf_decimal_from_double(struct bf_decimal *to, double value) {
     return BF_DECIMAL_OK;
 }
 
-result bf_decimal_copy(struct bf_decimal *to, const struct bf_decimal *a) {
+enum bf_status bf_decimal_copy(struct bf_decimal *to,
+                               const struct bf_decimal *a) {
     to->exponent = a->exponent;
     return done(BN_copy(to->coefficient, a->coefficient) != NULL);
 }
@@ -212,7 +211,7 @@ static int count_digits(const BIGNUM *a) {
     return count;
 }
 
-result bf_decimal_check(struct bf_decimal *decimal) {
+enum bf_status bf_decimal_check(struct bf_decimal *decimal) {
     int bits = BN_num_bits(decimal->coefficient);
     int digits, *exponent = &decimal->exponent;
     if (bits == 0 && *exponent > BF_DECIMAL_EXPONENT)
@@ -243,9 +242,9 @@ static int write_with(struct bf_decimal *to, const struct bf_decimal *a,
     return scale_up(to->coefficient, a->exponent - exponent);
 }
 
-result bf_decimal_accumulate(struct bf_decimal *sum,
-                             const struct bf_decimal *more,
-                             struct bf_decimal *box) {
+enum bf_status bf_decimal_accumulate(struct bf_decimal *sum,
+                                     const struct bf_decimal *more,
+                                     struct bf_decimal *box) {
     int shift = sum->exponent - more->exponent;
     if (shift > 0) {
         if (!scale_up(sum->coefficient, shift))
@@ -262,33 +261,36 @@ result bf_decimal_accumulate(struct bf_decimal *sum,
 }
 
 /* to = a + sign * b */
-static result add_signed(struct bf_decimal *to, const struct bf_decimal *a,
-                         const struct bf_decimal *b, int sign) {
+static enum bf_status add_signed(struct bf_decimal *to,
+                                 const struct bf_decimal *a,
+                                 const struct bf_decimal *b, int sign) {
     struct bf_decimal box;
-    result got = bf_decimal_init(&box);
-    if (got == BF_DECIMAL_OK)
-        got = bf_decimal_copy(to, b);
-    if (got == BF_DECIMAL_OK) {
+    enum bf_status status = bf_decimal_init(&box);
+    if (status == BF_DECIMAL_OK)
+        status = bf_decimal_copy(to, b);
+    if (status == BF_DECIMAL_OK) {
         if (sign < 0)
             BN_set_negative(to->coefficient, !BN_is_negative(b->coefficient));
-        got = bf_decimal_accumulate(to, a, &box);
+        status = bf_decimal_accumulate(to, a, &box);
     }
     bf_decimal_free(&box);
-    return got == BF_DECIMAL_OK ? bf_decimal_check(to) : got;
+    return status == BF_DECIMAL_OK ? bf_decimal_check(to) : status;
 }
 
-result bf_decimal_add(struct bf_decimal *to, const struct bf_decimal *a,
-                      const struct bf_decimal *b) {
+enum bf_status bf_decimal_add(struct bf_decimal *to, const struct bf_decimal *a,
+                              const struct bf_decimal *b) {
     return add_signed(to, a, b, 1);
 }
 
-result bf_decimal_subtract(struct bf_decimal *to, const struct bf_decimal *a,
-                           const struct bf_decimal *b) {
+enum bf_status bf_decimal_subtract(struct bf_decimal *to,
+                                   const struct bf_decimal *a,
+                                   const struct bf_decimal *b) {
     return add_signed(to, a, b, -1);
 }
 
-result bf_decimal_multiply(struct bf_decimal *to, const struct bf_decimal *a,
-                           const struct bf_decimal *b) {
+enum bf_status bf_decimal_multiply(struct bf_decimal *to,
+                                   const struct bf_decimal *a,
+                                   const struct bf_decimal *b) {
     BN_CTX *ctx = BN_CTX_new();
     int ok =
         ctx && BN_mul(to->coefficient, a->coefficient, b->coefficient, ctx);
@@ -303,8 +305,8 @@ int bf_decimal_sign(const struct bf_decimal *decimal) {
     return BN_is_negative(decimal->coefficient) ? -1 : 1;
 }
 
-result bf_decimal_compare(const struct bf_decimal *a,
-                          const struct bf_decimal *b, int *order) {
+enum bf_status bf_decimal_compare(const struct bf_decimal *a,
+                                  const struct bf_decimal *b, int *order) {
     struct bf_decimal box;
     int low = a->exponent < b->exponent ? a->exponent : b->exponent;
     int ok;
@@ -355,8 +357,9 @@ static int divide(BIGNUM *to, const BIGNUM *a, int power,
     return 1;
 }
 
-result bf_decimal_round(struct bf_decimal *to, const struct bf_decimal *a,
-                        int places, enum bf_decimal_mode mode) {
+enum bf_status bf_decimal_round(struct bf_decimal *to,
+                                const struct bf_decimal *a, int places,
+                                enum bf_decimal_mode mode) {
     int drop = -places - a->exponent;
     int ok;
     BN_CTX *ctx;
@@ -420,7 +423,8 @@ size_t bf_decimal_to_text(const struct bf_decimal *decimal, char *out) {
     return sign + len;
 }
 
-result bf_decimal_to_double(const struct bf_decimal *decimal, double *out) {
+enum bf_status bf_decimal_to_double(const struct bf_decimal *decimal,
+                                    double *out) {
     char text[BF_DECIMAL_TEXT];
     size_t len = bf_decimal_to_text(decimal, text);
     if (len == 0)
