@@ -147,6 +147,14 @@ describe("a double #once", function()
     assert.matches(" 0 wrong\n$", out)
   end)
 
+  it("is the nearest one also where the compiler has no integers of 128 bits", function()
+    local program = support.quote(support.tmpdir() .. "/doubles")
+    support.must("${CC:-cc} -O1 -std=c11 -Icsrc -U__SIZEOF_INT128__ -o " .. program
+      .. " spec/support/doubles.c csrc/json/scan.c csrc/json/escape.c csrc/money/amount.c"
+      .. " csrc/money/bigint.c csrc/money/quotient.c -lm")
+    assert.matches(" 0 wrong\n$", support.must(program .. " 20000 " .. os.time()))
+  end)
+
   it("is the nearest one, and its text the shortest, for 10,000,000 such texts, "
     .. "2,000,000 random doubles, the powers of two and ten, and their neighbours "
     .. "#long", function()

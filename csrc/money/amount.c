@@ -3,23 +3,20 @@
  *
  * All of it is integer arithmetic: neither the locale, the rounding mode nor
  * the width of the FPU's registers can change a digit. Ordinary amounts are
- * converted with 64-bit integers, the others with big integers of a fixed size
- * that is large enough for any double.
+ * converted with integers of 64 and 128 bits, the others with big integers of a
+ * fixed size that is large enough for any double.
  */
 #include "money/amount.h"
 #include "money/bigint.h"
+#include "money/quotient.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #define MANTISSA_BITS 52
 #define INFINITY_BITS ((uint64_t)0x7ff << MANTISSA_BITS)
 
-/* The largest power of five below 2^63. */
-#define MOST_FIVES 27
-
-/* Digits are added to a 64-bit head while it is below this. */
-#define HEAD_FULL 1000000000000000000U
+/* The head has as many digits: so many fit into 64 bits. */
+#define HEAD_DIGITS 19
 
 /*
  * The midpoint between two doubles has at most 767 significant digits. Of the
@@ -34,74 +31,91 @@ static int leading_zeros(uint64_t x) {
     return __builtin_clzll(x);
 }
 
+/* ------------------------------------------------------ a number's text -- */
+
+static bool is_digit(const char *p, const char *end) {
+    return p < end && *p >= '0' && *p <= '9';
+}
+
+/* Takes the digits at `p`; returns where they end. */
+static const char *take_digits(struct bf_digits *d, const char *p,
+                               const char *end) {
+    for (; is_digit(p, end); p++) {
+        if (d->count == 0 && *p == '0')
+            continue;
+        if (d->count++ == 0)
+            d->first = p;
+    }
+    d->end = p;
+    return p;
+}
+
+/* Takes the exponent at `p`; NULL where there is none. */
+static const char *take_exponent(struct bf_digits *d, const char *p,
+                                 const char *end) {
+    bool negative = p < end && *p == '-';
+    if (p < end && (*p == '-' || *p == '+'))
+        p++;
+    if (!is_digit(p, end))
+        return NULL;
+    for (; is_digit(p, end); p++)
+        if (d->exponent < EXPONENT_CAP)
+            d->exponent = d->exponent * 10 + (*p - '0');
+    if (negative)
+        d->exponent = -d->exponent;
+    return p;
+}
+
+bool bf_digits_parse(struct bf_digits *d, const char *text, size_t len) {
+    const char *p = text, *end = text + len, *start;
+    memset(d, 0, sizeof *d);
+    d->negative = p < end && *p == '-';
+    start = p += d->negative;
+    p = take_digits(d, p, end);
+    if (p == start || (*start == '0' && p - start > 1))
+        return false;
+    if (p < end && *p == '.') {
+        start = p + 1;
+        p = take_digits(d, start, end);
+        d->places = p - start;
+        if (d->places == 0)
+            return false;
+    }
+    if (p < end && (*p == 'e' || *p == 'E'))
+        p = take_exponent(d, p + 1, end);
+    return p == end;
+}
+
 /* ----------------------------------------------------- text to double -- */
 
-/* A parsed text: its value is head * 10^exponent, plus the tail. */
+/* The value is head * 10^exponent, plus the tail. */
 struct number {
     uint64_t head; /* the first 19 significant digits, or all of them */
     int64_t exponent;
     const char *tail; /* the digits after the head, maybe with a point */
-    const char *last; /* the last of them that is not 0; NULL if none is */
+    const char *last; /* behind the last of them that is not 0 */
 };
 
-/* The value of a digit; of any other character, something above 9. */
-static unsigned digit_of(char c) {
-    return (unsigned)(unsigned char)c - '0';
-}
-
-/* Takes the digits at `p` into the head; returns where it stopped. */
-static const char *take_head(struct number *n, const char *p, const char *end) {
-    uint64_t head = n->head;
-    unsigned digit;
-    for (; p < end && head < HEAD_FULL && (digit = digit_of(*p)) <= 9; p++)
-        head = head * 10 + digit;
-    n->head = head;
+static void take_head(struct number *n, const struct bf_digits *d) {
+    const char *p = d->first;
+    size_t left = d->count < HEAD_DIGITS ? d->count : HEAD_DIGITS;
+    n->exponent = d->exponent - d->places + (int64_t)(d->count - left);
+    for (n->head = 0; left > 0; p++)
+        if (*p != '.') {
+            n->head = n->head * 10 + (uint64_t)(*p - '0');
+            left--;
+        }
     n->tail = p;
-    return p;
-}
-
-/* Skips the digits at `p`, after the head; returns where they end. */
-static const char *take_tail(struct number *n, const char *p, const char *end) {
-    for (; p < end && digit_of(*p) <= 9; p++)
-        if (*p != '0')
-            n->last = p;
-    return p;
-}
-
-/* The exponent at `p`, after its "e"; stays finite however long it is. */
-static int64_t take_exponent(const char *p, const char *end) {
-    int64_t value = 0;
-    bool negative = p < end && *p == '-';
-    if (p < end && (*p == '-' || *p == '+'))
-        p++;
-    for (; p < end && value < EXPONENT_CAP; p++)
-        value = value * 10 + digit_of(*p);
-    return negative ? -value : value;
-}
-
-static void take_number(struct number *n, const char *p, const char *end) {
-    const char *start;
-    n->head = 0;
-    n->last = NULL;
-    start = take_head(n, p, end);
-    p = take_tail(n, start, end);
-    n->exponent = p - start;
-    if (p < end && *p == '.') {
-        start = p + 1;
-        p = n->head < HEAD_FULL ? take_head(n, start, end) : start;
-        n->exponent -= p - start;
-        p = take_tail(n, p, end);
-    }
-    if (p < end)
-        n->exponent += take_exponent(p + 1, end);
+    for (n->last = d->end; n->last > p && n->last[-1] <= '0';)
+        n->last--;
 }
 
 /*
- * Rounds q * 2^(power - 63) to the bits of a double; with `rest` the value is
+ * Rounds q * 2^(power - 63) to a double; with `rest` the value is
  * larger than that, by less than one in the last place of `q`. The top bit of
  * `q` is set. Returns false where the result overflows or is zero.
  */
-static bool pack(uint64_t q, bool rest, int power, uint64_t *bits) {
+static bool pack(uint64_t q, bool rest, int power, double *out) {
     int drop = 63 - MANTISSA_BITS;
     uint64_t half, below, m;
     if (power < -1022)
@@ -115,86 +129,44 @@ static bool pack(uint64_t q, bool rest, int power, uint64_t *bits) {
         m++;
     if (power >= -1022) /* the leading one of m adds the 1 to the exponent */
         m += (uint64_t)(power + 1022) << MANTISSA_BITS;
-    *bits = m;
+    memcpy(out, &m, sizeof *out);
     return m > 0 && m < INFINITY_BITS;
 }
 
-/* `head`, not zero, times 2^power */
-static bool convert_integer(uint64_t head, int power, uint64_t *bits) {
-    int shift = leading_zeros(head);
-    return pack(head << shift, false, 63 - shift + power, bits);
+/* head * 10^exponent; false where the integers of quotient.h do not decide. */
+static bool convert_head(uint64_t head, int64_t exponent, double *out) {
+    for (; exponent > 0 && head <= UINT64_MAX / 10; exponent--)
+        head *= 10;
+    return exponent <= 0 && exponent >= -BF_QUOTIENT_PLACES &&
+           bf_quotient_to_double(head, (unsigned)-exponent, out);
 }
 
-/*
- * `head`, not zero, divided by `five` and times 2^power. A long division:
- * after every step the quotient and the remainder are exact, so that the
- * rounding in pack() is the only one.
- */
-static bool convert_quotient(uint64_t head, uint64_t five, int power,
-                             uint64_t *bits) {
-    int shift = leading_zeros(head);
-    uint64_t q = (head << shift) / five;
-    uint64_t rest = (head << shift) % five;
-    power += 63 - shift;
-    while ((shift = leading_zeros(q)) > 0) {
-        int room = leading_zeros(rest | 1); /* at least 1: five < 2^63 */
-        if (shift > room)
-            shift = room;
-        q = q << shift | (rest << shift) / five;
-        rest = (rest << shift) % five;
-        power -= shift;
-    }
-    return pack(q, rest != 0, power, bits);
-}
-
-/*
- * The bits of head * 10^exponent, where 64-bit integers are enough for them;
- * returns false where they are not.
- */
-static bool convert_small(uint64_t head, int64_t exponent, uint64_t *bits) {
-    uint64_t five = 1;
-    int power = (int)exponent;
-    if (exponent > MOST_FIVES || exponent < -MOST_FIVES)
-        return false;
-    for (int i = power < 0 ? -power : power; i > 0; i--)
-        five *= 5;
-    if (power < 0)
-        return convert_quotient(head, five, power, bits);
-    if (head > UINT64_MAX / five)
-        return false;
-    return convert_integer(head * five, power, bits);
-}
-
-/* As convert_small; a tail does not matter where head + 1 gives the same. */
-static bool convert_quickly(const struct number *n, uint64_t *bits) {
-    uint64_t above;
-    if (!convert_small(n->head, n->exponent, bits))
-        return false;
-    if (n->last == NULL)
-        return true;
-    return convert_small(n->head + 1, n->exponent, &above) && above == *bits;
+/* A tail does not matter where head + 1 gives the same. */
+static bool convert_quickly(const struct number *n, double *out) {
+    double above;
+    return convert_head(n->head, n->exponent, out) &&
+           (n->last == n->tail ||
+            (convert_head(n->head + 1, n->exponent, &above) && above == *out));
 }
 
 /* Makes `a` all digits of `n` that can matter; returns their exponent. */
 static int take_big(const struct number *n, struct bf_big *a) {
     int taken = 0;
     bf_big_set(a, n->head);
-    if (n->last == NULL)
-        return (int)n->exponent;
-    for (const char *p = n->tail; p <= n->last; p++) {
+    for (const char *p = n->tail; p < n->last; p++) {
         if (*p == '.')
             continue;
         if (++taken > MOST_TAIL_DIGITS) {
             bf_big_muladd(a, 10, 1); /* in place of all up to the last */
             break;
         }
-        bf_big_muladd(a, 10, digit_of(*p));
+        bf_big_muladd(a, 10, (uint32_t)(*p - '0'));
     }
     return (int)n->exponent - taken;
 }
 
 /* The bits of any number, one bit of the quotient at a time. */
-static bool convert_big(const struct number *n, uint64_t *bits) {
+static bool convert_big(const struct number *n, double *out) {
     struct bf_big a, b;
     uint64_t q = 0;
     int power, shift;
@@ -217,18 +189,20 @@ static bool convert_big(const struct number *n, uint64_t *bits) {
         }
         bf_big_shift_left(&a, 1);
     }
-    return pack(q, a.size > 0, power + shift, bits);
+    return pack(q, a.size > 0, power + shift, out);
 }
 
 bool bf_amount_to_double(const char *text, size_t len, double *out) {
+    struct bf_digits digits;
     struct number n;
-    uint64_t bits = 0;
-    bool negative = len > 0 && *text == '-';
-    take_number(&n, text + negative, text + len);
-    if (n.head != 0 && !convert_quickly(&n, &bits) && !convert_big(&n, &bits))
-        return false;
-    bits |= (uint64_t)negative << 63;
-    memcpy(out, &bits, sizeof *out);
+    double value = 0;
+    (void)bf_digits_parse(&digits, text, len);
+    if (digits.count > 0) {
+        take_head(&n, &digits);
+        if (!convert_quickly(&n, &value) && !convert_big(&n, &value))
+            return false;
+    }
+    *out = digits.negative ? -value : value;
     return true;
 }
 

@@ -13,6 +13,20 @@
 
 #pragma GCC visibility push(hidden)
 
+/* The parts of a number's text; the value is digits * 10^(exponent - places).
+ */
+struct bf_digits {
+    const char *first; /* the first digit that is not a leading zero, ... */
+    const char *end;   /* ... to here; a point may be among them */
+    size_t count;      /* of these digits */
+    int64_t places;    /* all digits behind the point */
+    int64_t exponent;  /* one beyond 10^15 may be another one beyond it */
+    bool negative;
+};
+
+/* Is the text a number of JSON's grammar? If so all parts are set. */
+bool bf_digits_parse(struct bf_digits *d, const char *text, size_t len);
+
 /*
  * Stores the double nearest to `text`, ties to the even one. `text` is a
  * JSON number, already checked; it need not end with a NUL. Returns false,

@@ -45,100 +45,35 @@ void bf_decimal_free(struct bf_decimal *decimal) {
 
 /* ---- from text ---- */
 
-/* A number's text, parsed. */
-struct parts {
-    const char *digits; /* the first that is not a leading zero, ... */
-    const char *end;    /* ... to here; a point may be among them */
-    size_t count;       /* of these digits */
-    size_t places;      /* all digits behind the point */
-    int exponent;
-    bool negative;
-};
-
-static bool is_digit(const char *p, const char *end) {
-    return p < end && *p >= '0' && *p <= '9';
-}
-
-/* Takes the digits at `p`; returns where they end. */
-static const char *take_digits(struct parts *n, const char *p,
-                               const char *end) {
-    for (; is_digit(p, end); p++) {
-        if (n->count == 0 && *p == '0')
-            continue;
-        if (n->count++ == 0)
-            n->digits = p;
-    }
-    n->end = p;
-    return p;
-}
-
-/* Takes the exponent at `p`; NULL where there is none. One beyond the limits
- * may become another one beyond them. */
-static const char *take_exponent(struct parts *n, const char *p,
-                                 const char *end) {
-    bool negative = p < end && *p == '-';
-    if (p < end && (*p == '-' || *p == '+'))
-        p++;
-    if (!is_digit(p, end))
-        return NULL;
-    for (; is_digit(p, end); p++)
-        if (n->exponent < 10 * BF_DECIMAL_EXPONENT)
-            n->exponent = n->exponent * 10 + (*p - '0');
-    if (negative)
-        n->exponent = -n->exponent;
-    return p;
-}
-
-/* Is the text a number of JSON's grammar? If so it is parsed. */
-static bool parse(struct parts *n, const char *p, const char *end) {
-    const char *start;
-    memset(n, 0, sizeof *n);
-    n->negative = p < end && *p == '-';
-    start = p += n->negative;
-    p = take_digits(n, p, end);
-    if (p == start || (*start == '0' && p - start > 1))
-        return false;
-    if (p < end && *p == '.') {
-        start = p + 1;
-        p = take_digits(n, start, end);
-        n->places = (size_t)(p - start);
-        if (n->places == 0)
-            return false;
-    }
-    if (p < end && (*p == 'e' || *p == 'E'))
-        p = take_exponent(n, p + 1, end);
-    return p == end;
-}
-
 /* Called before a digit is converted. The longest text that is within the
  * limits has little more than 1,000 digits and 400 zeros. */
-static bool is_beyond_limits(const struct parts *n) {
-    int lowest = -BF_DECIMAL_EXPONENT;
-    if (n->count > BF_DECIMAL_DIGITS ||
-        n->places > BF_DECIMAL_DIGITS + 2 * BF_DECIMAL_EXPONENT ||
-        n->exponent > BF_DECIMAL_EXPONENT || n->exponent < lowest)
-        return true;
-    return n->count > 0 &&
-           (int)n->count - 1 + n->exponent - (int)n->places < lowest;
+static bool is_beyond_limits(const struct bf_digits *d) {
+    const int lowest = -BF_DECIMAL_EXPONENT;
+    return d->count > BF_DECIMAL_DIGITS ||
+           d->places > BF_DECIMAL_DIGITS + 2 * BF_DECIMAL_EXPONENT ||
+           d->exponent > BF_DECIMAL_EXPONENT || d->exponent < lowest ||
+           (d->count > 0 &&
+            (int64_t)d->count - 1 + d->exponent - d->places < lowest);
 }
 
-static enum bf_status examine(struct parts *n, const char *text, size_t len) {
-    if (!parse(n, text, text + len))
+static enum bf_status examine(struct bf_digits *d, const char *text,
+                              size_t len) {
+    if (!bf_digits_parse(d, text, len))
         return BF_DECIMAL_SYNTAX;
-    return is_beyond_limits(n) ? BF_DECIMAL_RANGE : BF_DECIMAL_OK;
+    return is_beyond_limits(d) ? BF_DECIMAL_RANGE : BF_DECIMAL_OK;
 }
 
 enum bf_status bf_decimal_check_text(const char *text, size_t len) {
-    struct parts n;
-    return examine(&n, text, len);
+    struct bf_digits digits;
+    return examine(&digits, text, len);
 }
 
 /* a = the digits, a few at once */
-static int convert_digits(BIGNUM *a, const struct parts *n) {
+static int convert_digits(BIGNUM *a, const struct bf_digits *d) {
     BN_ULONG chunk = 0;
     int held = 0;
     BN_zero(a);
-    for (const char *p = n->digits; n->count > 0 && p < n->end; p++) {
+    for (const char *p = d->first; d->count > 0 && p < d->end; p++) {
         if (*p == '.')
             continue;
         chunk = chunk * 10 + (BN_ULONG)(*p - '0');
@@ -154,14 +89,14 @@ static int convert_digits(BIGNUM *a, const struct parts *n) {
 
 enum bf_status bf_decimal_from_text(struct bf_decimal *to, const char *text,
                                     size_t len) {
-    struct parts n;
-    enum bf_status status = examine(&n, text, len);
+    struct bf_digits digits;
+    enum bf_status status = examine(&digits, text, len);
     if (status != BF_DECIMAL_OK)
         return status;
-    if (!convert_digits(to->coefficient, &n))
+    if (!convert_digits(to->coefficient, &digits))
         return BF_DECIMAL_MEMORY;
-    BN_set_negative(to->coefficient, n.negative);
-    to->exponent = n.exponent - (int)n.places;
+    BN_set_negative(to->coefficient, digits.negative);
+    to->exponent = (int)(digits.exponent - digits.places);
     return bf_decimal_check(to);
 }
 

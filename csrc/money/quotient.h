@@ -24,9 +24,21 @@ struct bf_reciprocal {
 };
 extern const struct bf_reciprocal bf_reciprocals[BF_QUOTIENT_PLACES + 1];
 
+/* Returns the higher half of a * b, and stores the lower one. */
+static inline uint64_t bf_multiply(uint64_t a, uint64_t b, uint64_t *low) {
 #ifdef __SIZEOF_INT128__
-
-__extension__ typedef unsigned __int128 bf_uint128;
+    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
+    *low = (uint64_t)product;
+    return (uint64_t)(product >> 64);
+#else
+    const uint64_t half = 0xFFFFFFFF;
+    uint64_t lows = (a & half) * (b & half);
+    uint64_t middle = (a >> 32) * (b & half) + (lows >> 32);
+    uint64_t other = (a & half) * (b >> 32) + (middle & half);
+    *low = other << 32 | (lows & half);
+    return (a >> 32) * (b >> 32) + (middle >> 32) + (other >> 32);
+#endif
+}
 
 /*
  * Stores (high * 2^64 + low) * 2^power as a double; the first bit of `high` is
@@ -48,14 +60,12 @@ static inline bool bf_round_quotient(uint64_t high, uint64_t low, int power,
 /*
  * Stores the double nearest to head / 10^places, as bf_amount_to_double does.
  * Returns false, storing nothing, where this cannot decide which one it is:
- * at the point half way between two doubles, for more places, and always where
- * the compiler has no integers of 128 bits.
+ * at the point half way between two doubles, and for more places.
  */
 static inline bool bf_quotient_to_double(uint64_t head, unsigned places,
                                          double *out) {
     const struct bf_reciprocal *r;
-    uint64_t w;
-    bf_uint128 q;
+    uint64_t w, high, low, carry, cut_off;
     int shift, power;
     if (head == 0) {
         *out = 0;
@@ -71,24 +81,18 @@ static inline bool bf_quotient_to_double(uint64_t head, unsigned places,
     r = &bf_reciprocals[places];
     shift = __builtin_clzll(head);
     w = head << shift;
-    q = (bf_uint128)w * r->high + (uint64_t)((bf_uint128)w * r->low >> 64);
+    high = bf_multiply(w, r->high, &low);
+    carry = bf_multiply(w, r->low, &cut_off);
+    low += carry;
+    high += low < carry;
     power = 64 - r->bits - shift - (int)places;
-    if (q >> 127 == 0) {
-        q <<= 1;
+    if (high >> 63 == 0) {
+        high = high << 1 | low >> 63;
+        low <<= 1;
         power--;
     }
-    return bf_round_quotient((uint64_t)(q >> 64), (uint64_t)q, power, out);
+    return bf_round_quotient(high, low, power, out);
 }
-
-#else
-
-static inline bool bf_quotient_to_double(uint64_t head, unsigned places,
-                                         double *out) {
-    (void)head, (void)places, (void)out;
-    return false;
-}
-
-#endif
 
 #pragma GCC visibility pop
 
