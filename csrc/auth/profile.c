@@ -10,12 +10,6 @@
 
 #define FILE_MAX BF_PROFILE_NAMES_MAX
 
-static enum bf_profile refuse(struct bf_error *error, const char *code,
-                              const char *path, const char *what) {
-    bf_error_set(error, BF_CONFIG, code, "%s %s", path, what);
-    return BF_PROFILE_ERROR;
-}
-
 /* Sets the error for what the system refused to do. */
 static enum bf_profile refuse_access(struct bf_error *error, const char *path,
                                      const char *what, int reason) {
@@ -27,32 +21,27 @@ static enum bf_profile refuse_access(struct bf_error *error, const char *path,
 
 /* ---- the file ---- */
 
-/* Is the owner the user, or root, who can write any file? */
-static bool is_ours(const struct stat *status, const char *path,
-                    struct bf_error *error) {
-    unsigned owner = (unsigned)status->st_uid, self = (unsigned)geteuid();
-    if (owner == self || owner == 0)
-        return true;
-    bf_error_set(error, BF_CONFIG, "permissions",
-                 "%s belongs to user %u, but this process is user %u's", path,
-                 owner, self);
-    return false;
-}
-
+/* Is it a file that only its owner can use, who is the user, or root, who can
+ * write any file? */
 static bool is_private(int fd, const char *path, struct bf_error *error) {
     struct stat status;
+    unsigned owner, self = (unsigned)geteuid();
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-        (void)refuse(error, "profile", path, "is not a regular file");
+        bf_error_set(error, BF_CONFIG, "profile", "%s is not a regular file",
+                     path);
         return false;
     }
-    if (status.st_mode & (S_IRWXG | S_IRWXO)) {
+    owner = (unsigned)status.st_uid;
+    if (status.st_mode & (S_IRWXG | S_IRWXO))
         bf_error_set(error, BF_CONFIG, "permissions",
                      "%s has mode %04o, so others can get at the secret: "
                      "chmod 600 it",
                      path, (unsigned)(status.st_mode & 07777));
-        return false;
-    }
-    return is_ours(&status, path, error);
+    else if (owner != self && owner != 0)
+        bf_error_set(error, BF_CONFIG, "permissions",
+                     "%s belongs to user %u, but this process is user %u's",
+                     path, owner, self);
+    return error->kind == BF_OK;
 }
 
 /* Reads all of the file; the caller wipes and frees. NULL with errno set. */
@@ -95,48 +84,39 @@ static bool is(struct bf_span span, const char *text) {
     return span.len == strlen(text) && memcmp(span.text, text, span.len) == 0;
 }
 
-/* A text that is read line by line. */
-struct reader {
-    const char *path;
-    bf_check_base_url *check_base_url;
-    struct bf_span rest;
-    unsigned line; /* counts from 1 */
+enum setting { API_KEY, API_SECRET, BASE_URL, CA_FILE, SETTINGS };
+
+/* A section's values; the text of one that is not set is NULL. */
+struct section {
+    bool found;
+    struct bf_span values[SETTINGS];
 };
 
-static void begin(struct reader *reader, const char *path,
-                  bf_check_base_url *check_base_url, struct bf_span text) {
-    static const char mark[] = "\xEF\xBB\xBF"; /* some editors write it first */
+/* A file that is read line by line. */
+struct reader {
+    const char *path, *name;    /* the file's, and the wanted section's */
+    struct bf_account *account; /* what it is stored in; or NULL */
+    char *names;                /* of all sections; or NULL */
+    size_t names_len;
+    bf_check_base_url *check_base_url;
+    struct bf_error *error;
+    struct bf_span rest;
+    unsigned line; /* counts from 1 */
+    struct section wanted, other, *current;
+};
+
+/* Some editors write a mark at the file's beginning. */
+static struct bf_span skip_mark(struct bf_span text) {
+    static const char mark[] = "\xEF\xBB\xBF";
     const size_t len = sizeof mark - 1;
     if (text.len >= len && memcmp(text.text, mark, len) == 0)
         text.text += len, text.len -= len;
-    *reader = (struct reader){path, check_base_url, text, 0};
-}
-
-/* Removes the next line from the rest, and trims it. */
-static bool next_line(struct reader *reader, struct bf_span *line) {
-    struct bf_span *rest = &reader->rest;
-    const char *end;
-    size_t len;
-    if (rest->len == 0)
-        return false;
-    end = memchr(rest->text, '\n', rest->len);
-    len = end ? (size_t)(end - rest->text) : rest->len;
-    *line = trim((struct bf_span){rest->text, len});
-    len += end ? 1 : 0;
-    rest->text += len;
-    rest->len -= len;
-    reader->line++;
-    return true;
+    return text;
 }
 
 static bool is_comment(struct bf_span line) {
     return line.len == 0 || *line.text == '#' || *line.text == ';';
 }
-
-struct entry {
-    enum { SECTION, SETTING, INVALID } kind;
-    struct bf_span name, value;
-};
 
 /* The parts of a line before and behind its first `mark`, trimmed. */
 static bool split(struct bf_span line, char mark, struct bf_span *left,
@@ -153,47 +133,23 @@ static bool split(struct bf_span line, char mark, struct bf_span *left,
     return true;
 }
 
-static struct entry read_entry(struct bf_span line) {
-    struct entry entry = {
-        INVALID, {NULL, 0},
-         {NULL, 0}
-    };
-    if (*line.text == '[') {
-        line.text++, line.len--;
-        if (split(line, ']', &entry.name, &entry.value) &&
-            is_comment(entry.value))
-            entry.kind = SECTION;
-    } else if (split(line, '=', &entry.name, &entry.value)) {
-        entry.kind = SETTING;
+/* Removes the next line from the rest, and trims it. */
+static bool next_line(struct reader *reader, struct bf_span *line) {
+    if (reader->rest.len == 0)
+        return false;
+    if (!split(reader->rest, '\n', line, &reader->rest)) {
+        *line = trim(reader->rest);
+        reader->rest.len = 0;
     }
-    return entry;
+    reader->line++;
+    return true;
 }
 
-/* The next line that is not empty or a comment. */
-static bool next_entry(struct reader *reader, struct entry *entry) {
-    struct bf_span line;
-    while (next_line(reader, &line)) {
-        if (is_comment(line))
-            continue;
-        *entry = read_entry(line);
-        return true;
-    }
+static bool refuse_line(const struct reader *reader, const char *what) {
+    bf_error_set(reader->error, BF_CONFIG, "profile", "%s: line %u %s",
+                 reader->path, reader->line, what);
     return false;
 }
-
-static bool refuse_line(const struct reader *reader, const char *what,
-                        struct bf_error *error) {
-    bf_error_set(error, BF_CONFIG, "profile", "%s: line %u %s", reader->path,
-                 reader->line, what);
-    return false;
-}
-
-enum setting { API_KEY, API_SECRET, BASE_URL, CA_FILE, SETTINGS };
-
-/* A section's values; the text of one that is not set is NULL. */
-struct section {
-    struct bf_span values[SETTINGS];
-};
 
 static enum setting setting_of(struct bf_span name) {
     static const char *const names[] = {"api_key", "api_secret", "base_url",
@@ -226,93 +182,89 @@ static const char *location_problem(enum setting setting,
     return NULL;
 }
 
-static bool check_url(const struct reader *reader, struct bf_span value,
-                      struct bf_error *error) {
+static bool check_url(const struct reader *reader, struct bf_span value) {
     struct bf_error own = {.kind = BF_OK};
     char url[BF_SETTING_MAX + 1];
     copy_value(value, url);
-    if (reader->check_base_url(url, &own))
-        return true;
-    bf_error_set(error, own.kind, own.code, "%s: line %u: %s", reader->path,
-                 reader->line, own.text);
-    return false;
+    if (!reader->check_base_url(url, &own))
+        bf_error_set(reader->error, own.kind, own.code, "%s: line %u: %s",
+                     reader->path, reader->line, own.text);
+    return own.kind == BF_OK;
 }
 
-static bool read_setting(const struct reader *reader, const struct entry *entry,
-                         struct section *section, struct bf_error *error) {
-    enum setting setting = setting_of(entry->name);
+static bool read_setting(const struct reader *reader, struct bf_span name,
+                         struct bf_span value) {
+    enum setting setting = setting_of(name);
     const char *what;
+    if (!reader->current->found)
+        return refuse_line(reader, "stands before any [section]");
     if (setting == SETTINGS) /* the name may be a secret and is not shown */
         return refuse_line(reader,
                            "sets what is none of api_key, api_secret, base_url "
-                           "and ca_file",
-                           error);
-    if (section->values[setting].text)
-        return refuse_line(reader, "sets the same name a second time", error);
-    what = setting < BASE_URL ? bf_credentials_problem(entry->value)
-                              : location_problem(setting, entry->value);
+                           "and ca_file");
+    if (reader->current->values[setting].text)
+        return refuse_line(reader, "sets the same name a second time");
+    what = setting < BASE_URL ? bf_credentials_problem(value)
+                              : location_problem(setting, value);
     if (what)
-        return refuse_line(reader, what, error);
-    section->values[setting] = entry->value;
-    return setting != BASE_URL || check_url(reader, entry->value, error);
+        return refuse_line(reader, what);
+    reader->current->values[setting] = value;
+    return setting != BASE_URL || check_url(reader, value);
 }
 
-/* Reads the whole file, and into `section` the section of the name `wanted`
- * (NULL: none). False with `error` set where any line is not valid: its writer
- * relies on a line that would be ignored. */
-static bool find_section(struct reader *reader, const char *wanted,
-                         struct section *section, bool *found,
-                         struct bf_error *error) {
-    static const struct section nothing;
-    struct entry entry;
-    struct section other, *current = NULL;
-    *found = false;
-    *section = nothing;
-    while (next_entry(reader, &entry)) {
-        if (entry.kind == INVALID)
-            return refuse_line(reader, "is neither [section] nor name = value",
-                               error);
-        if (entry.kind == SECTION) {
-            bool inside = wanted && is(entry.name, wanted);
-            if (inside && *found)
-                return refuse_line(reader, "begins a section again", error);
-            *found |= inside;
-            other = nothing;
-            current = inside ? section : &other;
-        } else if (!current) {
-            return refuse_line(reader, "stands before any [section]", error);
-        } else if (!read_setting(reader, &entry, current, error)) {
-            return false;
-        }
+static bool begin_section(struct reader *reader, struct bf_span name) {
+    bool inside = reader->name && is(name, reader->name);
+    if (inside && reader->wanted.found)
+        return refuse_line(reader, "begins a section again");
+    reader->current = inside ? &reader->wanted : &reader->other;
+    *reader->current = (struct section){.found = true};
+    if (reader->names) { /* there is room: it is shorter than its line */
+        memcpy(reader->names + reader->names_len, name.text, name.len);
+        reader->names_len += name.len;
+        reader->names[reader->names_len++] = '\n';
     }
     return true;
 }
 
-static enum bf_profile use_section(struct bf_account *account,
-                                   struct bf_span text, const char *path,
-                                   const char *name,
-                                   bf_check_base_url *check_base_url,
-                                   struct bf_error *error) {
+static bool read_line(struct reader *reader, struct bf_span line) {
+    struct bf_span left, right;
+    if (*line.text != '[' && split(line, '=', &left, &right))
+        return read_setting(reader, left, right);
+    if (*line.text == '[' && split(line, ']', &left, &right) &&
+        is_comment(right))
+        return begin_section(
+            reader, trim((struct bf_span){left.text + 1, left.len - 1}));
+    return refuse_line(reader, "is neither [section] nor name = value");
+}
+
+/* Reads all lines. False with the error set where any line is not valid: its
+ * writer relies on a line that would be ignored. */
+static bool read_lines(struct reader *reader, struct bf_span text) {
+    struct bf_span line;
+    reader->rest = skip_mark(text);
+    reader->current = &reader->other;
+    while (next_line(reader, &line))
+        if (!is_comment(line) && !read_line(reader, line))
+            return false;
+    return true;
+}
+
+static enum bf_profile store_account(const struct reader *reader) {
     static const struct bf_credential_names names = {"api_key", "api_secret"};
-    struct reader reader;
-    struct section section;
-    const struct bf_span *values = section.values;
-    bool found;
-    begin(&reader, path, check_base_url, text);
-    if (!find_section(&reader, name, &section, &found, error))
-        return BF_PROFILE_ERROR;
-    if (!found)
+    const struct bf_span *values = reader->wanted.values;
+    struct bf_account *account = reader->account;
+    if (!reader->wanted.found)
         return BF_PROFILE_NO_SECTION;
     if (!values[API_KEY].text || !values[API_SECRET].text) {
-        bf_error_set(error, BF_CONFIG, "profile", "%s: section [%s] has no %s",
-                     path, name,
+        bf_error_set(reader->error, BF_CONFIG, "profile",
+                     "%s: section [%s] has no %s", reader->path, reader->name,
                      values[API_KEY].text ? "api_secret" : "api_key");
         return BF_PROFILE_ERROR;
     }
     copy_value(values[BASE_URL], account->base_url);
     copy_value(values[CA_FILE], account->ca_file);
-    account->credentials =
-        bf_credentials_new(values[API_KEY], values[API_SECRET], &names, error);
+    account->credentials = bf_credentials_new(
+        values[API_KEY], values[API_SECRET], &names, reader->error);
     return account->credentials ? BF_PROFILE_READ : BF_PROFILE_ERROR;
 }
 
@@ -336,48 +288,41 @@ static enum bf_profile read_file(const char *path, struct bf_span *text,
     return result;
 }
 
-static void wipe_text(struct bf_span text) {
+static enum bf_profile read_profile(struct reader *reader) {
+    struct bf_span text = {NULL, 0};
+    enum bf_profile result = read_file(reader->path, &text, reader->error);
+    if (result != BF_PROFILE_READ)
+        return result;
+    if (!read_lines(reader, text))
+        result = BF_PROFILE_ERROR;
+    else if (reader->account)
+        result = store_account(reader);
     OPENSSL_cleanse((char *)text.text, text.len);
     free((char *)text.text);
+    return result;
 }
 
 enum bf_profile bf_profile_read(const char *path, const char *name,
                                 bf_check_base_url *check_base_url,
                                 struct bf_account *account,
                                 struct bf_error *error) {
-    struct bf_span text = {NULL, 0};
-    enum bf_profile result = read_file(path, &text, error);
-    if (result == BF_PROFILE_READ) {
-        result = use_section(account, text, path, name, check_base_url, error);
-        wipe_text(text);
-    }
-    return result;
+    struct reader reader = {.path = path,
+                            .name = name,
+                            .account = account,
+                            .check_base_url = check_base_url,
+                            .error = error};
+    return read_profile(&reader);
 }
 
 enum bf_profile bf_profile_names(const char *path,
                                  bf_check_base_url *check_base_url,
                                  char names[BF_PROFILE_NAMES_MAX], size_t *len,
                                  struct bf_error *error) {
-    struct bf_span text = {NULL, 0};
-    struct reader reader;
-    struct section none;
-    struct entry entry;
-    bool found;
-    enum bf_profile result = read_file(path, &text, error);
-    *len = 0;
-    if (result != BF_PROFILE_READ)
-        return result;
-    begin(&reader, path, check_base_url, text);
-    if (!find_section(&reader, NULL, &none, &found, error))
-        result = BF_PROFILE_ERROR;
-    begin(&reader, path, check_base_url, text);
-    while (result == BF_PROFILE_READ && next_entry(&reader, &entry)) {
-        if (entry.kind == SECTION) { /* shorter than its line */
-            memcpy(names + *len, entry.name.text, entry.name.len);
-            *len += entry.name.len;
-            names[(*len)++] = '\n';
-        }
-    }
-    wipe_text(text);
+    struct reader reader = {.path = path,
+                            .names = names,
+                            .check_base_url = check_base_url,
+                            .error = error};
+    enum bf_profile result = read_profile(&reader);
+    *len = reader.names_len;
     return result;
 }

@@ -28,26 +28,24 @@ bool bf_is_low(long code) {
     return code >= 0xDC00 && code <= 0xDFFF;
 }
 
-size_t bf_utf8_length(const char *at, const char *end) {
+long bf_utf8_char(const char *at, const char *end, size_t *len) {
+    static const long least[] = {0, 0x80, 0x800, 0x10000};
     const unsigned char *u = (const unsigned char *)at;
-    unsigned more = *u >= 0xF0 ? 3 : *u >= 0xE0 ? 2 : 1;
-    unsigned char low = 0x80, high = 0xBF; /* of the second byte */
-    if (*u < 0xC2 || *u > 0xF4 || end - at <= (ptrdiff_t)more)
-        return 0;
-    if (*u == 0xE0)
-        low = 0xA0;
-    else if (*u == 0xED)
-        high = 0x9F;
-    else if (*u == 0xF0)
-        low = 0x90;
-    else if (*u == 0xF4)
-        high = 0x8F;
-    if (u[1] < low || u[1] > high)
-        return 0;
-    for (unsigned i = 2; i <= more; i++)
+    const int more = *u < 0x80 ? 0 : *u < 0xE0 ? 1 : *u < 0xF0 ? 2 : 3;
+    long code = more ? *u & (0x3F >> more) : *u;
+    *len = 1;
+    if ((*u >= 0x80 && *u < 0xC0) || *u >= 0xF8 || end - at <= more)
+        return -1;
+    for (int i = 1; i <= more; i++) {
         if (u[i] >> 6 != 2)
-            return 0;
-    return more + 1;
+            return -1;
+        code = code << 6 | (u[i] & 0x3F);
+    }
+    if (code < least[more] || bf_is_high(code) || bf_is_low(code) ||
+        code > 0x10FFFF)
+        return -1;
+    *len = (size_t)more + 1;
+    return code;
 }
 
 size_t bf_utf8_cut(const char *text, size_t len, size_t max) {
@@ -59,22 +57,11 @@ size_t bf_utf8_cut(const char *text, size_t len, size_t max) {
 }
 
 static char *put_utf8(char *out, long code) {
-    if (code < 0x80) {
-        *out++ = (char)code;
-        return out;
-    }
-    if (code < 0x800) {
-        *out++ = (char)(0xC0 | code >> 6);
-    } else {
-        if (code < 0x10000) {
-            *out++ = (char)(0xE0 | code >> 12);
-        } else {
-            *out++ = (char)(0xF0 | code >> 18);
-            *out++ = (char)(0x80 | (code >> 12 & 63));
-        }
-        *out++ = (char)(0x80 | (code >> 6 & 63));
-    }
-    *out++ = (char)(0x80 | (code & 63));
+    static const unsigned char first[] = {0, 0xC0, 0xE0, 0xF0};
+    int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    *out++ = (char)(first[more] | code >> 6 * more);
+    while (more-- > 0)
+        *out++ = (char)(0x80 | (code >> 6 * more & 0x3F));
     return out;
 }
 
@@ -136,7 +123,7 @@ bool bf_string_spells(const struct bf_string *string, const char *text,
 
 bool bf_string_has_nul(const struct bf_string *string) {
     const char *at = string->text, *end = at + string->len;
-    while (string->escaped && at < end) {
+    while (at < end) {
         char bytes[4];
         (void)next_bytes(&at, end, bytes);
         if (bytes[0] == '\0')

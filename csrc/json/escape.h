@@ -34,7 +34,7 @@ static inline bool bf_string_is(const struct bf_string *string,
     return string->len == len && memcmp(string->text, text, len) == 0;
 }
 
-/* Does the string, decoded, hold a NUL? */
+/* Does the string, which has escapes, hold a NUL when decoded? */
 bool bf_string_has_nul(const struct bf_string *string);
 
 /* FNV-1a over the decoded bytes. Equal keys have equal hashes, so no duplicate
@@ -48,9 +48,9 @@ int bf_hex_digit(char c);
 /* The four hex digits at `at`, or -1. */
 long bf_hex4(const char *at, const char *end);
 
-/* The number of bytes, two to four, of the UTF-8 character at `at`. 0 where it
- * is not valid: overlong, a surrogate, or above U+10FFFF. */
-size_t bf_utf8_length(const char *at, const char *end);
+/* The UTF-8 character at `at`, and the number of its bytes; -1 and 1 where it
+ * is not valid: cut off, overlong, a surrogate, or above U+10FFFF. */
+long bf_utf8_char(const char *at, const char *end, size_t *len);
 
 /* The length of the text, cut to at most `max` bytes between characters. */
 size_t bf_utf8_cut(const char *text, size_t len, size_t max);

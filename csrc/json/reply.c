@@ -51,16 +51,12 @@ static bool read_number(struct reader *r, struct bf_span *out, double *value) {
 static bool read_integer(struct reader *r, int64_t *out) {
     struct bf_span text;
     double value;
-    int64_t number = 0;
     if (!read_number(r, &text, &value) || text.len > 15)
         return false;
-    bool negative = text.text[0] == '-';
-    for (size_t i = negative ? 1 : 0; i < text.len; i++) {
+    for (size_t i = 1; i < text.len; i++)
         if (text.text[i] < '0' || text.text[i] > '9')
             return false;
-        number = number * 10 + (text.text[i] - '0');
-    }
-    *out = negative ? -number : number;
+    *out = (int64_t)value;
     return true;
 }
 

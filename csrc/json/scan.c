@@ -89,9 +89,11 @@ static bool skip_escape(struct bf_scan *scan) {
 }
 
 static bool skip_utf8(struct bf_scan *scan) {
-    size_t len = bf_utf8_length(scan->at, scan->end);
+    size_t len;
+    if (bf_utf8_char(scan->at, scan->end, &len) < 0)
+        return fail(scan, "invalid UTF-8");
     scan->at += len;
-    return len > 0 || fail(scan, "invalid UTF-8");
+    return true;
 }
 
 static bool is_simple(unsigned char c) {

@@ -1,5 +1,3 @@
-#include "lua/text.h"
-
 #include "auth/redact.h"
 #include "lua/compat.h"
 #include "lua/core.h"
@@ -48,22 +46,6 @@ static bool is_hidden(long code) {
     return i < sizeof hidden / sizeof *hidden && code >= hidden[i].first;
 }
 
-/* The character at `at`, whose `*len` bytes are UTF-8; -1 and one byte for what
- * is not. */
-static long next_char(const char *at, const char *end, size_t *len) {
-    const unsigned char *u = (const unsigned char *)at;
-    long code;
-    *len = *u < 0x80 ? 1 : bf_utf8_length(at, end);
-    if (*len == 0) {
-        *len = 1;
-        return -1;
-    }
-    code = *len == 1 ? *u : *u & (0x7F >> *len);
-    for (size_t i = 1; i < *len; i++)
-        code = code << 6 | (u[i] & 0x3F);
-    return code;
-}
-
 static void add_hidden(luaL_Buffer *buffer, long code, bool json) {
     char text[16];
     if (json && code > 0xFFFF) { /* JSON has the halves of a surrogate pair */
@@ -86,7 +68,7 @@ static void push_visible(lua_State *L, const char *text, size_t len,
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);
     for (const char *at = text; at < end; at += step) {
-        long code = next_char(at, end, &step);
+        long code = bf_utf8_char(at, end, &step);
         if (code >= 0 && !is_hidden(code))
             continue;
         luaL_addlstring(&buffer, seen, (size_t)(at - seen));
