@@ -1,9 +1,6 @@
-#include "lua/client.h"
-
 #include "auth/profile.h"
 #include "lua/compat.h"
 #include "lua/core.h"
-#include "lua/result.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -265,7 +262,6 @@ static const luaL_Reg client_methods[] = {
 };
 
 static const luaL_Reg client_metamethods[] = {
-    {"__gc",       client_gc      },
     {"__close",    client_close   },
     {"__tostring", client_tostring},
     {NULL,         NULL           },
@@ -277,11 +273,6 @@ static const luaL_Reg credentials_methods[] = {
     {NULL,      NULL               },
 };
 
-static const luaL_Reg credentials_metamethods[] = {
-    {"__gc", credentials_release},
-    {NULL,   NULL               },
-};
-
 static const luaL_Reg functions[] = {
     {"new",         new_client },
     {"environment", environment},
@@ -291,7 +282,7 @@ static const luaL_Reg functions[] = {
 };
 
 void bf_add_client(lua_State *L) {
-    bf_newtype(L, CREDENTIALS, credentials_methods, credentials_metamethods);
-    bf_newtype(L, CLIENT, client_methods, client_metamethods);
+    bf_newtype(L, CREDENTIALS, credentials_release, credentials_methods, NULL);
+    bf_newtype(L, CLIENT, client_gc, client_methods, client_metamethods);
     bf_setfuncs(L, functions);
 }

@@ -98,14 +98,19 @@ static inline void bf_setstring(lua_State *L, const char *name,
     lua_setfield(L, -2, name);
 }
 
-/* Registers a userdata type: methods (NULL: none) in a table of their own under
- * __index, each with the metatable as its upvalue. Filled in also where it
- * exists: an earlier try may have run out of memory half way. */
-static inline void bf_newtype(lua_State *L, const char *type,
+/* Registers a userdata type: methods in a table of their own under __index,
+ * each with the metatable as its upvalue; __gc, and other metamethods. Any of
+ * these may be NULL. Filled in also where it exists: an earlier try may have
+ * run out of memory half way. */
+static inline void bf_newtype(lua_State *L, const char *type, lua_CFunction gc,
                               const luaL_Reg *methods,
                               const luaL_Reg *metamethods) {
     (void)luaL_newmetatable(L, type);
     bf_setfuncs(L, metamethods);
+    if (gc) {
+        lua_pushcfunction(L, gc);
+        lua_setfield(L, -2, "__gc");
+    }
     bf_setstring(L, "__name", type);
     bf_setstring(L, "__metatable", type); /* what getmetatable returns */
     lua_newtable(L);

@@ -6,7 +6,6 @@
 #include "http/ca_file.h"
 #include "lua/compat.h"
 #include "lua/core.h"
-#include "lua/result.h"
 
 /* The one symbol that others see. */
 #ifdef __GNUC__

@@ -1,7 +1,5 @@
 /* The Lua types bitfront.decimal, an exact number that never changes, and
  * bitfront.sum, a running total for long columns of them. */
-#include "lua/decimal.h"
-
 #include "lua/compat.h"
 #include "lua/core.h"
 #include "money/decimal.h"
@@ -305,7 +303,6 @@ static const luaL_Reg decimal_metamethods[] = {
     {"__le",       decimal_le      },
     {"__tostring", decimal_tostring},
     {"__concat",   decimal_concat  },
-    {"__gc",       decimal_gc      },
     {NULL,         NULL            }
 };
 
@@ -368,11 +365,6 @@ static const luaL_Reg sum_methods[] = {
     {NULL,    NULL     }
 };
 
-static const luaL_Reg sum_metamethods[] = {
-    {"__gc", sum_gc},
-    {NULL,   NULL  }
-};
-
 static const luaL_Reg functions[] = {
     {"decimal", new_decimal},
     {"sum",     new_sum    },
@@ -380,7 +372,7 @@ static const luaL_Reg functions[] = {
 };
 
 void bf_add_decimal(lua_State *L) {
-    bf_newtype(L, DECIMAL, decimal_methods, decimal_metamethods);
-    bf_newtype(L, SUM, sum_methods, sum_metamethods);
+    bf_newtype(L, DECIMAL, decimal_gc, decimal_methods, decimal_metamethods);
+    bf_newtype(L, SUM, sum_gc, sum_methods, NULL);
     bf_setfuncs(L, functions);
 }

@@ -1,10 +1,6 @@
-#include "lua/exchange.h"
-
 #include "http/engine.h"
-#include "lua/client.h"
 #include "lua/compat.h"
 #include "lua/core.h"
-#include "lua/result.h"
 
 #include <math.h>
 #include <string.h>
@@ -26,14 +22,28 @@ static bool may_ask(const struct bf_client *client,
     return error->kind == BF_OK;
 }
 
+/* The fields of a request, as they come to lie on the stack. */
+enum {
+    CLIENT,
+    EXPECT,
+    AMOUNTS,
+    DEADLINE,
+    CLOCK_OFFSET,
+    MONOTONIC,
+    PATH,
+    QUERY,
+    CREDENTIALS,
+    FIELDS
+};
+
 /* Pushes the fields of the table at 1; returns the index of the first. */
 static int push_fields(lua_State *L) {
-    static const char *const names[] = {
+    static const char *const names[FIELDS] = {
         "client",    "expect", "amounts", "deadline",   "clock_offset",
         "monotonic", "path",   "query",   "credentials"};
     int first = lua_gettop(L) + 1;
     luaL_checktype(L, 1, LUA_TTABLE);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (int i = 0; i < FIELDS; i++)
         lua_getfield(L, 1, names[i]);
     return first;
 }
@@ -48,16 +58,17 @@ struct bf_request *bf_to_request(lua_State *L, struct bf_error *error) {
     static const char *const expects[] = {"balances", "data", "public", NULL};
     static const char *const modes[] = {"number", "string", "decimal", NULL};
     int at = push_fields(L);
-    struct bf_client *client = bf_check_client(L, at);
-    int expect = luaL_checkoption(L, at + 1, expects[0], expects);
-    int amounts = luaL_checkoption(L, at + 2, modes[0], modes);
-    double deadline = luaL_optnumber(L, at + 3, HUGE_VAL);
-    double clock_offset = luaL_optnumber(L, at + 4, 0);
-    struct bf_span path = opt_span(L, at + 6, BALANCES_PATH);
-    struct bf_span query = opt_span(L, at + 7, "");
-    struct bf_credentials *credentials = lua_isnil(L, at + 8)
-                                             ? client->credentials
-                                             : bf_check_credentials(L, at + 8);
+    struct bf_client *client = bf_check_client(L, at + CLIENT);
+    int expect = luaL_checkoption(L, at + EXPECT, expects[0], expects);
+    int amounts = luaL_checkoption(L, at + AMOUNTS, modes[0], modes);
+    double deadline = luaL_optnumber(L, at + DEADLINE, HUGE_VAL);
+    double clock_offset = luaL_optnumber(L, at + CLOCK_OFFSET, 0);
+    struct bf_span path = opt_span(L, at + PATH, BALANCES_PATH);
+    struct bf_span query = opt_span(L, at + QUERY, "");
+    struct bf_credentials *credentials =
+        lua_isnil(L, at + CREDENTIALS)
+            ? client->credentials
+            : bf_check_credentials(L, at + CREDENTIALS);
     struct bf_request *request;
     if (!may_ask(client, credentials, (enum bf_expect)expect, error))
         return NULL;
@@ -71,19 +82,12 @@ struct bf_request *bf_to_request(lua_State *L, struct bf_error *error) {
     request->amounts = (enum bf_amounts)amounts;
     request->deadline = deadline;
     request->clock_offset = (int64_t)clock_offset;
-    request->monotonic = lua_toboolean(L, at + 5);
+    request->monotonic = lua_toboolean(L, at + MONOTONIC);
     return request;
 }
 
 void bf_error_closing(struct bf_error *error) {
     bf_error_set(error, BF_CLOSED, "closed", "the Lua state is being closed");
-}
-
-int bf_push_fork(lua_State *L) {
-    struct bf_error error = {.kind = BF_OK};
-    bf_error_set(&error, BF_NETWORK, "fork",
-                 "the call was begun before a fork, in another process");
-    return bf_push_error(L, &error);
 }
 
 /* ---- the engine: one for each process and Lua state, made on first use ----
@@ -258,18 +262,8 @@ static const luaL_Reg exchange_methods[] = {
     {NULL,     NULL           },
 };
 
-static const luaL_Reg exchange_metamethods[] = {
-    {"__gc", exchange_gc},
-    {NULL,   NULL       },
-};
-
-static const luaL_Reg engine_metamethods[] = {
-    {"__gc", engine_gc},
-    {NULL,   NULL     },
-};
-
 void bf_add_exchange(lua_State *L) {
-    bf_newtype(L, ENGINE, NULL, engine_metamethods);
-    bf_newtype(L, EXCHANGE, exchange_methods, exchange_metamethods);
+    bf_newtype(L, ENGINE, engine_gc, NULL, NULL);
+    bf_newtype(L, EXCHANGE, exchange_gc, exchange_methods, NULL);
     bf_setfuncs(L, functions);
 }

@@ -140,11 +140,6 @@ static const luaL_Reg window_methods[] = {
     {NULL,      NULL          },
 };
 
-static const luaL_Reg window_metamethods[] = {
-    {"__gc", window_gc},
-    {NULL,   NULL     },
-};
-
 /* ---- window_store: the windows of keys, as lua/bitfront/limiter.lua asks ----
  */
 
@@ -309,7 +304,7 @@ static const luaL_Reg functions[] = {
 };
 
 void bf_add_policy(lua_State *L) {
-    bf_newtype(L, WINDOW, window_methods, window_metamethods);
-    bf_newtype(L, CLOCK, clock_methods, NULL);
+    bf_newtype(L, WINDOW, window_gc, window_methods, NULL);
+    bf_newtype(L, CLOCK, NULL, clock_methods, NULL);
     bf_setfuncs(L, functions);
 }

@@ -1,9 +1,6 @@
-#include "lua/result.h"
-
 #include "base/clock.h"
 #include "lua/compat.h"
-#include "lua/decimal.h"
-#include "lua/text.h"
+#include "lua/core.h"
 
 static void set_integer(lua_State *L, const char *key, int64_t value) {
     bf_pushinteger(L, value);
@@ -119,6 +116,13 @@ int bf_push_error(lua_State *L, const struct bf_error *error) {
     lua_pushnil(L);
     push_error_table(L, error);
     return 2;
+}
+
+int bf_push_fork(lua_State *L) {
+    struct bf_error error = {.kind = BF_OK};
+    bf_error_set(&error, BF_NETWORK, "fork",
+                 "the call was begun before a fork, in another process");
+    return bf_push_error(L, &error);
 }
 
 int bf_push_done(lua_State *L, bool done, const struct bf_error *error) {

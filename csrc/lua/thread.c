@@ -1,7 +1,5 @@
 #include "lua/compat.h"
 #include "lua/core.h"
-#include "lua/exchange.h"
-#include "lua/result.h"
 #include "thread/thread.h"
 
 #define QUEUE "bitfront.completion_queue"
@@ -220,16 +218,6 @@ static const luaL_Reg job_methods[] = {
     {NULL,     NULL      },
 };
 
-static const luaL_Reg job_metamethods[] = {
-    {"__gc", job_cancel},
-    {NULL,   NULL      },
-};
-
-static const luaL_Reg queue_metamethods[] = {
-    {"__gc", queue_gc},
-    {NULL,   NULL    },
-};
-
 static const luaL_Reg functions[] = {
     {"thread_start",  thread_start },
     {"thread_take",   thread_take  },
@@ -241,7 +229,7 @@ static const luaL_Reg functions[] = {
 };
 
 void bf_add_thread(lua_State *L) {
-    bf_newtype(L, QUEUE, NULL, queue_metamethods);
-    bf_newtype(L, JOB, job_methods, job_metamethods);
+    bf_newtype(L, QUEUE, queue_gc, NULL, NULL);
+    bf_newtype(L, JOB, job_cancel, job_methods, NULL);
     bf_setfuncs(L, functions);
 }
