@@ -4,6 +4,7 @@
 
 #include <openssl/crypto.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,14 +16,11 @@ static void wipe_free(char *text, size_t len) {
 }
 
 char *bf_header_line(const char *name, struct bf_span value) {
-    size_t name_len = strlen(name);
-    char *line = malloc(name_len + 2 + value.len + 1);
-    if (!line)
-        return NULL;
-    memcpy(line, name, name_len);
-    memcpy(line + name_len, ": ", 2);
-    memcpy(line + name_len + 2, value.text, value.len);
-    line[name_len + 2 + value.len] = '\0';
+    size_t size = strlen(name) + sizeof ": " + value.len;
+    char *line = malloc(size);
+    if (line)
+        (void)snprintf(line, size, "%s: %.*s", name, (int)value.len,
+                       value.text);
     return line;
 }
 

@@ -35,12 +35,9 @@ static bool read_string(struct reader *r, struct bf_string *out) {
     return bf_scan_string(&r->scan, out);
 }
 
-static bool is_number(char first) {
-    return first == '-' || (first >= '0' && first <= '9');
-}
-
 static bool read_number(struct reader *r, struct bf_span *out, double *value) {
-    if (!is_number(bf_scan_peek(&r->scan))) {
+    char first = bf_scan_peek(&r->scan);
+    if (first != '-' && (first < '0' || first > '9')) {
         (void)bf_scan_skip(&r->scan);
         return false;
     }
@@ -71,24 +68,18 @@ static void set_schema_error(struct reader *r, long index, const char *field,
                  element, field ? "." : "", field ? field : "", what);
 }
 
-static bool add_room(struct bf_reply *reply) {
-    size_t cap = reply->cap ? reply->cap * 2 : 16;
-    struct bf_balance *all =
-        realloc(reply->balances, cap * sizeof *reply->balances);
-    if (!all)
-        return false;
-    reply->balances = all;
-    reply->cap = cap;
-    return true;
-}
-
 /* A balance whose values are not set yet, or NULL. */
 static struct bf_balance *new_balance(struct reader *r) {
     struct bf_reply *reply = r->reply;
-    if (reply->count == reply->cap && !add_room(reply)) {
-        r->scan.no_memory = true;
-        r->scan.problem = "not enough memory";
-        return NULL;
+    if (reply->count == reply->cap) {
+        size_t cap = reply->cap ? reply->cap * 2 : 16;
+        void *all = realloc(reply->balances, cap * sizeof *reply->balances);
+        if (!all) {
+            bf_scan_no_memory(&r->scan);
+            return NULL;
+        }
+        reply->balances = all;
+        reply->cap = cap;
     }
     return &reply->balances[reply->count++];
 }
@@ -121,24 +112,21 @@ static const char *read_amount(struct reader *r, struct bf_value *value) {
     return NULL;
 }
 
-static void read_value(struct reader *r, long index,
-                       const struct bf_field *field, struct bf_value *value) {
-    const char *what =
-        field->kind == BF_TEXT ? read_text(r, value) : read_amount(r, value);
-    if (what)
-        set_schema_error(r, index, field->name, what);
-}
-
 static void read_field(struct reader *r, long index, struct bf_balance *into,
                        const struct bf_string *key) {
-    for (size_t i = 0; i < BF_FIELDS; i++) {
-        const struct bf_field *field = &bf_fields[i];
-        if (bf_string_is(key, field->name, field->len)) {
-            read_value(r, index, field, &into->values[i]);
-            return;
-        }
+    const char *what;
+    size_t i = 0;
+    while (i < BF_FIELDS &&
+           !bf_string_is(key, bf_fields[i].name, bf_fields[i].len))
+        i++;
+    if (i == BF_FIELDS) {
+        (void)bf_scan_skip(&r->scan);
+        return;
     }
-    (void)bf_scan_skip(&r->scan);
+    what = bf_fields[i].kind == BF_TEXT ? read_text(r, &into->values[i])
+                                        : read_amount(r, &into->values[i]);
+    if (what)
+        set_schema_error(r, index, bf_fields[i].name, what);
 }
 
 static void check_missing(struct reader *r, long index,
@@ -312,12 +300,6 @@ static void read_envelope(struct reader *r) {
     (void)bf_scan_end(&r->scan);
 }
 
-static void set_json_error(const struct bf_scan *scan, struct bf_error *error) {
-    bf_error_set(error, BF_PROTOCOL, "json",
-                 "the reply's JSON is refused: %s at byte %lu", scan->problem,
-                 (unsigned long)(scan->at - scan->begin) + 1);
-}
-
 /* Sets the one error that is reported, if there is any. */
 static void set_error(const struct reader *r, struct bf_error *error) {
     const struct bf_reply *reply = r->reply;
@@ -325,7 +307,10 @@ static void set_error(const struct reader *r, struct bf_error *error) {
     if (scan->no_memory)
         bf_error_no_memory(error);
     else if (scan->problem)
-        set_json_error(scan, error);
+        bf_error_set(error, BF_PROTOCOL, "json",
+                     "the reply's JSON is refused: %s at byte %lu",
+                     scan->problem,
+                     (unsigned long)(scan->at - scan->begin) + 1);
     else if (reply->has_code && reply->status_code != BF_SUCCESS)
         bf_error_set(error, BF_API, NULL, "refused");
     else if (r->schema.kind != BF_OK)

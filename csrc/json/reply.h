@@ -27,7 +27,7 @@ extern const struct bf_field bf_fields[BF_FIELDS];
 
 /* A field's value. */
 struct bf_value {
-    struct bf_string text; /* as it came; text.text is NULL: not read */
+    struct bf_string text; /* as received; text.text is NULL: not read */
     double number;         /* of an amount, with BF_AS_NUMBER */
 };
 

@@ -18,7 +18,7 @@ void bf_scan_init(struct bf_scan *scan, const char *text, size_t len) {
     scan->depth = 0;
     scan->keys = scan->first_keys;
     scan->key_count = 0;
-    scan->key_cap = BF_FIRST_KEYS;
+    scan->key_cap = BF_FEW_KEYS;
 }
 
 void bf_scan_free(struct bf_scan *scan) {
@@ -31,6 +31,11 @@ static bool fail(struct bf_scan *scan, const char *problem) {
     if (!scan->problem)
         scan->problem = problem;
     return false;
+}
+
+bool bf_scan_no_memory(struct bf_scan *scan) {
+    scan->no_memory = true;
+    return fail(scan, "not enough memory");
 }
 
 bool bf_scan_end(struct bf_scan *scan) {
@@ -163,17 +168,13 @@ bool bf_scan_string(struct bf_scan *scan, struct bf_string *string) {
 
 /* ---- keys ---- */
 
-#define FEW_KEYS 16
-
 static bool add_room(struct bf_scan *scan) {
     size_t cap = scan->key_cap * 2;
     bool first = scan->keys == scan->first_keys;
     struct bf_key *keys =
         realloc(first ? NULL : scan->keys, cap * sizeof *keys);
-    if (!keys) {
-        scan->no_memory = true;
-        return fail(scan, "not enough memory");
-    }
+    if (!keys)
+        return bf_scan_no_memory(scan);
     if (first)
         memcpy(keys, scan->first_keys, sizeof scan->first_keys);
     scan->keys = keys;
@@ -212,7 +213,7 @@ static bool has_duplicate_hash(struct bf_key *keys, size_t count) {
 }
 
 static bool has_duplicate(struct bf_key *keys, size_t count) {
-    if (count > FEW_KEYS)
+    if (count > BF_FEW_KEYS)
         return has_duplicate_hash(keys, count);
     for (size_t i = 1; i < count; i++)
         for (size_t j = 0; j < i; j++)

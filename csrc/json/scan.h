@@ -13,7 +13,7 @@
 #pragma GCC visibility push(hidden)
 
 #define BF_DEPTH_MAX 32
-#define BF_FIRST_KEYS 16
+#define BF_FEW_KEYS 16 /* as many are compared each with each */
 
 struct bf_key {
     struct bf_string name;
@@ -27,7 +27,7 @@ struct bf_scan {
     unsigned depth;
     struct bf_key *keys; /* of all open objects */
     size_t key_count, key_cap;
-    struct bf_key first_keys[BF_FIRST_KEYS]; /* enough for the API's replies */
+    struct bf_key first_keys[BF_FEW_KEYS]; /* enough for the API's replies */
 };
 
 /* An object or array being read. */
@@ -61,6 +61,9 @@ static inline char bf_scan_peek(struct bf_scan *scan) {
 bool bf_scan_skip(struct bf_scan *scan); /* any value */
 bool bf_scan_string(struct bf_scan *scan, struct bf_string *string);
 bool bf_scan_end(struct bf_scan *scan); /* nothing but blanks is left */
+
+/* Sets the problem to a lack of memory; returns false. */
+bool bf_scan_no_memory(struct bf_scan *scan);
 
 /* Stores the number's text and the nearest double. */
 bool bf_scan_number(struct bf_scan *scan, struct bf_span *number,

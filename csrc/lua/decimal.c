@@ -139,7 +139,7 @@ static const struct bf_decimal *check_self(lua_State *L) {
 }
 
 /* Returns the decimal on top, or raises. */
-static int give(lua_State *L, enum bf_status status) {
+static int check_status(lua_State *L, enum bf_status status) {
     if (status == BF_DECIMAL_MEMORY)
         return raise_memory(L);
     if (status != BF_DECIMAL_OK)
@@ -149,7 +149,7 @@ static int give(lua_State *L, enum bf_status status) {
 }
 
 void bf_push_decimal(lua_State *L, const char *text, size_t len) {
-    (void)give(L, bf_decimal_from_text(prep_decimal(L), text, len));
+    (void)check_status(L, bf_decimal_from_text(prep_decimal(L), text, len));
 }
 
 typedef enum bf_status operation(struct bf_decimal *, const struct bf_decimal *,
@@ -158,7 +158,7 @@ typedef enum bf_status operation(struct bf_decimal *, const struct bf_decimal *,
 static int calculate(lua_State *L, operation *operate) {
     const struct bf_decimal *a = check_operand(L, 1);
     const struct bf_decimal *b = check_operand(L, 2);
-    return give(L, operate(prep_decimal(L), a, b));
+    return check_status(L, operate(prep_decimal(L), a, b));
 }
 
 static int decimal_add(lua_State *L) {
@@ -178,7 +178,7 @@ static int decimal_unm(lua_State *L) {
     struct bf_decimal *to = prep_decimal(L);
     enum bf_status status = bf_decimal_copy(to, a);
     BN_set_negative(to->coefficient, !BN_is_negative(to->coefficient));
-    return give(L, status);
+    return check_status(L, status);
 }
 
 static int compare(lua_State *L) {
@@ -267,7 +267,8 @@ static int decimal_round(lua_State *L) {
                   places >= 0 && places <= BF_DECIMAL_EXPONENT &&
                       floor((double)places) == places,
                   2, "a whole number of places from 0 to 400 expected");
-    return give(L, bf_decimal_round(prep_decimal(L), a, (int)places, mode));
+    return check_status(
+        L, bf_decimal_round(prep_decimal(L), a, (int)places, mode));
 }
 
 static int decimal_is_zero(lua_State *L) {
@@ -349,7 +350,7 @@ static int sum_total(lua_State *L) {
     enum bf_status status = bf_decimal_copy(to, &sum->total);
     if (status == BF_DECIMAL_OK)
         status = bf_decimal_check(to);
-    return give(L, status);
+    return check_status(L, status);
 }
 
 static int sum_gc(lua_State *L) {

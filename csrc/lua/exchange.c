@@ -210,10 +210,9 @@ static int nothing(lua_State *L) {
     return 0;
 }
 
-/* A signal ends a step early. What its handler has put off until Lua runs again
- * (the interpreter's Ctrl-C is a debug hook) does not wait for the server:
- * calling something runs the hook, and an error it raises leaves from here, the
- * exchange being its box's. */
+/* A signal ends a step early. Its handler may have set a debug hook, as the
+ * interpreter's does for Ctrl-C: calling a function runs the hook now, not when
+ * the server has answered. It may raise; the box then frees the exchange. */
 static void run_hook(lua_State *L) {
     if (!lua_gethook(L))
         return;
@@ -235,7 +234,7 @@ static int attempt(lua_State *L) {
     return push_result(L, box);
 }
 
-/* core.step(seconds): moves all exchanges of this state along, waiting for up
+/* core.step(seconds): advances all exchanges of this state, waiting for up
  * to `seconds`; returns how many are still running. */
 static int core_step(lua_State *L) {
     double seconds = luaL_checknumber(L, 1);

@@ -1,6 +1,6 @@
 /* The Lua types bitfront.window and bitfront.server_clock: policy/ with this
- * machine's clocks. Each method takes the time last, for who has another one;
- * without it the time is now. What is not finite raises. */
+ * machine's clocks. Each method takes the time as its last argument; without it
+ * the time is now. A time that is not finite raises. */
 #include "base/clock.h"
 #include "lua/compat.h"
 #include "lua/core.h"

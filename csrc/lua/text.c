@@ -5,12 +5,12 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 
-#define SHOWN_MAX 512  /* bytes of the server's words in a message */
-#define LOOKED_AT 2048 /* of which these are looked through for credentials */
+#define SHOWN_MAX 512     /* bytes of the server's text in a message */
+#define SEARCHED_MAX 2048 /* as many are searched for credentials */
 
-/* ---- what is not to be seen ---- */
+/* ---- control and invisible characters ---- */
 
-/* Characters that steer a terminal, change the order of what is read or show
+/* Characters that control a terminal, change the direction of text or show
  * nothing: C0, DEL, C1, line separators, directions, and what Unicode calls
  * default-ignorable. First and last, ascending. */
 static const struct {
@@ -63,7 +63,7 @@ static void add_hidden(luaL_Buffer *buffer, long code, bool json) {
 /* Pushes the text with what is hidden written out; with `json` as JSON does. */
 static void push_visible(lua_State *L, const char *text, size_t len,
                          bool json) {
-    const char *end = text + len, *seen = text;
+    const char *end = text + len, *from = text;
     size_t step;
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);
@@ -71,11 +71,11 @@ static void push_visible(lua_State *L, const char *text, size_t len,
         long code = bf_utf8_char(at, end, &step);
         if (code >= 0 && !is_hidden(code))
             continue;
-        luaL_addlstring(&buffer, seen, (size_t)(at - seen));
+        luaL_addlstring(&buffer, from, (size_t)(at - from));
         add_hidden(&buffer, code < 0 ? (unsigned char)*at : code, json);
-        seen = at + step;
+        from = at + step;
     }
-    luaL_addlstring(&buffer, seen, (size_t)(end - seen));
+    luaL_addlstring(&buffer, from, (size_t)(end - from));
     luaL_pushresult(&buffer);
 }
 
@@ -88,8 +88,8 @@ void bf_push_clean(lua_State *L, const char *text, size_t len) {
     lua_remove(L, -2); /* the scratch */
 }
 
-/* Most texts of the exchange are: too short for a credential, and nothing in
- * them is to be written out. */
+/* Is the text too short for a credential, with no character that is written
+ * out? Most texts of the exchange are. */
 static bool is_harmless(const struct bf_string *string) {
     if (string->escaped || string->len >= BF_REDACT_SHORTEST)
         return false;
@@ -99,9 +99,10 @@ static bool is_harmless(const struct bf_string *string) {
     return true;
 }
 
-/* Struck out before it is cut: a cut could leave half of a secret behind. */
+/* Credentials are replaced before the text is cut: a cut could leave the first
+ * half of one. */
 static void push_redacted(lua_State *L, const struct bf_string *string) {
-    size_t max = string->len < LOOKED_AT ? string->len : LOOKED_AT;
+    size_t max = string->len < SEARCHED_MAX ? string->len : SEARCHED_MAX;
     char *text = bf_newuserdata(L, string->len + max + 1);
     size_t len = bf_string_decode(string, text);
     if (len > max)

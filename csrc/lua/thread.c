@@ -70,7 +70,7 @@ static struct job_box *check_job(lua_State *L) {
     return box;
 }
 
-/* job:cancel(), and __gc: nobody wants the result. Never waits. */
+/* job:cancel(), and __gc: the result is not needed. Never waits. */
 static int job_cancel(lua_State *L) {
     struct job_box *box = to_job(L);
     struct bf_job *job = box->job;

@@ -116,15 +116,15 @@ static void take_head(struct number *n, const struct bf_digits *d) {
  * `q` is set. Returns false where the result overflows or is zero.
  */
 static bool pack(uint64_t q, bool rest, int power, double *out) {
-    int drop = 63 - MANTISSA_BITS;
+    int cut = 63 - MANTISSA_BITS;
     uint64_t half, below, m;
     if (power < -1022)
-        drop += -1022 - power; /* subnormal: fewer bits are kept */
-    if (power > 1023 || drop > 64)
+        cut += -1022 - power; /* subnormal: fewer bits are kept */
+    if (power > 1023 || cut > 64)
         return false;
-    half = (uint64_t)1 << (drop - 1);
+    half = (uint64_t)1 << (cut - 1);
     below = q & (2 * half - 1);
-    m = drop < 64 ? q >> drop : 0;
+    m = cut < 64 ? q >> cut : 0;
     if (below > half || (below == half && (rest || (m & 1) != 0)))
         m++;
     if (power >= -1022) /* the leading one of m adds the 1 to the exponent */

@@ -295,17 +295,17 @@ static int divide(BIGNUM *to, const BIGNUM *a, int power,
 enum bf_status bf_decimal_round(struct bf_decimal *to,
                                 const struct bf_decimal *a, int places,
                                 enum bf_decimal_mode mode) {
-    int drop = -places - a->exponent;
+    int cut = -places - a->exponent;
     int ok;
     BN_CTX *ctx;
-    if (drop <= 0)
+    if (cut <= 0)
         return write_with(to, a, -places) ? bf_decimal_check(to)
                                           : BF_DECIMAL_MEMORY;
     ctx = BN_CTX_new();
     if (!ctx)
         return BF_DECIMAL_MEMORY;
     BN_CTX_start(ctx);
-    ok = divide(to->coefficient, a->coefficient, drop, mode, ctx);
+    ok = divide(to->coefficient, a->coefficient, cut, mode, ctx);
     BN_CTX_end(ctx);
     BN_CTX_free(ctx);
     to->exponent = -places;
