@@ -123,12 +123,9 @@ bool bf_string_spells(const struct bf_string *string, const char *text,
 
 bool bf_string_has_nul(const struct bf_string *string) {
     const char *at = string->text, *end = at + string->len;
-    while (at < end) {
-        char bytes[4];
-        (void)next_bytes(&at, end, bytes);
-        if (bytes[0] == '\0')
+    for (; (at = memchr(at, '\\', (size_t)(end - at))); at += 2)
+        if (at[1] == 'u' && bf_hex4(at + 2, end) == 0)
             return true;
-    }
     return false; /* the scanner refuses a NUL that is not escaped */
 }
 

@@ -176,7 +176,7 @@ static int push_result(lua_State *L, struct exchange_box *box) {
     return pushed;
 }
 
-/* exchange:finish(): the result of an exchange that is done (see result.h). */
+/* exchange:finish(): the result of an exchange that is done (see core.h). */
 static int exchange_finish(lua_State *L) {
     struct exchange_box *box = check_exchange(L);
     luaL_argcheck(L, is_done(box), 1, "the exchange is still running");

@@ -36,10 +36,9 @@ static struct queue_box *test_queue(lua_State *L) {
 /* The same, made where there is none; NULL with `error` set: closed, memory,
  * config. A queue from before a fork is the parent's, and is not freed. */
 static struct queue_box *get_queue(lua_State *L, struct bf_error *error) {
-    struct queue_box *box = test_queue(L);
-    if (box)
+    struct queue_box *box = queue_box(L);
+    if (test_queue(L))
         return box;
-    box = queue_box(L);
     if (box->closed) {
         bf_error_closing(error);
         return NULL;
@@ -97,7 +96,7 @@ static int job_done(lua_State *L) {
     return 1;
 }
 
-/* job:finish(): the result of a job that is done, see result.h. Raises where
+/* job:finish(): the result of a job that is done, see core.h. Raises where
  * the job is not done. */
 static int job_finish(lua_State *L) {
     struct job_box *box = check_job(L);
@@ -141,9 +140,7 @@ static int thread_start(lua_State *L) {
     request = queue ? bf_to_request(L, &error) : NULL;
     submitted = request && submit(box, queue, request, &error);
     lua_settop(L, 2);
-    if (submitted)
-        return 1;
-    return bf_push_error(L, &error);
+    return submitted ? 1 : bf_push_error(L, &error);
 }
 
 /* ---- which jobs are done ---- */
@@ -173,10 +170,9 @@ static int thread_listen(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
     struct queue_box *box = get_queue(L, &error);
     char path[BF_NOTIFIER_PATH];
-    if (box && bf_completion_queue_listen(box->thread, box->queue, path))
-        lua_pushstring(L, path);
-    else
-        lua_pushnil(L);
+    if (!box || !bf_completion_queue_listen(box->thread, box->queue, path))
+        return 0;
+    lua_pushstring(L, path);
     return 1;
 }
 

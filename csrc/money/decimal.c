@@ -32,6 +32,15 @@ static int scale_up(BIGNUM *a, int power) {
     return power <= 0 || BN_mul_word(a, ten_to(power));
 }
 
+/* to = a, written with this exponent, which must not exceed a's own */
+static int write_with(struct bf_decimal *to, const struct bf_decimal *a,
+                      int exponent) {
+    int shift = a->exponent - exponent;
+    to->exponent = exponent;
+    return BN_copy(to->coefficient, a->coefficient) &&
+           scale_up(to->coefficient, shift);
+}
+
 enum bf_status bf_decimal_init(struct bf_decimal *to) {
     to->coefficient = BN_new();
     to->exponent = 0;
@@ -122,12 +131,8 @@ enum bf_status bf_decimal_from_double(struct bf_decimal *to, double value) {
     if (!set_uint64(to->coefficient, bf_amount_shortest(value, &to->exponent)))
         return BF_DECIMAL_MEMORY;
     BN_set_negative(to->coefficient, value < 0);
-    if (to->exponent > 0) { /* 100 is 100, as the integer is, not 1e2 */
-        if (!scale_up(to->coefficient, to->exponent))
-            return BF_DECIMAL_MEMORY;
-        to->exponent = 0;
-    }
-    return BF_DECIMAL_OK;
+    /* 100 is 100, as the integer is, not 1e2 */
+    return done(to->exponent <= 0 || write_with(to, to, 0));
 }
 
 enum bf_status bf_decimal_copy(struct bf_decimal *to,
@@ -168,31 +173,18 @@ enum bf_status bf_decimal_check(struct bf_decimal *decimal) {
 
 /* ---- arithmetic ---- */
 
-/* to = a, written with this exponent, which must not exceed a's own */
-static int write_with(struct bf_decimal *to, const struct bf_decimal *a,
-                      int exponent) {
-    if (!BN_copy(to->coefficient, a->coefficient))
-        return 0;
-    to->exponent = exponent;
-    return scale_up(to->coefficient, a->exponent - exponent);
-}
-
 enum bf_status bf_decimal_accumulate(struct bf_decimal *sum,
                                      const struct bf_decimal *more,
                                      struct bf_decimal *box) {
-    int shift = sum->exponent - more->exponent;
-    if (shift > 0) {
-        if (!scale_up(sum->coefficient, shift))
-            return BF_DECIMAL_MEMORY;
-        sum->exponent = more->exponent;
-    } else if (shift < 0) {
-        if (box != more && bf_decimal_copy(box, more) != BF_DECIMAL_OK)
-            return BF_DECIMAL_MEMORY;
-        if (!scale_up(box->coefficient, -shift))
-            return BF_DECIMAL_MEMORY;
+    int ok = 1;
+    if (sum->exponent > more->exponent) {
+        ok = write_with(sum, sum, more->exponent);
+    } else if (sum->exponent < more->exponent) {
+        ok = write_with(box, more, sum->exponent);
         more = box;
     }
-    return done(BN_add(sum->coefficient, sum->coefficient, more->coefficient));
+    return done(ok &&
+                BN_add(sum->coefficient, sum->coefficient, more->coefficient));
 }
 
 /* to = a + sign * b */
@@ -314,40 +306,32 @@ enum bf_status bf_decimal_round(struct bf_decimal *to,
 
 /* ---- to text and to numbers ---- */
 
-static size_t put_zeros(char *out, int count) {
-    if (count <= 0)
-        return 0;
-    memset(out, '0', (size_t)count);
-    return (size_t)count;
-}
-
 /* Writes `count` digits with the point where `exponent` puts it. */
-static size_t put_digits(char *out, const char *digits, int count,
-                         int exponent) {
+static int put_digits(char *out, const char *digits, int count, int exponent) {
     int whole = count + exponent; /* digits before the point */
-    size_t at;
+    int zeros = whole > 0 ? 0 : 2 - whole;
+    if (*digits == '0' && exponent > 0)
+        exponent = 0;
     if (exponent >= 0) {
         memcpy(out, digits, (size_t)count);
-        if (digits[0] == '0')
-            return 1;
-        return (size_t)count + put_zeros(out + count, exponent);
+        memset(out + count, '0', (size_t)exponent);
+        return count + exponent;
     }
-    if (whole <= 0) {
-        out[0] = '0';
+    if (zeros > 0) {
+        memset(out, '0', (size_t)zeros);
         out[1] = '.';
-        at = 2 + put_zeros(out + 2, -whole);
-        memcpy(out + at, digits, (size_t)count);
-        return at + (size_t)count;
+        memcpy(out + zeros, digits, (size_t)count);
+        return zeros + count;
     }
     memcpy(out, digits, (size_t)whole);
     out[whole] = '.';
-    memcpy(out + whole + 1, digits + whole, (size_t)(count - whole));
-    return (size_t)count + 1;
+    memcpy(out + whole + 1, digits + whole, (size_t)-exponent);
+    return count + 1;
 }
 
 size_t bf_decimal_to_text(const struct bf_decimal *decimal, char *out) {
     char *text = BN_bn2dec(decimal->coefficient);
-    size_t sign, len;
+    int sign, len;
     if (!text)
         return 0;
     sign = *text == '-';
@@ -355,7 +339,7 @@ size_t bf_decimal_to_text(const struct bf_decimal *decimal, char *out) {
     len = put_digits(out + sign, text + sign, (int)strlen(text + sign),
                      decimal->exponent);
     OPENSSL_free(text);
-    return sign + len;
+    return (size_t)(sign + len);
 }
 
 enum bf_status bf_decimal_to_double(const struct bf_decimal *decimal,
