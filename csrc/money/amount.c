@@ -1,11 +1,9 @@
-/*
- * amount.c: doubles from decimal text and back, exactly.
+/* Doubles from decimal text and back, exactly.
  *
  * All of it is integer arithmetic: neither the locale, the rounding mode nor
  * the width of the FPU's registers can change a digit. Ordinary amounts are
  * converted with integers of 64 and 128 bits, the others with big integers of a
- * fixed size that is large enough for any double.
- */
+ * fixed size that is large enough for any double. */
 #include "money/amount.h"
 #include "money/bigint.h"
 #include "money/quotient.h"
@@ -18,10 +16,8 @@
 /* The head has as many digits: so many fit into 64 bits. */
 #define HEAD_DIGITS 19
 
-/*
- * The midpoint between two doubles has at most 767 significant digits. Of the
- * digits after the head and these it only matters whether one is not 0.
- */
+/* The midpoint between two doubles has at most 767 significant digits. Of the
+ * digits after the head and these it only matters whether one is not 0. */
 #define MOST_TAIL_DIGITS 750
 
 /* Larger than any exponent that the digits of a real text could offset. */
@@ -110,11 +106,9 @@ static void take_head(struct number *n, const struct bf_digits *d) {
         n->last--;
 }
 
-/*
- * Rounds q * 2^(power - 63) to a double; with `rest` the value is
+/* Rounds q * 2^(power - 63) to a double; with `rest` the value is
  * larger than that, by less than one in the last place of `q`. The top bit of
- * `q` is set. Returns false where the result overflows or is zero.
- */
+ * `q` is set. Returns false where the result overflows or is zero. */
 static bool pack(uint64_t q, bool rest, int power, double *out) {
     int cut = 63 - MANTISSA_BITS;
     uint64_t half, below, m;
@@ -208,23 +202,19 @@ bool bf_amount_to_double(const char *text, size_t len, double *out) {
 
 /* ----------------------------------------------------- double to text -- */
 
-/*
- * Both functions below use Steele and White's algorithm: they produce digits
+/* Both functions below use Steele and White's algorithm: they produce digits
  * until these, as they are or with the last digit one up, read back to the
  * double. They do where they are nearer to the value than half the distance to
  * the next double, or at half the distance where the double is even. Below a
- * power of two the next double is at half the distance.
- */
+ * power of two the next double is at half the distance. */
 #define POWER_OF_TWO ((uint64_t)1 << MANTISSA_BITS)
 
 /* So many bits of a fraction can be multiplied by 10 in 64 bits. */
 #define MOST_PLACES 58
 
-/*
- * The shortest digits of m / 2^places, with at most MOST_PLACES; their
+/* The shortest digits of m / 2^places, with at most MOST_PLACES; their
  * exponent is subtracted from *exponent. `m` has 53 bits: so a whole number
- * reads back only to itself, and only the fraction is examined.
- */
+ * reads back only to itself, and only the fraction is examined. */
 static uint64_t shortest_fixed(uint64_t m, int places, int *exponent) {
     const int point = places + 2; /* a quarter of the gap is 1 */
     const uint64_t one = (uint64_t)1 << point;

@@ -1,9 +1,7 @@
-/*
- * amount.h: the text of a double and the double of a text.
+/* The text of a double and the double of a text.
  *
  * An amount must not change on its way, so every result is correctly rounded
- * and does not depend on the locale. No Lua, no allocation.
- */
+ * and does not depend on the locale. No Lua, no allocation. */
 #ifndef BF_AMOUNT_H
 #define BF_AMOUNT_H
 
@@ -27,20 +25,16 @@ struct bf_digits {
 /* Is the text a number of JSON's grammar? If so all parts are set. */
 bool bf_digits_parse(struct bf_digits *d, const char *text, size_t len);
 
-/*
- * Stores the double nearest to `text`, ties to the even one. `text` is a
+/* Stores the double nearest to `text`, ties to the even one. `text` is a
  * JSON number, already checked; it need not end with a NUL. Returns false,
  * storing nothing, where the number is beyond a double's range: too large, or
- * so small that it would become zero without being zero.
- */
+ * so small that it would become zero without being zero. */
 bool bf_amount_to_double(const char *text, size_t len, double *out);
 
-/*
- * Returns the digits of the shortest decimal number that reads back to the
+/* Returns the digits of the shortest decimal number that reads back to the
  * finite `value`, as an integer: |value| reads as digits * 10^*exponent. There
  * are at most 17; the last is not 0 unless `value` is. Among equally short
- * numbers it is the one closest to `value`.
- */
+ * numbers it is the one closest to `value`. */
 uint64_t bf_amount_shortest(double value, int *exponent);
 
 #pragma GCC visibility pop

@@ -1,6 +1,4 @@
-/*
- * bigint.c: schoolbook arithmetic.
- */
+/* Schoolbook arithmetic. */
 #include "money/bigint.h"
 
 #include <string.h>

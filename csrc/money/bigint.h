@@ -1,7 +1,5 @@
-/*
- * bigint.h: natural numbers of a fixed size, just large enough to tell any
- * double from its neighbours. For amount.c; no function checks a bound.
- */
+/* Natural numbers of a fixed size, just large enough to tell any
+ * double from its neighbours. For amount.c; no function checks a bound. */
 #ifndef BF_BIG_H
 #define BF_BIG_H
 

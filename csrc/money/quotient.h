@@ -1,10 +1,8 @@
-/*
- * quotient.h: the double nearest to an integer over a power of ten, by a
+/* The double nearest to an integer over a power of ten, by a
  * multiplication. No Lua, no allocation.
  *
  * The double is rounded from the first 128 bits of the quotient, of which the
- * last two may be wrong. Where these could change the result, there is none.
- */
+ * last two may be wrong. Where these could change the result, there is none. */
 #ifndef BF_QUOTIENT_H
 #define BF_QUOTIENT_H
 
@@ -24,24 +22,41 @@ struct bf_reciprocal {
 };
 extern const struct bf_reciprocal bf_reciprocals[BF_QUOTIENT_PLACES + 1];
 
-/* Returns the higher half of a * b, and stores the lower one. */
-static inline uint64_t bf_multiply(uint64_t a, uint64_t b, uint64_t *low) {
+/* Stores the first 128 bits of w times the reciprocal, shifted by one bit where
+ * the first is not set, for which it decrements `power`. */
+static inline void bf_multiply(uint64_t w, const struct bf_reciprocal *r,
+                               uint64_t *high, uint64_t *low, int *power) {
 #ifdef __SIZEOF_INT128__
-    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
-    *low = (uint64_t)product;
-    return (uint64_t)(product >> 64);
+    __extension__ typedef unsigned __int128 uint128;
+    uint128 q = (uint128)w * r->high + (uint64_t)((uint128)w * r->low >> 64);
+    if (q >> 127 == 0) {
+        q <<= 1;
+        --*power;
+    }
+    *high = (uint64_t)(q >> 64);
+    *low = (uint64_t)q;
 #else
     const uint64_t half = 0xFFFFFFFF;
-    uint64_t lows = (a & half) * (b & half);
-    uint64_t middle = (a >> 32) * (b & half) + (lows >> 32);
-    uint64_t other = (a & half) * (b >> 32) + (middle & half);
-    *low = other << 32 | (lows & half);
-    return (a >> 32) * (b >> 32) + (middle >> 32) + (other >> 32);
+    const uint64_t factors[] = {r->low & half, r->low >> 32, r->high & half,
+                                r->high >> 32};
+    uint64_t words[6] = {0}; /* of 32 bits, the lowest first */
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 2; k++) {
+            uint64_t sum = words[i + k] + factors[i] * (k ? w >> 32 : w & half);
+            words[i + k] = sum & half;
+            words[i + k + 1] += sum >> 32;
+        }
+    *high = words[5] << 32 | words[4];
+    *low = words[3] << 32 | words[2];
+    if (*high >> 63 == 0) {
+        *high = *high << 1 | *low >> 63;
+        *low <<= 1;
+        --*power;
+    }
 #endif
 }
 
-/*
- * Stores (high * 2^64 + low) * 2^power as a double; the first bit of `high` is
+/* Stores (high * 2^64 + low) * 2^power as a double; the first bit of `high` is
  * set. The exact quotient may be larger by less than 4: returns false where it
  * may be on the other side of the point half way between two doubles, or on it.
  */
@@ -57,15 +72,13 @@ static inline bool bf_round_quotient(uint64_t high, uint64_t low, int power,
     return true;
 }
 
-/*
- * Stores the double nearest to head / 10^places, as bf_amount_to_double does.
+/* Stores the double nearest to head / 10^places, as bf_amount_to_double does.
  * Returns false, storing nothing, where this cannot decide which one it is:
- * at the point half way between two doubles, and for more places.
- */
+ * at the point half way between two doubles, and for more places. */
 static inline bool bf_quotient_to_double(uint64_t head, unsigned places,
                                          double *out) {
     const struct bf_reciprocal *r;
-    uint64_t w, high, low, carry, cut_off;
+    uint64_t w, high, low;
     int shift, power;
     if (head == 0) {
         *out = 0;
@@ -81,16 +94,8 @@ static inline bool bf_quotient_to_double(uint64_t head, unsigned places,
     r = &bf_reciprocals[places];
     shift = __builtin_clzll(head);
     w = head << shift;
-    high = bf_multiply(w, r->high, &low);
-    carry = bf_multiply(w, r->low, &cut_off);
-    low += carry;
-    high += low < carry;
     power = 64 - r->bits - shift - (int)places;
-    if (high >> 63 == 0) {
-        high = high << 1 | low >> 63;
-        low <<= 1;
-        power--;
-    }
+    bf_multiply(w, r, &high, &low, &power);
     return bf_round_quotient(high, low, power, out);
 }
 
