@@ -318,11 +318,11 @@ enum bf_profile bf_profile_names(const char *path,
                                  bf_check_base_url *check_base_url,
                                  char names[BF_PROFILE_NAMES_MAX], size_t *len,
                                  struct bf_error *error) {
-    struct reader reader = {.path = path,
-                            .names = names,
-                            .check_base_url = check_base_url,
-                            .error = error};
-    enum bf_profile result = read_profile(&reader);
+    struct reader reader = {
+        .path = path, .check_base_url = check_base_url, .error = error};
+    enum bf_profile result;
+    reader.names = names;
+    result = read_profile(&reader);
     *len = reader.names_len;
     return result;
 }

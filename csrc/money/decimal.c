@@ -339,7 +339,7 @@ size_t bf_decimal_to_text(const struct bf_decimal *decimal, char *out) {
     len = put_digits(out + sign, text + sign, (int)strlen(text + sign),
                      decimal->exponent);
     OPENSSL_free(text);
-    return (size_t)(sign + len);
+    return (size_t)sign + (size_t)len;
 }
 
 enum bf_status bf_decimal_to_double(const struct bf_decimal *decimal,

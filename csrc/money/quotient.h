@@ -22,40 +22,6 @@ struct bf_reciprocal {
 };
 extern const struct bf_reciprocal bf_reciprocals[BF_QUOTIENT_PLACES + 1];
 
-/* Stores the first 128 bits of w times the reciprocal, shifted by one bit where
- * the first is not set, for which it decrements `power`. */
-static inline void bf_multiply(uint64_t w, const struct bf_reciprocal *r,
-                               uint64_t *high, uint64_t *low, int *power) {
-#ifdef __SIZEOF_INT128__
-    __extension__ typedef unsigned __int128 uint128;
-    uint128 q = (uint128)w * r->high + (uint64_t)((uint128)w * r->low >> 64);
-    if (q >> 127 == 0) {
-        q <<= 1;
-        --*power;
-    }
-    *high = (uint64_t)(q >> 64);
-    *low = (uint64_t)q;
-#else
-    const uint64_t half = 0xFFFFFFFF;
-    const uint64_t factors[] = {r->low & half, r->low >> 32, r->high & half,
-                                r->high >> 32};
-    uint64_t words[6] = {0}; /* of 32 bits, the lowest first */
-    for (int i = 0; i < 4; i++)
-        for (int k = 0; k < 2; k++) {
-            uint64_t sum = words[i + k] + factors[i] * (k ? w >> 32 : w & half);
-            words[i + k] = sum & half;
-            words[i + k + 1] += sum >> 32;
-        }
-    *high = words[5] << 32 | words[4];
-    *low = words[3] << 32 | words[2];
-    if (*high >> 63 == 0) {
-        *high = *high << 1 | *low >> 63;
-        *low <<= 1;
-        --*power;
-    }
-#endif
-}
-
 /* Stores (high * 2^64 + low) * 2^power as a double; the first bit of `high` is
  * set. The exact quotient may be larger by less than 4: returns false where it
  * may be on the other side of the point half way between two doubles, or on it.
@@ -72,13 +38,47 @@ static inline bool bf_round_quotient(uint64_t high, uint64_t low, int power,
     return true;
 }
 
+/* Rounds the product of w and the reciprocal, times 2^power. */
+static inline bool bf_round_product(uint64_t w, const struct bf_reciprocal *r,
+                                    int power, double *out) {
+#ifdef __SIZEOF_INT128__
+    __extension__ typedef unsigned __int128 uint128;
+    uint128 q = (uint128)w * r->high + (uint64_t)((uint128)w * r->low >> 64);
+    if (q >> 127 == 0) {
+        q <<= 1;
+        power--;
+    }
+    return bf_round_quotient((uint64_t)(q >> 64), (uint64_t)q, power, out);
+#else
+    const uint64_t half = 0xFFFFFFFF;
+    const uint64_t factors[] = {r->low & half, r->low >> 32, r->high & half,
+                                r->high >> 32};
+    uint64_t words[6] = {0}; /* of 32 bits, the lowest first */
+    uint64_t high, low;
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 2; k++) {
+            uint64_t sum = words[i + k] + factors[i] * (k ? w >> 32 : w & half);
+            words[i + k] = sum & half;
+            words[i + k + 1] += sum >> 32;
+        }
+    high = words[5] << 32 | words[4];
+    low = words[3] << 32 | words[2];
+    if (high >> 63 == 0) {
+        high = high << 1 | low >> 63;
+        low <<= 1;
+        power--;
+    }
+    return bf_round_quotient(high, low, power, out);
+#endif
+}
+
 /* Stores the double nearest to head / 10^places, as bf_amount_to_double does.
  * Returns false, storing nothing, where this cannot decide which one it is:
  * at the point half way between two doubles, and for more places. */
 static inline bool bf_quotient_to_double(uint64_t head, unsigned places,
                                          double *out) {
     const struct bf_reciprocal *r;
-    uint64_t w, high, low;
+    uint64_t w;
     int shift, power;
     if (head == 0) {
         *out = 0;
@@ -95,8 +95,7 @@ static inline bool bf_quotient_to_double(uint64_t head, unsigned places,
     shift = __builtin_clzll(head);
     w = head << shift;
     power = 64 - r->bits - shift - (int)places;
-    bf_multiply(w, r, &high, &low, &power);
-    return bf_round_quotient(high, low, power, out);
+    return bf_round_product(w, r, power, out);
 }
 
 #pragma GCC visibility pop
