@@ -58,7 +58,8 @@ static const luaL_Reg functions[] = {
 static void check_lua(lua_State *L) {
     const char *running;
     lua_createtable(L, 0, 1);
-    (void)luaL_loadstring(L, "return _VERSION");
+    if (luaL_loadstring(L, "return _VERSION") != 0)
+        lua_error(L); /* not enough memory */
     lua_setfield(L, -2, "__call");
     lua_pushvalue(L, -1);
     lua_setmetatable(L, -2);

@@ -45,9 +45,10 @@ static int core_wall(lua_State *L) {
 /* core.random(): from 0 to below 1; nil where OpenSSL has no random numbers. */
 static int core_random(lua_State *L) {
     double number;
-    if (!bf_random(&number))
-        return 0;
-    lua_pushnumber(L, number);
+    if (bf_random(&number))
+        lua_pushnumber(L, number);
+    else
+        lua_pushnil(L);
     return 1;
 }
 
@@ -133,8 +134,10 @@ static int is_terminal(lua_State *L) {
 static int terminal_size(lua_State *L) {
     struct winsize size;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 ||
-        size.ws_row == 0)
-        return 0;
+        size.ws_row == 0) {
+        lua_pushnil(L);
+        return 1;
+    }
     lua_pushinteger(L, size.ws_col);
     lua_pushinteger(L, size.ws_row);
     return 2;

@@ -170,9 +170,9 @@ static int thread_listen(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
     struct queue_box *box = get_queue(L, &error);
     char path[BF_NOTIFIER_PATH];
-    if (!box || !bf_completion_queue_listen(box->thread, box->queue, path))
-        return 0;
-    lua_pushstring(L, path);
+    bool listens =
+        box && bf_completion_queue_listen(box->thread, box->queue, path);
+    lua_pushstring(L, listens ? path : NULL);
     return 1;
 }
 
