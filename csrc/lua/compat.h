@@ -11,6 +11,10 @@
 
 #include "base/span.h"
 
+#if LUA_VERSION_NUM < 503
+extern int lua_isyieldable(lua_State *L); /* LuaJIT has it, too */
+#endif
+
 #pragma GCC visibility push(hidden)
 
 /* Functions that are used and that another Lua lacks are weak: it can load this
@@ -26,7 +30,6 @@
 #if LUA_VERSION_NUM < 503
 #pragma weak lua_remove
 #pragma weak lua_replace
-extern int lua_isyieldable(lua_State *L); /* LuaJIT has it, too */
 #else
 #pragma weak lua_copy
 #pragma weak lua_isinteger
