@@ -94,6 +94,13 @@ describe("a mistake of the caller", function()
     assert.matches("^program%.lua:%d+: f: too many arguments\n$", caught_after "")
   end)
 
+  it("is raised at the line of the call where the debug library is removed later", function()
+    for _, removed in ipairs { "debug = nil", "debug.getinfo = nil" } do
+      assert.matches("^program%.lua:%d+: f: too many arguments\n$",
+        caught_after("require 'bitfront.misuse' " .. removed))
+    end
+  end)
+
   if CAN_STRIP then
     it("names the function where the package is stripped", function()
       local out = caught_after [[

@@ -47,6 +47,8 @@ describe("bitfront.new", function()
         "rate_limit must be" },
       { "a store that is none", { rate_limit = { store = {} } },
         "rate_limit must be" },
+      { "limits that are inherited", { rate_limit = setmetatable({}, {
+        __index = { per_second = 1 } }) }, "a table that inherits nothing" },
       { "a clock that does not exist", { clock = "atomic" },
         'clock must be "auto", "system" or a whole number of ms' },
       { "a clock that is no number", { clock = 0 / 0 }, "clock must be" },

@@ -1,4 +1,3 @@
-local annotations = require "spec.support.annotations"
 local bitfront = require "bitfront"
 local cjson = require "cjson"
 local formats = require "bitfront.records.format"
@@ -385,19 +384,6 @@ bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="locked"} 0
           assert.equal(kind.options[name] ~= nil, takes, kind.name .. " " .. name)
         end
       end
-    end)
-
-    it("of the options, which the annotations repeat", function()
-      local fields = annotations("lua/bitfront/records/format.lua", "bitfront.FormatOptions")
-      for name, row in pairs(formats.options) do
-        local about, default = row.about, row.default
-        if type(default) == "string" then about = ('%s; default "%s"'):format(about, default) end
-        if name == "columns" then about = about .. "; default the API's three" end
-        assert.same({ type = row.type, about = about, is_optional = true }, fields[name])
-        fields[name] = nil
-        assert.is_true(default == nil or row.check(default))
-      end
-      assert.same({}, fields)
     end)
 
     it("whose columns are shown where none are asked for", function()

@@ -720,21 +720,6 @@ describe("bitfront.nginx.cached #once #apart", function()
     refuses('{ client = require("bitfront").new {}, options = {} }', "not both")
   end)
 
-  it("says of each option what the annotations say", function()
-    local annotations = support.read "lua/bitfront/nginx.lua"
-    local _, annotated = annotations:gsub("%-%-%-@field ", "")
-    local count = 0
-    for _, rows in pairs(require "bitfront.nginx.site_options".rows) do
-      for name, row in pairs(rows) do
-        local default = row.default and "; default " .. cjson.encode(row.default) or ""
-        count = count + 1
-        assert.matches(("---@field %s? %s  %s%s\n"):format(name, row.type, row.about, default),
-                       annotations, 1, true)
-      end
-    end
-    assert.equal(annotated, count)
-  end)
-
   it("works inside nginx only", function()
     for _, call in ipairs { "cached", "serve" } do
       local out = support.lua(([[

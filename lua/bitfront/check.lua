@@ -72,16 +72,23 @@ function _M.no_more(call, ...)
   end
 end
 
---- Raises for what is no table, and for one that inherits fields, which pairs does
---- not show: they would be passed over.
+--- Whether a table may inherit fields, which pairs does not show: they would be
+--- passed over.
+---@param value any
+---@return boolean
+function _M.inherits(value)
+  local meta = getmetatable(value)
+  return meta ~= nil
+    and (type(meta) ~= "table" or meta.__index ~= nil or meta.__pairs ~= nil)
+end
+
+--- Raises for what is no table of options, and for one that inherits fields.
 ---@param call string
 ---@param options any
 function _M.is_options(call, options)
   if type(options) ~= "table" then
     raise("%s: options must be a table, not a %s", call, type(options))
-  end
-  local meta = getmetatable(options)
-  if meta ~= nil and (type(meta) ~= "table" or meta.__index or meta.__pairs) then
+  elseif _M.inherits(options) then
     raise("%s: options must not inherit fields", call)
   end
 end

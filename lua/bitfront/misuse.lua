@@ -1,14 +1,13 @@
 -- Mistakes of the caller. They are raised at the line that made them: the first
 -- one outside this package, however deep in it the mistake was found.
 
-local debug = debug
+local getinfo = debug and debug.getinfo -- a program may remove it later
 
 local _M = {}
 
 -- What the source of each file of this package begins with; nil where debug
 -- information was stripped, or there is no library to ask for it.
-local PACKAGE = debug and debug.getinfo
-  and debug.getinfo(1, "S").source:match "^(@.*[/\\])misuse%.lua$"
+local PACKAGE = getinfo and getinfo(1, "S").source:match "^(@.*[/\\])misuse%.lua$"
 
 -- "script.lua:3: "; "" where no Lua code outside the package is on the stack.
 -- Frames of C functions (pcall, table.sort) and Lua 5.1's of tail calls have no
@@ -16,7 +15,7 @@ local PACKAGE = debug and debug.getinfo
 local function position_of_caller()
   local level = 3
   while true do
-    local frame = debug.getinfo(level, "Sl")
+    local frame = getinfo(level, "Sl")
     if not frame then return "" end
     if frame.currentline > 0 and frame.source:sub(1, #PACKAGE) ~= PACKAGE then
       return ("%s:%d: "):format(frame.short_src, frame.currentline)

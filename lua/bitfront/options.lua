@@ -99,13 +99,13 @@ local rate_limit_rows = {
 }
 
 local function rate_limit(value)
-  local is_right = value == false or type(value) == "table"
+  local is_right = value == false or type(value) == "table" and not check.inherits(value)
   for name, inner in pairs(is_right and value or {}) do
     local row = rate_limit_rows[name]
     is_right = is_right and row and row.check(inner)
   end
-  return is_right, "false or a table: per_second and per_minute, whole numbers "
-    .. "of 1 or more, and store, with acquire, release, block and peek"
+  return is_right, "false or a table that inherits nothing: per_second and per_minute, "
+    .. "whole numbers of 1 or more, and store, with acquire, release, block and peek"
 end
 
 -- ---- the rows ----

@@ -37,14 +37,16 @@ end
 ---@param is_item? fun(value: any): boolean
 ---@return boolean
 function _M.is_array(list, is_item)
-  local count = 0
   if type(list) ~= "table" then return false end
+  local count, last = 0, #list
   for key, value in pairs(list) do
-    if type(key) == "number" or not is_item or is_item(value) then
+    if type(key) == "number" and key >= 1 and key <= last and key % 1 == 0 then
       count = count + 1
+    elseif type(key) == "number" or not is_item or is_item(value) then
+      return false
     end
   end
-  return count == #list
+  return count == last
 end
 
 ---@return integer count

@@ -100,8 +100,9 @@ _M.keys = {
 -- ---- picking ----
 
 local function conditions_of(filter)
-  local list = {}
-  check_type(filter, "table", { call = "filter", list = "filter" })
+  local list, where = {}, { call = "filter", list = "filter" }
+  check_type(filter, "table", where)
+  if check.inherits(filter) then fields.fail(where, nil, "must not inherit fields") end
   for name, value in pairs(filter) do
     check.known("bitfront.filter", "key", name, _M.keys)
     list[#list + 1] =
