@@ -80,8 +80,10 @@ describe("the README's reference lists", function()
   end
 
   local client = bitfront.new { api_key = "key", api_secret = "secret" }
+  local cache = {} -- whose module works in nginx alone: by its text
+  for name in LUA:gmatch "\nfunction Cache:([%w_]+)%(" do cache[name] = print end
   for prefix, module in pairs {
-    ["bitfront."] = bitfront, ["client:"] = getmetatable(client).__index,
+    ["bitfront."] = bitfront, ["client:"] = getmetatable(client).__index, ["cache:"] = cache,
     ["bitfront.nginx."] = require "bitfront.nginx", ["sandbox."] = require "bitfront.sandbox",
   } do
     it("each function of " .. prefix .. " and no other", function()
@@ -96,6 +98,12 @@ describe("the README's reference lists", function()
       assert.same(readme.keys(functions(prefix, module)), readme.keys(listed))
     end)
   end
+
+  it("each method of a decimal and no other", function()
+    local text = support.read "README.md":match "\n#### bitfront.decimal\n(.-)\n####"
+    assert.same(readme.keys(functions("", debug.getmetatable(bitfront.decimal "1").__index)),
+      readme.set(readme.matches(text, "decimal:([%w_]+)%(")))
+  end)
 
   it("the version", function()
     assert.truthy(doc.entries["bitfront._VERSION"].syntax)
