@@ -1,13 +1,51 @@
 local check = require "bitfront.check"
 local columns = require "bitfront.records.columns"
+local luacats = require "spec.support.luacats"
+local readme = require "spec.support.readme"
 local rows = require "bitfront.rows"
 local support = require "spec.support"
 
 describe("the table of columns", function()
   it("has each column once, in the order in which columns are shown #smoke", function()
-    assert.same({ "account", "currency", "balance", "availableBalance", "locked", "price",
-                  "value" }, rows.names(columns))
+    local listed = readme.parse(support.read "README.md").tables["column | what it is"]
+    local names = {}
+    for i, row in ipairs(listed) do names[i] = row[1]:gsub("`", "") end
+    assert.same(names, rows.names(columns))
     for _, column in ipairs(columns) do assert.equal(column, columns[column.name]) end
+  end)
+
+  it("has the fields that the reader of replies has, of the same kinds #once", function()
+    local fields = {}
+    for name, kind in support.read "csrc/json/reply.h":gmatch '[^%w]ROW%("(%w+)", BF_(%u+)%)' do
+      fields[#fields + 1] = name .. " " .. kind:lower()
+    end
+    local found = {}
+    for _, name in ipairs(rows.names(columns, { from = "reply" })) do
+      found[#found + 1] = name .. " " .. columns[name].kind
+    end
+    assert.same(fields, found)
+  end)
+
+  describe("is repeated in the annotations", function()
+    local all = luacats.read { "lua/bitfront/client.lua" }
+
+    it("of a record #once", function()
+      local types = { text = "string", amount = "bitfront.Amount" }
+      local expected, found = {}, {}
+      for _, name in ipairs(rows.names(columns, { from = "reply" })) do
+        expected[name] = types[columns[name].kind]
+      end
+      for name, field in pairs(all.classes["bitfront.Record"].fields) do
+        found[name] = field.type
+      end
+      assert.same(expected, found)
+    end)
+
+    it("of the keys to sort by #once", function()
+      local keys = table.concat(rows.names(columns, { sortable = true }), '"|"')
+      local text = support.read "lua/bitfront/records/columns.lua"
+      assert.equal('"' .. keys .. '"', text:match "@alias bitfront.SortKey ([^\n]+)")
+    end)
   end)
 
   it("says all that there is to say of a column", function()
@@ -25,13 +63,12 @@ describe("the table of columns", function()
   end)
 
   it("gives the names of the columns that have something in common", function()
-    assert.same({ "currency", "balance", "availableBalance" },
-      rows.names(columns, { default = true }))
-    assert.same({ "balance", "availableBalance" },
-      rows.names(columns, { from = "reply", kind = "amount" }))
-    assert.same({ "currency", "balance", "availableBalance", "locked", "value" },
-      rows.names(columns, { sortable = true }))
-    assert.same({}, rows.names(columns, { from = "nowhere" }))
+    local list = { { name = "a", kind = "text", sortable = true }, { name = "b", kind = "amount" },
+                   { name = "c", kind = "amount", sortable = true } }
+    assert.same({ "a", "b", "c" }, rows.names(list))
+    assert.same({ "a", "c" }, rows.names(list, { sortable = true }))
+    assert.same({ "c" }, rows.names(list, { sortable = true, kind = "amount" }))
+    assert.same({}, rows.names(list, { kind = "nothing" }))
   end)
 
   it("keys rows that are their own names, too", function()
@@ -51,28 +88,28 @@ describe("the table of columns", function()
   it("is all that the helpers need for a field that the exchange adds", function()
     local out = support.lua [[
       local columns = require "bitfront.records.columns"
-      columns.frozen = { name = "frozen", kind = "amount", label = "Frozen", from = "reply",
-                         default = true, sortable = true, state = "frozen" }
-      table.insert(columns, 5, columns.frozen)
+      columns.held = { name = "held", kind = "amount", label = "Held", from = "reply",
+                       default = true, sortable = true, state = "held" }
+      table.insert(columns, 5, columns.held)
       local bitfront = require "bitfront"
-      local function record(code, balance, frozen)
-        return { currency = code, balance = balance, availableBalance = 0, frozen = frozen }
+      local function record(code, balance, held)
+        return { currency = code, balance = balance, availableBalance = 0, held = held }
       end
       local one, other = { record("A", 2, "0.25"), record("B", 1, "0.5") }, { record("A", 2, "1") }
       io.write(bitfront.format(one, "csv"):gsub("\r", ""), (bitfront.format(other, "prometheus")))
-      io.write(bitfront.total({ one, other })[1].frozen, " ")
-      io.write(bitfront.diff(one, other).changed[1].frozen, " ")
-      io.write(bitfront.sort(one, "frozen", "desc")[1].currency, "\n")
+      io.write(bitfront.total({ one, other })[1].held, " ")
+      io.write(bitfront.diff(one, other).changed[1].held, " ")
+      io.write(bitfront.sort(one, "held", "desc")[1].currency, "\n")
     ]]
     assert.equal([[
-currency,balance,availableBalance,frozen
+currency,balance,availableBalance,held
 A,2,0,0.25
 B,1,0,0.5
 # HELP bitfront_balance Balance of the account, by coin and state.
 # TYPE bitfront_balance gauge
 bitfront_balance{currency="A",state="total"} 2
 bitfront_balance{currency="A",state="available"} 0
-bitfront_balance{currency="A",state="frozen"} 1
+bitfront_balance{currency="A",state="held"} 1
 bitfront_balance{currency="A",state="locked"} 2
 1.25 0.75 B
 ]], out)

@@ -9,13 +9,8 @@
 
 #define BALANCES_KEPT 1024 /* a larger array is not kept for the next reply */
 
-#define ROW(name, kind) \
-    { name, sizeof(name) - 1, "\"" name "\":", kind }
-const struct bf_field bf_fields[BF_FIELDS] = {
-    ROW("currency", BF_TEXT),
-    ROW("balance", BF_AMOUNT),
-    ROW("availableBalance", BF_AMOUNT),
-};
+#define ROW(name, kind) {name, sizeof(name) - 1, "\"" name "\":", kind},
+const struct bf_field bf_fields[BF_FIELDS] = {BF_FIELD_ROWS(ROW)};
 
 struct reader {
     struct bf_scan scan;

@@ -20,9 +20,16 @@ struct bf_field {
     enum bf_field_kind kind;
 };
 
-/* The fields of a record, in the order of the API's documents. The reader and
- * the result are made from these rows. */
-#define BF_FIELDS 3
+/* The fields of a record, in the order of the API's documents: name and kind. A
+ * record without one of them is refused. Lua's table of them is
+ * lua/bitfront/records/columns.lua. */
+#define BF_FIELD_ROWS(ROW)    \
+    ROW("currency", BF_TEXT)  \
+    ROW("balance", BF_AMOUNT) \
+    ROW("availableBalance", BF_AMOUNT)
+
+#define BF_COUNT_ROW(name, kind) +1
+enum { BF_FIELDS = 0 BF_FIELD_ROWS(BF_COUNT_ROW) };
 extern const struct bf_field bf_fields[BF_FIELDS];
 
 /* A field's value. */

@@ -14,6 +14,8 @@ local keyed = require "bitfront.rows".keyed
 ---@field sortable? boolean  a key of bitfront.sort
 ---@field state? string  of a balance in Prometheus' format
 
+---@alias bitfront.SortKey "currency"|"balance"|"availableBalance"|"locked"|"value"
+
 return keyed {
   { name = "account", kind = "text", label = "Account", from = "caller" },
   { name = "currency", kind = "text", label = "Currency", from = "reply",

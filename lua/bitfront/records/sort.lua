@@ -9,8 +9,6 @@ local rows = require "bitfront.rows"
 
 local _M = {}
 
----@alias bitfront.SortKey "currency"|"balance"|"availableBalance"|"locked"|"value"
-
 local KEYS = rows.names(columns, { sortable = true })
 local is_key = {}
 for _, key in ipairs(KEYS) do is_key[key] = true end
