@@ -28,8 +28,8 @@ struct bf_field {
     ROW("balance", BF_AMOUNT) \
     ROW("availableBalance", BF_AMOUNT)
 
-#define BF_COUNT_ROW(name, kind) +1
-enum { BF_FIELDS = 0 BF_FIELD_ROWS(BF_COUNT_ROW) };
+#define BF_ONE(name, kind) 1,
+enum { BF_FIELDS = sizeof((const char[]){BF_FIELD_ROWS(BF_ONE)}) };
 extern const struct bf_field bf_fields[BF_FIELDS];
 
 /* A field's value. */
