@@ -138,27 +138,60 @@ end)
 
 -- ---- tables ----
 
--- As it stands behind "default".
-local function default_text(value)
+-- What the annotation of an option ends with.
+local function ending_of(row)
   local version = require "bitfront.version"
-  if type(value) == "table" then return "the API's three" end -- columns
-  if type(value) ~= "string" then return ("%.0f"):format(value) end
-  if value:find(version, 1, true) then return (value:gsub("%f[%d]%d.*", "VERSION")) end
-  return ('"%s"'):format(value)
-end
-
-local function about_of(row)
-  return row.about .. (row.fallback and ", else " .. row.fallback or "")
-    .. (row.default ~= nil and "; default " .. default_text(row.default) or "")
-end
-
--- The fields that the annotations of options should have.
-local function fields_of(rows)
-  local fields = {}
-  for name, row in pairs(rows) do
-    fields[name] = { type = row.type, is_optional = not row.is_required, about = about_of(row) }
+  local value = row.default
+  if row.fallback then return ", else " .. row.fallback end
+  if value == nil then return "" end
+  if type(value) == "table" then return "; default those of the reply" end -- columns
+  if type(value) ~= "string" then return ("; default %.0f"):format(value) end
+  if value:find(version, 1, true) then
+    return "; default " .. value:gsub("%f[%d]%d.*", "VERSION")
   end
-  return fields
+  return ('; default "%s"'):format(value)
+end
+
+-- Values that an option of a type takes, and one that it does not.
+local PROBES = { boolean = { true, false, wrong = 1 }, integer = { 1, wrong = 1.5 },
+                 number = { 0.5, 1, wrong = "1" } }
+
+-- What is wrong with the type of an option, by what its check takes.
+local function error_of_type(row, written)
+  local probes = PROBES[written] or {}
+  for literal in written:gmatch '"([^"]*)"' do probes[#probes + 1] = literal end
+  for _, value in ipairs(probes) do
+    if not row.check(value) then return "does not take " .. tostring(value) end
+  end
+  if probes.wrong and row.check(probes.wrong) then return "is no " .. written end
+end
+
+-- What is wrong with the annotation of an option.
+local function error_of_option(row, field)
+  if not field then return "has no @field" end
+  local ending, is_optional = ending_of(row), not row.is_required
+  if field.is_optional ~= is_optional then
+    return is_optional and "must have a ?" or "must have no ?"
+  elseif not field.about:find "%a" then
+    return "has no description"
+  elseif field.about:sub(#field.about - #ending + 1) ~= ending then
+    return ("must end with %q"):format(ending)
+  elseif ending == "" and field.about:find '; default ["%d]' then
+    return "has no default"
+  end
+  return row.check and error_of_type(row, field.type)
+end
+
+local function errors_of_options(rows, class)
+  local found, fields = {}, all.classes[class].fields
+  for name, row in pairs(rows) do
+    local err = error_of_option(row, fields[name])
+    if err then found[#found + 1] = ("%s.%s %s"):format(class, name, err) end
+  end
+  for name in pairs(fields) do
+    if not rows[name] then found[#found + 1] = ("%s.%s is no option"):format(class, name) end
+  end
+  return found
 end
 
 describe("the annotations of", function()
@@ -175,9 +208,10 @@ describe("the annotations of", function()
     ["bitfront.Filter"] = require "bitfront.records.filter".keys,
     ["bitfront.nginx.CacheOptions"] = site_rows["bitfront.nginx.cached"],
     ["bitfront.nginx.ServeOptions"] = site_rows["bitfront.nginx.serve"],
+    ["bitfront.SandboxOptions"] = require "bitfront.sandbox".options,
   } do
     it(class .. " are what their rows say #once", function()
-      assert.same(fields_of(options), all.classes[class].fields)
+      assert.same({}, errors_of_options(options, class))
     end)
 
     it(class .. " have defaults that are right #once", function()

@@ -95,14 +95,13 @@ end
 
 ---@alias bitfront.Check fun(value: any): any, string?  whether a value will do; and the words for what would have done
 
---- What an option is: all that checks, help and documents say of it.
+--- What an option may be. What it is for, its annotation says.
 ---@class bitfront.OptionRow
 ---@field check bitfront.Check
----@field type string  as LuaCATS writes it
 ---@field default? any
 ---@field fallback? string  applies where nothing else says what the option does
 ---@field is_required? true
----@field about string  for people: what it is, with its unit
+---@field about? string  for people: what it is, where it has no annotation
 
 --- Raises for a name that does not exist and for a value that will not do.
 ---@param call string

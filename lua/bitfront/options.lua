@@ -1,6 +1,6 @@
 -- The options of the library's functions: a row for each, which everything reads
--- that checks or describes an option. Specs hold the annotations below against the
--- rows, and the README against the annotations.
+-- that checks an option. What an option is stands in the annotations, which a spec
+-- holds against the rows, and in the README, which a spec holds against both.
 
 local check = require "bitfront.check"
 local raise = require "bitfront.misuse".raise
@@ -91,11 +91,9 @@ local limit = check.whole(1, 1e9)
 
 ---@type table<string, bitfront.OptionRow>
 local rate_limit_rows = {
-  per_second = { check = limit, type = "integer", default = 3,
-    about = "calls of the key in any second" },
-  per_minute = { check = limit, type = "integer", default = 60, about = "and in any minute" },
-  store = { check = store, type = "bitfront.Store",
-    about = "where they are counted, if not in this process" },
+  per_second = { check = limit, default = 3 },
+  per_minute = { check = limit, default = 60 },
+  store = { check = store },
 }
 
 local function rate_limit(value)
@@ -114,66 +112,37 @@ end
 ---@type table<string, table<string, bitfront.OptionRow>>
 _M.rows = {
   ["bitfront.new"] = {
-    api_key = { check = text, type = "string",
-      about = "with api_secret. Give one of api_key, credentials and profile, or none: then "
-        .. "the environment is read, else the credentials file" },
-    api_secret = { check = text, type = "string", about = "of the api_key" },
-    credentials = { check = check.callable "that returns key and secret",
-      type = "fun(): string, string", about = "asked for key and secret before each call" },
-    profile = { check = section, type = "string", about = "a section of the credentials file" },
-    base_url = { check = text, type = "string", fallback = "https://openapi.bitfront.me",
-      about = "the exchange's address; default that of the account's section of the "
-        .. "credentials file, else BITFRONT_BASE_URL" },
-    timeout = { check = seconds, type = "number", default = 10,
-      about = "seconds for the whole call" },
-    connect_timeout = { check = seconds, type = "number", default = 3,
-      about = "seconds until the connection stands" },
-    retries = { check = retries, type = "integer", default = 2,
-      about = "further attempts after one that failed and may pass" },
-    rate_limit = { check = rate_limit, type = "bitfront.RateLimit|false",
-      about = "the exchange's limits, kept on our side; false: not at all" },
-    clock = { check = clock, type = '"auto"|"system"|integer', default = "auto",
-      about = "whose time requests bear: learned from the replies, this machine's, or that "
-        .. "and so many ms" },
-    sleep = { check = check.callable "of seconds", type = "fun(seconds: number)",
-      about = "of a scheduler, so that its other coroutines run while a call waits" },
-    on_attempt = { check = check.callable "of an event", type = "fun(event: bitfront.Event)",
-      about = "called after each attempt" },
-    amounts = { check = check.one_of("number", "string", "decimal"),
-      type = '"number"|"string"|"decimal"', default = "number",
-      about = "Lua numbers, the digits as they came, or exact decimals" },
-    ca_file = { check = file, type = "string", fallback = "libcurl's",
-      about = "PEM file of the certificates to trust, and no others; default that of the "
-        .. "account's section, else BITFRONT_CA_FILE" },
-    proxy = { check = proxy, type = "string",
-      about = "http://, https://, socks5h:// or socks4a:// URL; the environment's proxies "
-        .. "are not used" },
-    user_agent = { check = text, type = "string", default = "bitfront-lua/" .. version,
-      about = "what the client calls itself" },
-    max_body = { check = check.whole(1, 2 ^ 30, "bytes"), type = "integer", default = 1048576,
-      about = "bytes of the largest reply taken" },
+    api_key = { check = text },
+    api_secret = { check = text },
+    credentials = { check = check.callable "that returns key and secret" },
+    profile = { check = section },
+    base_url = { check = text, fallback = "https://openapi.bitfront.me" },
+    timeout = { check = seconds, default = 10 },
+    connect_timeout = { check = seconds, default = 3 },
+    retries = { check = retries, default = 2 },
+    rate_limit = { check = rate_limit },
+    clock = { check = clock, default = "auto" },
+    sleep = { check = check.callable "of seconds" },
+    on_attempt = { check = check.callable "of an event" },
+    amounts = { check = check.one_of("number", "string", "decimal"), default = "number" },
+    ca_file = { check = file },
+    proxy = { check = proxy },
+    user_agent = { check = text, default = "bitfront-lua/" .. version },
+    max_body = { check = check.whole(1, 2 ^ 30, "bytes"), default = 1048576 },
   },
   ["rate_limit"] = rate_limit_rows,
   ["client:balances"] = {
-    timeout = { check = seconds, type = "number",
-      about = "seconds for this call, with all waiting and retries; default the client's own" },
-    retries = { check = retries, type = "integer",
-      about = "further attempts of this call; default the client's own" },
+    timeout = { check = seconds },
+    retries = { check = retries },
   },
   ["bitfront.balances_many"] = {
-    concurrency = { check = check.whole(1, 10000), type = "integer", default = 8,
-      about = "calls under way at a time" },
-    timeout = { check = seconds, type = "number",
-      about = "seconds for each account's call, from its beginning; default the client's own" },
-    on_progress = { check = check.callable "of how many are done and how many there are",
-      type = "fun(done: integer, count: integer)", about = "called after each account" },
+    concurrency = { check = check.whole(1, 10000), default = 8 },
+    timeout = { check = seconds },
+    on_progress = { check = check.callable "of how many are done and how many there are" },
   },
   ["bitfront.redis_limiter"] = {
-    connect = { check = check.callable "that returns a connected client",
-      type = "fun(): table", is_required = true,
-      about = "a connected client of redis-lua or lua-resty-redis, with the time-out for "
-        .. "connecting that you want; it gets 100 ms for each answer" },
-    name = { check = text, type = "string", default = "bitfront:limiter", about = "of the hash" },
+    connect = { check = check.callable "that returns a connected client", is_required = true },
+    name = { check = text, default = "bitfront:limiter" },
   },
 }
 

@@ -46,41 +46,23 @@ end
 local text = typed("string", "a string")
 
 local cached_rows = {
-  dict = { check = word "the name of a lua_shared_dict", type = "string",
-    default = "bitfront", about = "name of the lua_shared_dict" },
-  ttl = { check = check.number(0.1, 86400, "seconds"), type = "number", default = 2,
-    about = "seconds for which balances are fresh" },
-  stale = { check = check.number(0, 86400, "seconds"), type = "number", default = 60,
-    about = "seconds for which they are shown after that, if there are no newer ones" },
-  name = { check = word "a name of letters, digits and _ . -", type = "string",
-    default = "default",
-    about = "tells the caches of several accounts in one dict apart" },
-  options = { check = typed("table", "a table of options for bitfront.new"),
-    type = "bitfront.Options",
-    about = "for the cache's own client; none: all from the environment" },
-  client = { check = a_client, type = "bitfront.Client",
-    about = "instead of one of its own" },
+  dict = { check = word "the name of a lua_shared_dict", default = "bitfront" },
+  ttl = { check = check.number(0.1, 86400, "seconds"), default = 2 },
+  stale = { check = check.number(0, 86400, "seconds"), default = 60 },
+  name = { check = word "a name of letters, digits and _ . -", default = "default" },
+  options = { check = typed("table", "a table of options for bitfront.new") },
+  client = { check = a_client },
 }
 
 local serve_rows = {
-  cache = { check = a_cache, type = "bitfront.nginx.Cache",
-    about = "instead of the options of one" },
-  allow_public = { check = check.boolean, type = "boolean",
-    about = "true: also for clients that are not on loopback or in a private network" },
-  hosts = { check = hosts, type = "string[]",
-    about = "names by which the site is asked for, besides loopback names, IP addresses "
-      .. "and the server's server_name" },
-  format = { check = check.one_of("json", "csv", "prometheus", "html"),
-    type = '"json"|"csv"|"prometheus"|"html"',
-    about = "the only one, whatever a client prefers" },
-  amounts = { check = check.one_of("string", "number"), type = '"string"|"number"',
-    default = "string",
-    about = "how JSON has amounts; readers of JSON round numbers" },
-  prices = { check = prices,
-    type = "table<string, bitfront.Amount>|fun(): table<string, bitfront.Amount>?",
-    about = "by coin code, all in one currency" },
-  unit = { check = text, type = "string", about = 'what prices are in, for people: "USD"' },
-  title = { check = text, type = "string", default = "Balances", about = "of the page" },
+  cache = { check = a_cache },
+  allow_public = { check = check.boolean },
+  hosts = { check = hosts },
+  format = { check = check.one_of("json", "csv", "prometheus", "html") },
+  amounts = { check = check.one_of("string", "number"), default = "string" },
+  prices = { check = prices },
+  unit = { check = text },
+  title = { check = text, default = "Balances" },
 }
 
 --- The options of each function, by name; those of a cache are options of serve, too.

@@ -78,23 +78,15 @@ end
 --- a record; false for none.
 ---@class bitfront.FilterRow
 ---@field make fun(value: any, where: bitfront.Where): bitfront.Condition|false
----@field type string  as LuaCATS writes it
----@field about string
 
 ---@type table<string, bitfront.FilterRow>
 _M.keys = {
-  currencies = { make = one_of, type = "string[]",
-    about = "coin codes, the same to the letter" },
-  min = { make = limit(function(balance, least) return balance < least end),
-    type = "bitfront.Amount", about = "least balance" },
-  max = { make = limit(function(balance, most) return most < balance end),
-    type = "bitfront.Amount", about = "greatest balance" },
-  nonzero = { make = flag(is_nonzero), type = "boolean",
-    about = "true: the balance is not 0" },
-  locked = { make = flag(is_locked), type = "boolean",
-    about = "true: some of the balance is locked in orders" },
-  where = { make = call_of, type = "fun(record: bitfront.Record): any",
-    about = "a condition of your own" },
+  currencies = { make = one_of },
+  min = { make = limit(function(balance, least) return balance < least end) },
+  max = { make = limit(function(balance, most) return most < balance end) },
+  nonzero = { make = flag(is_nonzero) },
+  locked = { make = flag(is_locked) },
+  where = { make = call_of },
 }
 
 -- ---- picking ----

@@ -54,7 +54,7 @@ local function is_mark(mark)
 end
 
 ---@class bitfront.FormatOptions
----@field columns? string[]  which columns, in which order, each once; default the API's three
+---@field columns? string[]  which columns, in which order, each once; default those of the reply
 ---@field places? integer  decimals to show; what has more is cut off, towards zero, and marked with ~
 ---@field thousands? string|boolean  what to put between groups of three digits; true is ","
 ---@field color? boolean  colours, if standard output is a terminal and NO_COLOR is not set
@@ -62,17 +62,11 @@ end
 
 ---@type table<string, bitfront.OptionRow>
 _M.options = {
-  columns = { check = are_columns, type = "string[]",
-    default = rows.names(columns, { default = true }),
-    about = "which columns, in which order, each once" },
-  places = { check = check.whole(0, 400), type = "integer",
-    about = "decimals to show; what has more is cut off, towards zero, and marked with ~" },
-  thousands = { check = is_mark, type = "string|boolean",
-    about = 'what to put between groups of three digits; true is ","' },
-  color = { check = check.boolean, type = "boolean",
-    about = "colours, if standard output is a terminal and NO_COLOR is not set" },
-  amounts = { check = check.one_of("number", "string"), type = '"number"|"string"',
-    default = "number", about = "how amounts are written" },
+  columns = { check = are_columns, default = rows.names(columns, { default = true }) },
+  places = { check = check.whole(0, 400) },
+  thousands = { check = is_mark },
+  color = { check = check.boolean },
+  amounts = { check = check.one_of("number", "string"), default = "number" },
 }
 
 -- ---- cells ----
@@ -330,27 +324,23 @@ end
 ---@field render fun(records, columns: bitfront.Column[], options: bitfront.FormatOptions): string
 ---@field options table<string, string>  the names of the options that it takes, also as an array
 ---@field media? string  its Content-Type, where HTTP has one
----@field about string
+
+---@alias bitfront.FormatKind "table"|"json"|"csv"|"jsonl"|"markdown"|"prometheus"
 
 ---@type bitfront.Format[]
 _M.kinds = rows.keyed {
   { name = "table", render = as_table,
-    options = rows.keyed { "columns", "places", "thousands", "color" },
-    about = "columns aligned on the decimal point, control characters written out" },
+    options = rows.keyed { "columns", "places", "thousands", "color" } },
   { name = "json", render = as_json, media = "application/json",
-    options = rows.keyed { "columns", "amounts" },
-    about = "one array, [] for an empty list" },
+    options = rows.keyed { "columns", "amounts" } },
   { name = "csv", render = as_csv, options = rows.keyed { "columns" },
-    media = "text/csv; charset=utf-8; header=present",
-    about = "RFC 4180, with ' before a text that a spreadsheet might take for a formula" },
+    media = "text/csv; charset=utf-8; header=present" },
   { name = "jsonl", render = as_jsonl,
-    options = rows.keyed { "columns", "amounts" }, about = "one JSON object a line" },
+    options = rows.keyed { "columns", "amounts" } },
   { name = "markdown", render = as_markdown,
-    options = rows.keyed { "columns", "places", "thousands" },
-    about = "a Markdown table" },
+    options = rows.keyed { "columns", "places", "thousands" } },
   { name = "prometheus", render = as_prometheus, options = {},
-    media = "text/plain; version=0.0.4; charset=utf-8",
-    about = "text exposition 0.0.4: bitfront_balance by account, currency and state" },
+    media = "text/plain; version=0.0.4; charset=utf-8" },
 }
 
 local function check_options(options, kind)
@@ -365,7 +355,7 @@ end
 --- The records as text. Lines end with a newline, in CSV with CR LF; JSON is one
 --- value without a newline behind it.
 ---@param records bitfront.Record[]
----@param kind "table"|"json"|"csv"|"jsonl"|"markdown"|"prometheus"
+---@param kind bitfront.FormatKind
 ---@param options? bitfront.FormatOptions
 ---@return string
 function _M.format(records, kind, options, ...)

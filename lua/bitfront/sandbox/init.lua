@@ -22,23 +22,17 @@ end
 --- The options of start; the other functions take `dir` alone.
 ---@type table<string, bitfront.OptionRow>
 _M.options = {
-  port = { check = check.whole(0, 65535), type = "integer",
-    about = "port on 127.0.0.1; 0: any free one; not given: 8443, or a free one where "
-      .. "that is taken" },
-  accounts = { check = path, type = "string",
-    about = "JSON file of the accounts it answers for; not given: one account, with the "
-      .. "key and the balances of the endpoint's document" },
-  background = { check = check.boolean, type = "boolean",
-    about = "true: it runs until stop, also after this process; otherwise it ends with "
-      .. "this process, however that ends" },
-  dir = { check = path, type = "string", about = "folder for its certificates and state" },
+  port = { check = check.whole(0, 65535) },
+  accounts = { check = path },
+  background = { check = check.boolean },
+  dir = { check = path },
 }
 
----@class bitfront.SandboxOptions  see _M.options
----@field port? integer
----@field accounts? string
----@field background? boolean
----@field dir? string
+---@class bitfront.SandboxOptions
+---@field port? integer  on 127.0.0.1; 0: any free one; not given: 8443, or a free one where that is taken
+---@field accounts? string  JSON file of the accounts it answers for; not given: one account, with the key and the balances of the endpoint's document
+---@field background? boolean  true: it runs until stop, also after this process; otherwise it ends with this process, however that ends
+---@field dir? string  folder for its certificates and state
 
 ---@class bitfront.Sandbox
 ---@field base_url string

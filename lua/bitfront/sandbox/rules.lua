@@ -76,18 +76,18 @@ _M.latency = check.whole(0, 3600000, "milliseconds")
 --- What can be set while the exchange runs, by name.
 ---@type table<string, bitfront.OptionRow>
 _M.settings = {
-  clock_offset_ms = { check = check.whole(-2 ^ 53, 2 ^ 53, "milliseconds"), type = "integer",
+  clock_offset_ms = { check = check.whole(-2 ^ 53, 2 ^ 53, "milliseconds"),
     default = 0, about = "how far the exchange's clock is ahead of the machine's" },
-  limits = { check = check.boolean, type = "boolean", default = true,
+  limits = { check = check.boolean, default = true,
     about = "false: any number of calls" },
-  balance_as = { check = check.one_of("array", "object"), type = '"array"|"object"',
+  balance_as = { check = check.one_of("array", "object"),
     default = "array", about = "how the balance of one coin is sent: it is documented as "
       .. "an object and shown as an array of one" },
-  down = { check = check.boolean, type = "boolean", default = false,
+  down = { check = check.boolean, default = false,
     about = "true: the connection of each request is reset" },
-  latency_ms = { check = _M.latency, type = "integer", default = 0,
+  latency_ms = { check = _M.latency, default = 0,
     about = "how long each reply waits before it is sent" },
-  jitter_ms = { check = _M.latency, type = "integer", default = 0,
+  jitter_ms = { check = _M.latency, default = 0,
     about = "how much longer, at most and by chance, each reply waits" },
 }
 

@@ -17,16 +17,16 @@ end
 --- statusMessage and body, $key and $signature stand for what was sent.
 ---@type table<string, bitfront.OptionRow>
 _M.fields = {
-  statusCode = { check = check.whole(0, 999999999), type = "integer",
+  statusCode = { check = check.whole(0, 999999999),
     about = "instead of the rules' own" },
-  statusMessage = { check = text, type = "string", about = "instead of the code's own" },
-  http_status = { check = check.whole(200, 599), type = "integer",
+  statusMessage = { check = text, about = "instead of the code's own" },
+  http_status = { check = check.whole(200, 599),
     about = "instead of 200" },
-  latency_ms = { check = rules.latency, type = "integer",
+  latency_ms = { check = rules.latency,
     about = "how long to wait before the reply, instead of the settings' latency and jitter" },
-  body = { check = text, type = "string", about = "instead of the envelope" },
-  damage = { check = damage.is_known, type = "string", about = "how the reply is damaged" },
-  times = { check = check.whole(1, 1000000), type = "integer",
+  body = { check = text, about = "instead of the envelope" },
+  damage = { check = damage.is_known, about = "how the reply is damaged" },
+  times = { check = check.whole(1, 1000000),
     about = "for how many requests; 1 when left out" },
 }
 
