@@ -27,7 +27,8 @@ describe("the table of columns", function()
   end)
 
   describe("is repeated in the annotations", function()
-    local all = luacats.read { "lua/bitfront/client.lua" }
+    local PATH = "lua/bitfront/records/columns.lua"
+    local all = luacats.read { PATH }
 
     it("of a record #once", function()
       local types = { text = "string", amount = "bitfront.Amount" }
@@ -43,8 +44,7 @@ describe("the table of columns", function()
 
     it("of the keys to sort by #once", function()
       local keys = table.concat(rows.names(columns, { sortable = true }), '"|"')
-      local text = support.read "lua/bitfront/records/columns.lua"
-      assert.equal('"' .. keys .. '"', text:match "@alias bitfront.SortKey ([^\n]+)")
+      assert.equal('"' .. keys .. '"', support.read(PATH):match "@alias bitfront.SortKey ([^\n]+)")
     end)
   end)
 

@@ -2,8 +2,10 @@
 -- there is missing in the README, and nothing that is listed is missing in the code.
 
 local bitfront = require "bitfront"
+local columns = require "bitfront.records.columns"
 local commands = require "spec.support.command"
 local readme = require "spec.support.readme"
+local rows = require "bitfront.rows"
 local support = require "spec.support"
 
 local doc = readme.parse(support.read "README.md")
@@ -113,7 +115,7 @@ end)
 -- ---- errors ----
 
 describe("the README's table of errors", function()
-  local rows = table_of "kind | when | codes"
+  local kinds = table_of "kind | when | codes"
 
   -- A refusal by its statusCode, or an error of that kind.
   local function made(fields)
@@ -128,19 +130,20 @@ describe("the README's table of errors", function()
 
   it("has each status code under its kind", function()
     local listed = {}
-    for kind, row in pairs(rows) do
+    for kind, row in pairs(kinds) do
       for code in row[3]:gmatch "%d%d%d%d" do listed[tonumber(code)] = kind end
     end
     for code = 1001, 9999 do
       local kind = listed[code] or code >= 5000 and code <= 5999 and "server" or "request"
-      assert.equal(kind, made({ code = code }).kind, tostring(code))
+      assert.equal(made({ code = code }).kind, kind,
+        ("the row in the README that %d belongs to"):format(code))
     end
   end)
 
   it("tells which are retryable", function()
     local sentence = support.read "README.md":match "\nRetryable are (.-)%."
     local retryable = readme.words(sentence)
-    for kind, row in pairs(rows) do
+    for kind, row in pairs(kinds) do
       local code = tonumber(row[3]:match "%d%d%d%d")
       local err = made(code and { code = code }
         or { kind = kind ~= "request" and kind or nil, code = 4000, http_status = 503 })
@@ -166,14 +169,14 @@ describe("the README's table of errors", function()
     local found = in_code()
     assert.is_true(#found > 60)
     for _, pair in ipairs(found) do
-      if rows[pair[1]] then
-        assert.truthy(readme.words(rows[pair[1]][3])[pair[2]], pair[1] .. " " .. pair[2])
+      if kinds[pair[1]] then
+        assert.truthy(readme.words(kinds[pair[1]][3])[pair[2]], pair[1] .. " " .. pair[2])
       end
     end
   end)
 
   it("has no word that is not in the code", function()
-    for kind, row in pairs(rows) do
+    for kind, row in pairs(kinds) do
       for word in pairs(readme.words(row[3])) do
         local quoted = '"' .. word .. '"'
         assert.truthy(C:find(quoted, 1, true) or LUA:find(quoted, 1, true), kind .. " " .. word)
@@ -184,8 +187,8 @@ end)
 
 -- ---- records ----
 
-local RECORD = { currency = "BTC", balance = 2, availableBalance = 1, account = "a", price = 3,
-                 value = 6 }
+local RECORD = {} -- each column has a value
+for _, column in ipairs(columns) do RECORD[column.name] = column.kind == "text" and "BTC" or 2 end
 
 describe("the README's tables of formats", function()
   it("have each format", function()
@@ -197,23 +200,32 @@ describe("the README's tables of formats", function()
   end)
 
   it("have each column", function()
-    local columns = table_of "column | what it is"
+    local listed = table_of "column | what it is"
     local message = command "balances --columns nope"
     local named = message:match "'nope': ([%w, ]+)" or message:match '"nope"[^:]*: ([%w, ]+)'
-    assert.same(readme.set(readme.matches(named, "%w+")), readme.keys(columns))
-    for name in pairs(columns) do bitfront.format({ RECORD }, "csv", { columns = { name } }) end
+    assert.same(readme.set(readme.matches(named, "%w+")), readme.keys(listed))
+    for name in pairs(listed) do bitfront.format({ RECORD }, "csv", { columns = { name } }) end
+  end)
+
+  it("have each field of a record", function()
+    local text = support.read "README.md":match "#### client:balances\n.-records `(.-)`"
+    assert.same(rows.names(columns, { from = "reply" }), readme.matches(text, "(%w+) ="))
+  end)
+
+  it("have each state of a balance", function()
+    local text = table_of "format | what it is".prometheus[2]
+    for _, column in ipairs(columns) do
+      local state = column.state
+      assert.truthy(not state or text:find('["`]' .. state .. '["`]'), state)
+    end
   end)
 
   it("have each key to sort by", function()
     local named = command "balances --help":match "Order by one of (.-)%."
-    local one_of = readme.set(readme.matches(named, "%w+"))
-    local listed = doc.entries["bitfront balances"].options["--sort KEY"].text
-    assert.same(one_of, readme.keys(readme.words(listed:match ": (.*)")))
-    for _, key in ipairs(one_of) do
-      bitfront.sort({ RECORD }, key)
-      assert.truthy(support.read "README.md":match "#### bitfront.sort\n.-\n####":find(
-        '`"' .. key .. '"`', 1, true), key)
-    end
+    local keys = readme.set(readme.matches(named, "%w+"))
+    local text = support.read "README.md":match "#### bitfront.sort\n.-`key` is (.-)%."
+    assert.same(keys, readme.set(readme.matches(text, '`"(%w+)"`')))
+    for _, key in ipairs(keys) do bitfront.sort({ RECORD }, key) end
   end)
 end)
 

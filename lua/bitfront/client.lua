@@ -10,11 +10,6 @@ local target = require "bitfront.target"
 
 local _M = {}
 
----@class bitfront.Record
----@field currency string  coin code; the exchange says LN for the coin LINK
----@field balance bitfront.Amount  all there is, as `amounts` says
----@field availableBalance bitfront.Amount  what is not locked in orders
-
 ---@class bitfront.Client
 ---@field package _account bitfront.Account
 local Client = {}

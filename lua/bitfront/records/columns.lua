@@ -1,5 +1,6 @@
 -- The columns that there are, in the order in which they are shown. What sorts,
--- sums, formats or shows records has its list of columns from here.
+-- sums, formats, shows or serves records has its list of columns from here. A spec
+-- holds the annotations above the rows, csrc/json/reply.h and the README against them.
 
 local keyed = require "bitfront.rows".keyed
 
@@ -13,6 +14,11 @@ local keyed = require "bitfront.rows".keyed
 ---@field default? boolean  shown where no columns are asked for
 ---@field sortable? boolean  a key of bitfront.sort
 ---@field state? string  of a balance in Prometheus' format
+
+---@class bitfront.Record
+---@field currency string  coin code; the exchange says LN for the coin LINK
+---@field balance bitfront.Amount  all there is, as `amounts` says
+---@field availableBalance bitfront.Amount  what is not locked in orders
 
 ---@alias bitfront.SortKey "currency"|"balance"|"availableBalance"|"locked"|"value"
 

@@ -203,7 +203,7 @@ local function change(before, after, where)
   return changed and delta or nil
 end
 
----@class bitfront.Change: bitfront.Record  balance and availableBalance are by how much they grew
+---@class bitfront.Change: bitfront.Record  its amounts are by how much they grew
 ---@field before bitfront.Record
 ---@field after bitfront.Record
 
