@@ -54,7 +54,7 @@ local OPTIONS = {
 
 local function compare_options(listed, class)
   local fields = fields_of(class)
-  assert.same(readme.keys(fields), readme.keys(listed))
+  assert.same({}, readme.differences(readme.keys(fields), readme.keys(listed)))
   for name, text in pairs(fields) do
     local default = default_of(text)
     if default then assert.equal(default, default_of(listed[name].text), name) end
@@ -97,7 +97,8 @@ describe("the README's reference lists", function()
           assert.truthy(entry.syntax and entry.syntax:find(name .. "(", 1, true), heading)
         end
       end
-      assert.same(readme.keys(functions(prefix, module)), readme.keys(listed))
+      assert.same({}, readme.differences(readme.keys(functions(prefix, module)),
+        readme.keys(listed)))
     end)
   end
 
@@ -194,7 +195,7 @@ describe("the README's tables of formats", function()
   it("have each format", function()
     local formats = table_of "format | what it is"
     local one_of = command "balances --help":match "One of (.-)%."
-    assert.same(readme.set(readme.matches(one_of, "%l+")), readme.keys(formats))
+    assert.same({}, readme.differences(readme.matches(one_of, "%l+"), readme.keys(formats)))
     for name in pairs(formats) do bitfront.format({ RECORD }, name) end
     assert.has_error(function() bitfront.format({ RECORD }, "xml") end)
   end)
@@ -203,7 +204,7 @@ describe("the README's tables of formats", function()
     local listed = table_of "column | what it is"
     local message = command "balances --columns nope"
     local named = message:match "'nope': ([%w, ]+)" or message:match '"nope"[^:]*: ([%w, ]+)'
-    assert.same(readme.set(readme.matches(named, "%w+")), readme.keys(listed))
+    assert.same({}, readme.differences(readme.matches(named, "%w+"), readme.keys(listed)))
     for name in pairs(listed) do bitfront.format({ RECORD }, "csv", { columns = { name } }) end
   end)
 
@@ -224,7 +225,7 @@ describe("the README's tables of formats", function()
     local named = command "balances --help":match "Order by one of (.-)%."
     local keys = readme.set(readme.matches(named, "%w+"))
     local text = support.read "README.md":match "#### bitfront.sort\n.-`key` is (.-)%."
-    assert.same(keys, readme.set(readme.matches(text, '`"(%w+)"`')))
+    assert.same({}, readme.differences(keys, readme.matches(text, '`"(%w+)"`')))
     for _, key in ipairs(keys) do bitfront.sort({ RECORD }, key) end
   end)
 end)
@@ -244,7 +245,7 @@ describe("the README's part on the command", function()
       if name then listed[name] = true end
     end
     assert.is_true(#names >= 7)
-    assert.same(readme.set(names), readme.keys(listed))
+    assert.same({}, readme.differences(names, readme.keys(listed)))
   end)
 
   local described = {}
@@ -259,7 +260,7 @@ describe("the README's part on the command", function()
       local options = readme.matches(command(name .. " --help"), "\n   [%-h, ]*(%-%-[%l-]+)")
       local listed = readme.matches(doc.entries["bitfront " .. name].syntax, "%[(%-%-[%l-]+)")
       listed[#listed + 1] = "--help"
-      assert.same(readme.set(options), readme.set(listed))
+      assert.same({}, readme.differences(options, listed))
       for _, option in ipairs(listed) do
         assert.truthy(described[option] or option == "--help", option)
       end

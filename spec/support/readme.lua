@@ -156,6 +156,23 @@ function _M.set(list)
   return _M.keys(names)
 end
 
+---What the code has and the README lacks, and the reverse, in words.
+---@param code string[]
+---@param listed string[]
+---@return string[]  empty where they have the same
+function _M.differences(code, listed)
+  local is_in, found = { code = {}, listed = {} }, {}
+  for _, name in ipairs(code) do is_in.code[name] = true end
+  for _, name in ipairs(listed) do is_in.listed[name] = true end
+  for _, name in ipairs(_M.keys(is_in.code)) do
+    if not is_in.listed[name] then found[#found + 1] = name .. " is missing in the README" end
+  end
+  for _, name in ipairs(_M.keys(is_in.listed)) do
+    if not is_in.code[name] then found[#found + 1] = name .. " is in the README alone" end
+  end
+  return found
+end
+
 ---@return string[]  the first capture of each match
 function _M.matches(text, pattern)
   local list = {}
