@@ -357,7 +357,7 @@ describe("lua/bitfront #once", function()
       { "retry", 'return require("bitfront.limiter").peek()', "requires bitfront.limiter" },
       { "limiter", 'local wait = require "bitfront.wait"', "requires bitfront.wait" },
       { "wait/nginx", 'require ( "bitfront.limiter.memory" )', "requires bitfront.limiter.memory" },
-      { "doctor", 'pcall(require, "bitfront.cli.times")', "requires bitfront.cli.times" },
+      { "doctor", 'pcall(require, "bitfront.cli.prices")', "requires bitfront.cli.prices" },
       { "nginx/page", "require 'bitfront.sandbox'", "requires bitfront.sandbox" },
       { "sandbox/init", 'require "bitfront.nginx"', "requires bitfront.nginx" },
       { "cli", 'streams.load("bitfront.nginx")', "requires bitfront.nginx" },

@@ -10,7 +10,6 @@
 local accounts = require "bitfront.account"
 local check_options = require "bitfront.options".of
 local client = require "bitfront.client"
-local format = require "bitfront.records.format"
 local is_options = require "bitfront.check".is_options
 local many = require "bitfront.many"
 local memo = require "bitfront.memo"
@@ -27,7 +26,7 @@ local _M = { _VERSION = require "bitfront.version" }
 _M.filter, _M.nonzero, _M.find = records.filter, records.nonzero, records.find
 _M.by_currency, _M.sort = records.by_currency, records.sort
 _M.locked, _M.total, _M.value = records.locked, records.total, records.value
-_M.diff, _M.format = records.diff, format.format
+_M.diff, _M.format = records.diff, records.format
 
 --- An exact number. Adds, subtracts, multiplies and compares with other
 --- decimals, strings and numbers; tostring gives plain digits, as many as it was
@@ -118,19 +117,14 @@ function _M.balances_many(clients, options, ...)
   return many.balances(clients, options)
 end
 
--- That a store cannot be made is the caller's mistake.
-local function store_or_raise(name, store, message)
-  return store or raise("%s: %s", name, message)
-end
-
 --- A store for the option rate_limit of all who share a Redis. Where it cannot
 --- be asked, calls fail with kind rate_limit and code store: nothing is sent.
 ---@param options bitfront.RedisOptions
 ---@return bitfront.Store
 function _M.redis_limiter(options, ...)
   no_more("bitfront.redis_limiter", ...)
-  return store_or_raise("bitfront.redis_limiter", require "bitfront.limiter.redis".new(
-    check_options("bitfront.redis_limiter", options)))
+  return require "bitfront.limiter.redis".new(
+    check_options("bitfront.redis_limiter", options))
 end
 
 --- A store for the option rate_limit of all workers of an nginx. No item of the
@@ -139,8 +133,7 @@ end
 ---@return bitfront.Store
 function _M.shared_dict_limiter(name, ...)
   no_more("bitfront.shared_dict_limiter", ...)
-  return store_or_raise("bitfront.shared_dict_limiter",
-    require "bitfront.limiter.shared_dict".new(name))
+  return require "bitfront.limiter.shared_dict".new(name)
 end
 
 local function to_text(name, value)

@@ -32,6 +32,16 @@ function _M.key_of(client, base_url)
   return id or "anonymous:" .. base_url, id ~= nil
 end
 
+local ID_RANGE = 2 ^ 53
+
+--- The id of a slot, which no other process gives to one of its own. Raises where
+--- there are no random numbers.
+---@return string id  of digits, whatever Lua and the locale make of a number
+function _M.new_id()
+  local drawn = native.random() or error("there are no random numbers", 0)
+  return ("%.0f"):format(drawn * ID_RANGE)
+end
+
 local process_store
 
 --- The store of this process.

@@ -7,7 +7,7 @@ local columns = require "bitfront.records.columns"
 local format = require "bitfront.records.format"
 local rows = require "bitfront.rows"
 local streams = require "bitfront.cli.streams"
-local times = require "bitfront.cli.times"
+local utc = require "bitfront.records.text".utc
 
 local load, stop, write = streams.load, streams.stop, streams.write
 
@@ -164,7 +164,7 @@ local function show_time(args)
   local client = clients.open(args, args.profile)
   local ms = clients.result_of(client, nil, client:server_time())
   client:close()
-  write(("%.0f  %s\n"):format(ms, times.utc(ms)))
+  write(("%.0f  %s\n"):format(ms, utc(ms)))
 end
 
 local function examine(args)

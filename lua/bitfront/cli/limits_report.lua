@@ -1,14 +1,13 @@
 --- What `bitfront sandbox --check-limits` prints: a line for each finding, then
 -- one that sums up.
 
-local times = require "bitfront.cli.times"
-local escape = require "bitfront.records.text".escape
+local text = require "bitfront.records.text"
 
 local _M = {}
 
 -- Enough to tell whose it is, and too little to use.
 local function masked(key)
-  return escape(key:sub(1, 4)) .. "..."
+  return text.escape(key:sub(1, 4)) .. "..."
 end
 
 local function count(n, one, many)
@@ -20,7 +19,7 @@ local function finding_line(finding)
     return ("damaged     line %d\n"):format(finding.line)
   end
   return ("%-10s  %s  %s  %.0f  %d calls\n"):format(finding.kind, masked(finding.key),
-    times.utc(finding.at_ms), finding.at_ms, finding.calls)
+    text.utc(finding.at_ms), finding.at_ms, finding.calls)
 end
 
 local function summary(report)
@@ -44,7 +43,7 @@ function _M.format(report)
   local lines = {}
   for i, finding in ipairs(report.findings) do lines[i] = finding_line(finding) end
   local span = report.calls > 0 and (" from %s to %s")
-    :format(times.utc(report.first_ms), times.utc(report.last_ms)) or ""
+    :format(text.utc(report.first_ms), text.utc(report.last_ms)) or ""
   lines[#lines + 1] = ("%s of %s%s: %s\n"):format(count(report.calls, "call", "calls"),
     count(report.keys, "key", "keys"), span, summary(report))
   return table.concat(lines)

@@ -5,7 +5,6 @@ local core = require "bitfront.core"
 local rows = require "bitfront.rows"
 local streams = require "bitfront.cli.streams"
 local text = require "bitfront.records.text"
-local times = require "bitfront.cli.times"
 
 local _M = {}
 
@@ -26,7 +25,7 @@ end
 
 function View:change(account, kind, before, after, difference) -- luacheck: no self
   streams.write(('{"time":"%s"%s,"change":"%s","currency":%s%s%s%s}\n'):format(
-    times.utc(core.wall()),
+    text.utc(core.wall()),
     account.name and ',"account":' .. text.json(account.name) or "", kind,
     text.json((before or after).currency), member("before", before),
     member("after", after), member("by", difference)))

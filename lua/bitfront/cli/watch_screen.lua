@@ -8,7 +8,6 @@ local core = require "bitfront.core"
 local rows = require "bitfront.rows"
 local streams = require "bitfront.cli.streams"
 local text = require "bitfront.records.text"
-local times = require "bitfront.cli.times"
 
 local _M = {}
 
@@ -27,7 +26,7 @@ end
 -- ---- what happened ----
 
 local function clock()
-  return (times.utc(core.wall()):gsub("%.%d+", ""))
+  return (text.utc(core.wall()):gsub("%.%d+", ""))
 end
 
 function View:note(message)

@@ -4,8 +4,9 @@
 -- together, and a loss is noticed: then every key counts as full for a minute,
 -- as it does in a Redis that has never been used for this.
 
+local limiter = require "bitfront.limiter"
 local native = require "bitfront.native"
-local new_id = require "bitfront.limiter.new_id"
+local raise = require "bitfront.misuse".raise
 local window = require "bitfront.limiter.window"
 
 local TIMEOUT = 0.1 -- s for each answer of the server
@@ -175,7 +176,7 @@ local function number(reply, message)
 end
 
 function Store:acquire(key, lease, per_second, per_minute)
-  local id = new_id()
+  local id = limiter.new_id()
   local wait, message = number(run(self, "acquire", key, id, digits(lease),
     digits(per_second), digits(per_minute)))
   return wait, wait and id or message
@@ -212,15 +213,17 @@ local _M = {}
 ---@field connect fun(): table  a connected client of redis-lua or lua-resty-redis, with the time-out for connecting that you want; it gets 100 ms for each answer
 ---@field name? string  of the hash; default "bitfront:limiter"
 
+--- See bitfront.redis_limiter.
 ---@param options bitfront.RedisOptions  checked
----@return bitfront.Store?
----@return string? message
+---@return bitfront.Store
 function _M.new(options)
   local text = window_text()
-  if not text then return nil, "the source of bitfront.limiter.window cannot be read" end
+  if not text then
+    raise "bitfront.redis_limiter: the source of bitfront.limiter.window cannot be read"
+  end
   local script = SCRIPT:gsub("%$%(window%)", function() return text end)
   return setmetatable({
-    connect = options.connect, hash = options.name or "bitfront:limiter",
+    connect = options.connect, hash = options.name,
     script = script, sha = native.sha1(script), idle = {},
   }, Store)
 end

@@ -4,8 +4,9 @@
 -- of a machine; the dict's own expiry goes by a clock that somebody may set, so
 -- what was counted has none.
 
+local limiter = require "bitfront.limiter"
 local native = require "bitfront.native"
-local new_id = require "bitfront.limiter.new_id"
+local raise = require "bitfront.misuse".raise
 local window = require "bitfront.limiter.window"
 
 local PREFIX = "bitfront:limiter:"
@@ -94,7 +95,7 @@ local function change(self, operation, key, ...)
 end
 
 function Store:acquire(key, ...)
-  local id = new_id()
+  local id = limiter.new_id()
   local wait, message = change(self, "acquire", key, id, ...)
   return wait, wait and id or message
 end
@@ -113,13 +114,14 @@ end
 
 local _M = {}
 
----@param name string  of a lua_shared_dict
----@return bitfront.Store?
----@return string? message
+--- See bitfront.shared_dict_limiter.
+---@param name string
+---@return bitfront.Store
 function _M.new(name)
+  local ngx = rawget(_G, "ngx")
   local dict = ngx and ngx.shared and ngx.shared[name]
   if not dict then
-    return nil, ("there is no lua_shared_dict %s"):format(tostring(name))
+    raise("bitfront.shared_dict_limiter: there is no lua_shared_dict %s", tostring(name))
   end
   return setmetatable({ dict = dict }, Store)
 end

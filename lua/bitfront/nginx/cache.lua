@@ -44,7 +44,7 @@ function Cache:_client()
   local options, limits = self.options, self.options.rate_limit
   options.amounts = "string"
   if limits then
-    limits.store = limits.store or assert(shared_dict.new(self.dict_name))
+    limits.store = limits.store or shared_dict.new(self.dict_name)
   end
   self.client = client.new(options)
   accounts.share_clock(self.client, ngx.shared[self.dict_name])

@@ -28,6 +28,15 @@ function _M.json(text)
   return native.escape(require("cjson").encode(text), true)
 end
 
+---A time for people.
+---@param ms number  Unix time
+---@return string  as 2018-05-02T05:43:21.363Z; "?" beyond the calendar
+function _M.utc(ms)
+  local seconds = math.floor(ms / 1000)
+  local ok, text = pcall(os.date, "!%Y-%m-%dT%H:%M:%S", seconds)
+  return ok and ("%s.%03dZ"):format(text, math.floor(ms - seconds * 1000)) or "?"
+end
+
 -- A spreadsheet would take a text that begins so for a formula, and run it: signs
 -- in ASCII and those that count as the same, and blanks, which some pass over.
 -- Invisible characters have been written out before this is asked.
