@@ -22,7 +22,7 @@ local _M = {}
 ---@field endpoint bitfront.Endpoint
 ---@field clock bitfront.Clock  of the exchange
 ---@field clock_dict? table  by which the clock is shared
----@field err? table  code and message: of a wrong variable or library: each call returns it
+---@field err? table  of a wrong variable or library: each call returns it
 ---@field origin? string  where the credentials were found, for people
 ---@field has_own_credentials? true  they are the options api_key and api_secret
 ---@field call bitfront.CallState  what call.lua keeps from call to call
@@ -77,7 +77,7 @@ local function connect_first(account)
   if connected or err.code ~= "base_url" or account.options.base_url then
     return connected, err
   end
-  account.err = { code = err.code,
+  account.err = { kind = "config", code = err.code,
     message = ("%s: %s"):format(endpoint.base_url_from, err.message) }
   return connect(account, DEFAULT)
 end
@@ -90,7 +90,7 @@ local function use_own_credentials(account)
   account.has_own_credentials = true
   account.origin = "the options api_key and api_secret"
   if used or err.code ~= "openssl" then return used, err end
-  account.err = { code = err.code, message = err.message }
+  account.err = err
   return true
 end
 
@@ -106,28 +106,13 @@ function _M.new(options)
 end
 
 --- The account behind a client.
----@param client bitfront.Client
 ---@return bitfront.Account
 function _M.of(client)
   return client._account
 end
 
-local function config_error(err)
-  return err and { kind = "config", code = err.code, message = err.message }
-end
-
---- Where a client's calls go.
----@param client bitfront.Client
----@return bitfront.Endpoint
----@return table? err  why they cannot go where the environment says
-function _M.endpoint_of(client)
-  local account = _M.of(client)
-  return account.endpoint, config_error(account.err)
-end
-
 --- From now on the client shares what is known of its exchange's clock with the
 --- other workers of this nginx.
----@param client bitfront.Client
 ---@param dict table  a lua_shared_dict
 function _M.share_clock(client, dict)
   local account = _M.of(client)
@@ -137,10 +122,6 @@ end
 
 --- Whether these are the options api_key and api_secret of the client, which are
 --- compared in C.
----@param client bitfront.Client
----@param key any
----@param secret any
----@return boolean
 function _M.is_given(client, key, secret)
   local account = _M.of(client)
   if not account.has_own_credentials then return key == nil and secret == nil end
@@ -175,7 +156,8 @@ local function find(account, signed)
     and not account.handle:has_credentials() then
     err = open(account, signed)
   end
-  err = config_error(account.err) or err
+  local known = account.err -- of which each call gets a copy
+  if known then err = { kind = known.kind, code = known.code, message = known.message } end
   if err or not signed then
     return err
   elseif ask then
@@ -188,8 +170,6 @@ end
 
 --- Provides what a call needs. A function is called each time, so that a changed
 --- secret takes effect at once; everything else is read once.
----@param account bitfront.Account
----@param signed boolean
 ---@return table? err  why the call cannot be made
 ---@return userdata? credentials  of a function: of this call alone
 function _M.prepare(account, signed)

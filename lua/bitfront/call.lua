@@ -70,7 +70,6 @@ local _M = {}
 ---@field spare_run? bitfront.Run
 
 --- Prepares a new account for calls.
----@param account bitfront.Account
 function _M.prepare(account)
   local limits = account.options.rate_limit
   if limits then limits.store = limits.store or limiter.process_store() end
@@ -79,7 +78,6 @@ end
 
 --- What the limiter goes by; nil: no limits are kept. A function may give another
 --- key with each call.
----@param account bitfront.Account
 ---@param credentials? userdata  of one call
 ---@return bitfront.Limit?
 local function limit_of(account, credentials)
@@ -230,8 +228,6 @@ local function finish(run, info)
 end
 
 --- One call, with its retries.
----@param account bitfront.Account
----@param target bitfront.Target
 ---@param options bitfront.CallOptions
 ---@param waiter? bitfront.Waiter  default: the account's own
 ---@return any? value  what the reply was to be

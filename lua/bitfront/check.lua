@@ -30,9 +30,7 @@ end
 --- passed over) that somebody who wrote
 --- `name` most likely meant, as a question to add to a message; "" if none is
 --- near.
----@param name any
 ---@param known table<string, any>
----@return string
 function _M.did_you_mean(name, known)
   local best, least = nil, 4
   if type(name) ~= "string" or #name > 40 then return "" end
@@ -48,9 +46,7 @@ function _M.did_you_mean(name, known)
 end
 
 --- Raises where a name is not in a table that has the known names as keys.
----@param call string
 ---@param what string  "option", "format"
----@param name any
 ---@param known table<string, any>
 function _M.known(call, what, name, known)
   if type(name) ~= "string" or known[name] == nil then
@@ -62,7 +58,6 @@ end
 --- Raises where a table stands behind the last argument of a function: it would
 --- be passed over, and its writer relies on it. Other values are dropped, as in
 --- Lua: they may be further results of a call.
----@param call string
 ---@param ... any  what stands behind the last argument
 function _M.no_more(call, ...)
   for i = 1, select("#", ...) do
@@ -74,8 +69,6 @@ end
 
 --- Whether a table may inherit fields, which pairs does not show: they would be
 --- passed over.
----@param value any
----@return boolean
 function _M.inherits(value)
   local meta = getmetatable(value)
   return meta ~= nil
@@ -83,14 +76,28 @@ function _M.inherits(value)
 end
 
 --- Raises for what is no table of options, and for one that inherits fields.
----@param call string
----@param options any
 function _M.is_options(call, options)
   if type(options) ~= "table" then
     raise("%s: options must be a table, not a %s", call, type(options))
   elseif _M.inherits(options) then
     raise("%s: options must not inherit fields", call)
   end
+end
+
+--- Whether all items stand under the keys 1 to n: others would not be read. Without
+--- `is_item`, whatever stands there is one.
+---@param is_item? fun(value: any): boolean
+function _M.is_array(list, is_item)
+  if type(list) ~= "table" then return false end
+  local count, last = 0, #list
+  for key, value in pairs(list) do
+    if type(key) == "number" and key >= 1 and key <= last and key % 1 == 0 then
+      count = count + 1
+    elseif type(key) == "number" or not is_item or is_item(value) then
+      return false
+    end
+  end
+  return count == last
 end
 
 ---@alias bitfront.Check fun(value: any): any, string?  whether a value will do; and the words for what would have done
@@ -104,8 +111,6 @@ end
 ---@field about? string  for people: what it is, where it has no annotation
 
 --- Raises for a name that does not exist and for a value that will not do.
----@param call string
----@param options any
 ---@param rows table<string, bitfront.OptionRow>  by the option's name
 function _M.options(call, options, rows)
   _M.is_options(call, options)
@@ -123,9 +128,7 @@ end
 
 --- A copy of the options with the defaults of their rows. The caller's table is
 --- never written into.
----@param options table
 ---@param rows table<string, bitfront.OptionRow>
----@return table
 function _M.with_defaults(options, rows)
   local copy = {}
   for name, row in pairs(rows) do copy[name] = row.default end
@@ -135,10 +138,7 @@ end
 
 -- ---- what makes a check ----
 
----@param least number
----@param most number
 ---@param unit? string  "seconds"
----@return bitfront.Check
 function _M.number(least, most, unit)
   local wanted = ("a number %sfrom %s to %s"):format(unit and "of " .. unit .. " " or "",
     least, most)
@@ -148,7 +148,6 @@ function _M.number(least, most, unit)
 end
 
 --- As number, for whole ones.
----@return bitfront.Check
 function _M.whole(least, most, unit)
   local wanted = ("a whole number %sfrom %.0f to %.0f"):format(
     unit and "of " .. unit .. " " or "", least, most)
@@ -158,13 +157,11 @@ function _M.whole(least, most, unit)
   end
 end
 
----@return bitfront.Check
 function _M.boolean(value)
   return type(value) == "boolean", "true or false"
 end
 
 ---@param ... string
----@return bitfront.Check
 function _M.one_of(...)
   local choices, names = {}, {}
   for i, choice in ipairs { ... } do
@@ -176,7 +173,6 @@ function _M.one_of(...)
 end
 
 ---@param purpose string  "of seconds"
----@return bitfront.Check
 function _M.callable(purpose)
   return function(value)
     local meta = getmetatable(value)

@@ -78,7 +78,6 @@ end
 local clocks = setmetatable({}, { __mode = "v" })
 
 --- The clock of the exchange at an address: one for all clients that ask there.
----@param base_url string
 ---@return bitfront.Clock
 function _M.of(base_url)
   local clock = clocks[base_url]
@@ -101,7 +100,6 @@ function Fixed:offset()
 end
 
 --- A clock at a fixed distance from this machine's, which learns nothing.
----@param ms integer
 ---@return bitfront.Clock
 function _M.fixed(ms)
   return setmetatable({ ms = ms }, Fixed)

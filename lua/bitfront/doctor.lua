@@ -3,16 +3,13 @@
 
 local accounts = require "bitfront.account"
 local call = require "bitfront.call"
+local describe = require "bitfront.error".describe
 local limiter = require "bitfront.limiter"
 local native = require "bitfront.native"
 
 local _M = {}
 
 local CLOCK_LIMIT = 1000 -- ms by which the exchange lets a request's clock differ
-
-local function describe(err)
-  return ("%s (%s): %s"):format(err.kind, err.code, err.message)
-end
 
 local function both(versions)
   return ("compiled with %s, loaded %s"):format(versions.compiled, versions.loaded)
@@ -72,7 +69,7 @@ local function cjson_rock()
 end
 
 local function ca_file(client)
-  local endpoint = accounts.endpoint_of(client)
+  local endpoint = accounts.of(client).endpoint
   local path = endpoint.ca_file or native.versions().ca_file
   if not path then return "libcurl's own choice" end
   local usable, err = native.check_ca_file(path)
@@ -81,7 +78,7 @@ local function ca_file(client)
 end
 
 local function base_url(client)
-  local endpoint, err = accounts.endpoint_of(client)
+  local endpoint, err = accounts.of(client).endpoint, accounts.of(client).err
   if err and err.code == "base_url" then return describe(err), true end
   local from = endpoint.base_url_from
   return endpoint.base_url .. (from and ", from " .. from or ", the default")
@@ -93,9 +90,9 @@ local function found_credentials(client, reply)
 end
 
 local function server(client, reply)
-  local err
-  reply.time, err, reply.info = client:server_time()
-  if err then return describe(err), true end
+  local time, err, info = client:server_time()
+  reply.info = info
+  if not time then return describe(err), true end
   return ("answers in %.0f ms"):format(reply.info.elapsed * 1000)
 end
 
@@ -148,7 +145,6 @@ local CHECKS = {
   { "limits", windows },
 }
 
----@param client bitfront.Client
 ---@return string report  a line for each check
 ---@return boolean healthy  nothing is wrong
 function _M.examine(client)

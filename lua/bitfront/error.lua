@@ -39,8 +39,14 @@ local _M = {}
 
 local Error = {}
 
+--- "kind (code): message"
+---@param err table  it has these three
+function _M.describe(err)
+  return ("%s (%s): %s"):format(err.kind, err.code, tostring(err.message))
+end
+
 function Error:__tostring()
-  return ("bitfront: %s (%s): %s"):format(self.kind, self.code, tostring(self.message))
+  return "bitfront: " .. _M.describe(self)
 end
 
 function Error.__concat(left, right)

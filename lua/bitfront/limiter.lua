@@ -24,7 +24,6 @@ local KILLED_AFTER = 1 -- s: a caller that is so late for its next try was kille
 --- The key under which a client's calls are counted: its API key's SHA-256, or, where
 --- it has none, the exchange.
 ---@param client userdata  its C side, or the credentials of one call
----@param base_url string
 ---@return string key
 ---@return boolean has_key
 function _M.key_of(client, base_url)
@@ -187,8 +186,6 @@ end
 
 --- Waits for a slot. Where there is none before the deadline, nothing is spent and
 --- the error comes at once.
----@param limit bitfront.Limit
----@param waiter bitfront.Waiter
 ---@param deadline number  s, on native.now's clock
 ---@param longest number  s from getting the slot in which its call is over
 ---@param slot? bitfront.Slot  a table to use for the slot
@@ -205,7 +202,6 @@ end
 
 --- The slot's call has ended: it counts until a second (a minute) after. Where
 --- the store cannot be asked, it counts as one whose process died.
----@param slot bitfront.Slot
 ---@param grace_ms number?  by which the server may read the call later than now; nil: nothing was sent
 function _M.release(slot, grace_ms)
   local limit = slot.limit
@@ -215,13 +211,10 @@ end
 local LONGEST_BLOCK = 60 -- s: the longer window is over then, whatever a server says
 
 --- The exchange said that there is no room.
----@param limit bitfront.Limit
----@param seconds number
 function _M.block(limit, seconds)
   ask(limit, "block", math.min(seconds, LONGEST_BLOCK) * 1000)
 end
 
----@param limit bitfront.Limit
 ---@return integer? in_second  calls that count
 ---@return integer|any in_minute  or why the store cannot be asked
 ---@return number? full_ms  for which there is no room whatever the counts are

@@ -2,6 +2,7 @@
 
 local accounts = require "bitfront.account"
 local call = require "bitfront.call"
+local check = require "bitfront.check"
 local check_options = require "bitfront.options".of
 local client = require "bitfront.client"
 local errors = require "bitfront.error"
@@ -19,22 +20,12 @@ local _M = {}
 ---@field err? bitfront.Error
 ---@field info? bitfront.Info
 
-local function check_array(clients)
-  if type(clients) ~= "table" then
-    raise "bitfront.balances_many: clients must be an array"
-  end
-  local count = 0
-  for _ in pairs(clients) do count = count + 1 end
-  if count > #clients then
-    raise "bitfront.balances_many: clients must be an array without holes"
-  end
-end
-
 local function check_clients(clients)
   local seen = {}
-  check_array(clients)
-  for i = 1, #clients do
-    local one = clients[i]
+  if not check.is_array(clients) then
+    raise "bitfront.balances_many: clients must be an array without holes"
+  end
+  for i, one in ipairs(clients) do
     if not client.is_client(one) then
       raise("bitfront.balances_many: clients[%d] is no client", i)
     elseif seen[one] then

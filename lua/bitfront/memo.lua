@@ -26,9 +26,6 @@ end
 _M.is_like = is_like
 
 --- A copy to be compared with later, whatever becomes of the tables of the caller.
----@param value any
----@param depth integer
----@return any
 function _M.copy_of(value, depth)
   if not is_open(value, depth) then return value end
   local copy = {}
@@ -43,7 +40,6 @@ local Memo = {}
 Memo.__index = Memo
 
 --- A memo of the last `limit` values.
----@param limit integer
 ---@param depth integer  levels of tables in the options
 ---@return bitfront.Memo
 function _M.new(limit, depth)
@@ -51,7 +47,6 @@ function _M.new(limit, depth)
 end
 
 --- The value that was made from options like these.
----@param options table
 ---@param is_right? fun(value: any): boolean  has the last word
 function Memo:find(options, is_right)
   for i = 1, #self do

@@ -40,8 +40,6 @@ end
 --- The text of an error that pcall caught, without a position where it was raised
 --- here: what was handed to a function in the caller's name is not the mistake of
 --- the line that is on the stack.
----@param caught any
----@return string
 function _M.text_of(caught)
   return raised and caught == raised and raised_message or tostring(caught)
 end

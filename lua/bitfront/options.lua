@@ -200,9 +200,6 @@ function _M.of_call(call, options, ...)
 end
 
 --- A checked copy of the options of any other function that `rows` has.
----@param call string
----@param options table?
----@return table
 function _M.of(call, options)
   options = options == nil and {} or options
   check.options(call, options, _M.rows[call])

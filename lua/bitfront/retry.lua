@@ -27,15 +27,12 @@ function _M.quota()
   return { left = CAPACITY }
 end
 
----@param quota bitfront.Quota
 ---@param retries integer  that the successful call took
 function _M.refund(quota, retries)
   quota.left = math.min(CAPACITY, quota.left + (retries > 0 and retries or 0.2))
 end
 
 --- Takes a retry from the quota, where there is one left.
----@param quota bitfront.Quota
----@return boolean
 function _M.take(quota)
   if quota.left < 1 then return false end
   quota.left = quota.left - 1
@@ -50,7 +47,6 @@ local function cause_of(err, seen)
 end
 
 --- The pause before the next try; nil where there is to be none.
----@param err bitfront.Error
 ---@param seen table<string, true>  the causes that this call has had; written to
 ---@param retries integer  made already
 ---@param limited boolean  is there a limiter? It has the pause after a refusal

@@ -6,8 +6,6 @@ local _M = {}
 
 --- Adds the names as keys, and returns the same table. A row that is a string is
 --- its own name.
----@param list table
----@return table
 function _M.keyed(list)
   for _, row in ipairs(list) do
     list[type(row) == "table" and row.name or row] = row
@@ -17,7 +15,6 @@ end
 
 --- The names of the rows, in their order; with `match`, of those rows that have all
 --- of these fields: names(columns, { sortable = true }).
----@param list table
 ---@param match? table
 ---@return string[]
 function _M.names(list, match)

@@ -65,9 +65,6 @@ function _M.kind_of(code)
 end
 
 --- May the same call succeed later?
----@param kind bitfront.ErrorKind
----@param http_status integer?
----@return boolean
 function _M.is_retryable(kind, http_status)
   if kind == "http" and http_status then
     return http_status == 429 or http_status >= 500 and http_status <= 599

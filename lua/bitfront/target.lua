@@ -20,7 +20,6 @@ _M.BALANCES = { expect = "balances", path = BALANCES }
 _M.TIME = { expect = "public", path = "/v1/public/time" }
 
 --- The balance of one coin.
----@param code any
 ---@return bitfront.Target
 function _M.of_coin(code)
   local segment, message = coin.path_segment(code)
@@ -73,8 +72,6 @@ local function check_query(query)
 end
 
 --- Any other read. Everything under /public/ is asked for unsigned.
----@param path any
----@param query any
 ---@return bitfront.Target
 function _M.of_path(path, query)
   check_path(path)

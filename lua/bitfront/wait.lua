@@ -42,8 +42,6 @@ local SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.001, 0.01
 
 --- Seconds between two polls of exchanges that have run for so long: a tenth of it,
 --- so that polling neither costs much nor makes a call much longer.
----@param seconds_so_far number
----@return number
 function _M.poll_interval(seconds_so_far)
   return math.min(LONGEST_INTERVAL, math.max(SHORTEST_INTERVAL, seconds_so_far / 10))
 end

@@ -111,7 +111,6 @@ local function conflict_in(args)
   end
 end
 
----@param argv string[]
 ---@return table? args  `version` or `help` set, or `command` and its options
 ---@return string? message  what is wrong with them, in one line
 function _M.parse(argv)

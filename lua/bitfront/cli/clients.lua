@@ -4,6 +4,7 @@
 local accounts = require "bitfront.account"
 local bitfront = require "bitfront"
 local credentials = require "bitfront.credentials"
+local errors = require "bitfront.error"
 local misuse = require "bitfront.misuse"
 local streams = require "bitfront.cli.streams"
 
@@ -16,15 +17,12 @@ local CLOSED = "; the public exchange has closed: name a server with --base-url 
 local function advice(err, client)
   if err.code == "missing_credentials" then return CREDENTIALS_TO_TRY end
   local is_unreachable = err.kind == "network" or err.kind == "timeout"
-  return is_unreachable and not accounts.endpoint_of(client).base_url_from and CLOSED or ""
+  return is_unreachable and not accounts.of(client).endpoint.base_url_from and CLOSED or ""
 end
 
----@param err bitfront.Error
 ---@param name? string  the account's, where there are several
----@return string
 function _M.describe(err, name)
-  return ("%s%s (%s): %s"):format(name and name .. ": " or "", err.kind, err.code,
-    err.message)
+  return (name and name .. ": " or "") .. errors.describe(err)
 end
 
 ---The result of a client's call; ends the command where there is none.
@@ -47,7 +45,6 @@ function _M.open(args, profile)
 end
 
 ---With --all-profiles, `profile` becomes the list of all there are.
----@param args table
 function _M.name_all(args)
   if not args.all_profiles then return end
   local path, message = credentials.profile_path()
@@ -96,8 +93,6 @@ local function mark(asked, args, records)
 end
 
 ---Asks one account.
----@param asked bitfront.cli.Account
----@param args table
 ---@return bitfront.Record[]?, bitfront.Error?
 function _M.ask(asked, args)
   local records, err = asked.client:balances()
@@ -112,8 +107,6 @@ end
 
 ---Asks all accounts at once. Where any of them fails, each that does is named, and
 ---the command ends: half of the money is worse than none.
----@param opened bitfront.cli.Account[]
----@param args table
 ---@return bitfront.Record[][]
 function _M.ask_all(opened, args)
   local clients, lists, failures = {}, {}, {}

@@ -37,8 +37,6 @@ local function summary(report)
     .. (report.cut and " (the last line is cut)" or "")
 end
 
----@param report bitfront.sandbox.LimitsReport
----@return string
 function _M.format(report)
   local lines = {}
   for i, finding in ipairs(report.findings) do lines[i] = finding_line(finding) end

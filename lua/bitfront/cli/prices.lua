@@ -54,7 +54,6 @@ local function add(prices, name, colon, value)
   prices[code] = price
 end
 
----@param source string
 ---@return table<string, string>? prices
 ---@return string? message
 function _M.parse(source)
@@ -72,7 +71,6 @@ function _M.parse(source)
   return prices
 end
 
----@param path string
 ---@return table<string, string>? prices  by coin code, as they are written
 ---@return string? message
 function _M.read(path)

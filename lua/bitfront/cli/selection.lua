@@ -36,7 +36,6 @@ local function read(value, reader, status, prefix)
 end
 
 ---What the options ask for; ends the command where they cannot be followed.
----@param args table
 ---@return bitfront.cli.Selection
 function _M.new(args)
   return {
@@ -50,8 +49,6 @@ function _M.new(args)
   }
 end
 
----@param records bitfront.Record[]
----@param selection bitfront.cli.Selection
 ---@return bitfront.Record[] picked
 ---@return bitfront.Value? worth  where there are prices
 function _M.pick(records, selection)

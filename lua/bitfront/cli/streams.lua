@@ -7,8 +7,6 @@ local _M = {}
 _M.FAILED, _M.MISUSED = 1, 2
 
 ---Ends the command from anywhere below `main`.
----@param status integer
----@param message string
 function _M.stop(status, message)
   error({ status = status, message = message }, 0)
 end
@@ -49,7 +47,6 @@ end
 
 ---A module that may be missing or broken, with a reason of one line: not the
 ---list of places where it is not, but what the dynamic linker says.
----@param name string
 function _M.load(name)
   local ok, module = pcall(require, name)
   if ok then return module end

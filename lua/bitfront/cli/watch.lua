@@ -60,7 +60,6 @@ local function known_records(accounts, wanted)
   return (selection.pick(all, wanted))
 end
 
----@param args table
 function _M.run(args)
   local wanted = selection.new(args)
   local accounts = clients.open_all(args)

@@ -123,8 +123,6 @@ function View:update(records, pause, is_failing)
     .. table.concat(self.lines, "\n") .. "\n")
 end
 
----@param args table
----@param wanted bitfront.cli.Selection
 ---@return bitfront.cli.View
 function _M.new(args, wanted)
   io.stdout:setvbuf("full") -- each update in one piece

@@ -115,7 +115,6 @@ end
 local _M = {}
 
 --- See bitfront.shared_dict_limiter.
----@param name string
 ---@return bitfront.Store
 function _M.new(name)
   local ngx = rawget(_G, "ngx")

@@ -6,15 +6,11 @@ local _M = {}
 
 _M.RULE = "a coin code must not be empty or hold a NUL"
 
----@param code any
----@return boolean
 function _M.is_code(code)
   return type(code) == "string" and code ~= "" and not code:find("\0", 1, true)
 end
 
 --- A text as a part of a URL. Patterns name their letters: %w asks the locale.
----@param text string
----@return string
 function _M.escape(text)
   return (text:gsub("[^A-Za-z0-9._~-]", function(char)
     return ("%%%02X"):format(char:byte())
@@ -23,7 +19,6 @@ end
 
 --- The code as the last part of a URL's path. What a server on the way might take
 --- for another path is refused, escaped as well as plain.
----@param code any
 ---@return string? escaped
 ---@return string? message
 function _M.path_segment(code)
@@ -39,7 +34,6 @@ local COMMA = { ["\0"] = "," }
 
 --- Reads a list of codes such as "BTC,ETH", as the command and the site take it.
 --- A comma that belongs to a code has a backslash before it.
----@param text string
 ---@return string[]? codes
 ---@return string? message
 function _M.list(text)

@@ -1,6 +1,7 @@
 -- The fields of balance records, checked where they are used, and exact
 -- whichever way they came.
 
+local check = require "bitfront.check"
 local columns = require "bitfront.records.columns"
 local native = require "bitfront.native"
 local raise = require "bitfront.misuse".raise
@@ -17,9 +18,6 @@ local _M = {}
 ---@field index integer?
 
 --- Raises "bitfront.sort: records[3].balance: number expected, got nil".
----@param where bitfront.Where
----@param field string?
----@param message string
 function _M.fail(where, field, message)
   raise("bitfront.%s: %s%s%s: %s", where.call, where.list,
     where.index and ("[%d]"):format(where.index) or "",
@@ -32,27 +30,10 @@ function _M.check_type(value, expected, where)
   end
 end
 
---- Whether all items stand under the keys 1 to n: others would not be read. Without
---- `is_item`, whatever stands there is one.
----@param is_item? fun(value: any): boolean
----@return boolean
-function _M.is_array(list, is_item)
-  if type(list) ~= "table" then return false end
-  local count, last = 0, #list
-  for key, value in pairs(list) do
-    if type(key) == "number" and key >= 1 and key <= last and key % 1 == 0 then
-      count = count + 1
-    elseif type(key) == "number" or not is_item or is_item(value) then
-      return false
-    end
-  end
-  return count == last
-end
-
 ---@return integer count
 function _M.check_array(list, where, is_item)
   _M.check_type(list, "table", where)
-  if not _M.is_array(list, is_item) then
+  if not check.is_array(list, is_item) then
     _M.fail(where, nil, "an array is expected, without holes and other keys")
   end
   return #list
@@ -89,7 +70,6 @@ function _M.copy(record)
 end
 
 --- The field's text.
----@return string
 function _M.text_of(record, field, where)
   local text = record[field]
   if type(text) ~= "string" then

@@ -33,7 +33,7 @@ end
 
 local function are_columns(names)
   local wanted = "an array of names of columns"
-  if not fields.is_array(names) then
+  if not check.is_array(names) then
     return false, wanted .. ", without holes and other keys"
   end
   local message = message_of_names(names)
@@ -113,9 +113,7 @@ local function group_thousands(digits, mark)
 end
 
 --- An amount's digits, as the options want them for people.
----@param amount bitfront.Decimal
 ---@param options bitfront.FormatOptions
----@return string
 function _M.display(amount, options)
   local digits, cut = tostring(amount), ""
   local point = digits:find(".", 1, true) or #digits
@@ -290,11 +288,6 @@ local function add_to_series(series, labels, amount)
   sum:add(amount)
 end
 
-local STATES = {} -- the columns that are states of a balance
-for _, column in ipairs(columns) do
-  if column.state then STATES[#STATES + 1] = column end
-end
-
 local PROMETHEUS_HEAD = [[
 # HELP bitfront_balance Balance of the account, by coin and state.
 # TYPE bitfront_balance gauge
@@ -305,9 +298,11 @@ local function as_prometheus(records)
   local where = { call = "format", list = "records" }
   for _, record in fields.each(records, where) do
     local labels = labels_of(record, where)
-    for _, column in ipairs(STATES) do
-      add_to_series(series, ('%s,state="%s"'):format(labels, column.state),
-        cell_of.amount(record, column.name, where))
+    for _, column in ipairs(columns) do
+      if column.state then
+        add_to_series(series, ('%s,state="%s"'):format(labels, column.state),
+          cell_of.amount(record, column.name, where))
+      end
     end
   end
   for i, labels in ipairs(series) do
@@ -362,7 +357,7 @@ function _M.format(records, kind, options, ...)
   check.no_more("bitfront.format", ...)
   check.known("bitfront.format", "format", kind, _M.kinds)
   local format, shown = _M.kinds[kind], {}
-  options = options or {}
+  options = options == nil and {} or options
   check_options(options, format)
   for i, name in ipairs(options.columns or _M.options.columns.default) do
     shown[i] = columns[name]

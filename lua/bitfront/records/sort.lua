@@ -9,14 +9,12 @@ local rows = require "bitfront.rows"
 
 local _M = {}
 
-local KEYS = rows.names(columns, { sortable = true })
-local is_key = {}
-for _, key in ipairs(KEYS) do is_key[key] = true end
+local KEYS = rows.keyed(rows.names(columns, { sortable = true }))
 
 local function check_key(key)
-  if type(key) ~= "function" and not is_key[key] then
+  if type(key) ~= "function" and not (type(key) == "string" and KEYS[key]) then
     raise("bitfront.sort: key must be %s or a function, not %s%s",
-      table.concat(KEYS, ", "), tostring(key), check.did_you_mean(key, is_key))
+      table.concat(KEYS, ", "), tostring(key), check.did_you_mean(key, KEYS))
   end
 end
 

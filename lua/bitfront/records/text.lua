@@ -5,16 +5,12 @@ local native = require "bitfront.native"
 local _M = {}
 
 ---The text with what could steer a terminal written out, as \x1B or \u{202E}.
----@param text any
----@return string
 function _M.escape(text)
   return native.escape(tostring(text))
 end
 
 ---The text without the blanks and tabs at its ends. (One pattern for both ends,
 ---"^%s*(.-)%s*$", takes the square of the time for a long run of blanks.)
----@param text string
----@return string
 function _M.trim(text)
   local first = text:find("[^ \t]")
   return first and text:match("^.*[^ \t]", first) or ""
@@ -22,8 +18,6 @@ end
 
 ---The text as a JSON string. lua-cjson leaves C1 and marks of direction as they
 ---are.
----@param text string
----@return string
 function _M.json(text)
   return native.escape(require("cjson").encode(text), true)
 end
@@ -55,8 +49,6 @@ local FORMULAS = {
 }
 
 ---Whether a spreadsheet might take a text that `escape` has passed for a formula.
----@param text string
----@return boolean
 function _M.is_formula(text)
   for _, formula in ipairs(FORMULAS) do
     if text:find(formula) then return true end
@@ -116,8 +108,6 @@ local function code_point(char)
 end
 
 ---How many columns of a terminal a text takes that `escape` has passed.
----@param text string
----@return integer
 function _M.width(text)
   if not text:find("[\128-\255]") then return #text end
   local columns = 0

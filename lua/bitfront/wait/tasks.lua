@@ -92,8 +92,6 @@ local function resume_ready(tasks, raised)
 end
 
 --- Does job(1, waiter) to job(count, waiter), up to `concurrency` at a time.
----@param count integer
----@param concurrency integer
 ---@param sleep? fun(seconds: number)  of a scheduler; without one, this blocks
 ---@param job fun(i: integer, waiter: bitfront.Waiter)
 ---@param raised fun(i: integer, message: any)  called where a job raises
