@@ -30,19 +30,13 @@ local _M = {}
 local DEFAULT = { base_url = option_rows.base_url.fallback }
 local VARIABLES = { base_url = "BITFRONT_BASE_URL", ca_file = "BITFRONT_CA_FILE" }
 
--- An empty variable is as good as none.
-local function variable(name)
-  local value = os.getenv(name)
-  return value ~= "" and value or nil
-end
-
 -- Each of the two by itself: the option, else the account's section, else the
 -- variable, else the default.
 local function choose_endpoint(options, found)
   local endpoint = { base_url = DEFAULT.base_url }
   for name, from in pairs(VARIABLES) do
     local of_section = found and found[name]
-    local value = options[name] or of_section or variable(from)
+    local value = options[name] or of_section or credentials.variable(from)
     if value then
       endpoint[name] = value
       endpoint[name .. "_from"] = options[name] and "the option " .. name

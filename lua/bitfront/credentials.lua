@@ -13,10 +13,17 @@ local function config_error(code, message, ...)
   return { kind = "config", code = code, message = message:format(...) }
 end
 
+--- A variable of the environment. An empty one is as good as none.
+---@return string?
+function _M.variable(name)
+  local value = os.getenv(name)
+  return value ~= "" and value or nil
+end
+
 -- What is wrong with a variable that should be a folder; nil: nothing.
 local function folder_error(name)
-  local value = os.getenv(name)
-  if not value or value == "" then return name .. " is not set" end
+  local value = _M.variable(name)
+  if not value then return name .. " is not set" end
   return value:sub(1, 1) ~= "/" and name .. " is no absolute path" or nil
 end
 
@@ -84,8 +91,7 @@ function _M.find(profile, signed)
   if profile then return from_file(profile, true) end
   local found, err = native.environment(_M.KEY_VARIABLE, _M.SECRET_VARIABLE)
   if found == false then
-    local name = os.getenv(_M.PROFILE_VARIABLE)
-    name = name ~= "" and name or nil
+    local name = _M.variable(_M.PROFILE_VARIABLE)
     return from_file(name or "default", name ~= nil)
   elseif not found then
     return nil, signed and err or nil

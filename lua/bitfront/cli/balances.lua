@@ -12,12 +12,10 @@ local INVALID_CURRENCY = 4011
 
 -- The records in the order of the accounts; with --total, of all together.
 local function ask_all(args)
-  local all, accounts = {}, clients.open_all(args)
-  local lists = clients.ask_all(accounts, args)
+  local all, lists = {}, clients.ask_all(clients.open_all(args), args)
   for _, list in ipairs(lists) do
     for _, record in ipairs(list) do all[#all + 1] = record end
   end
-  clients.close_all(accounts)
   return args.total and bitfront.total(lists) or all
 end
 
@@ -78,7 +76,6 @@ function _M.one(args)
     err.message = ("%s; did you mean %s?"):format(err.message, args.code:upper())
   end
   clients.result_of(client, nil, record, err)
-  client:close()
   streams.write(text_of({ record }, args))
 end
 

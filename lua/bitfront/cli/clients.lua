@@ -76,19 +76,12 @@ function _M.open_all(args)
   return opened
 end
 
--- Where no profile was named, the account is the environment's.
-local function unnamed()
-  local name = os.getenv(credentials.PROFILE_VARIABLE)
-  return name ~= "" and name or "default"
-end
-
--- The records say whose they are if that is asked for: by several profiles, or by
--- the column.
+-- The records have their account's name if that is asked for: by several profiles, or
+-- by the column. Where no profile was named, the account is the environment's.
 local function mark(asked, args, records)
-  local is_wanted = args.columns and args.columns.account
-  for _, record in ipairs(records or {}) do
-    record.account = asked.name or is_wanted and unnamed() or nil
-  end
+  local name = asked.name or args.columns and args.columns.account
+    and (credentials.variable(credentials.PROFILE_VARIABLE) or "default") or nil
+  for _, record in ipairs(records or {}) do record.account = name end
   return records
 end
 
@@ -124,10 +117,6 @@ function _M.ask_all(opened, args)
   for _, failure in ipairs(failures) do streams.say(failure) end
   if last then streams.stop(streams.FAILED, last) end
   return lists
-end
-
-function _M.close_all(opened)
-  for _, asked in ipairs(opened) do asked.client:close() end
 end
 
 return _M

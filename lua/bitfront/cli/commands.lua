@@ -163,14 +163,12 @@ end
 local function show_time(args)
   local client = clients.open(args, args.profile)
   local ms = clients.result_of(client, nil, client:server_time())
-  client:close()
   write(("%.0f  %s\n"):format(ms, utc(ms)))
 end
 
 local function examine(args)
-  local client = clients.open(args, args.profile)
-  local report, is_healthy = load("bitfront.doctor").examine(client)
-  client:close()
+  local report, is_healthy =
+    load("bitfront.doctor").examine(clients.open(args, args.profile))
   write(report)
   return is_healthy and 0 or streams.FAILED
 end

@@ -7,26 +7,18 @@ local decimal = require "bitfront".decimal
 
 local _M = {}
 
--- The end of the JSON string that begins at `at`; one that is not closed ends
--- with the source.
-local function end_of_string(source, at)
-  repeat
-    local mark
-    at, mark = source:match('()(["\\])', at + 1)
-    if mark == "\\" then at = at + 1 end
-  until mark ~= "\\"
-  return at or #source
-end
+local ESCAPES = { ['\\"'] = "\\u0022", ["\\\\"] = "\\u005C" }
 
 -- The tokens of a JSON text as they are written: strings, words (numbers are
--- words), and single characters.
+-- words), and single characters. A string that is not closed is a quote and more.
 local function tokens_of(source)
+  source = source:gsub('\\["\\]', ESCAPES) -- a string ends at the next quote
   local tokens, at = {}, source:find "[^ \t\r\n]"
   while at do
-    local last = select(2, source:find("^[%w.+-]+", at)) or at
-    if source:sub(at, at) == '"' then last = end_of_string(source, at) end
-    tokens[#tokens + 1] = source:sub(at, last)
-    at = source:find("[^ \t\r\n]", last + 1)
+    local token = source:match('^"[^"]*"', at) or source:match("^[%w.+-]+", at)
+      or source:sub(at, at)
+    tokens[#tokens + 1] = token
+    at = source:find("[^ \t\r\n]", at + #token)
   end
   return tokens
 end
