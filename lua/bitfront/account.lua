@@ -1,5 +1,5 @@
--- What a client's calls are made with: key and secret, where they go, and whom
--- they trust. The base_url and ca_file of the account's section take precedence
+-- What a client's calls are made with: credentials, the exchange's address, and the
+-- certificates that are trusted. The base_url and ca_file of the account's section take precedence
 -- over the environment, so that a variable cannot send the key to another exchange.
 
 local clocks = require "bitfront.clock"

@@ -238,13 +238,13 @@ function _M.perform(account, target, options, waiter)
   if not run then return nil, err end
   local value, info
   repeat
-    local slot, refused
+    local slot, limit_err
     if run.limit then
-      slot, refused = limiter.acquire(run.limit, run.waiter, run.deadline,
+      slot, limit_err = limiter.acquire(run.limit, run.waiter, run.deadline,
         LONGEST_ATTEMPT, run.slot)
     end
-    if refused then
-      err = err or errors.new(refused, 0)
+    if limit_err then
+      err = err or errors.new(limit_err, 0)
       break
     end
     value, err, info = attempt(run, slot)

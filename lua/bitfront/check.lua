@@ -26,10 +26,8 @@ local function distance(a, b)
   return rows[#a][#b]
 end
 
---- The name in `known` (a table with the names as keys; what else is a key is
---- passed over) that somebody who wrote
---- `name` most likely meant, as a question to add to a message; "" if none is
---- near.
+--- The name in `known` that `name` was most likely meant to be, as a question to add
+--- to a message; "" if none is near. The strings among the keys of `known` are names.
 ---@param known table<string, any>
 function _M.did_you_mean(name, known)
   local best, least = nil, 4
@@ -55,10 +53,10 @@ function _M.known(call, what, name, known)
   end
 end
 
---- Raises where a table stands behind the last argument of a function: it would
---- be passed over, and its writer relies on it. Other values are dropped, as in
---- Lua: they may be further results of a call.
----@param ... any  what stands behind the last argument
+--- Raises where a table follows the last argument of a function: it would be passed
+--- over, and its writer relies on it. Other values are passed over, as in Lua: they
+--- may be further results of a call.
+---@param ... any  what follows the last argument
 function _M.no_more(call, ...)
   for i = 1, select("#", ...) do
     if type((select(i, ...))) == "table" then

@@ -11,14 +11,14 @@ local _M = {}
 ---| "config" # credentials are missing or cannot be used, or a setting is wrong
 ---| "network" # no connection, or it broke before the reply was whole
 ---| "timeout" # the deadline came
----| "tls" # the server could not prove who it is, or refused TLS
+---| "tls" # the server could not prove its identity, or refused TLS
 ---| "http" # an HTTP status other than 200; 429 and 5xx are retryable
 ---| "protocol" # a reply that is not what the API documents
 ---| "auth" # the account or the key is unknown or not allowed
 ---| "permission" # this IP address is not permitted
 ---| "signature" # a header is missing, or the signature is wrong
 ---| "replay" # the signature or the nonce was used before
----| "clock" # the request's time is off
+---| "clock" # the request's time is wrong
 ---| "rate_limit" # too many calls
 ---| "maintenance" # of a currency pair
 ---| "server" # the exchange's internal errors

@@ -15,10 +15,10 @@ local _M = {}
 ---@field profile? string  a section of the credentials file
 ---@field base_url? string  the exchange's address; default that of the account's section of the credentials file, else BITFRONT_BASE_URL, else https://openapi.bitfront.me
 ---@field timeout? number  seconds for the whole call; default 10
----@field connect_timeout? number  seconds until the connection stands; default 3
+---@field connect_timeout? number  seconds until the connection is made; default 3
 ---@field retries? integer  further attempts after one that failed and may pass; default 2
 ---@field rate_limit? bitfront.RateLimit|false  the exchange's limits, kept on our side; false: not at all
----@field clock? "auto"|"system"|integer  whose time requests bear: learned from the replies, this machine's, or that and so many ms; default "auto"
+---@field clock? "auto"|"system"|integer  the time that requests have: learned from the replies, this machine's, or this machine's plus so many ms; default "auto"
 ---@field sleep? fun(seconds: number)  of a scheduler, so that its other coroutines run while a call waits
 ---@field on_attempt? fun(event: bitfront.Event)  called after each attempt
 ---@field amounts? "number"|"string"|"decimal"  Lua numbers, the digits as they came, or exact decimals; default "number"
@@ -184,7 +184,7 @@ local NONE = {}
 --- The options of one call of a client, which are not copied.
 ---@param call string  the method
 ---@param options bitfront.CallOptions?
----@param ... any  what stands behind them
+---@param ... any  what follows them
 ---@return bitfront.CallOptions
 function _M.of_call(call, options, ...)
   if select("#", ...) > 0 then check.no_more(call, ...) end

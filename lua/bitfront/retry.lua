@@ -39,8 +39,8 @@ function _M.take(quota)
   return true
 end
 
--- Of what is repaired by a new request at once, or never: by its kind, or
--- "stale" for a kept connection that the server had closed.
+-- The cause of an error that a new request repairs at once, or never: its kind, or
+-- "stale" for a kept connection that the server had closed. nil for other errors.
 local function cause_of(err, seen)
   if err.kind == "clock" or err.kind == "replay" then return err.kind end
   return err.stale and not seen.stale and "stale" or nil

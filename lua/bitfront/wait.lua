@@ -12,7 +12,7 @@ local _M = {}
 
 --- Called where a waiter finds the caller of `read` killed: releases what the caller
 --- would have released. No upvalue of it may be a local of the caller's coroutine,
---- whose stack is gone by then.
+--- whose stack no longer exists then.
 ---@alias bitfront.Release fun(is_unanswered: boolean)  true: the server may still read the request
 
 -- A signal is noticed when Lua runs again: one that comes just before a sleep

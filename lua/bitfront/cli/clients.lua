@@ -99,7 +99,7 @@ local function show_progress(done, count)
 end
 
 ---Asks all accounts at once. Where any of them fails, each that does is named, and
----the command ends: half of the money is worse than none.
+---the command ends: a part of the balances is worse than none.
 ---@return bitfront.Record[][]
 function _M.ask_all(opened, args)
   local clients, lists, failures = {}, {}, {}

@@ -5,7 +5,7 @@ local text = require "bitfront.records.text"
 
 local _M = {}
 
--- Enough to tell whose it is, and too little to use.
+-- Enough to recognize a key, and too little to use it.
 local function masked(key)
   return text.escape(key:sub(1, 4)) .. "..."
 end

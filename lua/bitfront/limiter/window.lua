@@ -1,6 +1,6 @@
 -- The arithmetic of the exchange's limits: 3 calls in any second and 60 in any
--- minute, of one key. A call counts until 1 s (60 s) after it ended, so that
--- wherever between sending and reply the server saw it, it sees no more than
+-- minute, of one key. A call counts until 1 s (60 s) after it ended: whenever
+-- between sending and reply the server counted it, the server counts no more than
 -- that. Knows no store and no clock; times are in ms. The same text runs here
 -- and, sent by redis.lua, inside Redis: it has to be plain Lua 5.1. The store of
 -- a process has the same arithmetic in C, csrc/policy/window.c: what changes here
