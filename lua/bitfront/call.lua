@@ -76,22 +76,23 @@ function _M.prepare(account)
   account.call = { quota = retry.quota(), waiter = wait.by(account.options.sleep) }
 end
 
---- What the limiter goes by; nil: no limits are kept. A function may give another
---- key with each call.
+--- How many calls the account may make; nil: no limits are kept. They are counted
+--- under the SHA-256 of its API key, or, where it has none, under the exchange. A
+--- function may give another key with each call.
 ---@param credentials? userdata  of one call
 ---@return bitfront.Limit?
-local function limit_of(account, credentials)
+function _M.limit_of(account, credentials)
   local limits, state = account.options.rate_limit, account.call
   if not limits or state.limit then return state.limit end
-  local key, has_key = limiter.key_of(credentials or account.handle, account.endpoint.base_url)
+  local id = (credentials or account.handle):key_id()
   local limit = {
-    store = limits.store, per_second = limits.per_second,
-    per_minute = limits.per_minute, key = key,
+    store = limits.store, per_second = limits.per_second, per_minute = limits.per_minute,
+    key = id or "anonymous:" .. account.endpoint.base_url,
   }
-  if has_key and not account.options.credentials then state.limit = limit end
+  if id and not account.options.credentials then state.limit = limit end
   return limit
 end
-_M.limit_of = limit_of
+local limit_of = _M.limit_of
 
 local function new_run(account)
   local run = { account = account, slot = {},

@@ -21,16 +21,6 @@ _M.UNANSWERED_GRACE_MS = 5000
 local SHORTEST_SLEEP = 0.001 -- s between two tries
 local KILLED_AFTER = 1 -- s: a caller that is so late for its next try was killed
 
---- The key under which a client's calls are counted: its API key's SHA-256, or, where
---- it has none, the exchange.
----@param client userdata  its C side, or the credentials of one call
----@return string key
----@return boolean has_key
-function _M.key_of(client, base_url)
-  local id = client:key_id()
-  return id or "anonymous:" .. base_url, id ~= nil
-end
-
 local ID_RANGE = 2 ^ 53
 
 --- The id of a slot, which no other process gives to one of its own. Raises where

@@ -16,12 +16,6 @@ end, function(exchange)
   coroutine.yield(OURS, exchange)
 end)
 
----@class bitfront.Task
----@field job integer
----@field thread thread
----@field exchange? userdata
----@field due? number
-
 local function is_ready(task, now)
   if task.exchange then return task.exchange:done() end
   return task.due <= now
