@@ -6,27 +6,6 @@ local status = require "bitfront.status"
 
 local _M = {}
 
---- What kind of error it is: stable, to be compared with.
----@alias bitfront.ErrorKind
----| "config" # credentials are missing or cannot be used, or a setting is wrong
----| "network" # no connection, or it broke before the reply was whole
----| "timeout" # the deadline came
----| "tls" # the server could not prove its identity, or refused TLS
----| "http" # an HTTP status other than 200; 429 and 5xx are retryable
----| "protocol" # a reply that is not what the API documents
----| "auth" # the account or the key is unknown or not allowed
----| "permission" # this IP address is not permitted
----| "signature" # a header is missing, or the signature is wrong
----| "replay" # the signature or the nonce was used before
----| "clock" # the request's time is wrong
----| "rate_limit" # too many calls
----| "maintenance" # of a currency pair
----| "server" # the exchange's internal errors
----| "request" # the exchange refuses what was asked
----| "phase" # nginx cannot wait in this phase
----| "closed" # the client is closed
----| "memory" # there was not enough memory, or no thread
-
 ---@class bitfront.Error
 ---@field kind bitfront.ErrorKind
 ---@field code integer|string  the API's statusCode, or a fixed word

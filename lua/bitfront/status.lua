@@ -1,35 +1,55 @@
 -- The kinds of errors and the exchange's status codes. Source of the codes: the
 -- API's table of StatusCode definitions.
 
+local keyed = require "bitfront.rows".keyed
+
 local _M = {}
+
+--- What kind of error it is: a closed set, to be compared with.
+---@alias bitfront.ErrorKind
+---| "config" # credentials are missing or cannot be used, or a setting is wrong
+---| "network" # no connection, or it broke before the reply was whole
+---| "timeout" # the deadline came
+---| "tls" # the server could not prove its identity, or refused TLS
+---| "http" # an HTTP status other than 200; 429 and 5xx are retryable
+---| "protocol" # a reply that is not what the API documents
+---| "auth" # the account or the key is unknown or not allowed
+---| "permission" # this IP address is not permitted
+---| "signature" # a header is missing, or the signature is wrong
+---| "replay" # the signature or the nonce was used before
+---| "clock" # the request's time is wrong
+---| "rate_limit" # too many calls
+---| "maintenance" # of a currency pair
+---| "server" # the exchange's internal errors
+---| "request" # the exchange refuses what was asked
+---| "phase" # nginx cannot wait in this phase
+---| "closed" # the client is closed
+---| "memory" # there was not enough memory, or no thread
 
 ---@class bitfront.KindRow
 ---@field name bitfront.ErrorKind
 ---@field retryable? true  the same call may succeed later
----@field about string
 
---- All kinds there are: a closed set, to be compared with.
 ---@type bitfront.KindRow[]
-_M.KINDS = {
-  { name = "config", about = "credentials are missing or cannot be used, or a setting is wrong" },
-  { name = "network", retryable = true,
-    about = "no connection, or it broke before the reply was whole" },
-  { name = "timeout", retryable = true, about = "the deadline came" },
-  { name = "tls", about = "the server could not prove its identity, or refused TLS" },
-  { name = "http", about = "an HTTP status other than 200; 429 and 5xx are retryable" },
-  { name = "protocol", about = "a reply that is not what the API documents" },
-  { name = "auth", about = "the account or the key is unknown or not allowed" },
-  { name = "permission", about = "this IP address is not permitted" },
-  { name = "signature", about = "a header is missing, or the signature is wrong" },
-  { name = "replay", retryable = true, about = "the signature or the nonce was used before" },
-  { name = "clock", retryable = true, about = "the request's time is wrong" },
-  { name = "rate_limit", retryable = true, about = "too many calls" },
-  { name = "maintenance", about = "of a currency pair" },
-  { name = "server", retryable = true, about = "the exchange's internal errors" },
-  { name = "request", about = "the exchange refuses what was asked" },
-  { name = "phase", about = "nginx cannot wait in this phase" },
-  { name = "closed", about = "the client is closed" },
-  { name = "memory", about = "there was not enough memory, or no thread" },
+_M.KINDS = keyed {
+  { name = "config" },
+  { name = "network", retryable = true },
+  { name = "timeout", retryable = true },
+  { name = "tls" },
+  { name = "http" },
+  { name = "protocol" },
+  { name = "auth" },
+  { name = "permission" },
+  { name = "signature" },
+  { name = "replay", retryable = true },
+  { name = "clock", retryable = true },
+  { name = "rate_limit", retryable = true },
+  { name = "maintenance" },
+  { name = "server", retryable = true },
+  { name = "request" },
+  { name = "phase" },
+  { name = "closed" },
+  { name = "memory" },
 }
 
 --- The exchange's status codes that `kind_of` has no rule for: code, kind, and the
@@ -53,8 +73,7 @@ _M.CODES = {
   { 6005, "clock", "Invalid request timestamp" },
 }
 
-local kinds, kind_of_code = {}, {}
-for _, row in ipairs(_M.KINDS) do kinds[row.name] = row end
+local kind_of_code = {}
 for _, row in ipairs(_M.CODES) do kind_of_code[row[1]] = row[2] end
 
 --- The kind of a refusal by its statusCode, which is not 1000. A code that is not
@@ -69,7 +88,7 @@ function _M.is_retryable(kind, http_status)
   if kind == "http" and http_status then
     return http_status == 429 or http_status >= 500 and http_status <= 599
   end
-  return kinds[kind] ~= nil and kinds[kind].retryable or false
+  return _M.KINDS[kind] ~= nil and _M.KINDS[kind].retryable or false
 end
 
 return _M
