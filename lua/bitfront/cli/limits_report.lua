@@ -10,8 +10,8 @@ local function masked(key)
   return text.escape(key:sub(1, 4)) .. "..."
 end
 
-local function count(n, one, many)
-  return ("%d %s"):format(n, n == 1 and one or many)
+local function count(n, word)
+  return ("%d %s%s"):format(n, word, n == 1 and "" or "s")
 end
 
 local function finding_line(finding)
@@ -29,11 +29,10 @@ local function summary(report)
   end
   local windows = counts.per_second + counts.per_minute
   return (windows == 0 and "no limit exceeded"
-      or "limits exceeded in " .. count(windows, "window", "windows"))
+      or "limits exceeded in " .. count(windows, "window"))
     .. (counts.signature == 0 and ", no signature used twice"
-      or ", " .. count(counts.signature, "signature", "signatures") .. " used twice or more")
-    .. (counts.damaged > 0 and ", " .. count(counts.damaged, "damaged line", "damaged lines")
-      or "")
+      or ", " .. count(counts.signature, "signature") .. " used twice or more")
+    .. (counts.damaged > 0 and ", " .. count(counts.damaged, "damaged line") or "")
     .. (report.cut and " (the last line is cut)" or "")
 end
 
@@ -42,8 +41,8 @@ function _M.format(report)
   for i, finding in ipairs(report.findings) do lines[i] = finding_line(finding) end
   local span = report.calls > 0 and (" from %s to %s")
     :format(text.utc(report.first_ms), text.utc(report.last_ms)) or ""
-  lines[#lines + 1] = ("%s of %s%s: %s\n"):format(count(report.calls, "call", "calls"),
-    count(report.keys, "key", "keys"), span, summary(report))
+  lines[#lines + 1] = ("%s of %s%s: %s\n"):format(count(report.calls, "call"),
+    count(report.keys, "key"), span, summary(report))
   return table.concat(lines)
 end
 
