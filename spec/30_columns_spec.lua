@@ -89,11 +89,15 @@ describe("the table of columns", function()
     local out = support.lua [[
       local columns = require "bitfront.records.columns"
       columns.held = { name = "held", kind = "amount", label = "Held", from = "reply",
-                       default = true, sortable = true, state = "held" }
+                       sortable = true, state = "held" }
       table.insert(columns, 5, columns.held)
       local bitfront = require "bitfront"
       local function record(code, balance, held)
-        return { currency = code, balance = balance, availableBalance = 0, held = held }
+        local made = { currency = code, balance = balance, held = held }
+        for _, column in ipairs(columns) do
+          if column.from == "reply" then made[column.name] = made[column.name] or 0 end
+        end
+        return made
       end
       local one, other = { record("A", 2, "0.25"), record("B", 1, "0.5") }, { record("A", 2, "1") }
       io.write(bitfront.format(one, "csv"):gsub("\r", ""), (bitfront.format(other, "prometheus")))

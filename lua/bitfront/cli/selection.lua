@@ -15,15 +15,15 @@ local _M = {}
 ---@field sort? bitfront.SortKey
 ---@field direction "asc"|"desc"
 
--- The default columns, and those that other options fill.
+-- The columns of the reply, and those that other options fill.
 local function column_names(args)
   if args.columns then return args.columns end
   local names, is_filled = {}, {
-    caller = #args.profile > 1 and not args.total,
+    reply = true, caller = #args.profile > 1 and not args.total,
     difference = args.locked, prices = args.value,
   }
   for _, column in ipairs(columns) do
-    if column.default or is_filled[column.from] then names[#names + 1] = column.name end
+    if is_filled[column.from] then names[#names + 1] = column.name end
   end
   return names
 end

@@ -62,7 +62,7 @@ end
 
 ---@type table<string, bitfront.OptionRow>
 _M.options = {
-  columns = { check = are_columns, default = rows.names(columns, { default = true }) },
+  columns = { check = are_columns, default = rows.names(columns, { from = "reply" }) },
   places = { check = check.whole(0, 400) },
   thousands = { check = is_mark },
   color = { check = check.boolean },
