@@ -11,7 +11,8 @@ local meta = { __index = methods }
 
 -- What a clone has, and the builds, so that make has little to do.
 local COPY = [[
-mkdir -p "$1/.build" && cp -a csrc lua spec rockspec .ci .busted .luacheckrc Makefile \
+${MAKE:-make} -s --no-print-directory LUA=luajit all &&
+  mkdir -p "$1/.build" && cp -a csrc lua spec rockspec .ci .busted .luacheckrc Makefile \
   README.md LICENSE "$1" && cp -a .build/5.1 .build/5.4 .build/test .build/bin "$1/.build"]]
 
 -- The account of the documents, and the second one of the README's file.
