@@ -90,7 +90,7 @@ describe("the table of columns", function()
       local columns = require "bitfront.records.columns"
       columns.held = { name = "held", kind = "amount", label = "Held", from = "reply",
                        sortable = true, state = "held" }
-      table.insert(columns, 5, columns.held)
+      table.insert(columns, 5, columns.held) -- behind availableBalance
       local bitfront = require "bitfront"
       local function record(code, balance, held)
         local made = { currency = code, balance = balance, held = held }
@@ -100,15 +100,18 @@ describe("the table of columns", function()
         return made
       end
       local one, other = { record("A", 2, "0.25"), record("B", 1, "0.5") }, { record("A", 2, "1") }
-      io.write(bitfront.format(one, "csv"):gsub("\r", ""), (bitfront.format(other, "prometheus")))
+      local csv = bitfront.format(one, "csv", { columns = { "currency", "balance", "held" } })
+      io.write(bitfront.format({}, "csv"):match "availableBalance,held", "\n",
+        (csv:gsub("\r", "")), (bitfront.format(other, "prometheus")))
       io.write(bitfront.total({ one, other })[1].held, " ")
       io.write(bitfront.diff(one, other).changed[1].held, " ")
       io.write(bitfront.sort(one, "held", "desc")[1].currency, "\n")
     ]]
     assert.equal([[
-currency,balance,availableBalance,held
-A,2,0,0.25
-B,1,0,0.5
+availableBalance,held
+currency,balance,held
+A,2,0.25
+B,1,0.5
 # HELP bitfront_balance Balance of the account, by coin and state.
 # TYPE bitfront_balance gauge
 bitfront_balance{currency="A",state="total"} 2
