@@ -287,7 +287,7 @@ describe("the sandbox #apart", function()
       caller:control("POST", "script", '[{"statusCode":5000,"times":2},'
         .. '{"statusCode":7,"statusMessage":"\\"$key\\" said $signature"}]')
       assert.equal(5000, caller:code(BALANCES))
-      assert.equal("INTERNAL ERROR", caller:get(BALANCES).json.statusMessage)
+      assert.equal("INTERNAL SERVER SIDE ERROR", caller:get(BALANCES).json.statusMessage)
       local third = caller:get(BALANCES)
       assert.equal(7, third.json.statusCode)
       assert.equal('"' .. box.api_key .. '" said ' .. third.signature,

@@ -5,6 +5,7 @@
 -- the outcome. What the documents leave open is marked as an assumption.
 
 local check = require "bitfront.check"
+local status = require "bitfront.status"
 
 local _M = {}
 
@@ -44,31 +45,10 @@ _M.limits = {
   { name = "per_minute", calls = 60, ms = LONGEST_WINDOW_MS },
 }
 
-local messages = {
-  [SUCCESS] = "SUCCESS",
-  [1202] = "MEMBER NOT FOUND",
-  [3113] = "CURRENCY PAIR IN MAINTENANCE",
-  [3401] = "INTERNAL ERROR IN THE CORE SYSTEM",
-  [4000] = "BAD REQUEST",
-  [4001] = "X-API-KEY, X-API-SIGN OR X-API-TIMESTAMP MISSING",
-  [4002] = "INVALID PARAMETER VALUE",
-  [4003] = "INVALID SIGNATURE",
-  [4005] = "SIGNATURE ALREADY USED",
-  [4011] = "INVALID CURRENCY",
-  [4013] = "INVALID TIMESTAMP",
-  [4017] = "UNSUPPORTED METHOD",
-  [4018] = "INVALID X-API-NONCE",
-  [4101] = "ACCOUNT NOT FOUND",
-  [5000] = "INTERNAL ERROR",
-  [5001] = "INTERNAL TIMEOUT",
-  [5002] = "SOCKET TIMEOUT",
-  [6000] = "UNAUTHORIZED",
-  [6001] = "UNREGISTERED API KEY",
-  [6002] = "INVALID API KEY",
-  [6003] = "IP ADDRESS NOT PERMITTED",
-  [6004] = "LIMIT EXCEEDED",
-  [6005] = "INVALID REQUEST TIMESTAMP",
-}
+-- Assumption: statusMessage is the documents' text of the code in capitals, as in their
+-- example of a success.
+local messages = { [SUCCESS] = "SUCCESS" }
+for _, row in ipairs(status.CODES) do messages[row[1]] = row[3]:upper() end
 
 --- How long a reply may be made to wait: up to an hour.
 _M.latency = check.whole(0, 3600000, "milliseconds")
