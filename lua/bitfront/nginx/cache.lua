@@ -4,11 +4,14 @@
 
 local accounts = require "bitfront.account"
 local client = require "bitfront.client"
+local columns = require "bitfront.records.columns"
 local errors = require "bitfront.error"
+local fields = require "bitfront.records.fields"
 local format = require "bitfront.records.format"
 local misuse = require "bitfront.misuse"
 local native = require "bitfront.native"
 local no_more = require "bitfront.check".no_more
+local rows = require "bitfront.rows"
 local shared_balances = require "bitfront.nginx.shared_balances"
 local shared_dict = require "bitfront.limiter.shared_dict"
 local site_options = require "bitfront.nginx.site_options"
@@ -22,6 +25,7 @@ local DEFAULT_TIMEOUT = 10 -- of a client that does not tell its own
 local LONGEST_RETRY_AFTER = 60 -- however long a server wants to be left alone
 local FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.05 -- between two reads of the dict
 local PATIENCE = 1 -- for newer balances, of those who could show older ones
+local AMOUNTS = rows.names(columns, { from = "reply", kind = "amount" })
 local TIMER_SECONDS = 0.05 -- in which a timer is to run that nginx has granted
 
 ---@class bitfront.nginx.Cache
@@ -293,20 +297,14 @@ end
 
 -- ---- what a user calls ----
 
-local convert = { number = tonumber }
-
-function convert.string(text) return text end
-function convert.decimal(text) return native.decimal(text) end
+local convert = { number = tonumber, string = tostring, decimal = native.decimal }
 
 -- Records of the caller's own: nobody can change what others get.
 local function copy_records(records, amounts)
   local copies, to_amount = {}, convert[amounts]
   for i, record in ipairs(records) do
-    copies[i] = {
-      currency = record.currency,
-      balance = to_amount(record.balance),
-      availableBalance = to_amount(record.availableBalance),
-    }
+    copies[i] = fields.copy(record)
+    for _, name in ipairs(AMOUNTS) do copies[i][name] = to_amount(record[name]) end
   end
   return copies
 end

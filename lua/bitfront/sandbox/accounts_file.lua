@@ -11,6 +11,8 @@
 
 local cjson = require("cjson.safe").new()
 local coin = require "bitfront.records.coin"
+local columns = require "bitfront.records.columns"
+local rows = require "bitfront.rows"
 
 local _M = {}
 
@@ -62,16 +64,21 @@ local function must_be(is_right, where, wanted, value)
     type(value) == "string" and ("%q"):format(value) or type(value))
 end
 
+local FIELDS = rows.names(columns, { from = "reply" })
+local KINDS = {
+  text = { is_right = coin.is_code, wanted = "a coin code", encode = cjson.encode },
+  amount = { is_right = is_amount, wanted = "a number", encode = tostring },
+}
+
 local function balance_of(record, where)
   must_be(type(record) == "table", where, "an object", record)
-  local code = record.currency
-  must_be(coin.is_code(code), where .. ".currency", "a coin code", code)
-  for _, name in ipairs { "balance", "availableBalance" } do
-    must_be(is_amount(record[name]), where .. "." .. name, "a number", record[name])
+  local members = {}
+  for i, name in ipairs(FIELDS) do
+    local kind, value = KINDS[columns[name].kind], record[name]
+    must_be(kind.is_right(value), where .. "." .. name, kind.wanted, value)
+    members[i] = ('"%s":%s'):format(name, kind.encode(value))
   end
-  return { currency = code,
-    json = ('{"currency":%s,"balance":%s,"availableBalance":%s}'):format(
-      cjson.encode(code), record.balance, record.availableBalance) }
+  return { currency = record.currency, json = "{" .. table.concat(members, ",") .. "}" }
 end
 
 local function account_of(listed, where)
