@@ -262,6 +262,19 @@ const checkUpdates = async (browser) => {
     quiet(page);
     await page.context().close();
   });
+  await check("a row that changes again while it is marked is marked anew", async () => {
+    const page = await open(browser, url);
+    let last = 1;
+    await answerWith(page, (html) => html.replace(BALANCE, `$1${last += 1}`));
+    await updated(page);
+    for (let i = 0; i < 2; i += 1) {
+      await updated(page);
+      const times = await page.evaluate(() => document.getAnimations().map((each) => each.currentTime));
+      assert.equal(times.length, 1);
+      assert.ok(times[0] < 900, `it runs for ${times[0]} ms`);
+    }
+    await page.context().close();
+  });
   await check("two rows of one coin stay two", async () => {
     const page = await open(browser, url);
     let order = ["7", "8"];
@@ -367,6 +380,24 @@ const checkUpdates = async (browser) => {
     assert.equal(asked, 0);
     await page.getByRole("button", { name: "Pause updates", pressed: true }).click();
     await updated(page);
+    await page.context().close();
+  });
+  await check("what was asked for before a pause is not shown in it", async () => {
+    const page = await open(browser, url);
+    let answer;
+    const paused = new Promise((resolve) => { answer = resolve; });
+    await page.route("**/*", async (route) => {
+      const reply = await route.fetch();
+      await paused;
+      await route.fulfill({ response: reply, body: (await reply.text()).replaceAll("BCH", "NEW") });
+    });
+    await page.waitForRequest((request) => request.resourceType() === "fetch");
+    await page.locator("#pause").click();
+    answer();
+    await updated(page);
+    assert.equal(await page.locator('[data-coin="NEW"]').count(), 0);
+    await page.locator("#pause").click();
+    await page.waitForSelector('[data-coin="NEW"]');
     await page.context().close();
   });
   await check("it pauses while nobody sees it", async () => {

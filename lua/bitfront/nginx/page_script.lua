@@ -2,7 +2,7 @@
 -- what has changed. Its hash is what the page's policy lets in: whoever changes
 -- the text changes the hash, which the specs work out.
 
-return { hash = "sha256-r/OqKSMaJvInEJ7I+NP2LlRxqDIANnT5F4FROt8g7QI=", text = [==[
+return { hash = "sha256-MMydgqLoozfH3Ud8PlA7JlPcMYDJ394nKblTG6cgwEo=", text = [==[
 
 (() => {
   "use strict";
@@ -66,6 +66,7 @@ return { hash = "sha256-r/OqKSMaJvInEJ7I+NP2LlRxqDIANnT5F4FROt8g7QI=", text = [=
     const rows = find("tbody").rows;
     const before = new Map([...rows].map((row) => [row, contentOf(row)]));
     UPDATED.forEach((part, i) => update(find(part), parts[i]));
+    void document.body.offsetWidth; // draws without the class, so that its animation restarts
     for (const row of rows) row.classList.toggle("changed", before.get(row) !== contentOf(row));
     showLocalTime();
     return true;
@@ -78,11 +79,11 @@ return { hash = "sha256-r/OqKSMaJvInEJ7I+NP2LlRxqDIANnT5F4FROt8g7QI=", text = [=
       headers: { Accept: "text/html" }, signal: AbortSignal.timeout(20000) });
     return reply.ok ? reply.text() : "";
   };
-  const ask = async () => {
+  const ask = async (isForced = false) => {
     const number = asked += 1;
     clearTimeout(timer);
     const html = await fetchPage().catch(() => "");
-    if (number !== asked) return; // what was asked later counts
+    if (number !== asked || (paused && !isForced)) return; // what was asked later counts
     const shown = show(html);
     if (!shown && find("#state").textContent !== FAILED) find("#state").textContent = FAILED;
     pause = shown ? interval : Math.min(SLOWEST, pause * 2);
@@ -102,7 +103,7 @@ return { hash = "sha256-r/OqKSMaJvInEJ7I+NP2LlRxqDIANnT5F4FROt8g7QI=", text = [=
     url.searchParams.delete("desc");
     url.searchParams.set("sort", button.value);
     history.replaceState(null, "", url);
-    ask();
+    ask(true); // also while updates are paused
   });
   find("#pause").hidden = false;
   find("#pause").addEventListener("click", () => {
