@@ -496,6 +496,12 @@ describe("bitfront.nginx.serve #once #apart", function()
     assert.truthy(tonumber(reply.headers["retry-after"]) >= 2)
   end)
 
+  it("has a problem for an error in every Lua", function()
+    local problem = require "bitfront.nginx.problem".of_error({ kind = "rate_limit" }, 1.5)
+    assert.same({ 503, 2 }, { problem.status, problem.retry_after })
+    assert.equal(500, require "bitfront.nginx.problem".of_error({ kind = "auth" }, 1).status)
+  end)
+
   it("tells nothing that the outside should not see", function()
     local reply = after_failing { statusCode = 6001, statusMessage = "the $key is UNKNOWN" }
     local told = is_problem(reply, 500, "auth")
@@ -555,6 +561,24 @@ describe("bitfront.nginx.serve #once #apart", function()
     assert.equal(0, value_of(text, 'bitfront_exchange_errors_total{kind="timeout"}'))
     assert.truthy(value_of(text, "bitfront_cache_age_seconds") >= 0)
     assert.truthy(value_of(text, "bitfront_exchange_call_duration_seconds") > 0)
+  end)
+
+  it("writes fractions with a point in every locale", function()
+    local metrics, page = require "bitfront.nginx.metrics", require "bitfront.nginx.page"
+    local views, before = require "bitfront.nginx.view", os.setlocale()
+    local shared = {
+      state = function() return {} end, number = function() return 1500000 end,
+    }
+    finally(function() os.setlocale(before) end)
+    assert(os.setlocale("de_DE.UTF-8"), "the locale de_DE.UTF-8 is missing")
+    local text = metrics.text(shared, nil, 0.25)
+    assert.matches("duration_seconds 1.5\n", text, 1, true)
+    assert.matches("age_seconds 0.25\n", text, 1, true)
+    local view = views.of({ { currency = "BTC", balance = "3", availableBalance = "1" } },
+      { filter = {} })
+    assert.matches('"available_percent":33.3}', views.json({}, view), 1, true)
+    assert.matches(">33.3\194\160%<", page.render({ title = "", cache = { ttl = 1 } }, view,
+      { args = "" }, { made = 0 }), 1, true)
   end)
 
   it("promtool finds nothing wrong with them", function()

@@ -2,6 +2,7 @@
 
 local format = require "bitfront.records.format"
 local kinds = require "bitfront.status".KINDS
+local native = require "bitfront.native"
 
 local _M = {}
 
@@ -19,8 +20,9 @@ local function whole(number)
   return ("%.0f"):format(number)
 end
 
+-- A decimal's text has a point in every locale.
 local function seconds(microseconds)
-  return ("%.6f"):format(microseconds / 1e6)
+  return tostring(native.decimal(microseconds / 1e6))
 end
 
 -- All kinds: a counter that is there from the start can be added up.

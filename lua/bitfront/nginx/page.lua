@@ -82,7 +82,7 @@ local SHARE = '<td role="cell" class="bar"><div class="share">'
   .. '<svg viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">'
   .. "%s</svg>%s</div></td>"
 local RECTANGLE = '<rect class="%s" x="%d" width="%d" height="10"/>'
-local PERCENT = '<span>%.1f\194\160%%<span class="unseen"> available</span></span>'
+local PERCENT = '<span>%s\194\160%%<span class="unseen"> available</span></span>'
 
 -- What there is a little of is to be seen: at least 4 % of the bar.
 local function width_of(share)
@@ -90,14 +90,14 @@ local function width_of(share)
   return math.min(960, math.max(40, share))
 end
 
-local function share_cell(share)
-  if not share then
+local function share_cell(row)
+  if not row.share then
     return SHARE:format(RECTANGLE:format("empty", 0, 1000),
       NONE:format '<span class="unseen"> nothing</span>')
   end
-  local width = width_of(share)
+  local width = width_of(row.share)
   return SHARE:format(RECTANGLE:format("free", 0, width)
-    .. RECTANGLE:format("locked", width, 1000 - width), PERCENT:format(share / 10))
+    .. RECTANGLE:format("locked", width, 1000 - width), PERCENT:format(row.percent))
 end
 
 local function row_html(row, names, places, most)
@@ -106,7 +106,7 @@ local function row_html(row, names, places, most)
     cells[i] = CELL:format(name, columns[name].label,
       row[name] and amount_html(row[name], places[name], most) or NONE:format "")
   end
-  return ROW:format(code, code, table.concat(cells), share_cell(row.share))
+  return ROW:format(code, code, table.concat(cells), share_cell(row))
 end
 
 local function rows_html(rows, names)

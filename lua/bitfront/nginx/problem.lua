@@ -48,9 +48,9 @@ end
 ---@param ttl number  after which the exchange is asked again
 ---@return bitfront.nginx.Problem
 function _M.of_error(err, ttl)
-  local status, detail = unpack(KINDS[err.kind] or { 500, OF_SITE })
-  local problem = _M.of_request(status, err.kind, err.code == "ca_file" and OF_SITE or detail)
-  if status == 503 then
+  local row = KINDS[err.kind] or { 500, OF_SITE }
+  local problem = _M.of_request(row[1], err.kind, err.code == "ca_file" and OF_SITE or row[2])
+  if row[1] == 503 then
     problem.retry_after = math.max(1, math.ceil(err.retry_after or ttl))
   end
   return problem

@@ -13,6 +13,7 @@ local _M = {}
 ---@field price bitfront.Decimal?
 ---@field value bitfront.Decimal?
 ---@field share integer?  how much is available, in thousandths; nil where there is nothing, or more than a double holds
+---@field percent string?  the same in percent, with a point in every locale
 
 ---@class bitfront.nginx.View
 ---@field columns string[]  names; price and value are not in each row
@@ -45,6 +46,7 @@ local function row_of(record)
   local row = { locked = records.locked(record) }
   for name, value in pairs(record) do row[name] = value end
   row.share = share_of(record, row.locked)
+  row.percent = row.share and ("%d.%d"):format(math.floor(row.share / 10), row.share % 10)
   return row
 end
 
@@ -97,9 +99,8 @@ local function format_row(row, kind, amounts)
 end
 
 local function json_row(row, amounts)
-  local share = row.share and ("%.1f"):format(row.share / 10) or "null"
   return format_row(row, "jsonl", amounts):sub(1, -3)
-    .. (',"available_percent":%s}'):format(share)
+    .. (',"available_percent":%s}'):format(row.percent or "null")
 end
 
 ---@param site bitfront.nginx.ServeOptions
