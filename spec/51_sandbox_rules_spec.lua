@@ -8,7 +8,6 @@ package.loaded["bitfront.sandbox.c_functions"] = {
   hmac_sha256_hex = function(secret, message)
     return ("hmac(%s, %s)"):format(secret, message)
   end,
-  equal = function(a, b) return a == b end,
 }
 
 local rules = require "bitfront.sandbox.rules"

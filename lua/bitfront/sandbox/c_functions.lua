@@ -11,7 +11,6 @@ ffi.cdef [[
   unsigned char *HMAC(const EVP_MD *md, const void *key, int key_len,
                       const char *data, size_t data_len,
                       unsigned char *out, unsigned int *out_len);
-  int CRYPTO_memcmp(const void *a, const void *b, size_t len);
   unsigned long compressBound(unsigned long len);
   int compress2(char *out, unsigned long *out_len,
                 const char *data, unsigned long len, int level);
@@ -35,14 +34,6 @@ function _M.hmac_sha256_hex(key, message)
   return (ffi.string(out, SHA256_BYTES):gsub(".", function(byte)
     return ("%02x"):format(byte:byte())
   end))
-end
-
---- Takes as long for strings that differ early as for those that differ late.
----@param a string
----@param b string
----@return boolean
-function _M.equal(a, b)
-  return #a == #b and C.CRYPTO_memcmp(a, b, #a) == 0
 end
 
 local function uint32(n)

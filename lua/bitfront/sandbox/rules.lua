@@ -25,7 +25,7 @@ local _M = {}
 ---@class bitfront.sandbox.Exchange
 ---@field accounts table<string, bitfront.sandbox.Account>  by API key
 ---@field settings table<string, any>
----@field arrivals table<string, table>  arrival times by API key, as queues
+---@field arrivals table<string, integer[]>  arrival times by API key
 ---@field spent table  signatures and nonces that have had their one use
 
 ---@class bitfront.sandbox.Verdict
@@ -35,14 +35,14 @@ local _M = {}
 
 local SUCCESS = 1000
 local CLOCK_TOLERANCE_MS = 1000
-local LONGEST_WINDOW_MS = 60000
 local SPENT_FOR_MS = 60000
 
---- How many calls the exchange takes of one key, as `calls` in any `ms`.
+--- How many calls the exchange takes of one key, as `calls` in any `ms`; the most
+--- calls last.
 ---@type { name: string, calls: integer, ms: integer }[]
 _M.limits = {
   { name = "per_second", calls = 3, ms = 1000 },
-  { name = "per_minute", calls = 60, ms = LONGEST_WINDOW_MS },
+  { name = "per_minute", calls = 60, ms = 60000 },
 }
 
 -- Assumption: statusMessage is the documents' text of the code in capitals, as in their
@@ -87,17 +87,13 @@ function _M.clock(exchange, machine_ms)
   return machine_ms + exchange.settings.clock_offset_ms
 end
 
--- Adds to the arrivals of one key that still count: a queue, oldest first.
+-- Adds to the arrivals of one key, as many as the limits go by, oldest first.
 local function count_arrival(exchange, key, now)
-  local queue = exchange.arrivals[key] or { first = 1, last = 0 }
-  exchange.arrivals[key] = queue
-  queue.last = queue.last + 1
-  queue[queue.last] = now
-  while now - queue[queue.first] >= LONGEST_WINDOW_MS do
-    queue[queue.first] = nil
-    queue.first = queue.first + 1
-  end
-  return queue
+  local times = exchange.arrivals[key] or {}
+  exchange.arrivals[key] = times
+  times[#times + 1] = now
+  if #times > _M.limits[#_M.limits].calls + 1 then table.remove(times, 1) end
+  return times
 end
 
 -- Marks a signature or a nonce as used; false where it was already. It is forgotten
@@ -121,9 +117,9 @@ local function is_over_limit(exchange, request)
   if not (exchange.settings.limits and exchange.accounts[request.key]) then
     return false
   end
-  local queue = count_arrival(exchange, request.key, request.arrived)
+  local times = count_arrival(exchange, request.key, request.arrived)
   for _, limit in ipairs(_M.limits) do
-    local earlier = queue[queue.last - limit.calls]
+    local earlier = times[#times - limit.calls]
     if earlier and request.arrived - earlier < limit.ms then return true end
   end
   return false
@@ -164,8 +160,8 @@ local function has_wrong_signature(_, request)
   local c_functions = require "bitfront.sandbox.c_functions" -- only nginx has it
   local message = request.nonce .. request.timestamp .. request.method
     .. request.path .. request.query .. request.body
-  local right = c_functions.hmac_sha256_hex(request.account.api_secret, message)
-  return not c_functions.equal(request.signature, right)
+  return request.signature
+    ~= c_functions.hmac_sha256_hex(request.account.api_secret, message)
 end
 
 -- The same nonce and timestamp under another signature: another path or query.
