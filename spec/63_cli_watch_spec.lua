@@ -114,7 +114,8 @@ describe("bitfront watch", function()
       sandbox:script { { statusCode = 5000, times = 3 } } -- the client asks thrice
       balances(AFTER)
     end, has_lines(3))
-    assert.equal("bitfront: server (5000): INTERNAL SERVER SIDE ERROR\nbitfront: it answers again\n", err)
+    assert.equal("bitfront: server (5000): INTERNAL SERVER SIDE ERROR\n"
+      .. "bitfront: it answers again\n", err)
     assert.equal(3, select(2, out:gsub("\n", "")))
   end)
 

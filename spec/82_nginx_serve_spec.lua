@@ -567,7 +567,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     local metrics, page = require "bitfront.nginx.metrics", require "bitfront.nginx.page"
     local views, before = require "bitfront.nginx.view", os.setlocale()
     local shared = {
-      state = function() return {} end, number = function() return 1500000 end,
+      state = function() return {} end, number = function() return 1.5 end,
     }
     finally(function() os.setlocale(before) end)
     assert(os.setlocale("de_DE.UTF-8"), "the locale de_DE.UTF-8 is missing")

@@ -17,8 +17,6 @@ local shared_dict = require "bitfront.limiter.shared_dict"
 local site_options = require "bitfront.nginx.site_options"
 local waits = require "bitfront.wait.nginx"
 
-local micro, steady_now = shared_balances.micro, shared_balances.now
-
 local _M = {}
 
 local DEFAULT_TIMEOUT = 10 -- of a client that does not tell its own
@@ -90,7 +88,7 @@ end
 -- one neither, nor before it wants to be.
 local function next_call(self, since, err)
   local pause = math.min(err and err.retry_after or 0, LONGEST_RETRY_AFTER)
-  return since + micro(math.max(self.ttl, pause))
+  return since + math.max(self.ttl, pause)
 end
 
 -- A failure is written to the error log when it begins and when it has passed.
@@ -106,7 +104,7 @@ end
 
 local function note_call(self, err, began)
   self.shared:count "calls"
-  self.shared:put("duration", steady_now() - began)
+  self.shared:put("duration", native.now() - began)
   if err then self.shared:count("errors:" .. err.kind) end
   log(self, err)
 end
@@ -114,8 +112,8 @@ end
 -- `sent`: s. A client that is not ours may not tell it, or not by this clock: then
 -- it was at any time since the call began. Returns why nothing could be saved.
 local function save(self, token, began, json, err, sent)
-  local shared, now = self.shared, steady_now()
-  local asked = type(sent) == "number" and math.floor(micro(sent)) or -1
+  local shared, now = self.shared, native.now()
+  local asked = type(sent) == "number" and sent or -1
   local is_told = asked >= began and asked <= now
   if json then
     local saved, dict_err = shared:save(token, is_told and asked or began,
@@ -129,7 +127,7 @@ end
 -- Calls the exchange and saves what it says. The call may yield or not. For
 -- `seconds` no other worker calls the exchange, should this one not return.
 local function refresh(self, token, seconds)
-  local began = steady_now()
+  local began = native.now()
   local held, dict_err = self.shared:start(token, began, math.min(self.ttl, seconds))
   if held then
     local renewing = ngx.thread.spawn(keep_renewing, self, token)
@@ -153,8 +151,8 @@ local function note_no_timer(self)
 end
 
 local function has_begun(call)
-  local last = steady_now() + micro(TIMER_SECONDS)
-  while not call.begun and steady_now() < last do ngx.sleep(0.001) end
+  local last = native.now() + TIMER_SECONDS
+  while not call.begun and native.now() < last do ngx.sleep(0.001) end
   return call.begun
 end
 
@@ -197,25 +195,24 @@ end
 ---@return bitfront.nginx.State state
 ---@return integer now
 local function read(self)
-  local state, now = self.shared:state(), steady_now()
+  local state, now = self.shared:state(), native.now()
   if not state.version then return nil, state, now end
   if not self.copy or self.copy.version ~= state.version then
     self.copy = self.shared:copy()
   end
   local is_shown = self.copy
-    and now - self.copy.version < micro(self.ttl + self.stale)
+    and now - self.copy.version < self.ttl + self.stale
   return is_shown and self.copy or nil, state, now
 end
 
 -- The last call's failure, and for how long now the exchange is still left alone.
 local function error_of(state, now)
   if not state.failure then return nil end
-  local copy = {}
-  for name, value in pairs(state.failure) do copy[name] = value end
-  local err = errors.new(copy, copy.attempts or 0)
+  local err = fields.copy(state.failure)
+  errors.new(err, err.attempts or 0)
   err.retryable = state.failure.retryable
-  if copy.retry_after then
-    err.retry_after = math.max(0, state.next_at - now) / 1e6
+  if err.retry_after then
+    err.retry_after = math.max(0, state.next_at - now)
   end
   return err
 end
@@ -227,7 +224,7 @@ end
 
 -- What a call has brought, this lookup's or another's.
 local function completed(self, lookup, copy, state, now)
-  if copy and now - copy.version < micro(self.ttl) then
+  if copy and now - copy.version < self.ttl then
     return true, copy, "fresh"
   elseif copy and copy.version >= lookup.began then
     return true, copy, "stale" -- the call took that long
@@ -242,12 +239,12 @@ end
 -- while; others do only where there is nothing to show meanwhile.
 local function meanwhile(self, lookup, copy, state, now)
   local is_patient = lookup.has_called and lookup.waiter
-    and now - lookup.began < micro(PATIENCE)
+    and now - lookup.began < PATIENCE
   if copy and not is_patient then
     return true, copy, "stale", error_of(state, now)
   elseif not lookup.waiter then
     return true, nil, nil, errors.new(lookup.phase_err, 0)
-  elseif now - lookup.began > micro(self.timeout + 1) then
+  elseif now - lookup.began > self.timeout + 1 then
     return true, nil, nil, errors.new({ kind = "timeout", code = "response",
       message = "no worker has brought balances in time" }, 0)
   end
@@ -265,7 +262,7 @@ local function step(self, lookup)
 end
 
 local function look_up(self)
-  local lookup, pause = { began = steady_now() }, FIRST_PAUSE
+  local lookup, pause = { began = native.now() }, FIRST_PAUSE
   lookup.waiter, lookup.phase_err = waits.waiter()
   if ngx.get_phase() == "init" then -- the master's: it has no timers
     return nil, nil, errors.new(lookup.phase_err, 0)
@@ -287,12 +284,12 @@ end
 function _M.lookup(self)
   -- Nobody asks for newer ones before these are a ttl old: no read of the dict.
   local copy = self.copy
-  local age = copy and (steady_now() - copy.version) / 1e6
+  local age = copy and native.now() - copy.version
   if age and age < self.ttl then return copy, "fresh", nil, age end
   local freshness, err
   copy, freshness, err = look_up(self)
   return copy, freshness, err,
-    copy and math.max(0, steady_now() - copy.version) / 1e6
+    copy and math.max(0, native.now() - copy.version)
 end
 
 -- ---- what a user calls ----

@@ -21,8 +21,8 @@ local function whole(number)
 end
 
 -- A decimal's text has a point in every locale.
-local function seconds(microseconds)
-  return tostring(native.decimal(microseconds / 1e6))
+local function fraction(number)
+  return tostring(native.decimal(number))
 end
 
 -- All kinds: a counter that is there from the start can be added up.
@@ -49,9 +49,9 @@ function _M.text(shared, rows, age)
       "Calls of the exchange.", whole(shared:number "calls"))
     .. errors_by_kind(shared)
     .. metric("bitfront_exchange_call_duration_seconds", "gauge",
-      "How long the last call of the exchange took.", seconds(shared:number "duration"))
+      "How long the last call of the exchange took.", fraction(shared:number "duration"))
     .. (age and metric("bitfront_cache_age_seconds", "gauge",
-      "How old the balances are.", seconds(age * 1e6)) or "")
+      "How old the balances are.", fraction(age)) or "")
 end
 
 return _M

@@ -20,24 +20,12 @@ _M.RENEW_SECONDS = 0.3 -- how often the lock is renewed while its worker lives
 local Shared = {}
 local meta = { __index = Shared }
 
--- ---- time: whole microseconds, since every locale writes those alike ----
+-- ---- time: seconds of the machine's steady clock, the same for all processes ----
 
----@return integer microseconds  of the machine's steady clock, the same for all processes
-function _M.now()
-  return math.floor(native.now() * 1e6)
+-- LuaJIT asks no locale for the point.
+local function digits(seconds)
+  return ("%.9f"):format(seconds)
 end
-
-local function digits(microseconds)
-  return ("%.0f"):format(microseconds)
-end
-
----@param seconds number
----@return number microseconds
-function _M.micro(seconds)
-  return seconds * 1e6
-end
-
-local micro = _M.micro
 
 -- ---- is a worker alive? ----
 
@@ -95,7 +83,7 @@ end
 
 -- A lock is "TOKEN TIME", the time when its holder renewed it.
 function Shared:_lock()
-  local holder, renewed = self:_get "lock":match "^(%S+) (%d+)$"
+  local holder, renewed = self:_get "lock":match "^(%S+) (%d+%.%d+)$"
   return holder, tonumber(renewed)
 end
 
@@ -104,7 +92,7 @@ end
 -- dead worker's is removed here: to take its place is for safe_add alone.
 function Shared:_is_locked(now)
   local holder, renewed = self:_lock()
-  if holder and now - renewed >= micro(LOCK_SECONDS) then
+  if holder and now - renewed >= LOCK_SECONDS then
     self:_delete "lock"
     return false
   end
@@ -115,14 +103,14 @@ end
 -- the exchange is called that is not long: the caller's turn may never come.
 function Shared:_put_began(token, now, seconds)
   return self:put("began", ("%d %s %s"):format(ngx.worker.pid(), token,
-    digits(now + micro(seconds))))
+    digits(now + seconds)))
 end
 
 -- Whether a call of another worker forbids to begin one. A lock that is lost, too
 -- (its worker hangs, the wall clock was set forward), then leaves at most one call
 -- in that time, as long as that worker lives.
 function Shared:_is_underway(now)
-  local pid, last = self:_get "began":match "^(%d+) %S+ (%d+)$"
+  local pid, last = self:_get "began":match "^(%d+) %S+ (%d+%.%d+)$"
   return pid ~= nil and now < tonumber(last) and is_alive(tonumber(pid))
 end
 
@@ -147,8 +135,8 @@ function Shared:_begin(token, now, ttl)
 end
 
 --- Acquires the right to call the exchange, for all workers.
----@param now integer
----@param ttl number  seconds
+---@param now number
+---@param ttl number
 ---@return string? token  nil: another worker has it
 ---@return bitfront.Error? err
 function Shared:acquire(now, ttl)
@@ -167,7 +155,7 @@ end
 
 --- The exchange is called now, if the right to do so was not lost meanwhile.
 ---@param token string
----@param now integer
+---@param now number
 ---@param seconds number  for which no other call may begin, as long as this worker lives
 ---@return boolean? held
 ---@return bitfront.Error? err
@@ -181,7 +169,7 @@ end
 function Shared:renew(token)
   local holder = self:_lock()
   if holder ~= nil and holder ~= token then return false end
-  self.dict:safe_set(self.prefix .. "lock", token .. " " .. digits(_M.now()),
+  self.dict:safe_set(self.prefix .. "lock", token .. " " .. digits(native.now()),
     LOCK_SECONDS)
   return true
 end
@@ -199,9 +187,9 @@ end
 -- ---- what a call brought ----
 
 ---@class bitfront.nginx.State  how the last call went
----@field version integer?  of the balances there are: when they were asked for
----@field next_at integer  no call before this
----@field began integer?  when the call began that this is of
+---@field version number?  of the balances there are: when they were asked for
+---@field next_at number  no call before this
+---@field began number?  when the call began that this is of
 ---@field failure table?  fields of the error, if the last call failed
 
 local FAILURE_FIELDS = {
@@ -218,9 +206,11 @@ end
 
 -- "VERSION NEXT BEGAN FAILURE", the version 0 where nothing ever came.
 local function parse_state(text)
-  local version, next_at, began, failure = text:match "^(%d+) (%d+) (%d+) (.*)$"
+  local version, next_at, began, failure =
+    text:match "^(%d+%.%d+) (%d+%.%d+) (%d+%.%d+) (.*)$"
+  version = tonumber(version)
   return {
-    version = version ~= "0" and tonumber(version) or nil,
+    version = version ~= 0 and version or nil,
     next_at = tonumber(next_at) or 0,
     began = tonumber(began),
     failure = failure and failure ~= "" and cjson.decode(failure) or nil,
@@ -238,13 +228,13 @@ function Shared:state()
 end
 
 ---@class bitfront.nginx.Copy  the balances in the dict, decoded: each worker has one
----@field version integer  when the balances were asked for, by the steady clock
+---@field version number  when the balances were asked for, by the steady clock
 ---@field made integer  the same as Unix time, for people
 ---@field records bitfront.Record[]  their amounts are strings
 
 ---@return bitfront.nginx.Copy?
 function Shared:copy()
-  local version, made, json = self:_get "value":match "^(%d+) (%d+) (.*)$"
+  local version, made, json = self:_get "value":match "^(%d+%.%d+) (%d+) (.*)$"
   local records = json and cjson.decode(json)
   return records
     and { version = tonumber(version), made = tonumber(made), records = records }
@@ -259,15 +249,15 @@ function Shared:_is_overtaken(token, began)
 end
 
 function Shared:_put_balances(began, json)
-  local made = ngx.time() - math.floor((_M.now() - began) / 1e6)
+  local made = ngx.time() - math.floor(native.now() - began)
   return self:put("value", ("%s %d %s"):format(digits(began), made, json))
 end
 
 --- Saves what a call brought, unless it was overtaken: balances, or why there are
 --- none, beside the balances that there are.
 ---@param token string  of the call
----@param began integer  when it was made: the balances may be as old as that
----@param next_at integer
+---@param began number  when it was made: the balances may be as old as that
+---@param next_at number
 ---@param json string?  the records, their amounts as strings
 ---@param failure bitfront.Error?
 ---@return true? done

@@ -1,6 +1,7 @@
 --- What a query shows of the balances: rows in their order, what they are worth.
 
 local columns = require "bitfront.records.columns"
+local fields = require "bitfront.records.fields"
 local format = require "bitfront.records.format"
 local records = require "bitfront.records"
 local rows = require "bitfront.rows"
@@ -43,8 +44,8 @@ local function share_of(record, locked)
 end
 
 local function row_of(record)
-  local row = { locked = records.locked(record) }
-  for name, value in pairs(record) do row[name] = value end
+  local row = fields.copy(record)
+  row.locked = records.locked(record)
   row.share = share_of(record, row.locked)
   row.percent = row.share and ("%d.%d"):format(math.floor(row.share / 10), row.share % 10)
   return row
