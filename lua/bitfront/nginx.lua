@@ -32,8 +32,8 @@ local _M = {}
 
 -- ---- made once ----
 
--- Handlers stand in the blocks of nginx.conf, which run with each request: the
--- same options then give what they gave before.
+-- A block of nginx.conf runs with each request, and calls serve each time: the same
+-- options then return the handler that they returned before.
 local REMEMBERED, DEPTH = 32, 3 -- options of serve hold those of bitfront.new
 
 -- Returns the options: a table that may be read.
@@ -47,8 +47,8 @@ end
 
 local made_caches = {}
 
--- One cache for each name in a dict: a second one that differs would show the
--- first one's account, or compete with it.
+-- Returns the one cache of a name in a dict. A second one with other options would
+-- show the account of the first, or replace its balances.
 local function cached(options)
   local checked = require "bitfront.nginx.site_options".of_cache(options)
   local key = checked.dict .. ":" .. checked.name
@@ -70,8 +70,8 @@ function _M.cached(options, ...)
   return cached(begin("bitfront.nginx.cached", options, ...))
 end
 
---- Checks what a call from this worker needs, piece by piece: the command
---- `bitfront doctor`, from where it matters which libraries are loaded.
+--- Checks what a call from this worker needs, as the command `bitfront doctor` does:
+--- nginx may have loaded other libraries than the command.
 ---@param options? bitfront.Options  of the client to check with
 ---@return string report  a line for each check
 ---@return boolean healthy  nothing is wrong

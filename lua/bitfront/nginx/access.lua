@@ -1,7 +1,7 @@
---- Whom a site answers: clients that are near, on this machine or in a private
---- network, and that ask for it by a name of its own. A page of a foreign site,
---- whose name leads to this machine's address (DNS rebinding), has the browser ask
---- from near, but by the foreign name.
+--- Which requests a site answers: those from this machine or a private network that
+--- have a name of the site in Host. Where the name of a foreign site leads to this
+--- machine's address (DNS rebinding), a browser sends that site's requests from a near
+--- address, but with the foreign name.
 
 local _M = {}
 
@@ -25,7 +25,7 @@ function _M.is_near(address)
   return false
 end
 
--- Nobody can have these lead elsewhere.
+-- No DNS server can give these another address.
 local function is_loopback_or_address(name)
   return name:find "^%d+%.%d+%.%d+%.%d+$" ~= nil or name == "localhost"
     or name:find "%.localhost$" ~= nil or name:find "^%[[%x:.]+%]$" ~= nil
@@ -39,10 +39,10 @@ local function is_server_name(name, own)
   return name == own and own ~= "" and own ~= "_"
 end
 
-local last -- name that was one of those: most requests ask by the same
+local last -- the last name that was one of those: most requests have the same
 
---- Whether the request asks by a loopback name, an IP address, the server's first
---- name in nginx.conf or one of `names`. Where it names nothing, no browser sent it.
+--- Whether the request's host is a loopback name, an IP address, the server's first
+--- name in nginx.conf or one of `names`. No browser sends a request without a host.
 ---@param names table<string, true>
 ---@return boolean
 function _M.is_own_name(names)

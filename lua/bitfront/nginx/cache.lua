@@ -19,12 +19,14 @@ local waits = require "bitfront.wait.nginx"
 
 local _M = {}
 
-local DEFAULT_TIMEOUT = 10 -- of a client that does not tell its own
-local LONGEST_RETRY_AFTER = 60 -- however long a server wants to be left alone
+-- All in seconds.
+local DEFAULT_TIMEOUT = 10 -- of a client whose timeout is not known
+local LONGEST_RETRY_AFTER = 60 -- whatever the exchange asks for
 local FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.05 -- between two reads of the dict
-local PATIENCE = 1 -- for newer balances, of those who could show older ones
+local LONGEST_WAIT = 1 -- for newer balances, where older ones can be shown
+local TIMER_SECONDS = 0.05 -- within which a timer must run that nginx has granted
+
 local AMOUNTS = rows.names(columns, { from = "reply", kind = "amount" })
-local TIMER_SECONDS = 0.05 -- in which a timer is to run that nginx has granted
 
 ---@class bitfront.nginx.Cache
 local Cache = {}
@@ -32,15 +34,14 @@ local meta = { __index = Cache, __name = "bitfront.nginx.cache" }
 
 ---@class bitfront.nginx.Info
 ---@field age number  seconds since the balances were asked for
----@field freshness "fresh"|"stale"  stale: older than ttl, since the exchange fails or is being asked
+---@field freshness "fresh"|"stale"  stale: older than ttl, since the exchange fails or the call goes on
 ---@field err bitfront.Error?  of stale ones: why there are no newer ones
 
 -- ---- the client ----
 
 -- A client of the cache's own, made with the first call, in a worker: a master
--- that forks has no libcurl. It brings the digits that the exchange sent; what the
--- user wants instead is made of them. All workers together keep the exchange's
--- limits and know its clock, by way of the same dict.
+-- that forks has no libcurl. Its amounts are strings, with every digit of the reply.
+-- All workers share the exchange's limits and its clock in the same dict.
 function Cache:_client()
   if self.client then return self.client end
   local options, limits = self.options, self.options.rate_limit
@@ -54,9 +55,8 @@ function Cache:_client()
   return self.client
 end
 
--- The balances as the dict keeps them: JSON with every digit. What the exchange
--- has said may have more of those than are taken here. And when they were asked
--- for, of a client that tells.
+-- Returns the balances as JSON with every digit, and the time of the request where
+-- the client knows it. JSON cannot be made of an amount with too many digits.
 local function fetch(self)
   local records, err, info = self:_client():balances()
   if not records then return nil, err end
@@ -66,8 +66,7 @@ local function fetch(self)
     message = misuse.text_of(json) }, 1)
 end
 
--- The same where something raises: what is wrong with the options shows when the
--- client is made.
+-- As fetch, with an error for what raises: wrong options do when the client is made.
 local function try_fetch(self)
   local called, json, err, sent = pcall(fetch, self)
   local is_ours = type(err) == "table" and err.kind and err.code
@@ -84,8 +83,8 @@ local function keep_renewing(self, token)
   until not self.shared:renew(token)
 end
 
--- When the exchange may be called again: not before a ttl has passed, a failing
--- one neither, nor before it wants to be.
+-- Returns the time of the next call: after a ttl, also of a call that failed, and not
+-- before the error's retry_after.
 local function next_call(self, since, err)
   local pause = math.min(err and err.retry_after or 0, LONGEST_RETRY_AFTER)
   return since + math.max(self.ttl, pause)
@@ -93,7 +92,7 @@ end
 
 -- A failure is written to the error log when it begins and when it has passed.
 local function log(self, err)
-  local said = err and err.kind .. " " .. err.code -- texts tell of ms that passed
+  local said = err and err.kind .. " " .. err.code -- the text may have a time in it
   if said and said ~= self.logged then
     ngx.log(ngx.ERR, tostring(err))
   elseif self.logged and not said then
@@ -109,8 +108,8 @@ local function note_call(self, err, began)
   log(self, err)
 end
 
--- `sent`: s. A client that is not ours may not tell it, or not by this clock: then
--- it was at any time since the call began. Returns why nothing could be saved.
+-- A client of another kind may have no `sent`, or one by another clock: then the
+-- request was sent at any time since the call began. Returns why nothing could be saved.
 local function save(self, token, began, json, err, sent)
   local shared, now = self.shared, native.now()
   local asked = type(sent) == "number" and sent or -1
@@ -124,8 +123,8 @@ local function save(self, token, began, json, err, sent)
   return select(2, shared:save(token, began, next_call(self, now, err), nil, err))
 end
 
--- Calls the exchange and saves what it says. The call may yield or not. For
--- `seconds` no other worker calls the exchange, should this one not return.
+-- Calls the exchange and saves the result. The call may yield or not. If it never
+-- returns, no other worker calls the exchange for `seconds`.
 local function refresh(self, token, seconds)
   local began = native.now()
   local held, dict_err = self.shared:start(token, began, math.min(self.ttl, seconds))
@@ -156,9 +155,9 @@ local function has_begun(call)
   return call.begun
 end
 
--- In a timer, so that it does not end when a client leaves; where nginx gives none
--- (it may grant one and not run it), here: whichever comes first. Returns why it
--- can be nowhere.
+-- Refreshes in a timer, since a request ends when its client leaves. nginx may grant
+-- no timer, or grant one and not run it: then here. Only the first of the two
+-- refreshes. Returns why neither can.
 local function start_refresh(self, token)
   local call = { begun = false }
   local granted = waits.start_timer(function(premature)
@@ -189,8 +188,8 @@ end
 
 -- ---- what there is ----
 
--- The balances there are, if any are young enough to be shown; how the last call
--- went; and the time.
+-- The balances, if they are young enough to be shown; the state of the last call; and
+-- the time.
 ---@return bitfront.nginx.Copy? copy
 ---@return bitfront.nginx.State state
 ---@return integer now
@@ -205,7 +204,7 @@ local function read(self)
   return is_shown and self.copy or nil, state, now
 end
 
--- The last call's failure, and for how long now the exchange is still left alone.
+-- The error of the last call; its retry_after counts from now.
 local function error_of(state, now)
   if not state.failure then return nil end
   local err = fields.copy(state.failure)
@@ -217,7 +216,7 @@ local function error_of(state, now)
   return err
 end
 
--- ---- a lookup: from when no fresh balances were found, until there is an answer ----
+-- ---- a lookup: begins where no fresh balances are found, and ends with an answer ----
 
 -- The next two return true and the answer (the copy, whether it is fresh, and why
 -- not), or nothing while there is none.
@@ -235,12 +234,12 @@ local function completed(self, lookup, copy, state, now)
   end
 end
 
--- What is shown while a call is under way. The lookup that began it waits for it, a
--- while; others do only where there is nothing to show meanwhile.
+-- The answer while a call is under way. The lookup that began the call waits for it up
+-- to LONGEST_WAIT; the others wait only where there is nothing to show.
 local function meanwhile(self, lookup, copy, state, now)
-  local is_patient = lookup.has_called and lookup.waiter
-    and now - lookup.began < PATIENCE
-  if copy and not is_patient then
+  local is_waiting = lookup.has_called and lookup.waiter
+    and now - lookup.began < LONGEST_WAIT
+  if copy and not is_waiting then
     return true, copy, "stale", error_of(state, now)
   elseif not lookup.waiter then
     return true, nil, nil, errors.new(lookup.phase_err, 0)
@@ -275,14 +274,14 @@ local function look_up(self)
   end
 end
 
---- For those who render: the worker's own copy, which is not to be changed.
+--- The worker's own copy, which must not be changed.
 ---@param self bitfront.nginx.Cache
 ---@return bitfront.nginx.Copy? copy
 ---@return "fresh"|"stale"? freshness
 ---@return bitfront.Error? err  without a copy: why; with a stale one: why it is
 ---@return number? age  of the copy, in seconds
 function _M.lookup(self)
-  -- Nobody asks for newer ones before these are a ttl old: no read of the dict.
+  -- No call begins before these are a ttl old, so the dict need not be read.
   local copy = self.copy
   local age = copy and native.now() - copy.version
   if age and age < self.ttl then return copy, "fresh", nil, age end
@@ -296,7 +295,7 @@ end
 
 local convert = { number = tonumber, string = tostring, decimal = native.decimal }
 
--- Records of the caller's own: nobody can change what others get.
+-- The caller may change its records: each caller gets copies.
 local function copy_records(records, amounts)
   local copies, to_amount = {}, convert[amounts]
   for i, record in ipairs(records) do

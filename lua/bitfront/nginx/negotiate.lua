@@ -1,27 +1,26 @@
---- What a client can take: its Accept, and whether it has the answer already.
---- Both headers can be long and hostile: each byte is read a few times only.
+--- The request's headers Accept and If-None-Match. Both can be long and hostile: each
+--- byte is read a few times only.
 
 local rows = require "bitfront.rows"
 local trim = require "bitfront.records.text".trim
 
 local _M = {}
 
--- Bytes of a header that are read. Browsers send some 200; what is longer is
--- taken as not there.
+-- Bytes. Browsers send some 200; a longer header counts as missing.
 local MAX_HEADER = 4096
 
 local TOKEN = "([A-Za-z0-9!#$%%&'*+.^_`|~-]+)"
 local TYPE = ("^%s/%s$"):format(TOKEN, TOKEN)
 local PARAMETER = (";[ \t]*%s[ \t]*=([^;]*)"):format(TOKEN)
 
--- 0 to 1 with up to three decimals; nil for what is none of those.
+-- A number from 0 to 1 with up to three decimals; nil for other texts.
 local function quality_of(text)
   local q = tonumber(text:match "^[01]$" or text:match "^[01]%.%d?%d?%d?$")
   return q and q <= 1 and q or nil
 end
 
--- A range such as text/*;q=0.5: its type, subtype, q, parameters and how many of
--- those there are; nil where it is none. A parameter that is none is passed over.
+-- A range such as text/*;q=0.5: its type, subtype, q, parameters and their number; nil
+-- for other texts. Wrong parameters are passed over.
 local function parse_range(text)
   local head, tail = text:lower():match "^([^;]*)(.*)$"
   local main, subtype = trim(head):match(TYPE)
@@ -39,7 +38,7 @@ local function parse_range(text)
   return main and range.q and range or nil
 end
 
--- What is quoted separates nothing.
+-- Quoted commas and semicolons separate nothing.
 local function hide_separators(quoted)
   return (quoted:gsub("[,;]", " "))
 end
@@ -52,7 +51,7 @@ local function parse_ranges(accept)
   return ranges
 end
 
--- Where a client likes several as well, the first of these is for it.
+-- Of several with the same quality, the first is taken.
 _M.FORMATS = rows.keyed {
   { name = "json", type = "application/json" },
   { name = "html", type = "text/html; charset=utf-8" },
@@ -89,9 +88,9 @@ local function quality(offered, ranges)
   return q
 end
 
---- The format that a client likes best.
+--- The format with the highest quality.
 ---@param accept string
----@return string? format  nil: it takes none of ours
+---@return string? format  nil: Accept has none of these
 function _M.format(accept)
   local ranges = parse_ranges(#accept <= MAX_HEADER and accept or "*/*")
   local best, best_q = nil, 0

@@ -1,6 +1,5 @@
---- The page: one document with all that it needs, rendered here; its script
--- fetches it again and takes over what has changed. Without the script it is
--- whole, and reloads itself.
+--- The page: one document with its style and its script. The script fetches the page
+-- again and shows what has changed; without the script, the browser reloads it.
 
 local columns = require "bitfront.records.columns"
 local script = require "bitfront.nginx.page_script"
@@ -9,8 +8,7 @@ local text = require "bitfront.records.text"
 
 local _M = {}
 
---- Nothing is loaded but the same address, and nothing runs but what is in this
---- folder.
+--- Only the page's own address is loaded, and only its own style and script apply.
 _M.POLICY = ("default-src 'none'; connect-src 'self'; img-src data:; "
   .. "style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'self'; "
   .. "frame-ancestors 'none'"):format(style.hash, script.hash)
@@ -60,8 +58,8 @@ local function pad(from, to, class)
     and PAD:format(class, (from == 0 and "." or "") .. ("0"):rep(to - from)) or ""
 end
 
--- With zeros up to `places`, so that the points of a column meet; and, where a row
--- is a card, up to `most`, so that those in it do.
+-- With zeros up to `places`, which align the points of a column; and, where a row is a
+-- card, up to `most`, which align those of the card.
 local function amount_html(amount, places, most)
   local sign, whole, fraction = tostring(amount):match "^(%-?)(%d+)%.?(%d*)$"
   local first = (#whole - 1) % 3 + 1
@@ -84,7 +82,7 @@ local SHARE = '<td role="cell" class="bar"><div class="share">'
 local RECTANGLE = '<rect class="%s" x="%d" width="%d" height="10"/>'
 local PERCENT = '<span>%s\194\160%%<span class="unseen"> available</span></span>'
 
--- What there is a little of is to be seen: at least 4 % of the bar.
+-- The width of the available part of the bar: a small part is visible, too.
 local function width_of(share)
   if share == 0 or share == 1000 then return share end
   return math.min(960, math.max(40, share))
@@ -133,7 +131,7 @@ end
 local HEADER = '<th role="columnheader" scope="col" data-key="%s"%s>'
   .. '<button type="submit" form="order" name="sort" value="%s">%s</button></th>'
 
--- A click gives the greatest first, of texts the first; another one turns it.
+-- A click sorts amounts descending and texts ascending; a second click reverses that.
 local function header_html(name, query)
   local minus, sort = columns[name].kind == "amount", ""
   if query.sort == name then

@@ -1,8 +1,7 @@
---- What the page does by itself: it fetches its own HTML again and takes over
--- what has changed. Its hash is what the page's policy lets in: whoever changes
--- the text changes the hash, which the specs work out.
+--- The page's script: it fetches the page's HTML again and shows what has changed.
+-- The page's policy allows the text by its hash, which a spec checks.
 
-return { hash = "sha256-MMydgqLoozfH3Ud8PlA7JlPcMYDJ394nKblTG6cgwEo=", text = [==[
+return { hash = "sha256-TKbNV5R9lOEluzYGBXK1uJoq0SVbcA/qDwjM9bL37LM=", text = [==[
 
 (() => {
   "use strict";
@@ -15,15 +14,14 @@ return { hash = "sha256-MMydgqLoozfH3Ud8PlA7JlPcMYDJ394nKblTG6cgwEo=", text = [=
 
   // ---- one node made equal to another ----
 
-  // What a node is found by: rows have a coin. Of equal keys, the first is taken.
+  // Rows are found by their coin; of nodes with equal keys, the first is taken.
   const keyOf = (node) => node.nodeName + " " + (node.dataset?.coin ?? "");
   const childrenByKey = (node) => {
     const lists = {};
     for (const child of node.childNodes) (lists[keyOf(child)] ??= []).push(child);
     return lists;
   };
-  // Children stay the nodes they are, so that nobody who reads them, selects in
-  // them or has the focus in them loses the place.
+  // Nodes are kept, since the focus, selections and a screen reader's place are in them.
   const updateChildren = (node, fresh) => {
     const known = childrenByKey(node);
     const children = [...fresh.childNodes].map((child) => {
@@ -56,7 +54,7 @@ return { hash = "sha256-MMydgqLoozfH3Ud8PlA7JlPcMYDJ394nKblTG6cgwEo=", text = [=
     const time = find("#time");
     time.textContent = new Date(time.dateTime).toLocaleTimeString();
   };
-  // Without the zeros that only align: those change with the other rows.
+  // Without the zeros that align: other rows change those.
   const contentOf = (row) => row.innerHTML.replace(/<span class="pad[^>]*>[.0]*<\/span>/g, "");
   // Returns whether the text was this page's.
   const show = (html) => {
@@ -83,7 +81,7 @@ return { hash = "sha256-MMydgqLoozfH3Ud8PlA7JlPcMYDJ394nKblTG6cgwEo=", text = [=
     const number = asked += 1;
     clearTimeout(timer);
     const html = await fetchPage().catch(() => "");
-    if (number !== asked || (paused && !isForced)) return; // what was asked later counts
+    if (number !== asked || (paused && !isForced)) return; // of two, the later one is shown
     const shown = show(html);
     if (!shown && find("#state").textContent !== FAILED) find("#state").textContent = FAILED;
     pause = shown ? interval : Math.min(SLOWEST, pause * 2);
@@ -94,7 +92,7 @@ return { hash = "sha256-MMydgqLoozfH3Ud8PlA7JlPcMYDJ394nKblTG6cgwEo=", text = [=
     if (!paused && !document.hidden) ask();
   };
 
-  // Addresses keep the order, for a reload and for a bookmark.
+  // The address has the order, for a reload and for a bookmark.
   find("thead").addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;

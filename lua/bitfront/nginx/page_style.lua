@@ -1,5 +1,5 @@
---- The page's style. Its hash is what the page's policy lets in: whoever changes
--- the text changes the hash, which the specs work out.
+--- The page's style. The page's policy allows the text by its hash, which a spec
+-- checks.
 
 return { hash = "sha256-g93TzqrkOgqVccmj6yRv0EYakglq45iz6vEjBhlviAc=", text = [[
 

@@ -1,6 +1,6 @@
---- Errors for the outside: RFC 9457's application/problem+json. Each says its
--- kind and a sentence that is written here: what the exchange said, and what
--- this machine calls its files and servers, stays inside.
+--- Errors for clients: RFC 9457's application/problem+json, with the kind and a
+-- sentence of this file. Texts of the exchange and names of files and servers are not
+-- shown.
 
 local _M = {}
 
@@ -20,8 +20,7 @@ local TITLES = {
 local OF_SITE = "The site cannot ask the exchange. Its error log says why."
 local OF_REPLY = "The exchange did not answer as it should."
 
--- What a client is told about an error of each kind; of the others, that it is the
--- site's.
+-- The status and the sentence for each kind; all others are the site's errors.
 local KINDS = {
   network = { 502, "The exchange cannot be reached." },
   tls = { 502, "The exchange cannot prove that it is the exchange." },
@@ -32,8 +31,7 @@ local KINDS = {
   rate_limit = { 503, "The exchange has been asked as often as it allows." },
 }
 
---- A problem with what the client asked. All values are plain words of ours:
---- nothing in them needs escaping.
+--- A problem with the request. Nothing in the values may need escaping.
 ---@param status integer
 ---@param kind string
 ---@param detail string  ASCII without quotes

@@ -40,7 +40,7 @@ local function list(names, word)
   return table.concat(names, ", ", 1, #names - 1) .. word .. names[#names]
 end
 
--- `read` makes a parameter's value of its text; nil where the text will not do.
+-- `read` returns the value of a parameter's text; nil where the text is wrong.
 local PARAMETERS = rows.keyed {
   { name = "format", read = format, must = list(rows.names(negotiate.FORMATS), " or ") },
   { name = "currency", read = coin.list, must = "coin codes such as BTC,ETH" },
@@ -54,8 +54,7 @@ local PARAMETERS = rows.keyed {
 
 local UNKNOWN = ("Parameters are %s."):format(list(rows.names(PARAMETERS), " and "))
 
--- The value of each parameter. In a form, "+" is a space; what is no escape stands
--- for itself.
+-- The value of each parameter. In a form, "+" is a space.
 local function read_each(args)
   local values = {}
   for part in args:gmatch "[^&]+" do

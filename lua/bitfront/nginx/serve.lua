@@ -13,7 +13,7 @@ local views = require "bitfront.nginx.view"
 
 local _M = {}
 
-local LIMIT = 64 -- of requests that are remembered, each with its last answer
+local LIMIT = 64 -- of plans, each with its last answer
 
 -- ---- sending ----
 
@@ -45,8 +45,8 @@ local function freshness_text(freshness, err)
   return (freshness or "none") .. (err and "; error=" .. err.kind or "")
 end
 
--- nginx leaves the body and what describes it out of a 304. Who keeps an answer
--- takes its age off max-age (RFC 9111, 4.2).
+-- nginx leaves the body and its headers out of a 304. Caches subtract Age from max-age
+-- (RFC 9111, 4.2).
 local function send_answer(self, format, answer, age, freshness)
   local header = send_head(negotiate.FORMATS[format].type)
   local is_fresh = freshness == "fresh"
@@ -90,7 +90,7 @@ local function make_plan(self, args, accept)
   return plan
 end
 
--- The same words are read once.
+-- The same query and Accept are read once.
 local function plan_of(self, args, accept)
   local words = args .. "\n" .. accept
   local plan = self.plans[words]
@@ -117,9 +117,8 @@ local function render_answer(self, plan, copy, err)
   return answer_of(render[plan.format](self, view, plan, copy, err))
 end
 
--- Rendered once for each copy of the balances; the page, which says whether they
--- are fresh, also when that changes. What raises are the site's own prices: not what
--- they must be, or a function that fails.
+-- Renders once for each copy of the balances; the page, which says whether they are
+-- fresh, also when that changes. Wrong prices raise, and a function of prices may.
 local function find_answer(self, plan, copy, err, freshness)
   local answer, shown = plan.answer, plan.format == "html" and freshness
   if answer.version == copy.version and answer.shown == shown then return answer end
@@ -133,7 +132,7 @@ local function find_answer(self, plan, copy, err, freshness)
   return made
 end
 
--- Metrics also where there are no balances: that is what monitoring wants to know.
+-- There are metrics also without balances: monitoring has to see that.
 local function find_metrics(self, plan, copy, err, age)
   if err and err.code == "dict" then return nil, err end
   local rows = copy and views.of(copy.records, plan).rows

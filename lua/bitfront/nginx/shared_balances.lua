@@ -1,8 +1,8 @@
 --- What the workers share: the keys of one cache in a lua_shared_dict.
 --
--- The dict expires keys by the wall clock, which may jump. So times are kept in
--- the values, by the steady clock, and only these count. Nothing here evicts what
--- others keep in the dict: what does not fit is an error.
+-- The dict expires keys by the wall clock, which may jump. So the values hold times by
+-- the steady clock, and only these count. Nothing here evicts other keys of the dict:
+-- what does not fit is an error.
 
 local cjson = require "cjson.safe"
 local errors = require "bitfront.error"
@@ -42,7 +42,7 @@ end
 
 local is_logged = false
 
--- A dict that is full, or not what it should be, is for its owner to see: once.
+-- The owner of the dict sees in the error log, once, that it is full.
 local function dict_error(name, message)
   local text = ("the lua_shared_dict cannot keep the %s: %s"):format(name, message)
   if not is_logged then ngx.log(ngx.ERR, "bitfront: ", text) end
@@ -66,7 +66,7 @@ function Shared:put(name, value)
   return nil, dict_error(name, message)
 end
 
--- Not incr with a first value: that one evicts what others keep.
+-- Not incr with a first value: that evicts other keys.
 function Shared:count(name)
   local key = self.prefix .. name
   if not self.dict:incr(key, 1) then
@@ -87,9 +87,9 @@ function Shared:_lock()
   return holder, tonumber(renewed)
 end
 
--- A lock expires by the wall clock, so that a dead worker leaves nothing behind;
--- and by the steady one, for when the wall clock is set back meanwhile. Only a
--- dead worker's is removed here: to take its place is for safe_add alone.
+-- A lock expires by the wall clock, so that a dead worker leaves none behind; and by
+-- the steady one, since the wall clock may be set back meanwhile. This removes expired
+-- locks only; only safe_add makes a new one.
 function Shared:_is_locked(now)
   local holder, renewed = self:_lock()
   if holder and now - renewed >= LOCK_SECONDS then
@@ -99,16 +99,15 @@ function Shared:_is_locked(now)
   return holder ~= nil
 end
 
--- Who began a call last, and until when no other may: "PID TOKEN UNTIL". Before
--- the exchange is called that is not long: the caller's turn may never come.
+-- Which worker began the last call, and until when no other may begin one: "PID TOKEN
+-- UNTIL". That is short before the exchange is called, since the call may never start.
 function Shared:_put_began(token, now, seconds)
   return self:put("began", ("%d %s %s"):format(ngx.worker.pid(), token,
     digits(now + seconds)))
 end
 
--- Whether a call of another worker forbids to begin one. A lock that is lost, too
--- (its worker hangs, the wall clock was set forward), then leaves at most one call
--- in that time, as long as that worker lives.
+-- Whether the call of a living worker goes on, also where its lock is lost: the worker
+-- was stopped, or the wall clock was set forward.
 function Shared:_is_underway(now)
   local pid, last = self:_get "began":match "^(%d+) %S+ (%d+%.%d+)$"
   return pid ~= nil and now < tonumber(last) and is_alive(tonumber(pid))
@@ -122,9 +121,9 @@ local function new_token(now)
   return ("%s-%d-%d"):format(digits(now), ngx.worker.pid(), tokens)
 end
 
--- With a lock of its own, says that a call begins. Two workers may both find a
--- lock dead, and the slower one remove the other's new one: the worker that has
--- the lock in the end goes on.
+-- Begins a call, for the holder of the lock. Two workers may both find a lock expired,
+-- and the slower one removes the new lock of the other: then only the worker that has
+-- the lock at the end of this goes on.
 function Shared:_begin(token, now, ttl)
   if self:_is_underway(now) then return nil end
   local began, err = self:_put_began(token, now, math.min(ttl, LOCK_SECONDS))
@@ -153,7 +152,7 @@ function Shared:acquire(now, ttl)
   return nil, err
 end
 
---- The exchange is called now, if the right to do so was not lost meanwhile.
+--- Says that the exchange is called now, unless the lock was lost meanwhile.
 ---@param token string
 ---@param now number
 ---@param seconds number  for which no other call may begin, as long as this worker lives
@@ -178,7 +177,7 @@ function Shared:release(token)
   if self:_lock() == token then self:_delete "lock" end
 end
 
---- As if the call had never begun: the exchange was not called.
+--- Takes back what acquire did, where the exchange was not called.
 function Shared:cancel(token)
   if self:_get "began":match "^%d+ (%S+)" == token then self:_delete "began" end
   self:release(token)
@@ -240,8 +239,8 @@ function Shared:copy()
     and { version = tonumber(version), made = tonumber(made), records = records }
 end
 
--- Whether other workers have gone on without this call: its worker was stopped, or
--- kept by something else, for longer than its lock lasts.
+-- Whether another worker has begun a call since: this one was stopped or busy for
+-- longer than its lock lasts.
 function Shared:_is_overtaken(token, began)
   local holder = self:_lock()
   return holder ~= nil and holder ~= token

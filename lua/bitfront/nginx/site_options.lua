@@ -104,9 +104,8 @@ function _M.of_serve(options)
   return own, of_cache
 end
 
---- What the cache's client is told. A failure is not repeated by the cache's own
---- client: the next ttl does. One that is given tells its own options, if it is one
---- of ours.
+--- The options of the cache's client. The cache's own client does not retry, since the
+--- cache calls again after a ttl. Those of a client of another kind are not known.
 ---@param options bitfront.nginx.CacheOptions
 ---@return bitfront.Options
 function _M.of_client(options)
@@ -118,8 +117,8 @@ function _M.of_client(options)
   return client.is_client(options.client) and client.options_of(options.client) or {}
 end
 
---- Tells accounts apart: the dict outlives a reload, whose nginx.conf may name
---- another one. Not by a profile's content, which is not known yet.
+--- Tells accounts apart: the dict outlives a reload, after which nginx.conf may name
+--- another account. A profile counts by its name: its file is not read yet.
 ---@param options bitfront.Options  of the client
 ---@return string
 function _M.account_id(options)

@@ -34,8 +34,7 @@ end
 
 local PLAIN, PRICED = names_of(false), names_of(true)
 
--- Doubles will do to draw a bar. All of it is available, or some is not: that
--- is exact.
+-- In doubles, which are exact enough for a bar; but 1000 only where nothing is locked.
 local function share_of(record, locked)
   local all, free = tonumber(record.balance), tonumber(record.availableBalance)
   if all <= 0 or all == math.huge then return nil end
@@ -65,7 +64,7 @@ local function add_values(view, prices)
   view.total, view.missing = tostring(worth.total), worth.missing
 end
 
--- What has no value comes last, whichever way.
+-- Rows without a value come last in both directions.
 local function sort(list, key, direction)
   local others, sorted = {}, {}
   for _, row in ipairs(list) do

@@ -5,9 +5,9 @@
 --          { "currency": "BTC", "balance": 0.1, "availableBalance": "1e-8" }
 --        ] }]
 --
--- Amounts are JSON numbers, or the same in quotes. They leave the sandbox digit for
--- digit, so they are never made into numbers: the numbers of the file are put into
--- quotes before cjson reads it. Runs in plain Lua and in nginx.
+-- Amounts are JSON numbers, or the same in quotes. The sandbox sends every digit of
+-- them, so they never become doubles: the numbers of the file are put into quotes before
+-- cjson reads it. Runs in plain Lua and in nginx.
 
 local cjson = require("cjson.safe").new()
 local coin = require "bitfront.records.coin"
@@ -20,7 +20,7 @@ local _M = {}
 ---@field api_secret string
 ---@field balances { currency: string, json: string }[]
 
--- What cannot be a number stays wrong in quotes: is_amount refuses it.
+-- is_amount refuses what is no number, also in quotes.
 local function quote_numbers(json)
   -- With no quote inside a string, each begins or ends one.
   json = json:gsub("\\.", { ['\\"'] = "\\u0022" })
@@ -46,8 +46,8 @@ local function is_array(value)
   return type(value) == "table" and (next(value) == nil or value[1] ~= nil)
 end
 
--- What a client would refuse to sign with; see csrc/auth/credentials.c, which is not
--- there inside the sandbox's nginx.
+-- As csrc/auth/credentials.c, which the sandbox's nginx does not have: a client refuses
+-- other secrets.
 local function is_secret(text)
   return not (text:find("[^ -~]") or text:find("^ ") or text:find(" $")
     or text:find("^([\"']).*%1$") or text:find("^[\"']$"))

@@ -1,6 +1,6 @@
 -- The log of arrivals: the last requests to the exchange, oldest first; and all of
--- them in a file, for a reader after the sandbox has ended. Without the file the
--- sandbox goes on, and says so once. Runs in nginx only.
+-- them in a file, which stays after the sandbox has ended. Where there is no file, the
+-- sandbox answers all the same, and its error log says so once. Runs in nginx only.
 
 local c_functions = require "bitfront.sandbox.c_functions"
 local cjson = require "cjson"
@@ -64,10 +64,9 @@ end
 
 local _M = {}
 
---- Opens the file while nginx has its master's rights: the worker, which gets it
---- from there, may have none to the folder. What is written goes to the end of the
---- file, also where that has been emptied since. Nothing is buffered, so that each
---- line is one write.
+--- Opens the file. Called with the rights of nginx's master, since the worker may have
+--- none to the folder. Lines are appended, also after the file has been emptied, and
+--- not buffered: each line is one write.
 ---@param path string
 ---@return bitfront.sandbox.Arrivals
 function _M.open(path)

@@ -1,6 +1,6 @@
 -- Functions of libc, and of the OpenSSL and the zlib that nginx itself is linked
--- with. HMAC is on purpose not the client's own signing code: a mistake in that
--- one must show here. Runs in nginx's LuaJIT only.
+-- with. HMAC is not the client's own signing code, so that the sandbox finds a mistake
+-- in that. Runs in nginx's LuaJIT only.
 
 local bit = require "bit"
 local ffi = require "ffi"
@@ -48,7 +48,7 @@ function _M.gzip(text)
   local out = ffi.new("char[?]", size)
   local packed_len = ffi.new("unsigned long[1]", size)
   assert(C.compress2(out, packed_len, text, #text, 9) == 0, "zlib failed")
-  -- zlib's own frame is 2 bytes before and 4 bytes after what gzip frames.
+  -- Without zlib's own head of 2 bytes and tail of 4.
   local deflated = ffi.string(out + 2, packed_len[0] - 6)
   return GZIP_HEADER .. deflated .. uint32(ngx.crc32_long(text)) .. uint32(#text)
 end

@@ -1,6 +1,6 @@
 -- The sandbox's own CA and its server certificate, made with the `openssl`
 -- command. The CA's key is deleted as soon as it has signed the one server
--- certificate: trust in ca.pem is trust in this sandbox alone.
+-- certificate: who trusts ca.pem trusts this sandbox alone.
 
 local machine = require "bitfront.sandbox.machine"
 

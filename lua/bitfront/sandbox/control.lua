@@ -2,8 +2,8 @@
 -- state. Bodies are JSON both ways; an error is HTTP 400, 403 or 404 with
 -- {"error": text}.
 --
--- Each call needs the header `X-Bitfront-Sandbox: control`. A web page cannot send
--- it to another origin, so none can get in here through a user's browser.
+-- Each call needs the header `X-Bitfront-Sandbox: control`. A web page cannot send it
+-- to another origin, so no page in a user's browser can call this.
 
 local accounts_file = require "bitfront.sandbox.accounts_file"
 local check = require "bitfront.check"

@@ -1,5 +1,5 @@
--- Damaged replies. Each starts from a whole reply's body and spoils one thing; a
--- client must take none of them for a result.
+-- Damaged replies. Each is a whole reply with one error; a client must accept none of
+-- them as a result.
 
 local _M = {}
 
@@ -48,7 +48,7 @@ local function compressed(packed)
   return whole(packed, "Content-Encoding: gzip\r\n")
 end
 
--- What a $word stands for.
+-- The value of a $word.
 local words = {
   n = function(body) return #body end,
   body = function(body) return body end,
@@ -59,7 +59,7 @@ local words = {
   cutchunk = function(body) return half(chunk(body)) end,
 }
 
--- A whole success that has each place to spoil; the body at hand may lack it.
+-- A whole success with each part that is damaged; the body of the reply may lack one.
 local GOOD = '{"timezone":"UTC","responseTime":1525239801363,'
   .. '"statusCode":1000,"statusMessage":"SUCCESS","responseData":['
   .. '{"currency":"BTC","balance":1.5,"availableBalance":1.5}]}'

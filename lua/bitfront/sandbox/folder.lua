@@ -1,18 +1,19 @@
 -- The sandbox's state folder: certificates, nginx.conf, pid file, error log, log of
 -- arrivals.
 --
--- The first that can be used of: the one asked for; $BITFRONT_SANDBOX_DIR;
+-- It is the first of these that can be used: the one asked for; $BITFRONT_SANDBOX_DIR;
 -- $XDG_RUNTIME_DIR/bitfront-sandbox; $XDG_STATE_HOME/bitfront/sandbox, with
 -- ~/.local/state where that is not set; ${TMPDIR:-/tmp}/bitfront-sandbox-UID. Where
--- one of the first two is named and cannot be used, no other is taken.
+-- one of the first two is set and cannot be used, no other is taken.
 
 local machine = require "bitfront.sandbox.machine"
 
 local _M = {}
 
--- In a world-writable /tmp anybody can have made the folder first: it has to be a
--- folder, ours, and nobody else's to write in. Nothing of the user's is written over:
--- what has our names has to be marked as ours. $1 is how to make it.
+-- In a world-writable /tmp, another user may have made the folder first: it must be a
+-- folder of this user's that no other user can write in. No file of the user's is
+-- replaced: where files have the sandbox's names, its mark must be there. $1 is the
+-- command that makes the folder.
 local USE = [[
   umask 077
   $1 "$2" 2>/dev/null
@@ -25,8 +26,8 @@ local USE = [[
   : >.bitfront-sandbox && pwd -P
 ]]
 
--- A symbolic link is made whole, with its owner's pid in it, or not at all. One
--- whose owner has died is taken away. $PPID is the process that runs Lua.
+-- The lock is a symbolic link, which is made in one step with its owner's pid in it. A
+-- lock whose owner has ended is removed. $PPID is the process that runs Lua.
 local LOCK = [[
   try_lock() {
     ln -s "$PPID" "$1/starting" && return
@@ -78,9 +79,8 @@ function _M.open(asked_for)
     .. "nginx.conf or other files of the sandbox's names that are not its own"
 end
 
---- Calls action(dir, ...) while no other process does so for this folder: two starts
---- at the same instant would each find that none runs there, and one of their nginxes
---- could not be found again.
+--- Calls action(dir, ...) while no other process does so for this folder: of two
+--- starts at the same instant, one would replace the pid file of the other.
 ---@param action function
 ---@param dir string
 ---@return any result  of the action; nil where the wait is too long

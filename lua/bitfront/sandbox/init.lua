@@ -44,7 +44,7 @@ _M.options = {
 ---@field dir string  state folder: certificates, nginx.conf, error.log, arrivals.log
 ---@field exports string  `export NAME=value` lines for a shell, each ended by a
 ---  newline. The command prints these to stdout.
----@field guard? file*  without `background`: what ties it to this process
+---@field guard? file*  without `background`: ends the sandbox with this process
 ---@field already_running? boolean  true: it had been started before
 
 -- The variables that a client reads, and from which field each is.
@@ -64,7 +64,7 @@ local function export_lines(sandbox)
   return table.concat(lines)
 end
 
--- What runs in a folder is described by the files left there for nginx to read.
+-- The files in the folder, which nginx has read, describe the sandbox.
 ---@return bitfront.Sandbox? sandbox
 ---@return string? message
 local function running_in(dir)
@@ -83,7 +83,7 @@ local function running_in(dir)
   return sandbox
 end
 
--- Started a second time, it is the same sandbox, unless another was wanted.
+-- A second start returns the sandbox that runs, unless its options differ.
 local function again(sandbox, options)
   local other_port = options.port and options.port ~= 0 and options.port ~= sandbox.port
   if other_port or options.accounts then
@@ -94,7 +94,7 @@ local function again(sandbox, options)
   return sandbox
 end
 
--- Puts the accounts where nginx reads them; none means the example.
+-- Copies the accounts to where nginx reads them; without a copy, nginx has the example.
 local function copy_accounts(file_name, dir)
   os.remove(dir .. "/accounts.json")
   if not file_name then return true end
@@ -159,8 +159,8 @@ _M.start = of_folder("start", _M.options, function(dir, options)
   return folder.locked(start_in, dir, options)
 end)
 
--- Not guard:lines(): that raises where a signal ends the read, and once more for
--- Ctrl-C on the way out of pcall.
+-- Not guard:lines(): that raises where a signal ends the read, and Ctrl-C then raises
+-- a second time, behind pcall.
 local function drain(guard)
   while guard:read("*l") do end
 end

@@ -1,7 +1,7 @@
--- What a client did wrong, by the log of arrivals: windows of time in which more
--- calls of one key arrived than the limits allow, and signatures that came twice. It
--- counts as the exchange does (rules.lua), but includes every call that names a key,
--- also one that is not registered. Knows neither files nor clocks.
+-- Finds a client's mistakes in the log of arrivals: windows of time in which more calls
+-- of one key arrived than the limits allow, and signatures that were used twice. It
+-- counts as the exchange does (rules.lua), but includes calls with a key that is not
+-- registered. Reads no files and no clocks.
 
 local cjson = require "cjson.safe"
 local rules = require "bitfront.sandbox.rules"

@@ -116,8 +116,8 @@ local function configuration(nginx, port)
   }))
 end
 
--- is_master FOLDER PID: is this the folder's nginx, and not a process that has
--- got the number since? A zombie has no command line.
+-- is_master FOLDER PID: whether this is the folder's nginx, and not a later process with
+-- the same number. A zombie has no command line.
 -- master FOLDER: prints the pid of the nginx that runs in a folder.
 -- within_2s COMMAND: waits until the command succeeds.
 -- stop FOLDER PID: ends that nginx, and waits for its end.
@@ -188,9 +188,9 @@ function _M.stop(dir, pid)
   return nil, ("nginx, process %d, does not stop"):format(pid)
 end
 
--- Writes a line each second: that fails once nobody can read, and then the process
--- that started the sandbox has ended, however it did. This one ends after nginx, so
--- that waiting for its end is waiting for nginx's.
+-- Writes a line each second: that fails once the process that started the sandbox has
+-- ended, however it ended. The guard ends after nginx, so that who waits for the guard's
+-- end waits for nginx's.
 local GUARD = FUNCTIONS .. [[
   end() {
     trap '' INT TERM HUP

@@ -15,8 +15,8 @@ local BLOCKING = {
   [("0"):rep(32)] = true,
 }
 
--- Ports on which some process listens, as Linux lists them. Elsewhere there is no
--- list, and nginx finds out by trying, which takes it 2 s.
+-- Ports on which some process listens, as Linux lists them. Other systems have no such
+-- list; there nginx tries the port, which takes 2 s.
 local function listening()
   local ports = {}
   for _, name in ipairs { "/proc/net/tcp", "/proc/net/tcp6" } do

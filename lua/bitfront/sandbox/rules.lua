@@ -1,5 +1,5 @@
 -- The exchange's rules, to be read beside the API's documents. Nothing here knows
--- nginx: server.lua hands in requests, and says what time it is.
+-- nginx: server.lua passes requests and the time.
 --
 -- A refusal is an envelope without `responseData`; the HTTP status is 200 whatever
 -- the outcome. What the documents leave open is marked as an assumption.
@@ -96,8 +96,8 @@ local function count_arrival(exchange, key, now)
   return times
 end
 
--- Marks a signature or a nonce as used; false where it was already. It is forgotten
--- after one to two minutes; by then the clock check refuses it.
+-- Marks a signature or a nonce as used; false where it was used before. Marks are
+-- removed after one to two minutes, when the check of the clock refuses them.
 local function spend(exchange, mark, now)
   local spent = exchange.spent
   if now - spent.turned >= SPENT_FOR_MS then

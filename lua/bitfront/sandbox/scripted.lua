@@ -1,5 +1,5 @@
--- Scripted replies: what the next requests are answered, whatever the rules say.
--- Requests are counted and logged as without a script.
+-- Scripted replies: the next requests get these instead of the rules' answers. Requests
+-- are counted and logged as without a script.
 
 local check = require "bitfront.check"
 local cjson = require "cjson"

@@ -1,4 +1,4 @@
--- Inside nginx: between its requests and the exchange's rules. nginx runs one worker
+-- Inside nginx: passes its requests to the exchange's rules. nginx runs one worker
 -- process, so the exchange is a plain Lua table and counting is exact.
 
 local accounts_file = require "bitfront.sandbox.accounts_file"
@@ -68,8 +68,8 @@ local function send_raw(bytes, ending)
   if ending == "cut" then ngx.exit(ngx.HTTP_CLOSE) end
 end
 
--- For as long as a step says, else as the settings do, by chance for each reply
--- anew. (Not ngx.sleep(0): that gives way to the other requests.)
+-- Waits as long as the step says, else as the settings do, with a jitter of its own for
+-- each reply. (Not ngx.sleep(0): that lets other requests run first.)
 local function wait(step)
   local settings = state.exchange.settings
   local ms = step and step.latency_ms
