@@ -45,7 +45,7 @@ local wires = {
 -- What is in the body of a reply that is whole as HTTP; plain text.
 local bodies = {
   not_json = "SUCCESS",
-  json_cut = '"availableBalance":1.5}]',
+  json_cut = '"availableBalance":999998671.673}]',
   json_twice = '}]}{"timezone"',
   trailing_nul = "}]}\0",
   byte_order_mark = '\239\187\191{"timezone"',

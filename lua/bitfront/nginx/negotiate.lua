@@ -1,6 +1,7 @@
 --- The request's headers Accept and If-None-Match. Both can be long and hostile: each
 --- byte is read a few times only.
 
+local kinds = require "bitfront.records.format".kinds
 local rows = require "bitfront.rows"
 local trim = require "bitfront.records.text".trim
 
@@ -53,12 +54,13 @@ end
 
 -- Of several with the same quality, the first is taken.
 _M.FORMATS = rows.keyed {
-  { name = "json", type = "application/json" },
-  { name = "html", type = "text/html; charset=utf-8" },
-  { name = "csv", type = "text/csv; charset=utf-8; header=present" },
-  { name = "prometheus", type = "text/plain; version=0.0.4; charset=utf-8" },
+  { name = "json" }, { name = "html", type = "text/html; charset=utf-8" },
+  { name = "csv" }, { name = "prometheus" },
 }
-for _, format in ipairs(_M.FORMATS) do format.offered = parse_range(format.type) end
+for _, row in ipairs(_M.FORMATS) do
+  row.type = row.type or kinds[row.name].media
+  row.offered = parse_range(row.type)
+end
 
 local function has_parameters(offered, range)
   for name, value in pairs(range.parameters) do

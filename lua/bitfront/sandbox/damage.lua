@@ -1,6 +1,8 @@
 -- Damaged replies. Each is a whole reply with one error; a client must accept none of
 -- them as a result.
 
+local example = require "bitfront.sandbox.example"
+
 local _M = {}
 
 local LENGTH = "Content-Length: $n\r\n"
@@ -60,16 +62,14 @@ local words = {
 }
 
 -- A whole success with each part that is damaged; the body of the reply may lack one.
-local GOOD = '{"timezone":"UTC","responseTime":1525239801363,'
-  .. '"statusCode":1000,"statusMessage":"SUCCESS","responseData":['
-  .. '{"currency":"BTC","balance":1.5,"availableBalance":1.5}]}'
+local GOOD = example.reply:gsub("%s+", "")
 
 local function good_but(pattern, replacement)
   return whole((GOOD:gsub(pattern, replacement, 1)))
 end
 
 local function amount(text)
-  return good_but('("balance":)1.5', "%1" .. text)
+  return good_but('("balance":)%d+', "%1" .. text)
 end
 
 -- Each row: the name, what happens, the bytes sent (a text with $words, or a
