@@ -164,8 +164,8 @@ describe("the page #once #apart", function()
     page "/stale"
     exchange:script { statusCode = 5000, times = 100 }
     support.sleep(1.1)
-    assert.matches('role="status">The exchange does not answer as it should. These are the '
-      .. "last balances it gave.</p>", page "/stale", 1, true)
+    assert.matches('role="status">The exchange has an internal error. These are the '
+      .. "last balances that came.</p>", page "/stale", 1, true)
     exchange:reset()
   end)
 end)

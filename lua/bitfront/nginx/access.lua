@@ -3,6 +3,8 @@
 --- machine's address (DNS rebinding), a browser sends that site's requests from a near
 --- address, but with the foreign name.
 
+local fields = require "bitfront.records.fields"
+
 local _M = {}
 
 -- nginx writes addresses in lower case and shortened.
@@ -60,9 +62,8 @@ end
 ---@param list any
 ---@return table<string, true>? names  nil where it is no array of names
 function _M.names_of(list)
-  local names, count = {}, 0
-  for _ in pairs(type(list) == "table" and list or {}) do count = count + 1 end
-  if count == 0 or count ~= #list then return nil end
+  local names = {}
+  if not fields.is_array(list) or #list == 0 then return nil end
   for _, name in ipairs(list) do
     if type(name) ~= "string" or not name:find "^[A-Za-z0-9_-][A-Za-z0-9._-]*$" then
       return nil

@@ -208,17 +208,7 @@ local DOCUMENT = [[
 local WORTH = '<p class="worth"><span class="what">Total value%s</span>'
   .. '<span id="total">%s</span></p>'
 
-local WHY = {
-  timeout = "The exchange does not answer in time.",
-  rate_limit = "The exchange has been asked as often as it allows.",
-  network = "The exchange cannot be reached.",
-}
-
-local function state_text(err)
-  if not err then return "" end
-  return (WHY[err.kind] or "The exchange does not answer as it should.")
-    .. " These are the last balances it gave."
-end
+local STALE = "%s These are the last balances that came."
 
 local function worth_html(view, unit)
   if not view.total then return "" end
@@ -234,9 +224,9 @@ end
 ---@param view bitfront.nginx.View
 ---@param plan bitfront.nginx.Plan
 ---@param copy bitfront.nginx.Copy
----@param err bitfront.Error?  why there are no newer balances
+---@param message string?  a sentence: why there are no newer balances
 ---@return string html
-function _M.render(site, view, plan, copy, err)
+function _M.render(site, view, plan, copy, message)
   local names = amounts_of(view)
   local empty = #view.rows == 0
   return fill(DOCUMENT, {
@@ -245,7 +235,7 @@ function _M.render(site, view, plan, copy, err)
     title = escape(site.title), worth = worth_html(view, site.unit),
     made = os.date("!%Y-%m-%dT%H:%M:%SZ", copy.made),
     shown = os.date("!%Y-%m-%d %H:%M:%S UTC", copy.made),
-    state = state_text(err), kept = kept_parameters(plan.args),
+    state = message and STALE:format(message) or "", kept = kept_parameters(plan.args),
     full = empty and " hidden" or "", empty = empty and "" or " hidden",
     headers = headers_html(names, plan),
     rows = rows_html(view.rows, names), missing = missing_text(view),

@@ -41,14 +41,22 @@ function _M.of_request(status, kind, detail)
     .. '"kind":"%s","detail":"%s"}'):format(TITLES[status], status, kind, detail) }
 end
 
+--- What is wrong, as a sentence for people.
+---@param err bitfront.Error
+---@return string
+function _M.sentence(err)
+  local row = KINDS[err.kind]
+  return row and err.code ~= "ca_file" and row[2] or OF_SITE
+end
+
 --- A problem on the way to the exchange.
 ---@param err bitfront.Error
 ---@param ttl number  after which the exchange is asked again
 ---@return bitfront.nginx.Problem
 function _M.of_error(err, ttl)
-  local row = KINDS[err.kind] or { 500, OF_SITE }
-  local problem = _M.of_request(row[1], err.kind, err.code == "ca_file" and OF_SITE or row[2])
-  if row[1] == 503 then
+  local status = KINDS[err.kind] and KINDS[err.kind][1] or 500
+  local problem = _M.of_request(status, err.kind, _M.sentence(err))
+  if status == 503 then
     problem.retry_after = math.max(1, math.ceil(err.retry_after or ttl))
   end
   return problem

@@ -110,24 +110,24 @@ local function answer_of(body)
   return { body = body, etag = '"' .. ngx.md5(body) .. '"' }
 end
 
-local function render_answer(self, plan, copy, err)
+local function render_answer(self, plan, copy, message)
   local prices = self.prices
   if type(prices) == "function" then prices = prices() end
   local view = views.of(copy.records, plan, prices)
-  return answer_of(render[plan.format](self, view, plan, copy, err))
+  return answer_of(render[plan.format](self, view, plan, copy, message))
 end
 
--- Renders once for each copy of the balances; the page, which says whether they are
--- fresh, also when that changes. Wrong prices raise, and a function of prices may.
-local function find_answer(self, plan, copy, err, freshness)
-  local answer, shown = plan.answer, plan.format == "html" and freshness
-  if answer.version == copy.version and answer.shown == shown then return answer end
-  local done, made = pcall(render_answer, self, plan, copy, err)
+-- Renders once for each copy of the balances; the page, which says why there are no
+-- newer ones, also when that changes. Wrong prices raise, and a function of prices may.
+local function find_answer(self, plan, copy, err)
+  local answer, message = plan.answer, plan.format == "html" and err and problem.sentence(err)
+  if answer.version == copy.version and answer.message == message then return answer end
+  local done, made = pcall(render_answer, self, plan, copy, message)
   if not done then
     ngx.log(ngx.ERR, "bitfront.nginx.serve: ", misuse.text_of(made))
     return nil, { kind = "config" }
   end
-  made.version, made.shown = copy.version, shown
+  made.version, made.message = copy.version, message
   plan.answer = made
   return made
 end
@@ -145,7 +145,7 @@ local function respond(self, plan)
   if plan.format == "prometheus" then
     answer, err = find_metrics(self, plan, copy, err, age)
   elseif copy then
-    answer, err = find_answer(self, plan, copy, err, freshness)
+    answer, err = find_answer(self, plan, copy, err)
   end
   if answer then
     send_answer(self, plan.format, answer, age or 0, freshness)
