@@ -112,11 +112,10 @@ end
 -- request was sent at any time since the call began. Returns why nothing could be saved.
 local function save(self, token, began, json, err, sent)
   local shared, now = self.shared, native.now()
-  local asked = type(sent) == "number" and sent or -1
-  local is_told = asked >= began and asked <= now
+  local is_told = type(sent) == "number" and sent >= began and sent <= now
   if json then
-    local saved, dict_err = shared:save(token, is_told and asked or began,
-      next_call(self, is_told and asked or now), json)
+    local saved, dict_err = shared:save(token, is_told and sent or began,
+      next_call(self, is_told and sent or now), json)
     if saved then return nil end
     err = dict_err
   end

@@ -20,12 +20,12 @@ local function quality_of(text)
   return q and q <= 1 and q or nil
 end
 
--- A range such as text/*;q=0.5: its type, subtype, q, parameters and their number; nil
--- for other texts. Wrong parameters are passed over.
+-- A range such as text/*;q=0.5: its type, subtype, q and parameters; nil for other
+-- texts. Wrong parameters are passed over.
 local function parse_range(text)
   local head, tail = text:lower():match "^([^;]*)(.*)$"
   local main, subtype = trim(head):match(TYPE)
-  local range = { type = main, subtype = subtype, q = 1, parameters = {}, count = 0 }
+  local range = { type = main, subtype = subtype, q = 1, parameters = {} }
   for name, value in tail:gmatch(PARAMETER) do
     value = trim(value)
     value = trim(value:match '^"([^"]*)"$' or value)
@@ -33,7 +33,7 @@ local function parse_range(text)
       range.q = quality_of(value)
       break -- what follows is no parameter of the type
     elseif not value:find('"', 1, true) then
-      range.parameters[name], range.count = value, range.count + 1
+      range.parameters[name] = value
     end
   end
   return main and range.q and range or nil
@@ -62,20 +62,18 @@ for _, row in ipairs(_M.FORMATS) do
   row.offered = parse_range(row.type)
 end
 
-local function has_parameters(offered, range)
-  for name, value in pairs(range.parameters) do
-    if name ~= "charset" and offered.parameters[name] ~= value then return false end
-  end
-  return true
-end
-
 -- How closely a range names a type; 0 where it does not.
 local function closeness(offered, range)
   if range.type == "*" and range.subtype == "*" then return 1 end
   if range.type ~= offered.type then return 0 end
   if range.subtype == "*" then return 2 end
-  return range.subtype == offered.subtype and has_parameters(offered, range)
-    and 3 + range.count or 0
+  if range.subtype ~= offered.subtype then return 0 end
+  local close = 3
+  for name, value in pairs(range.parameters) do
+    if name ~= "charset" and offered.parameters[name] ~= value then return 0 end
+    close = close + 1
+  end
+  return close
 end
 
 -- The quality of the range that names the type most closely.
@@ -111,12 +109,8 @@ end
 ---@param etag string  with its quotes
 ---@return boolean
 function _M.has(if_none_match, etag)
-  if #if_none_match > MAX_HEADER then return false end
-  if trim(if_none_match) == "*" then return true end
-  for tag in if_none_match:gmatch('"[^"]*"') do
-    if tag == etag then return true end
-  end
-  return false
+  return #if_none_match <= MAX_HEADER
+    and (trim(if_none_match) == "*" or if_none_match:find(etag, 1, true) ~= nil)
 end
 
 return _M
