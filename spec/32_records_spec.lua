@@ -243,6 +243,8 @@ describe("the helpers for records", function()
           function() bitfront.filter({}, { currencies = { "A", ETH = true } }) end },
         { "records: an array is expected",
           function() bitfront.nonzero { BTC = record("BTC", 1) } end },
+        { "records: an array of records is expected, got a record",
+          function() bitfront.format(record("BTC", 1), "table") end },
         { "records: an array is expected",
           function() bitfront.sort({ record("A", 1), nil, record("B", 1) }, "balance") end },
         { "records: an array is expected", function()

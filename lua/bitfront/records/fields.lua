@@ -48,6 +48,9 @@ end
 function _M.each(records, where)
   where.index = nil
   local count = _M.check_array(records, where, is_record)
+  if count == 0 and is_record(records) then -- it would count as an empty list
+    _M.fail(where, nil, "an array of records is expected, got a record")
+  end
   return function(_, i)
     i = i + 1
     if i > count then return nil end
