@@ -367,6 +367,16 @@ describe("bitfront doctor", function()
     finds("+CA file +tls %(ca_file%): .-not a regular file", "", its_env)
   end)
 
+  it("checks the CA file also where BITFRONT_BASE_URL is wrong", function()
+    local its_env = {}
+    for name, value in pairs(env) do its_env[name] = value end
+    its_env.BITFRONT_BASE_URL = "no URL"
+    finds("+base URL +config %(base_url%): BITFRONT_BASE_URL", "", its_env)
+    local out = bitfront("doctor", its_env)
+    local found = out:match("ok +CA file +([^\n]*)")
+    assert.equal(env.BITFRONT_CA_FILE .. ", from BITFRONT_CA_FILE", found)
+  end)
+
   it("tells which libraries are loaded, and warns of two OpenSSLs", function()
     local out = bitfront("doctor", env)
     local libcrypto = out:match("ok +libraries +/%S+libcurl%S+, (/%S+libcrypto%S+)\n")

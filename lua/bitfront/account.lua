@@ -73,7 +73,8 @@ local function connect_first(account)
   end
   account.err = { kind = "config", code = err.code,
     message = ("%s: %s"):format(endpoint.base_url_from, err.message) }
-  return connect(account, DEFAULT)
+  endpoint.base_url, endpoint.base_url_from = DEFAULT.base_url, nil
+  return connect(account, endpoint)
 end
 
 local function use_own_credentials(account)
