@@ -101,12 +101,13 @@ $(COMMAND): FORCE
 
 # ---- the environment in which require "bitfront" finds this tree's build. Each Lua
 # ---- but 5.1 has variables of its own: those of the others stay as they are.
+# ---- What the variable already has comes after this tree, the defaults come last.
 quote = '$(subst ','\'',$1)'
-export_line = echo $(call quote,export $1=$(call quote,$2))
+export_line = echo $(call quote,export $1=$(call quote,$2;)"$${$1:+$$$1;};")
 suffix = $(if $(filter 5.1,$(ABI)),,_$(subst .,_,$(ABI)))
 print_env = \
-  $(call export_line,LUA_PATH$(suffix),$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;); \
-  $(call export_line,LUA_CPATH$(suffix),$(CURDIR)/$(OUT)/?.so;;)
+  $(call export_line,LUA_PATH$(suffix),$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua); \
+  $(call export_line,LUA_CPATH$(suffix),$(CURDIR)/$(OUT)/?.so)
 print_path = \
   echo $(call quote,export PATH=$(call quote,$(CURDIR)/$(BUILD)/bin):"$$PATH")
 env: ## eval "$(make -s env)": use this tree from a shell

@@ -153,9 +153,9 @@ describe("make #once #apart", function()
 end)
 
 -- In the environment of this tree's build, as a reader of the README has it.
-local function in_env(command, lua)
+local function in_env(command, lua, path)
   return support.run(('eval "$(make -s --no-print-directory env LUA=%s)"; %s'):format(lua, command),
-    { env = { LUA_PATH = false, LUA_CPATH = false, LUA = false } })
+    { env = { LUA_PATH = false, LUA_CPATH = false, LUA_PATH_5_4 = path, LUA = false } })
 end
 
 describe("make env #once #apart", function()
@@ -165,6 +165,16 @@ describe("make env #once #apart", function()
     local out = in_env([[lua5.4 -e 'print(require "bitfront"._VERSION)'; bitfront --version]],
                        "lua5.4")
     assert.equal(("%s\nbitfront %s\n"):format(bitfront_version(), bitfront_version()), out)
+  end)
+
+  it("keeps what the reader's own LUA_PATH finds, such as LuaRocks' tree", function()
+    local tree = support.tmpdir()
+    support.write(tree .. "/own.lua", "return 'own'")
+    for _, path in ipairs { tree .. "/?.lua", tree .. "/?.lua;;" } do
+      local out = in_env([[lua5.4 -e 'print(require "own", require "bitfront"._VERSION)']],
+                         "lua5.4", path)
+      assert.equal(("own\t%s\n"):format(bitfront_version()), out)
+    end
   end)
 
   it("changes nothing for another Lua", function()
