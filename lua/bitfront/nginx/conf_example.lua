@@ -7,7 +7,7 @@ return [==[
 #   /balances   the page in a browser; JSON, CSV and others by Accept or ?format=
 #   /metrics    for Prometheus
 #
-# "bitfront nginx-conf" prints this file. Try it:
+# "bitfront nginx-conf" prints this file. Try it as root, where no other nginx runs:
 #   bitfront nginx-conf >nginx.conf && nginx -c "$PWD/nginx.conf"
 
 # Debian's nginx finds ngx_lua here; OpenResty has it built in.
