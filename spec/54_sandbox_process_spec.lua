@@ -90,6 +90,13 @@ describe("sandbox.start #apart", function()
     assert.is_true(answers(first) and answers(second))
   end)
 
+  it("leaves no worker where its nginx was killed", function()
+    local box = assert(start { port = 0 })
+    local worker = tonumber((shell.must(("ps -o pid= --ppid %d"):format(box.pid))))
+    shell.must(("kill -KILL %d"):format(box.pid))
+    assert.is_true(ends_within(3, worker))
+  end)
+
   it("raises for a port that is none", function()
     for _, port in ipairs { "8443", -1, 65536, 1.5 } do
       local ok, message = pcall(function() sandbox.start { port = port } end)

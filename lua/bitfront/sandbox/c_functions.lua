@@ -16,6 +16,7 @@ ffi.cdef [[
                 const char *data, unsigned long len, int level);
   int fileno(void *stream);
   int ftruncate(int fd, long length);
+  int getppid(void);
 ]]
 
 local C = ffi.C
@@ -56,6 +57,11 @@ end
 ---@param file file*  opened to append, without a buffer
 function _M.empty(file)
   C.ftruncate(C.fileno(file), 0)
+end
+
+---@return integer pid
+function _M.parent()
+  return C.getppid()
 end
 
 return _M

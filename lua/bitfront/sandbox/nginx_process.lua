@@ -45,6 +45,7 @@ http {
   lua_package_path $(lua_path);
   lua_socket_log_errors off;
   init_by_lua_block { require("bitfront.sandbox.server").init() }
+  init_worker_by_lua_block { require("bitfront.sandbox.server").end_with_master() }
 
   server {
     listen 127.0.0.1:$(port) ssl;

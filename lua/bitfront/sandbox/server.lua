@@ -3,6 +3,7 @@
 
 local accounts_file = require "bitfront.sandbox.accounts_file"
 local arrivals = require "bitfront.sandbox.arrivals"
+local c_functions = require "bitfront.sandbox.c_functions"
 local control = require "bitfront.sandbox.control"
 local damage = require "bitfront.sandbox.damage"
 local example = require "bitfront.sandbox.example"
@@ -29,6 +30,15 @@ function _M.init()
   local accounts = machine.read(dir .. "accounts.json") or example.accounts
   state = control.new_state(assert(accounts_file.parse(accounts)),
     arrivals.open(dir .. "arrivals.log"))
+end
+
+--- A worker whose master was killed (SIGKILL) would keep the port for good: it ends
+--- within a second.
+function _M.end_with_master()
+  local master = c_functions.parent()
+  ngx.timer.every(1, function(premature)
+    if not premature and c_functions.parent() ~= master then os.exit(1) end
+  end)
 end
 
 ---@return bitfront.sandbox.Request
