@@ -167,7 +167,7 @@ describe("make env #once #apart", function()
     assert.equal(("%s\nbitfront %s\n"):format(bitfront_version(), bitfront_version()), out)
   end)
 
-  it("keeps what the reader's own LUA_PATH finds, such as LuaRocks' tree", function()
+  it("keeps what its Lua's variable has", function()
     local tree = support.tmpdir()
     support.write(tree .. "/own.lua", "return 'own'")
     for _, path in ipairs { tree .. "/?.lua", tree .. "/?.lua;;" } do
