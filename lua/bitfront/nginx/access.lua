@@ -3,7 +3,7 @@
 --- machine's address (DNS rebinding), a browser sends that site's requests from a near
 --- address, but with the foreign name.
 
-local fields = require "bitfront.records.fields"
+local check = require "bitfront.check"
 
 local _M = {}
 
@@ -63,7 +63,7 @@ end
 ---@return table<string, true>? names  nil where it is no array of names
 function _M.names_of(list)
   local names = {}
-  if not fields.is_array(list) or #list == 0 then return nil end
+  if not check.is_array(list) or #list == 0 then return nil end
   for _, name in ipairs(list) do
     if type(name) ~= "string" or not name:find "^[A-Za-z0-9_-][A-Za-z0-9._-]*$" then
       return nil
