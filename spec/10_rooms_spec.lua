@@ -153,7 +153,7 @@ end
 
 -- Whether rooms of one layer, or the command and the rest of nginx, do not know each
 -- other.
-local function are_strangers(room, other, module)
+local function is_forbidden(room, other, module)
   if room == "cli" and other == "nginx" then return not FOR_COMMAND[module] end
   return room ~= other and layer[room] == layer[other] and LUA_ROOMS[room] and LUA_ROOMS[other]
 end
@@ -165,7 +165,7 @@ local function error_of_require(path, module)
   if not layer[other] or rest and not LUA_ROOMS[other] then
     return "requires " .. module .. ", which is in no room"
   end
-  local is_wrong = layer[other] > layer[room] or are_strangers(room, other, module)
+  local is_wrong = layer[other] > layer[room] or is_forbidden(room, other, module)
   return is_wrong and "requires " .. module or nil
 end
 

@@ -1,5 +1,5 @@
 local bc = require "spec.support.bc"
-local read_number = require "spec.support.number"
+local number = require "spec.support.number"
 local support = require "spec.support"
 
 -- Numbers whose nearest double is known by construction, not by a parser:
@@ -7,13 +7,13 @@ local support = require "spec.support"
 local BASE = 10000000
 
 -- Whole numbers as limbs of seven decimal digits, the lowest first.
-local function limbs(number)
+local function limbs(value)
   local out = {}
   repeat
-    local low = math.fmod(number, BASE)
+    local low = math.fmod(value, BASE)
     out[#out + 1] = low
-    number = (number - low) / BASE
-  until number == 0
+    value = (value - low) / BASE
+  until value == 0
   return out
 end
 
@@ -111,7 +111,7 @@ local function read_by_lua()
   local cases = {}
   local function add(text) -- a point keeps Lua from reading an integer
     cases[#cases + 1] = { text,
-      read_number(text:find("[.eE]") and text or text .. ".0") }
+      number(text:find("[.eE]") and text or text .. ".0") }
   end
   for _, text in ipairs {
     "0", "-0", "0.0", "-0.0", "0e5", "1", "-1", "10", "0.1", "0.2", "0.3",

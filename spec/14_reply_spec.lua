@@ -452,12 +452,12 @@ describe("a whole reply", function()
     end)
 
     it("that are never altered, whatever the credentials are", function()
-      for code, pair in pairs {
+      for code, credentials in pairs {
         USDT = { "k1", "s" }, ATC = { "a", "b" }, BTC = { "BTC", "BTC" },
         AVALANC = { "avalanc", "AVALANC" }, ["a\226\128\174"] = { "k", "s" },
       } do
         local balances = ask(support.success("[" .. record('"' .. code .. '"', 1) .. "]"),
-          { api_key = pair[1], api_secret = pair[2] })
+          { api_key = credentials[1], api_secret = credentials[2] })
         assert.equal(code, balances[1].currency)
       end
     end)

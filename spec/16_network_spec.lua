@@ -68,11 +68,11 @@ describe("the network", function()
       { "connecting", "connect", { listener = "full" } },
       { "connecting plainly", "connect",
         { listener = "full", scheme = "http" } },
-      { "in the TLS handshake", "tls", { listener = "deaf" } },
+      { "in the TLS handshake", "tls", { listener = "silent" } },
       { "waiting for the answer", "response",
         { reply = reply, delay = 3000 }, 1 },
       { "waiting for the answer of a plain server", "response",
-        { listener = "deaf", scheme = "http" } },
+        { listener = "silent", scheme = "http" } },
       { "in a head that stops", "response",
         { reply = reply, cut = 30, close = "hang" }, 1 },
       { "in a body that stops", "body",
@@ -143,9 +143,9 @@ describe("the network", function()
     end)
 
     it("at the good certificate where another CA is trusted", function()
-      local stranger = support.certs().selfsigned
+      local other_ca = support.certs().selfsigned
       assert.equal("tls", select(2, support.balances(faultd:url_body(BODY),
-        { ca_file = stranger })).kind)
+        { ca_file = other_ca })).kind)
     end)
 
     it("on a kept connection that only another client trusts", function()
@@ -213,7 +213,7 @@ describe("the network", function()
 
   -- What becomes of a call in a process that the words before begin; "no start"
   -- where it could not even load the module.
-  local function outcome_in(before, url, after)
+  local function result_in(before, url, after)
     local program = support.tmpdir() .. "/call.lua"
     support.write(program, ([[
       local client = require "bitfront".new { api_key = "key", api_secret = "secret",
@@ -234,24 +234,24 @@ describe("the network", function()
     support.write(file, "openssl_conf = init\n[init]\nproviders = these\n[these]\n"
       .. "null = null\n[null]\nactivate = 1\n")
     assert.equal("config openssl false: OPENSSL_CONF",
-      outcome_in("OPENSSL_CONF=" .. file .. " exec", faultd:url_body(BODY)))
+      result_in("OPENSSL_CONF=" .. file .. " exec", faultd:url_body(BODY)))
   end)
 
   it("is not waited for where no name server can be reached", function()
     assert.equal("network resolve true",
-      outcome_in("unshare -rn", "https://nowhere.invalid"))
+      result_in("unshare -rn", "https://nowhere.invalid"))
   end)
 
   -- The peak of a call that has what it needs, in KiB; then with less and less.
   it("is not blamed on TLS or its files where memory is short #once #apart", function()
     local url, seen = faultd:url_body(BODY), {}
-    local peak = tonumber(outcome_in("exec", url, [[
+    local peak = tonumber(result_in("exec", url, [[
       for line in io.lines "/proc/self/status" do
         io.write(line:match "^VmPeak:%s*(%d+)" or "")
       end]]):match "%d+")
     for less = 40, 2400, 40 do
-      local outcome = outcome_in(("ulimit -v %d; exec"):format(peak - less), url)
-      seen[outcome] = (seen[outcome] or 0) + 1
+      local result = result_in(("ulimit -v %d; exec"):format(peak - less), url)
+      seen[result] = (seen[result] or 0) + 1
     end
     seen.ok, seen["no start"] = nil, nil
     assert.truthy((seen["memory memory false"] or 0) > 3)
@@ -270,7 +270,7 @@ describe("the network", function()
           errno = ENOTCONN;
           return -1;
       }]]
-    assert.equal("network reset true", outcome_in("LD_PRELOAD=" .. gone .. " exec",
+    assert.equal("network reset true", result_in("LD_PRELOAD=" .. gone .. " exec",
       faultd:url { listener = "reset", scheme = "https" }))
   end)
 
@@ -287,12 +287,12 @@ describe("the network", function()
           errno = EINTR;
           return -1;
       }]]
-    assert.equal("ok", outcome_in("LD_PRELOAD=" .. refusing .. " exec", faultd:url_body(BODY)))
+    assert.equal("ok", result_in("LD_PRELOAD=" .. refusing .. " exec", faultd:url_body(BODY)))
   end)
 
   it("is not blamed on certificates where descriptors are lacking", function()
     for count, expected in pairs { [6] = "network descriptors true", [64] = "ok" } do
-      assert.equal(expected, outcome_in("ulimit -n " .. count .. "; exec",
+      assert.equal(expected, result_in("ulimit -n " .. count .. "; exec",
         faultd:url_body(BODY)))
     end
   end)
@@ -454,10 +454,10 @@ describe("the network", function()
         clients[i] = support.client { base_url = faultd:url_body(BODY, { delay = 100 * i }) }
       end
       clients[4] = unending
-      local outcomes = require "bitfront".balances_many(clients)
+      local results = require "bitfront".balances_many(clients)
       for i = 1, 3 do
-        assert.is_nil(outcomes[i].err)
-        worst = math.max(worst, outcomes[i].info.elapsed - 0.1 * i)
+        assert.is_nil(results[i].err)
+        worst = math.max(worst, results[i].info.elapsed - 0.1 * i)
         clients[i]:close()
       end
       return worst
@@ -466,7 +466,7 @@ describe("the network", function()
     for _, row in ipairs(ROWS) do
       it("- " .. row[1], function()
         local server = recordd.start(row[4])
-        local expected, outcome, client = row[2] .. " " .. row[3], nil, nil
+        local expected, result, client = row[2] .. " " .. row[3], nil, nil
         -- A busy machine may not get as far as that in half a second.
         for _, timeout in ipairs { 0.5, 3 } do
           if client then client:close() end
@@ -476,10 +476,10 @@ describe("the network", function()
           local _, err = client:balances()
           local elapsed = support.own_time() - begun
           assert.is_true(elapsed < timeout + 0.5, "after " .. elapsed .. " s")
-          outcome = err.kind .. " " .. err.code
-          if outcome == expected then break end
+          result = err.kind .. " " .. err.code
+          if result == expected then break end
         end
-        assert.equal(expected, outcome)
+        assert.equal(expected, result)
         -- The machine may have been busy with something else.
         local late = math.huge
         for _ = 1, 5 do late = late < 0.1 and late or lateness(client) - lateness() end
@@ -700,11 +700,11 @@ describe("the network", function()
       local tree = support.must("pwd"):gsub("\n$", "")
       local out = support.must(("unshare -rnm sh -c %s sh %s %s %s"):format(
         support.quote(SETUP), support.quote(tree), support.interpreter(), dir), { cwd = dir })
-      local outcome, elapsed, own_elapsed = out:match("^(.*) (%S+) (%S+)$")
-      return outcome, elapsed / 2, own_elapsed / 2
+      local result, elapsed, own_elapsed = out:match("^(.*) (%S+) (%S+)$")
+      return result, elapsed / 2, own_elapsed / 2
     end
 
-    local obstacle = dead_dns.obstacle()
+    local skip_message = dead_dns.skip_message()
       or not support.read "/etc/gai.conf" and "no order of addresses to be set here"
       or nil
     -- And after which parts of connect_timeout.
@@ -717,9 +717,9 @@ describe("the network", function()
       { "none of two that are silent", "10.9.0.1 10.9.0.2", "timeout connect", 0.998, 1.3 },
     } do
       it("reaches " .. row[1] .. " within connect_timeout #once", function()
-        if obstacle then pending(obstacle) end
-        local outcome, elapsed, own_elapsed = ask_at(row[2])
-        assert.equal(row[3], outcome)
+        if skip_message then pending(skip_message) end
+        local result, elapsed, own_elapsed = ask_at(row[2])
+        assert.equal(row[3], result)
         assert.is_true(elapsed >= row[4] and own_elapsed < row[5],
           elapsed .. ", " .. own_elapsed .. " of it")
       end)
@@ -754,13 +754,13 @@ describe("the network", function()
       return lines, tonumber(lines[4]) - tonumber(lines[3])
     end
 
-    local obstacle = dead_dns.obstacle()
+    local skip_message = dead_dns.skip_message()
     for _, row in ipairs {
       { "timeout", "3", 0.4, "false" },
       { "connect_timeout", "0.2", 0.2, "true" },
     } do
       it("gives up at " .. row[1] .. " and ends at once #once", function()
-        if obstacle then pending(obstacle) end
+        if skip_message then pending(skip_message) end
         local lines, ending = ask_the_dead(row[2], row[4])
         for i = 1, 2 do
           local words, elapsed, own = lines[i]:match("^(%w+\t%w+)\t(.*)\t(.*)$")

@@ -12,7 +12,7 @@ describe("the engine", function()
   setup(function() faultd = support.faultd() end)
   teardown(function() faultd:stop() end)
 
-  local function native(base_url, connect_timeout)
+  local function new_handle(base_url, connect_timeout)
     local client = assert(core.new {
       base_url = base_url, ca_file = faultd.ca_file, user_agent = "spec",
       connect_timeout = connect_timeout or 3, max_body = 1e6,
@@ -35,7 +35,7 @@ describe("the engine", function()
   end
 
   it("gives in pieces what it gives in one call", function()
-    local client = native(faultd:url_body(BODY))
+    local client = new_handle(faultd:url_body(BODY))
     local whole = balances(client)
     local pieces, err, info = finish(start(client))
     assert.same(whole, pieces)
@@ -47,7 +47,7 @@ describe("the engine", function()
 
   it("signs with the server's time as an offset to the clock that is asked for",
     function()
-      local client = native(faultd:url_body(BODY))
+      local client = new_handle(faultd:url_body(BODY))
       for _, row in ipairs {
         { core.wall(), { 7000, false } },
         { core.wall(), { core.wall() - core.now() * 1000 + 7000, true } },
@@ -74,7 +74,7 @@ describe("the engine", function()
   end)
 
   it("does not wait when it is asked not to", function()
-    local client = native(faultd:url_body(BODY, { delay = 200 }))
+    local client = new_handle(faultd:url_body(BODY, { delay = 200 }))
     local exchange = start(client)
     local steps = 0
     while not exchange:done() do
@@ -89,9 +89,9 @@ describe("the engine", function()
   end)
 
   it("carries many exchanges at once, each with its own end", function()
-    local slow = native(faultd:url_body(BODY, { delay = 600 }), 60)
-    local damaged = native(faultd:url_body("[", { delay = 600 }), 60)
-    local late = native(faultd:url_body(BODY, { delay = 5000 }))
+    local slow = new_handle(faultd:url_body(BODY, { delay = 600 }), 60)
+    local damaged = new_handle(faultd:url_body("[", { delay = 600 }), 60)
+    local late = new_handle(faultd:url_body(BODY, { delay = 5000 }))
     local before, exchanges = core.now(), {}
     for i = 1, 30 do exchanges[i] = start(i % 2 == 0 and slow or damaged, 20) end
     local timed_out = start(late, 0.2)
@@ -106,7 +106,7 @@ describe("the engine", function()
   end)
 
   it("gives a reply that came in time to a host that was kept from asking for it", function()
-    local client = native(faultd:url_body(BODY, { delay = 100 }))
+    local client = new_handle(faultd:url_body(BODY, { delay = 100 }))
     faultd:forget()
     local exchange = start(client, 0.6)
     repeat core.step(0.01) until #faultd:requests() > 0
@@ -115,7 +115,7 @@ describe("the engine", function()
   end)
 
   it("lets go of a exchange that nobody holds any more", function()
-    local client = native(faultd:url { listener = "deaf" })
+    local client = new_handle(faultd:url { listener = "silent" })
     start(client)
     assert.equal(1, core.step(0))
     collectgarbage()
@@ -124,7 +124,7 @@ describe("the engine", function()
   end)
 
   it("does not sign for a client that was closed meanwhile", function()
-    local client = native(faultd:url_body(BODY, { delay = 300 }))
+    local client = new_handle(faultd:url_body(BODY, { delay = 300 }))
     faultd:forget()
     local exchange = start(client)
     client:close()
@@ -135,7 +135,7 @@ describe("the engine", function()
   end)
 
   it("does not sign for it with a pair that it had before, either", function()
-    local client = native(faultd:url_body(BODY))
+    local client = new_handle(faultd:url_body(BODY))
     faultd:forget()
     local exchange = start(client)
     assert(client:set_credentials("anotherKey", "anotherSecret"))
@@ -148,7 +148,7 @@ describe("the engine", function()
 
   it("gives no result of a client closed while the reply was on its way",
     function()
-      local client = native(faultd:url_body(BODY, { delay = 300 }))
+      local client = new_handle(faultd:url_body(BODY, { delay = 300 }))
       faultd:forget()
       local exchange = start(client)
       repeat core.step(0.01) until exchange:done() or #faultd:requests() > 0
@@ -160,7 +160,7 @@ describe("the engine", function()
     function()
       local url = faultd:url { echo = 1, close = "keep", reply = support.reply(
         support.refusal(6002, '"bad key {X-API-KEY}"'), { echo = 1 }) }
-      local client = native(url)
+      local client = new_handle(url)
       local exchange = start(client)
       assert(client:set_credentials("another-key", "another-secret"))
       faultd:forget()
@@ -171,7 +171,7 @@ describe("the engine", function()
     end)
 
   it("goes on with a call whose client nobody holds any more", function()
-    local exchange = start(native(faultd:url_body(BODY, { delay = 100 })))
+    local exchange = start(new_handle(faultd:url_body(BODY, { delay = 100 })))
     collectgarbage()
     collectgarbage()
     assert.equal(1, #assert(finish(exchange)))
@@ -179,20 +179,20 @@ describe("the engine", function()
 
   it("carries more exchanges than it keeps connections", function()
     -- 300 handshakes at once are some seconds' work for a busy machine.
-    local client, exchanges = native(faultd:url_body(BODY), 60), {}
+    local client, exchanges = new_handle(faultd:url_body(BODY), 60), {}
     for i = 1, 300 do exchanges[i] = start(client, 60) end
     for i = 1, 300 do assert.equal(1, #assert(finish(exchanges[i]))) end
   end)
 
   it("lets go at once of a exchange that was never moved along", function()
-    for _ = 1, 5 do start(native("https://name.invalid")) end
+    for _ = 1, 5 do start(new_handle("https://name.invalid")) end
     collectgarbage()
     collectgarbage()
     assert.equal(0, core.step(0))
   end)
 
   it("raises where a exchange is finished too soon, or twice", function()
-    local client = native(faultd:url_body(BODY, { delay = 100 }))
+    local client = new_handle(faultd:url_body(BODY, { delay = 100 }))
     local exchange = start(client)
     assert.has_error(function() exchange:finish() end)
     finish(exchange)
@@ -268,7 +268,7 @@ describe("the engine", function()
   local in_child = require "spec.support.fork".in_child
 
   it("after a fork makes its own connections and leaves the parent's", function()
-    local client = native(faultd:url_body(BODY))
+    local client = new_handle(faultd:url_body(BODY))
     faultd:forget()
     assert(balances(client))
     assert.is_true(in_child(function()
@@ -283,7 +283,7 @@ describe("the engine", function()
   end)
 
   it("gives a child no answer of a call that its parent began", function()
-    local client = native(faultd:url_body(BODY, { delay = 300 }))
+    local client = new_handle(faultd:url_body(BODY, { delay = 300 }))
     local exchange = start(client)
     core.step(0)
     assert.is_true(in_child(function()

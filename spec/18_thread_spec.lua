@@ -13,7 +13,7 @@ describe("the engine's thread", function()
   setup(function() faultd = support.faultd() end)
   teardown(function() faultd:stop() end)
 
-  local function native(base_url)
+  local function new_handle(base_url)
     local client = assert(core.new {
       base_url = base_url, ca_file = faultd.ca_file, user_agent = "spec",
       connect_timeout = 60, max_body = 1e6,
@@ -41,7 +41,7 @@ describe("the engine's thread", function()
   end
 
   -- Until the process has no job that is not over.
-  local function settles()
+  local function has_no_jobs()
     local last = core.now() + 5
     repeat
       core.sleep(0.005)
@@ -57,7 +57,7 @@ describe("the engine's thread", function()
   end
 
   it("gives what a call in this thread gives", function()
-    local client = native(faultd:url_body(BODY))
+    local client = new_handle(faultd:url_body(BODY))
     local whole = core.balances { client = client, deadline = core.now() + 5 }
     local records, err, info = finish(start(client))
     assert.same(whole, records)
@@ -68,23 +68,23 @@ describe("the engine's thread", function()
   end)
 
   it("gives other reads, and refusals, as a call in this thread does", function()
-    local client = native(faultd:url_body(support.success '[{"orderID":1}]'))
+    local client = new_handle(faultd:url_body(support.success '[{"orderID":1}]'))
     local job = start(client, 5, "data", "/v1/trade/openOrders", "max=3")
     assert.equal('[{"orderID":1}]', (finish(job)))
-    local refused = native(faultd:url_body(support.refusal(6001)))
+    local refused = new_handle(faultd:url_body(support.refusal(6001)))
     local records, err, info = finish(start(refused))
     assert.is_nil(records)
     assert.equal(6001, err.code)
     assert.equal(6001, info.statusCode)
-    local damaged = native(faultd:url_body "[")
+    local damaged = new_handle(faultd:url_body "[")
     assert.equal("json", select(2, finish(start(damaged))).code)
-    local status = native(faultd:url { reply = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n" })
+    local status = new_handle(faultd:url { reply = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n" })
     assert.equal(503, select(2, finish(start(status))).http_status)
   end)
 
   it("goes on while nobody polls, and completes every job", function()
-    local slow = native(faultd:url_body(BODY, { delay = 600 }))
-    local late = native(faultd:url_body(BODY, { delay = 5000 }))
+    local slow = new_handle(faultd:url_body(BODY, { delay = 600 }))
+    local late = new_handle(faultd:url_body(BODY, { delay = 5000 }))
     local before, jobs = core.now(), {}
     for i = 1, 50 do jobs[i] = start(slow, 20) end
     local timed_out = start(late, 0.2)
@@ -97,7 +97,7 @@ describe("the engine's thread", function()
   end)
 
   it("names the jobs that are done, once", function()
-    local client, ids, seen, expected = native(faultd:url_body(BODY)), {}, {}, {}
+    local client, ids, seen, expected = new_handle(faultd:url_body(BODY)), {}, {}, {}
     core.thread_take(ids)
     local jobs = {}
     for i = 1, 200 do
@@ -112,7 +112,7 @@ describe("the engine's thread", function()
   end)
 
   it("does not name a job that was cancelled or finished before", function()
-    local client, ids = native(faultd:url_body(BODY)), {}
+    local client, ids = new_handle(faultd:url_body(BODY)), {}
     core.thread_take(ids)
     finish(start(client))
     wait(start(client)):cancel()
@@ -120,27 +120,27 @@ describe("the engine's thread", function()
   end)
 
   it("frees what nobody holds any more", function()
-    assert.is_true(settles())
-    local client = native(faultd:url { listener = "deaf" })
+    assert.is_true(has_no_jobs())
+    local client = new_handle(faultd:url { listener = "silent" })
     for _ = 1, 10 do start(client, 60) end
     assert.equal(10, (core.thread_status()))
     collect()
-    assert.is_true(settles())
+    assert.is_true(has_no_jobs())
     for _ = 1, 100 do start(client, 60):cancel() end
-    assert.is_true(settles())
+    assert.is_true(has_no_jobs())
   end)
 
   it("does not wait for a resolver whose caller has gone", function()
-    for _ = 1, 5 do start(native("https://name.invalid"), 60) end
+    for _ = 1, 5 do start(new_handle("https://name.invalid"), 60) end
     local before = core.now()
     collect()
-    assert.is_true(settles())
+    assert.is_true(has_no_jobs())
     assert.is_true(core.now() - before < 3) -- a name server is waited for 5 s
   end)
 
   it("completes a job at its deadline whose name is still being resolved", function()
-    local obstacle = dead_dns.obstacle()
-    if obstacle then return pending(obstacle) end
+    local skip_message = dead_dns.skip_message()
+    if skip_message then return pending(skip_message) end
     local dir = support.tmpdir()
     support.write(dir .. "/program.lua", [[
       local core = require "bitfront.core"
@@ -163,7 +163,7 @@ describe("the engine's thread", function()
   end)
 
   it("does not sign for a client that was closed meanwhile", function()
-    local client = native(faultd:url { listener = "deaf" })
+    local client = new_handle(faultd:url { listener = "silent" })
     local job = start(client, 0.3)
     client:close()
     faultd:forget()
@@ -176,7 +176,7 @@ describe("the engine's thread", function()
 
   it("gives no result of a client closed while the reply was on its way", function()
     for _, body in ipairs { BODY, support.refusal(6001) } do
-      local client = native(faultd:url_body(body, { delay = 100 }))
+      local client = new_handle(faultd:url_body(body, { delay = 100 }))
       local job = start(client)
       core.sleep(0.05)
       client:close()
@@ -185,14 +185,14 @@ describe("the engine's thread", function()
       assert.equal("closed", err.kind)
       assert.is_nil(info.responseTime)
     end
-    local client = native(faultd:url_body(BODY))
+    local client = new_handle(faultd:url_body(BODY))
     local job = wait(start(client))
     client:close()
     assert.equal("closed", select(2, job:finish()).kind)
   end)
 
   it("goes on with a call whose client nobody holds any more", function()
-    local job = start(native(faultd:url_body(BODY, { delay = 100 })))
+    local job = start(new_handle(faultd:url_body(BODY, { delay = 100 })))
     collect()
     assert.equal(1, #assert(finish(job)))
   end)
@@ -208,7 +208,7 @@ describe("the engine's thread", function()
   end)
 
   it("raises where a job is finished too soon, or twice", function()
-    local job = start(native(faultd:url_body(BODY, { delay = 100 })))
+    local job = start(new_handle(faultd:url_body(BODY, { delay = 100 })))
     assert.has_error(function() job:finish() end)
     finish(job)
     assert.has_error(function() job:finish() end)
@@ -236,18 +236,18 @@ describe("the engine's thread", function()
     local dir = support.tmpdir()
     support.write(dir .. "/program.lua", ([[
       local core = require "bitfront.core"
-      local function native(url)
+      local function new_handle(url)
         local client = assert(core.new { base_url = url, ca_file = %q,
           user_agent = "spec", connect_timeout = 30, max_body = 1e6 })
         assert(client:set_credentials("k", "s"))
         return client
       end
       local function start(url)
-        return assert(core.thread_start { client = native(url), deadline = core.now() + 30 })
+        return assert(core.thread_start { client = new_handle(url), deadline = core.now() + 30 })
       end
-      local OK, DEAF = %q, %q
+      local OK, SILENT = %q, %q
       %s
-    ]]):format(faultd.ca_file, faultd:url_body(BODY), faultd:url { listener = "deaf" },
+    ]]):format(faultd.ca_file, faultd:url_body(BODY), faultd:url { listener = "silent" },
       program))
     local before = core.now()
     local out, _, code = support.run(("timeout -s KILL 20 env LD_PRELOAD=%s %s %s/program.lua")
@@ -259,11 +259,11 @@ describe("the engine's thread", function()
 
   for _, way in ipairs {
     { "at once", "start(OK) os.exit(7)" },
-    { "while it waits for a server", "J = start(DEAF) core.sleep(0.1) os.exit(7)" },
+    { "while it waits for a server", "J = start(SILENT) core.sleep(0.1) os.exit(7)" },
     { "while it resolves a name", "J = start('https://name.invalid') os.exit(7)" },
     { "with results that nobody took", "J = start(OK) core.sleep(0.2) os.exit(7)" },
     { "with its state closed", -- which Lua 5.1 cannot
-      "J = start(DEAF) K = start(OK) core.sleep(0.1) os.exit(7, true)" },
+      "J = start(SILENT) K = start(OK) core.sleep(0.1) os.exit(7, true)" },
   } do
     it("lets the process end " .. way[1], function()
       assert.is_true(ends_well(way[2]) < 5)
@@ -271,7 +271,7 @@ describe("the engine's thread", function()
   end
 
   it("lets the process end while the system does not let it go #once", function()
-    local took = ends_well("J = start(DEAF) core.sleep(0.1) os.exit(7)", support.preload [[
+    local took = ends_well("J = start(SILENT) core.sleep(0.1) os.exit(7)", support.preload [[
       #include <sys/socket.h>
       #include <unistd.h>
       int connect(int fd, const struct sockaddr *to, socklen_t len) {
@@ -366,7 +366,7 @@ describe("the engine's thread", function()
   end)
 
   it("has all signals blocked", function()
-    finish(start(native(faultd:url_body(BODY))))
+    finish(start(new_handle(faultd:url_body(BODY))))
     local file = io.open "/proc/self/status"
     if not file then return end
     file:close()
@@ -394,7 +394,7 @@ describe("the engine's thread", function()
   end
 
   it("is made anew after a fork, and leaves the parent's alone", function()
-    local client = native(faultd:url_body(BODY, { delay = 50 }))
+    local client = new_handle(faultd:url_body(BODY, { delay = 50 }))
     local slow = start(client)
     finish(start(client))
     faultd:forget()

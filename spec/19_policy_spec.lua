@@ -1,17 +1,17 @@
 local clock_oracle = require "spec.support.clock_oracle"
 local core = require "bitfront.core"
-local new_random = require "spec.support.random"
-local text = require "bitfront.limiter.window"
+local new_random = require "spec.support.new_random"
+local window = require "bitfront.limiter.window"
 local window_schedule = require "spec.support.window_schedule"
 
 -- Schedules by their seeds; the first SHORT of them are for every run.
 local SCHEDULES, STEPS, SHORT = 50, 20000, 2
 
 local function both(run)
-  it("as the Lua text does #smoke", function()
+  it("as the Lua code does #smoke", function()
     for seed = 1, SHORT do run(seed) end
   end)
-  it("as the Lua text does, over 1,000,000 steps in all #long", function()
+  it("as the Lua code does, over 1,000,000 steps in all #long", function()
     for seed = SHORT + 1, SCHEDULES do run(seed) end
   end)
 end
@@ -32,16 +32,16 @@ end
 
 describe("the window in C answers", function()
   local operations = {
-    acquire = { text.acquire, function(window, now, id, lease, per_second, per_minute)
-      return window:acquire(id, lease, per_second, per_minute, now)
+    acquire = { window.acquire, function(object, now, id, lease, per_second, per_minute)
+      return object:acquire(id, lease, per_second, per_minute, now)
     end },
     release = { function(...)
-      text.release(...)
+      window.release(...)
       return true
-    end, function(window, now, id, grace) return window:release(id, grace, now) end },
-    block = { text.block, function(window, now, ms) return window:block(ms, now) end },
-    peek = { text.peek, function(window, now) return window:peek(now) end },
-    is_idle = { text.is_idle, function(window, now) return window:is_idle(now) end },
+    end, function(object, now, id, grace) return object:release(id, grace, now) end },
+    block = { window.block, function(object, now, ms) return object:block(ms, now) end },
+    peek = { window.peek, function(object, now) return object:peek(now) end },
+    is_idle = { window.is_idle, function(object, now) return object:is_idle(now) end },
   }
 
   local function compare(seed)
@@ -50,7 +50,7 @@ describe("the window in C answers", function()
     window_schedule.run({ seed = seed, steps = STEPS, keys = 1 + seed % 40, unit = unit },
       function(key, now, name, ...)
         step = step + 1
-        texts[key] = texts[key] or text.new()
+        texts[key] = texts[key] or window.new()
         windows[key] = windows[key] or core.window()
         local operation = operations[name]
         local a, b, c = operation[1](texts[key], now, ...)
@@ -71,17 +71,17 @@ describe("the window in C answers", function()
   both(compare)
 
   it("that it is idle from the moment on at which nothing counts any more #smoke", function()
-    local window, state = core.window(), text.new()
+    local object, state = core.window(), window.new()
     local function expect(idle, now)
-      assert.equal(idle, text.is_idle(state, now))
-      assert.equal(idle, window:is_idle(now))
+      assert.equal(idle, window.is_idle(state, now))
+      assert.equal(idle, object:is_idle(now))
     end
-    window:release(1, 0, 1000)
-    text.release(state, 1000, 1, 0)
+    object:release(1, 0, 1000)
+    window.release(state, 1000, 1, 0)
     expect(false, 60999.5)
     expect(true, 61000)
-    window:block(500, 61000)
-    text.block(state, 61000, 500)
+    object:block(500, 61000)
+    window.block(state, 61000, 500)
     expect(false, 61499.5)
     expect(true, 61500)
   end)
@@ -144,12 +144,12 @@ describe("the server's clock in C answers", function()
   both(compare)
 end)
 
-describe("what Lua hands to them #smoke", function()
+describe("each method of both #smoke", function()
   local HOSTILE = { 0 / 0, 1 / 0, -1 / 0, 1e300, -1e300, 2 ^ 63, -2 ^ 63, 1e15, -1e15, -1, 0,
     0.5, 1e9, 1e9 + 1, "1e400", "x", true, {}, print }
 
   -- Each in the place of each argument, and some of them in two.
-  local function attack(object, name, arguments)
+  local function try_arguments(object, name, arguments)
     local method, raised = object[name], 0
     local function call(...)
       local done, message = pcall(method, object, ...)
@@ -177,13 +177,13 @@ describe("what Lua hands to them #smoke", function()
 
   for type_name, methods in pairs(METHODS) do
     for name, arguments in pairs(methods) do
-      it(("raises or is taken: %s:%s"):format(type_name, name), function()
+      it(("raises for hostile arguments or takes them: %s:%s"):format(type_name, name), function()
         local object = core[type_name]()
-        attack(object, name, arguments)
-        attack(object, name, arguments) -- with what the first time has left
-        for other, count_of in pairs(methods) do attack(object, other, count_of) end
+        try_arguments(object, name, arguments)
+        try_arguments(object, name, arguments) -- with what the first time has left
+        for other, count_of in pairs(methods) do try_arguments(object, other, count_of) end
       end)
-      it(("raises where self is another thing: %s:%s"):format(type_name, name), function()
+      it(("raises where self is of another type: %s:%s"):format(type_name, name), function()
         local method = core[type_name]()[name]
         for _, self in ipairs { 1, "x", {}, io.stdout, core.decimal(1), print } do
           local done, message = pcall(method, self, 1, 1, 1, 1, 1)
@@ -206,12 +206,12 @@ describe("what Lua hands to them #smoke", function()
   end)
 
   it("raises where the window is closed, which may happen twice", function()
-    local window = core.window()
-    assert.equal(0, window:acquire(1, 1000, 3, 60))
-    local close = debug.getmetatable(window).__gc
-    close(window)
-    close(window)
-    local done, message = pcall(window.acquire, window, 1, 1000, 3, 60)
+    local object = core.window()
+    assert.equal(0, object:acquire(1, 1000, 3, 60))
+    local close = debug.getmetatable(object).__gc
+    close(object)
+    close(object)
+    local done, message = pcall(object.acquire, object, 1, 1000, 3, 60)
     assert.is_false(done)
     assert.truthy(message:find("the window is closed", 1, true), message)
   end)

@@ -119,9 +119,9 @@ describe("a connection", function()
     local function at_once(count, options)
       local clients = {}
       for i = 1, count do clients[i] = client(options) end
-      local outcomes = require "bitfront".balances_many(clients, { concurrency = count })
-      for i, outcome in ipairs(outcomes) do
-        assert.is_nil(outcome.err)
+      local results = require "bitfront".balances_many(clients, { concurrency = count })
+      for i, result in ipairs(results) do
+        assert.is_nil(result.err)
         clients[i]:close()
       end
     end
@@ -175,8 +175,8 @@ describe("a connection", function()
           return bitfront.new { api_key = "key", api_secret = "secret", base_url = %q,
             rate_limit = false, clock = "system" }
         end
-        for _, outcome in ipairs(bitfront.balances_many { client(), client(), client() }) do
-          assert(outcome.balances)
+        for _, result in ipairs(bitfront.balances_many { client(), client(), client() }) do
+          assert(result.balances)
         end
         local one = client()
         for _, waits in ipairs { 0, 1, 1, 2, 1 } do

@@ -296,10 +296,10 @@ describe("a peer", function()
     local function lateness(unending)
       local one = client { timeout = 10,
         base_url = faultd:url_body(BODY, { listener = "plain", delay = 150 }) }
-      local outcome = require "bitfront".balances_many { one, unending }[1]
+      local result = require "bitfront".balances_many { one, unending }[1]
       one:close()
-      assert.is_nil(outcome.err)
-      return outcome.info.elapsed - 0.15
+      assert.is_nil(result.err)
+      return result.info.elapsed - 0.15
     end
 
     local function holds_up_nothing(steps, may_succeed)

@@ -9,9 +9,9 @@ describe("credentials", function()
   teardown(function() faultd:stop() end)
   before_each(function() faultd:forget() end)
 
-  -- The outcome of one call in a process of its own, whose home and
+  -- The result of one call in a process of its own, whose home and
   -- environment are as given: "ok", or kind, code and message.
-  local function outcome(env, options, profile_text, mode)
+  local function result(env, options, profile_text, mode)
     local home = support.tmpdir()
     if profile_text then
       os.execute("mkdir -p " .. home .. "/.config/bitfront")
@@ -38,7 +38,7 @@ describe("credentials", function()
   end
 
   it("that are missing are named with both variables and the file", function()
-    local message, requests = outcome {}
+    local message, requests = result {}
     assert.truthy(message:find("^config missing_credentials"))
     assert.truthy(message:find("BITFRONT_API_KEY", 1, true))
     assert.truthy(message:find("BITFRONT_API_SECRET", 1, true))
@@ -47,7 +47,7 @@ describe("credentials", function()
   end)
 
   it("come from the environment", function()
-    local message, requests = outcome {
+    local message, requests = result {
       BITFRONT_API_KEY = "env-key", BITFRONT_API_SECRET = "env-secret",
     }
     assert.equal("ok", message)
@@ -55,7 +55,7 @@ describe("credentials", function()
   end)
 
   it("of the environment are of no use by halves", function()
-    local message, requests = outcome { BITFRONT_API_KEY = "env-key" }
+    local message, requests = result { BITFRONT_API_KEY = "env-key" }
     assert.equal("config missing_credentials BITFRONT_API_KEY is set, but "
       .. "BITFRONT_API_SECRET is not", message)
     assert.equal(0, #requests)
@@ -63,7 +63,7 @@ describe("credentials", function()
 
   it("of the environment with a control character are refused, not sent",
     function()
-      local message, requests = outcome {
+      local message, requests = result {
         BITFRONT_API_KEY = "key\nX-Other: header", BITFRONT_API_SECRET = "s",
       }
       assert.truthy(message:find("^config credentials BITFRONT_API_KEY must be"), message)
@@ -83,10 +83,10 @@ describe("credentials", function()
 
     it("the variable", function()
       for _, row in ipairs(ROWS) do
-        local message, requests = outcome { BITFRONT_API_KEY = row[1],
+        local message, requests = result { BITFRONT_API_KEY = row[1],
           BITFRONT_API_SECRET = "s" }
         assert.equal("config credentials BITFRONT_API_KEY" .. row[2], message)
-        message = outcome { BITFRONT_API_KEY = "k", BITFRONT_API_SECRET = row[1] }
+        message = result { BITFRONT_API_KEY = "k", BITFRONT_API_SECRET = row[1] }
         assert.equal("config credentials BITFRONT_API_SECRET" .. row[2], message)
         assert.equal(0, #requests)
       end
@@ -108,9 +108,9 @@ describe("credentials", function()
 
     it("what the function gave", function()
       for _, row in ipairs(ROWS) do
-        local message = outcome({}, ("credentials = function() return %q, 's' end"):format(row[1]))
+        local message = result({}, ("credentials = function() return %q, 's' end"):format(row[1]))
         assert.equal("config credentials the key of the credentials function" .. row[2], message)
-        message = outcome({}, ("credentials = function() return 'k', %q end"):format(row[1]))
+        message = result({}, ("credentials = function() return 'k', %q end"):format(row[1]))
         assert.equal("config credentials the secret of the credentials function" .. row[2],
           message)
       end
@@ -120,7 +120,7 @@ describe("credentials", function()
       for value, what in pairs { ['"k"'] = QUOTES, ["'k'"] = QUOTES, ['"'] = QUOTES,
         ["\vk"] = BLANK, ["k\f"] = BLANK, [""] = " must not be empty",
         ["k\1"] = " must be a string of printable ASCII characters" } do
-        local message, requests = outcome({}, "",
+        local message, requests = result({}, "",
           ("[default]\napi_key = k\napi_secret = %s\n"):format(value))
         assert.equal("config profile HOME/.config/bitfront/credentials: line 3" .. what, message)
         assert.equal(0, #requests)
@@ -129,7 +129,7 @@ describe("credentials", function()
   end)
 
   it("may have blanks and quotes in them", function()
-    local message, requests = outcome { BITFRONT_API_KEY = "a \"b' c\"",
+    local message, requests = result { BITFRONT_API_KEY = "a \"b' c\"",
       BITFRONT_API_SECRET = "\"s" }
     assert.equal("ok", message)
     signed_with(requests, "a \"b' c\"")
@@ -140,49 +140,49 @@ describe("credentials", function()
     .. "api_secret=other=secret\n; end\n[half]\napi_key = x\n"
 
   it("come from the profile file where the environment has none", function()
-    local message, requests = outcome({}, "", FILE)
+    local message, requests = result({}, "", FILE)
     assert.equal("ok", message)
     signed_with(requests, "file-key")
   end)
 
   it("of the environment go before the file's", function()
-    local _, requests = outcome({ BITFRONT_API_KEY = "env-key",
+    local _, requests = result({ BITFRONT_API_KEY = "env-key",
       BITFRONT_API_SECRET = "s" }, "", FILE)
     signed_with(requests, "env-key")
   end)
 
   it("come from the profile that is asked for", function()
-    local _, requests = outcome({ BITFRONT_API_KEY = "env-key",
+    local _, requests = result({ BITFRONT_API_KEY = "env-key",
       BITFRONT_API_SECRET = "s" }, 'profile = "other"', FILE)
     signed_with(requests, "other-key")
   end)
 
   it("come from the profile that the environment names", function()
-    local _, requests = outcome({ BITFRONT_PROFILE = "other" }, "", FILE)
+    local _, requests = result({ BITFRONT_PROFILE = "other" }, "", FILE)
     signed_with(requests, "other-key")
   end)
 
   it("of a profile that is not there are missing", function()
     assert.equal("config profile HOME/.config/bitfront/credentials has no "
-      .. "section [nobody]", (outcome({}, 'profile = "nobody"', FILE)))
+      .. "section [nobody]", (result({}, 'profile = "nobody"', FILE)))
     assert.equal("config profile there is no file "
       .. "HOME/.config/bitfront/credentials",
-      (outcome({}, 'profile = "nobody"')))
+      (result({}, 'profile = "nobody"')))
   end)
 
   it("of a profile by halves are refused", function()
     assert.equal("config profile HOME/.config/bitfront/credentials: section "
-      .. "[half] has no api_secret", (outcome({}, 'profile = "half"', FILE)))
+      .. "[half] has no api_secret", (result({}, 'profile = "half"', FILE)))
   end)
 
   it("may begin with a byte order mark and have comments", function()
     for _, before in ipairs { "\239\187\191", "# x\n", "\n ; y\r\n" } do
-      assert.equal("ok", (outcome({}, "", before .. "[default] # mine\n"
+      assert.equal("ok", (result({}, "", before .. "[default] # mine\n"
         .. "#api_key = no\napi_key = k\n;region = x\napi_secret = s")))
     end
   end)
 
-  for text, trouble in pairs {
+  for text, expected in pairs {
     ["[default\napi_key = k\napi_secret = s\n"] = "line 1 is neither",
     ["[default] x\napi_key = k\napi_secret = s\n"] = "line 1 is neither",
     ["[default]\n\napi_key: k\napi_secret = s\n"] = "line 3 is neither",
@@ -206,8 +206,8 @@ describe("credentials", function()
     ["[default]\napi_key = k\napi_secret = s\n[default]\n"] = "line 4 begins a section again",
   } do
     it(("of %q are refused with the line"):format(text:sub(1, 80)), function()
-      local message, requests = outcome({}, "", text)
-      assert.truthy(message:find("^config profile .*credentials: " .. trouble), message)
+      local message, requests = result({}, "", text)
+      assert.truthy(message:find("^config profile .*credentials: " .. expected), message)
       assert.equal(0, #requests)
     end)
   end
@@ -215,7 +215,7 @@ describe("credentials", function()
   for _, mode in ipairs { "640", "604", "620", "777" } do
     it("in a file with mode " .. mode .. " are refused, the mode named",
       function()
-        local message, requests = outcome({}, "", FILE, mode)
+        local message, requests = result({}, "", FILE, mode)
         assert.truthy(message:find("^config permissions"), message)
         assert.truthy(message:find("mode 0" .. mode, 1, true), message)
         assert.equal(0, #requests)
@@ -226,12 +226,12 @@ describe("credentials", function()
     local home = support.tmpdir()
     os.execute("mkdir -p " .. home .. "/bitfront; mkfifo -m 600 " .. home
       .. "/bitfront/credentials")
-    local message = outcome { XDG_CONFIG_HOME = home }
+    local message = result { XDG_CONFIG_HOME = home }
     assert.truthy(message:find("is not a regular file", 1, true), message)
   end)
 
   it("in a file too large to be one are refused", function()
-    local message = outcome({}, "", FILE .. ("# filler\n"):rep(9000))
+    local message = result({}, "", FILE .. ("# filler\n"):rep(9000))
     assert.truthy(message:find("^config profile .* cannot be read"), message)
   end)
 
@@ -239,7 +239,7 @@ describe("credentials", function()
     local home = support.tmpdir()
     support.must("mkdir bitfront; ln -s credentials bitfront/credentials", { cwd = home })
     assert.equal("config profile " .. home .. "/bitfront/credentials cannot be opened: "
-      .. "Too many levels of symbolic links", (outcome { XDG_CONFIG_HOME = home }))
+      .. "Too many levels of symbolic links", (result { XDG_CONFIG_HOME = home }))
   end)
 
   -- Root may do everything, but for what it has given up.
@@ -262,7 +262,7 @@ describe("credentials", function()
       support.must("mkdir -m 755 bitfront; touch bitfront/credentials;"
         .. "chmod 600 bitfront/credentials; chown 65534 bitfront/credentials", { cwd = home })
       assert.equal("config permissions " .. home .. "/bitfront/credentials belongs to user 65534, "
-        .. "but this process is user 0's", (outcome { XDG_CONFIG_HOME = home }))
+        .. "but this process is user 0's", (result { XDG_CONFIG_HOME = home }))
     end)
   end
 
@@ -273,19 +273,19 @@ describe("credentials", function()
       [{ HOME = "home", XDG_CONFIG_HOME = "config" }] =
         "HOME is no absolute path, and XDG_CONFIG_HOME is no absolute path",
     } do
-      local message = outcome(env)
+      local message = result(env)
       assert.truthy(message:find "^config missing_credentials no credentials: set ", message)
       assert.truthy(message:find("[default] of the credentials file (" .. reason .. ")", 1, true),
         message)
       -- Not the ones that there are: they are another account's.
       env.BITFRONT_API_KEY, env.BITFRONT_API_SECRET = "env-key", "env-secret"
       local requests
-      message, requests = outcome(env, 'profile = "two"')
+      message, requests = result(env, 'profile = "two"')
       assert.equal("config profile section [two] of the credentials file cannot be found: "
         .. reason, message)
       assert.equal(0, #requests)
     end
-    assert.truthy(outcome({ HOME = false, BITFRONT_PROFILE = "two" })
+    assert.truthy(result({ HOME = false, BITFRONT_PROFILE = "two" })
       :find("config profile section [two] of the credentials file cannot be found: HOME", 1, true))
   end)
 
@@ -311,38 +311,38 @@ describe("credentials", function()
     end
 
     it("ask there, whatever the environment says", function()
-      local message, requests = outcome({}, "", section "default")
+      local message, requests = result({}, "", section "default")
       assert.equal("ok", message)
       asked("plain", requests, "default-key")
       faultd:forget()
-      message, requests = outcome({ BITFRONT_BASE_URL = "http://example.com" }, "",
+      message, requests = result({ BITFRONT_BASE_URL = "http://example.com" }, "",
         section "default")
       assert.equal("ok", message)
       asked("plain", requests, "default-key")
       faultd:forget()
-      message, requests = outcome({}, 'profile = "two"', section "default" .. section "two")
+      message, requests = result({}, 'profile = "two"', section "default" .. section "two")
       assert.equal("ok", message)
       asked("plain", requests, "two-key")
     end)
 
     it("ask elsewhere only where an option says so", function()
-      local message, requests = outcome({},
+      local message, requests = result({},
         ("base_url = %q"):format(faultd:url_body(BODY)), section "default")
       assert.equal("ok", message)
       asked("good", requests, "default-key")
     end)
 
     it("that are not the account's change nothing", function()
-      local message, requests = outcome({ BITFRONT_API_KEY = "env-key",
+      local message, requests = result({ BITFRONT_API_KEY = "env-key",
         BITFRONT_API_SECRET = "s" }, "", section "default")
       assert.equal("ok", message)
       asked("good", requests, "env-key")
       faultd:forget()
-      message, requests = outcome({}, 'api_key = "k", api_secret = "s"', section "default")
+      message, requests = result({}, 'api_key = "k", api_secret = "s"', section "default")
       assert.equal("ok", message)
       asked("good", requests, "k")
       faultd:forget()
-      message, requests = outcome({}, 'credentials = function() return "f", "s" end',
+      message, requests = result({}, 'credentials = function() return "f", "s" end',
         section "default")
       assert.equal("ok", message)
       asked("good", requests, "f")
@@ -352,7 +352,7 @@ describe("credentials", function()
       local text = ("[default]\napi_key = k\napi_secret = s\nca_file = %s\n")
       local right, wrong = faultd.ca_file, "/nonexistent/ca.pem"
       local function with(section_ca, option_ca, variable)
-        return (outcome({ BITFRONT_CA_FILE = variable },
+        return (result({ BITFRONT_CA_FILE = variable },
           option_ca and ("ca_file = %q"):format(option_ca), text:format(section_ca)))
       end
       assert.equal("ok", with(right, nil, wrong))
@@ -448,11 +448,11 @@ describe("credentials", function()
     } do
       it("that base_url " .. url .. " would not do for are refused with the line", function()
         for _, name in ipairs { "default", "other" } do
-          local message, requests = outcome({}, "", "[default]\napi_key = k\napi_secret = s\n"
+          local message, requests = result({}, "", "[default]\napi_key = k\napi_secret = s\n"
             .. (name == "other" and "[other]\n" or "") .. "base_url = " .. url)
-          local wanted = ("config base_url HOME/.config/bitfront/credentials: line %d: %s")
+          local expected = ("config base_url HOME/.config/bitfront/credentials: line %d: %s")
             :format(name == "default" and 4 or 5, what)
-          assert.truthy(message:find(wanted, 1, true), message)
+          assert.truthy(message:find(expected, 1, true), message)
           assert.equal(0, #requests)
         end
       end)

@@ -1,7 +1,7 @@
 local core = require "bitfront.core"
 local limiter = require "bitfront.limiter"
 local memory = require "bitfront.limiter.memory"
-local rows = require "spec.support.limiter_rows"
+local limiter_rows = require "spec.support.limiter_rows"
 local support = require "spec.support"
 local window = require "bitfront.limiter.window"
 local window_schedule = require "spec.support.window_schedule"
@@ -12,8 +12,8 @@ local function sleep(seconds)
 end
 
 describe("the limits", function()
-  -- When calls of one key arrived at a server, sorted; where it saw too many.
-  local function excess(arrivals, per_second, per_minute)
+  -- The index of the first call that is beyond a limit, by the times of arrival.
+  local function first_violation(arrivals, per_second, per_minute)
     table.sort(arrivals)
     for i = 1, #arrivals do
       local too_soon = i > per_second
@@ -58,7 +58,7 @@ describe("the limits", function()
         return last / 2147483647
       end
       local arrivals, count = simulate(100000, random)
-      assert.is_nil(excess(arrivals, 3, 60))
+      assert.is_nil(first_violation(arrivals, 3, 60))
       granted = granted + count
     end
     assert.is_true(granted > 100000, tostring(granted))
@@ -128,7 +128,7 @@ end)
 
 describe("the store of a process #smoke", function()
   local store = memory.new()
-  for i, row in ipairs(rows) do
+  for i, row in ipairs(limiter_rows) do
     it(row[1], function() row[2](store, "key" .. i, sleep) end)
   end
 
@@ -296,7 +296,7 @@ describe("the store in Redis", function()
   end)
   teardown(function() server:stop() end)
 
-  for i, row in ipairs(rows) do
+  for i, row in ipairs(limiter_rows) do
     it(row[1], function() row[2](store, "key" .. i, sleep) end)
   end
 

@@ -35,8 +35,8 @@ describe("the clock #smoke", function()
     return monotonic and ahead_of_wall(offset) or offset
   end
 
-  local function is_near(wanted, seen)
-    assert.is_true(math.abs(wanted - seen) <= 3, ("%s, not %s"):format(seen, wanted))
+  local function is_near(expected, seen)
+    assert.is_true(math.abs(expected - seen) <= 3, ("%s, not %s"):format(seen, expected))
   end
 
   it("is this machine's until something is known", function()
@@ -174,9 +174,9 @@ describe("a call by a clock that is wrong", function()
     sandbox:set { clock_offset_ms = -60000, limits = false }
     local clients = {}
     for i = 1, 8 do clients[i] = client_with() end
-    for _, outcome in ipairs(require "bitfront".balances_many(clients)) do
-      assert.is_nil(outcome.err)
-      assert.equal(2, outcome.info.attempts)
+    for _, result in ipairs(require "bitfront".balances_many(clients)) do
+      assert.is_nil(result.err)
+      assert.equal(2, result.info.attempts)
     end
     assert.equal(16, #sandbox:log())
   end)

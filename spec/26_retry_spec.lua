@@ -387,7 +387,7 @@ describe("limits kept on our side", function()
   it("count a call whose process dies for as long as the server may read it late", function()
     local faultd, leases = support.faultd(), {}
     local client = support.client {
-      base_url = faultd:url { listener = "deaf" }, timeout = 0.3,
+      base_url = faultd:url { listener = "silent" }, timeout = 0.3,
       rate_limit = { store = {
         acquire = function(_, _, lease) leases[#leases + 1] = lease return 0, 1 end,
         release = function() return true end,

@@ -24,17 +24,17 @@ describe("the balances of many accounts #smoke", function()
       clients[i] = client_of(coin("C" .. i), { delay = (i * 37) % 100 })
     end
     local seen = {}
-    local outcomes = bitfront.balances_many(clients, {
+    local results = bitfront.balances_many(clients, {
       concurrency = 6, on_progress = function(done, count)
         seen[#seen + 1] = done .. "/" .. count
         error "harmless"
       end,
     })
-    assert.equal(20, #outcomes)
-    for i, outcome in ipairs(outcomes) do
-      assert.is_nil(outcome.err)
-      assert.equal("C" .. i, outcome.balances[1].currency)
-      assert.equal(1, outcome.info.attempts)
+    assert.equal(20, #results)
+    for i, result in ipairs(results) do
+      assert.is_nil(result.err)
+      assert.equal("C" .. i, result.balances[1].currency)
+      assert.equal(1, result.info.attempts)
     end
     assert.equal("1/20", seen[1])
     assert.equal("20/20", seen[20])
@@ -52,16 +52,16 @@ describe("the balances of many accounts #smoke", function()
 
   -- Lua 5.1 cannot yield in there, which is an error like any other.
   it("keep what they brought where on_progress yields", function()
-    local outcomes = bitfront.balances_many({ client_of(coin "A"), client_of(coin "B") },
+    local results = bitfront.balances_many({ client_of(coin "A"), client_of(coin "B") },
       { on_progress = function() coroutine.yield() end })
-    assert.equal("A", outcomes[1].balances[1].currency)
-    assert.equal("B", outcomes[2].balances[1].currency)
+    assert.equal("A", results[1].balances[1].currency)
+    assert.equal("B", results[2].balances[1].currency)
   end)
 
   it("harm each other in no way", function()
     local closed = client_of(coin "A")
     closed:close()
-    local outcomes = bitfront.balances_many({
+    local results = bitfront.balances_many({
       client_of(coin "A"),
       client_of(coin "A", { delay = 5000 }),
       closed,
@@ -72,14 +72,14 @@ describe("the balances of many accounts #smoke", function()
       },
       client_of(coin "B"),
     }, { timeout = 2 })
-    assert.equal("A", outcomes[1].balances[1].currency)
-    assert.equal("timeout", outcomes[2].err.kind)
-    assert.equal("closed", outcomes[3].err.kind)
-    assert.equal("auth", outcomes[4].err.kind)
-    assert.equal(6001, outcomes[4].info.statusCode)
-    assert.equal("config", outcomes[5].err.kind)
-    assert.truthy(outcomes[5].err.message:find("the vault is shut", 1, true))
-    assert.equal("B", outcomes[6].balances[1].currency)
+    assert.equal("A", results[1].balances[1].currency)
+    assert.equal("timeout", results[2].err.kind)
+    assert.equal("closed", results[3].err.kind)
+    assert.equal("auth", results[4].err.kind)
+    assert.equal(6001, results[4].info.statusCode)
+    assert.equal("config", results[5].err.kind)
+    assert.truthy(results[5].err.message:find("the vault is shut", 1, true))
+    assert.equal("B", results[6].balances[1].currency)
   end)
 
   it("are none of none", function()
@@ -93,8 +93,8 @@ describe("the balances of many accounts #smoke", function()
       clients[i] = client_of(coin "A", nil, { rate_limit = { store = store } })
     end
     local begun = core.now()
-    for _, outcome in ipairs(bitfront.balances_many(clients)) do
-      assert.is_nil(outcome.err)
+    for _, result in ipairs(bitfront.balances_many(clients)) do
+      assert.is_nil(result.err)
     end
     assert.is_true(core.now() - begun >= 2)
   end)
@@ -133,15 +133,15 @@ describe("the balances of many accounts #smoke", function()
   end)
 
   it("fail one by one where a function that was given yields to nobody", function()
-    local outcomes = bitfront.balances_many {
+    local results = bitfront.balances_many {
       client_of(coin "A"),
       client_of(coin "B", nil, { on_attempt = function() coroutine.yield() end }),
       client_of(coin "C"),
     }
-    assert.equal("A", outcomes[1].balances[1].currency)
-    assert.equal("C", outcomes[3].balances[1].currency)
+    assert.equal("A", results[1].balances[1].currency)
+    assert.equal("C", results[3].balances[1].currency)
     if _VERSION ~= "Lua 5.1" or rawget(_G, "jit") then -- there pcall is in the way
-      assert.equal("raised", outcomes[2].err.code)
+      assert.equal("raised", results[2].err.code)
     end
   end)
 
@@ -149,12 +149,12 @@ describe("the balances of many accounts #smoke", function()
     local clients = {}
     for i = 1, 1000 do
       clients[i] = support.client {
-        base_url = "http://127.0.0.1:" .. faultd.ports.deaf, connect_timeout = 60,
+        base_url = "http://127.0.0.1:" .. faultd.ports.silent, connect_timeout = 60,
       }
     end
-    for _, outcome in ipairs(bitfront.balances_many(clients,
+    for _, result in ipairs(bitfront.balances_many(clients,
       { concurrency = 1000, timeout = 2 })) do
-      assert.equal("timeout", outcome.err.kind)
+      assert.equal("timeout", result.err.kind)
     end
   end)
 end)

@@ -52,15 +52,15 @@ describe("under the scheduler", function()
   setup(function() faultd = support.faultd() end)
   teardown(function() faultd:stop() end)
 
-  -- The longest time for which a coroutine that wants to run each 10 ms did
-  -- not, while the function runs; how often it ran, in how much of own time.
+  -- The longest time between two runs of a coroutine that sleeps 10 ms each time,
+  -- while the function runs; how often it ran, in how much of own time.
   local function longest_stall(scheduler, action)
-    local over, longest, ticks, trouble = false, 0, 0, nil
+    local ended, longest, ticks, failure = false, 0, 0, nil
     local begun = support.own_time()
     scheduler.run {
       function()
         local last = support.own_time()
-        while not over do
+        while not ended do
           scheduler.sleep(0.01)
           local now = support.own_time()
           longest, ticks, last = math.max(longest, now - last), ticks + 1, now
@@ -68,14 +68,14 @@ describe("under the scheduler", function()
       end,
       function()
         local ok, message = pcall(action)
-        over, trouble = true, not ok and message
+        ended, failure = true, not ok and message
       end,
     }
-    assert.falsy(trouble)
+    assert.falsy(failure)
     return longest, ticks, support.own_time() - begun
   end
 
-  it("there are two at least to be tested with", function()
+  it("at least two are installed", function()
     local count = 0
     for _ in pairs(schedulers) do count = count + 1 end
     assert.is_true(count >= 2, tostring(count))
@@ -117,8 +117,8 @@ describe("under the scheduler", function()
         }
       end
       longest_stall(scheduler, function()
-        for _, outcome in ipairs(require "bitfront".balances_many(clients)) do
-          assert.is_nil(outcome.err)
+        for _, result in ipairs(require "bitfront".balances_many(clients)) do
+          assert.is_nil(result.err)
         end
       end)
     end)
@@ -133,8 +133,8 @@ describe("under the scheduler", function()
         }
       end
       local stall, ticks, all = longest_stall(scheduler, function()
-        for _, outcome in ipairs(require "bitfront".balances_many(clients)) do
-          assert.is_nil(outcome.err)
+        for _, result in ipairs(require "bitfront".balances_many(clients)) do
+          assert.is_nil(result.err)
         end
       end)
       assert.is_true(ticks > all / 0.02, ticks .. " in " .. all)

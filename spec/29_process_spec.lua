@@ -25,10 +25,10 @@ describe("a process #apart", function()
         ca_file = sandbox.ca_file, api_key = sandbox.key,
         api_secret = sandbox.secret, retries = 0 }
     end
-    local function ask(wanted)
-      for _, outcome in ipairs(bitfront.balances_many(clients)) do
-        assert((outcome.err and outcome.err.kind or "fine") == wanted,
-          tostring(outcome.err))
+    local function ask(expected)
+      for _, result in ipairs(bitfront.balances_many(clients)) do
+        assert((result.err and result.err.kind or "fine") == expected,
+          tostring(result.err))
       end
     end
     local function sleep_until(time) while core.now() < time do core.sleep(0.1) end end
@@ -108,9 +108,9 @@ describe("a process #apart", function()
     local seen = {}
     for _, arrival in ipairs(sandbox:log()) do
       assert.equal(1000, arrival.verdict)
-      local pair = arrival.timestamp .. arrival.nonce
-      assert.is_nil(seen[pair])
-      seen[pair] = true
+      local stamp = arrival.timestamp .. arrival.nonce
+      assert.is_nil(seen[stamp])
+      seen[stamp] = true
     end
     sandbox:stop()
   end)

@@ -37,9 +37,9 @@ local function codes(records)
 end
 
 -- Whether two amounts are the same, whatever they are written as.
-local function same(wanted, got)
-  assert.is_true(decimal(wanted) == decimal(got),
-    tostring(wanted) .. " is not " .. tostring(got))
+local function same(expected, got)
+  assert.is_true(decimal(expected) == decimal(got),
+    tostring(expected) .. " is not " .. tostring(got))
 end
 
 local function kind(value)
@@ -199,7 +199,7 @@ describe("the helpers for records", function()
 
     it("for a field that is missing, with its place", function()
       local records = { record("A", 1), { currency = "B" }, { balance = 1 } }
-      local WANTED = "bitfront.%s: records[%d].%s"
+      local EXPECTED = "bitfront.%s: records[%d].%s"
       local CALLS = {
         { "sort", 2, "balance", function() bitfront.sort(records, "balance") end },
         { "sort", 3, "currency", function() bitfront.sort(records, "currency") end },
@@ -215,7 +215,7 @@ describe("the helpers for records", function()
         { "format", 2, "balance", function() bitfront.format(records, "csv") end },
       }
       for _, call in ipairs(CALLS) do
-        assert.matches(WANTED:format(call[1], call[2], call[3]), complaint(call[4]), 1, true)
+        assert.matches(EXPECTED:format(call[1], call[2], call[3]), complaint(call[4]), 1, true)
       end
     end)
 

@@ -13,9 +13,9 @@ local function kind(value)
   return type(value) == "userdata" and "decimal" or type(value)
 end
 
-local function same(wanted, got)
-  assert.is_true(decimal(wanted) == decimal(got),
-    tostring(got) .. " is not " .. tostring(wanted))
+local function same(expected, got)
+  assert.is_true(decimal(expected) == decimal(got),
+    tostring(got) .. " is not " .. tostring(expected))
 end
 
 local function complaint(...)

@@ -139,7 +139,7 @@ describe("the format", function()
       io.write(text)
     ]]
 
-    local function shown_on_terminal(env)
+    local function display_on_terminal(env)
       local dir = support.tmpdir()
       support.write(dir .. "/program.lua", PROGRAM)
       local command = require("spec.support.shell").interpreter() .. " " .. dir .. "/program.lua"
@@ -147,13 +147,13 @@ describe("the format", function()
     end
 
     it("is there on a terminal", function()
-      assert.matches("\27[1m", shown_on_terminal { TERM = "xterm", NO_COLOR = false }, 1, true)
+      assert.matches("\27[1m", display_on_terminal { TERM = "xterm", NO_COLOR = false }, 1, true)
     end)
 
     it("is not there with NO_COLOR, nor on a dumb terminal", function()
       for _, env in ipairs { { TERM = "xterm", NO_COLOR = "1" },
                              { TERM = "dumb", NO_COLOR = false } } do
-        assert.not_matches("\27", shown_on_terminal(env), 1, true)
+        assert.not_matches("\27", display_on_terminal(env), 1, true)
       end
     end)
 

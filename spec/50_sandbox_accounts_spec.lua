@@ -23,12 +23,12 @@ describe("an accounts file", function()
     "1.50",
   } do
     it("keeps the digits of " .. amount, function()
-      local wanted = '{"currency":"BTC","balance":' .. amount
+      local expected = '{"currency":"BTC","balance":' .. amount
         .. ',"availableBalance":0}'
       local plain = assert(accounts_file.parse(account(record(amount))))
       local quoted = assert(accounts_file.parse(account(record('"' .. amount .. '"'))))
-      assert.equal(wanted, plain.K1.balances[1].json)
-      assert.equal(wanted, quoted.K1.balances[1].json)
+      assert.equal(expected, plain.K1.balances[1].json)
+      assert.equal(expected, quoted.K1.balances[1].json)
     end)
   end
 

@@ -94,10 +94,10 @@ describe("the exchange", function()
 
   it("takes a timestamp up to 999 ms off, either way", function()
     exchange.settings.limits = false
-    for off, wanted in pairs {
+    for off, expected in pairs {
       [-1000] = 6005, [-999] = 1000, [999] = 1000, [1000] = 6005,
     } do
-      assert.equal(wanted, code { timestamp = ("%.0f"):format(NOON + off) })
+      assert.equal(expected, code { timestamp = ("%.0f"):format(NOON + off) })
     end
   end)
 

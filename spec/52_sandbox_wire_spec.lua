@@ -1,7 +1,7 @@
 -- The sandbox from outside: real nginx, real TLS, `curl` and `openssl`.
 
 local core = require "bitfront.core"
-local callers = require "spec.support.exchange_caller"
+local exchange_caller = require "spec.support.exchange_caller"
 local sandbox = require "bitfront.sandbox"
 local shell = require "spec.support.shell"
 
@@ -13,7 +13,7 @@ describe("the sandbox #apart", function()
   setup(function()
     box = assert(sandbox.start {
       port = 0, dir = shell.tmpdir() })
-    caller = callers.of(box)
+    caller = exchange_caller.of(box)
   end)
 
   teardown(function()
@@ -76,7 +76,9 @@ describe("the sandbox #apart", function()
   -- A call is on its way for a while, and on a busy machine for long: by the time at
   -- which it arrived each is judged right, and in some try each way is seen.
   it("refuses timestamps ahead and behind", function()
-    for shift_ms, wanted in pairs { [800] = 1000, [-700] = 1000, [1300] = 6005, [-1000] = 6005 } do
+    for shift_ms, expected in pairs {
+      [800] = 1000, [-700] = 1000, [1300] = 6005, [-1000] = 6005,
+    } do
       local code
       for _ = 1, 60 do
         local sent = caller:get(BALANCES, { shift_ms = shift_ms })
@@ -84,9 +86,9 @@ describe("the sandbox #apart", function()
         local ahead = sent.timestamp - log[#log].arrived_ms
         code = sent.json.statusCode
         assert.equal(math.abs(ahead) < 1000 and 1000 or 6005, code, ahead .. " ms ahead")
-        if code == wanted then break end
+        if code == expected then break end
       end
-      assert.equal(wanted, code)
+      assert.equal(expected, code)
     end
   end)
 
@@ -131,9 +133,9 @@ describe("the sandbox #apart", function()
   it("answers to localhost too, by its own CA and no other", function()
     local url = ("https://localhost:%d/v1/public/time"):format(box.port)
     shell.must(caller:curl(url))
-    local _, trouble, status = shell.run("curl -sS " .. url)
+    local _, stderr, status = shell.run("curl -sS " .. url)
     assert.equal(60, status)
-    assert.matches("certificate", trouble)
+    assert.matches("certificate", stderr)
   end)
 
   describe("its control endpoint", function()

@@ -1,6 +1,6 @@
 -- Each damaged reply, as it comes over the wire.
 
-local callers = require "spec.support.exchange_caller"
+local exchange_caller = require "spec.support.exchange_caller"
 local damage = require "bitfront.sandbox.damage"
 local sandbox = require "bitfront.sandbox"
 local shell = require "spec.support.shell"
@@ -80,7 +80,7 @@ describe("a damaged reply of the sandbox: #apart", function()
   setup(function()
     box = assert(sandbox.start {
       port = 0, dir = shell.tmpdir() })
-    caller = callers.of(box)
+    caller = exchange_caller.of(box)
   end)
 
   teardown(function()
@@ -96,9 +96,9 @@ describe("a damaged reply of the sandbox: #apart", function()
   for name, pattern in pairs(wires) do
     it(name, function()
       script(name)
-      local bytes, trouble = caller:wire()
+      local bytes, message = caller:wire()
       assert.matches(pattern, bytes)
-      assert.not_matches("error", trouble)
+      assert.not_matches("error", message)
     end)
   end
 
@@ -118,16 +118,16 @@ describe("a damaged reply of the sandbox: #apart", function()
 
   it("reset", function()
     script "reset"
-    local bytes, trouble = caller:wire()
+    local bytes, message = caller:wire()
     assert.equal("", bytes)
-    assert.matches("errno=104", trouble) -- ECONNRESET
+    assert.matches("errno=104", message) -- ECONNRESET
   end)
 
   it("cut_without_length", function()
     script "cut_without_length"
-    local bytes, trouble = caller:wire()
+    local bytes, message = caller:wire()
     assert.matches(wires.closed_without_length, bytes)
-    assert.matches("unexpected eof", trouble)
+    assert.matches("unexpected eof", message)
   end)
 
   it("hang", function()

@@ -1,6 +1,6 @@
 -- Starting and stopping: what runs, for how long, and where it keeps things.
 
-local callers = require "spec.support.exchange_caller"
+local exchange_caller = require "spec.support.exchange_caller"
 local ports = require "bitfront.sandbox.ports"
 local sandbox = require "bitfront.sandbox"
 local shell = require "spec.support.shell"
@@ -33,7 +33,7 @@ end
 
 local function answers(box)
   local url = box.base_url .. "/v1/public/time"
-  return shell.must(callers.of(box):curl(url)):find("responseTime") ~= nil
+  return shell.must(exchange_caller.of(box):curl(url)):find("responseTime") ~= nil
 end
 
 describe("sandbox.start #apart", function()
@@ -164,7 +164,7 @@ describe("sandbox.start #apart", function()
     shell.write(file, '{"api_key":"MINE","api_secret":"s3cret","balances":'
       .. '[{"currency":"LN","balance":1.10,"availableBalance":0}]}')
     local box = assert(start { port = 0, accounts = file })
-    local reply = callers.of(box):get("/v1/account/balances",
+    local reply = exchange_caller.of(box):get("/v1/account/balances",
                                       { key = "MINE", secret = "s3cret" })
     assert.matches('"balance":1.10,', reply.body, 1, true)
     assert.is_nil(box.api_key)
@@ -271,14 +271,14 @@ describe("sandbox.start #apart", function()
     ]])
     shell.write(tree .. "/program.lua", program)
     shell.must(("chmod a+r %s/program.lua"):format(tree))
-    local out, trouble = shell.run(
+    local out, stderr = shell.run(
       ("setpriv --reuid 65534 --regid 65534 --clear-groups %s %s/program.lua")
         :format(shell.interpreter(), tree),
       { cwd = "/", env = environment(tree .. "/a tree", {
           HOME = "/proc", TMPDIR = tree .. "/tmp", PATH = "/usr/bin:/bin",
           BITFRONT_SANDBOX_DIR = false, XDG_RUNTIME_DIR = false,
           XDG_STATE_HOME = false }) })
-    assert.matches('^{"timezone":"UTC"', out, nil, nil, trouble)
+    assert.matches('^{"timezone":"UTC"', out, nil, nil, stderr)
   end)
 
   describe("without background", function()

@@ -1,6 +1,6 @@
 -- The arrival log's file, and what is found in it.
 
-local callers = require "spec.support.exchange_caller"
+local exchange_caller = require "spec.support.exchange_caller"
 local cjson = require "cjson"
 local command = require "spec.support.command"
 local limits_check = require "bitfront.sandbox.limits_check"
@@ -161,7 +161,7 @@ describe("the file of arrivals", function()
 
   setup(function()
     box = assert(sandbox.start { port = 0, dir = shell.tmpdir(), background = true })
-    caller = callers.of(box)
+    caller = exchange_caller.of(box)
     path = box.dir .. "/arrivals.log"
   end)
 
@@ -227,7 +227,7 @@ describe("the file of arrivals", function()
     local again = assert(sandbox.start { dir = dir })
     assert.equal("", shell.read(dir .. "/arrivals.log"))
     assert.matches("^%-rw%-%-%-%-%-%-%-", shell.must("ls -l " .. dir .. "/arrivals.log"))
-    shell.must(callers.of(again):curl(again.base_url .. "/v1/public/time"))
+    shell.must(exchange_caller.of(again):curl(again.base_url .. "/v1/public/time"))
     assert.is_true(sandbox.start({ dir = dir }).already_running)
     assert.matches("public", shell.read(dir .. "/arrivals.log"))
     sandbox.stop { dir = dir }
@@ -238,7 +238,7 @@ describe("the file of arrivals", function()
     shell.must(("mkdir -p %s/arrivals.log/in-the-way"):format(dir))
     local other = assert(sandbox.start { port = 0, dir = dir, background = true })
     finally(function() sandbox.stop { dir = dir } end)
-    local calls = callers.of(other)
+    local calls = exchange_caller.of(other)
     for _ = 1, 2 do assert.equal(1000, calls:code(BALANCES)) end
     calls:control("POST", "reset")
     assert.equal(1000, calls:code(BALANCES))
@@ -252,7 +252,7 @@ describe("bitfront sandbox --check-limits", function()
 
   setup(function()
     box = assert(sandbox.start { port = 0, dir = shell.tmpdir(), background = true })
-    caller = callers.of(box)
+    caller = exchange_caller.of(box)
   end)
 
   teardown(function() sandbox.stop { dir = box.dir } end)
@@ -264,7 +264,7 @@ describe("bitfront sandbox --check-limits", function()
   end
 
   -- As the command shows the time of an arrival.
-  local function shown(ms)
+  local function display(ms)
     local utc = os.date("!%Y-%m-%dT%H:%M:%S", math.floor(ms / 1000))
     return ("%s.%03dZ"):format(utc, ms % 1000)
   end
@@ -274,8 +274,8 @@ describe("bitfront sandbox --check-limits", function()
     caller:get(BALANCES, { key = "SOMEBODY" })
     local log = caller:control("GET", "log")
     assert.same({ ("2 calls of 2 keys from %s to %s: no limit exceeded, "
-      .. "no signature used twice\n"):format(shown(log[1].arrived_ms), shown(log[2].arrived_ms)),
-      "", 0 }, { check() })
+      .. "no signature used twice\n"):format(display(log[1].arrived_ms),
+        display(log[2].arrived_ms)), "", 0 }, { check() })
   end)
 
   it("ends with 0 before anything has arrived", function()
@@ -294,8 +294,8 @@ describe("bitfront sandbox --check-limits", function()
     assert.equal(("per_second  6W20...  %s  %.0f  4 calls\n"
       .. "signature   6W20...  %s  %.0f  2 calls\n"
       .. "4 calls of 1 key from %s to %s: limits exceeded in 1 window, "
-      .. "1 signature used twice or more\n"):format(shown(first), first, shown(second), second,
-        shown(first), shown(log[4].arrived_ms)), out)
+      .. "1 signature used twice or more\n"):format(display(first), first, display(second), second,
+        display(first), display(log[4].arrived_ms)), out)
     assert.same({ "", 1 }, { err, code })
   end)
 
@@ -326,7 +326,7 @@ describe("bitfront sandbox --check-limits", function()
   it("works after the sandbox has ended, however it ended", function()
     local dir = shell.tmpdir()
     local other = assert(sandbox.start { port = 0, dir = dir, background = true })
-    callers.of(other):get(BALANCES)
+    exchange_caller.of(other):get(BALANCES)
     shell.must(("kill -KILL $(ps -o pid= --ppid %d) %d"):format(other.pid, other.pid))
     local out, _, code = check(dir)
     assert.matches("^1 call of 1 key from [^\n]*: no limit exceeded, no signature used twice\n$",

@@ -349,9 +349,9 @@ describe("bitfront doctor", function()
     assert.equal(1, code)
   end)
 
-  local function finds(trouble, arguments, its_env)
+  local function finds(expected, arguments, its_env)
     local out, err, code = bitfront("doctor " .. arguments, its_env)
-    assert.truthy(out:find("TROUBLE " .. trouble), out)
+    assert.truthy(out:find("TROUBLE " .. expected), out)
     assert.same({ "", 1 }, { err, code })
   end
 

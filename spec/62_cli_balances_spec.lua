@@ -260,9 +260,9 @@ spare    ETH           7                7
 
     for i, code in ipairs(CODES) do
       it("finds " .. code .. " by what is shown", function()
-        local wanted = ('{"currency":"%s","balance":%d}\n'):format(code, i)
+        local expected = ('{"currency":"%s","balance":%d}\n'):format(code, i)
         local asked = support.quote((code:gsub(",", "\\,")))
-        prints(wanted, "--format jsonl --columns currency,balance --currency " .. asked)
+        prints(expected, "--format jsonl --columns currency,balance --currency " .. asked)
         local out, err = bitfront("balance --format csv " .. support.quote(code), env)
         assert.same({ 'currency,balance,availableBalance\r\n'
           .. (code:find(",", 1, true) and '"' .. code .. '"' or code)

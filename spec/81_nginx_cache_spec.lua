@@ -490,8 +490,8 @@ describe("bitfront.nginx.cached #once #apart", function()
   it("a lock is one worker's only", function()
     start "ttl = 2"
     assert.equal("string nil", run [[
-      local shared = require "bitfront.nginx.shared_balances"
-      local one = shared.new(ngx.shared.bitfront, "x")
+      local shared_balances = require "bitfront.nginx.shared_balances"
+      local one = shared_balances.new(ngx.shared.bitfront, "x")
       local now = require "bitfront.native".now
       local first, second = one:acquire(now(), 2), one:acquire(now(), 2)
       return type(first) .. " " .. type(second)]])

@@ -248,7 +248,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     return table.concat(found, " ")
   end
 
-  for query, wanted in pairs {
+  for query, expected in pairs {
     ["currency=BTC,ETH"] = "ETH BTC",
     ["currency=BTC%2CETH"] = "ETH BTC",
     ["currency=NONE"] = "",
@@ -264,12 +264,12 @@ describe("bitfront.nginx.serve #once #apart", function()
     ["sort=value"] = "ETH BTC BCH XRP USDT",
   } do
     it("?" .. query .. " picks and sorts", function()
-      assert.equal(wanted, codes(query))
+      assert.equal(expected, codes(query))
     end)
   end
 
   it("gives coins by any code that it shows", function()
-    for query, wanted in pairs {
+    for query, expected in pairs {
       ["AAVE.F"] = { "AAVE.F" }, btc = { "btc" }, ["$PAC,btc"] = { "btc", "$PAC" },
       ["A%5C,B"] = { "A,B" }, ["A,B"] = {}, ["%3Cb%3E"] = { "<b>" }, ["%0A"] = {},
       [("A"):rep(65)] = {},
@@ -280,7 +280,7 @@ describe("bitfront.nginx.serve #once #apart", function()
       for i, record in ipairs(cjson.decode(reply.body).balances) do
         found[i] = record.currency
       end
-      assert.same(wanted, found)
+      assert.same(expected, found)
       assert.equal(200, site:get("/odd?format=html&currency=" .. query).status)
     end
   end)

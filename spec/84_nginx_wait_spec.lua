@@ -18,12 +18,12 @@ local INIT = [[
       base_url = url, ca_file = ca_file, timeout = 20, connect_timeout = 20,
       rate_limit = false, retries = 0 }
   end
-  function outcome(name)
+  function result_of(name)
     local records, err = clients[name or "ok"]:balances()
     return records and records[1].currency or err.kind .. " " .. err.code
   end
   function note(where, name)
-    local words = outcome(name)
+    local words = result_of(name)
     local file = assert(io.open(ngx.config.prefix() .. "notes", "a"))
     file:write(where, ": ", words, "\n")
     file:close()
@@ -32,9 +32,9 @@ local INIT = [[
 ]]
 
 local SERVER = [[
-  location = /ok { content_by_lua_block { ngx.print(outcome "ok", "\n") } }
-  location = /slow { content_by_lua_block { ngx.print(outcome "slow", "\n") } }
-  location = /deaf { content_by_lua_block { ngx.print(outcome "deaf", "\n") } }
+  location = /ok { content_by_lua_block { ngx.print(result_of "ok", "\n") } }
+  location = /slow { content_by_lua_block { ngx.print(result_of "slow", "\n") } }
+  location = /silent { content_by_lua_block { ngx.print(result_of "silent", "\n") } }
   location = /status { content_by_lua_block {
     collectgarbage() collectgarbage()
     ngx.print(table.concat({ require "bitfront.core".thread_status() }, " "))
@@ -57,7 +57,7 @@ describe("inside nginx #once #apart", function()
     for name, url in pairs {
       ok = faultd:url_body(BODY), slow = faultd:url_body(BODY, { delay = 200 }),
       slower = faultd:url_body(BODY, { delay = 1500 }),
-      deaf = faultd:url { listener = "deaf" },
+      silent = faultd:url { listener = "silent" },
     } do
       urls[#urls + 1] = ("%s = %q"):format(name, url)
     end
@@ -87,14 +87,14 @@ describe("inside nginx #once #apart", function()
   end
 
   -- No jobs of callers that are gone.
-  local function settles()
+  local function await_no_jobs()
     return host:await("jobs are left", function()
       return host:body "/status" == "0 0"
     end)
   end
 
-  local function is_quiet()
-    assert.equal("", host:trouble())
+  local function logs_no_error()
+    assert.equal("", host:logged_errors())
   end
 
   local function count(text, word)
@@ -122,24 +122,24 @@ describe("inside nginx #once #apart", function()
       it("the phase " .. phase, function()
         start { server = "location = /try { " .. server .. " }" }
         for _ = 1, 3 do assert.equal("BTC", (host:body "/try")) end
-        is_quiet()
+        logs_no_error()
       end)
     end
 
     it("a subrequest, a timer, and a light thread", function()
       start { server = [[
-        location = /inner { content_by_lua_block { ngx.print(outcome "ok") } }
+        location = /inner { content_by_lua_block { ngx.print(result_of "ok") } }
         location = /try { content_by_lua_block {
           ngx.timer.at(0, function() note "timer" end)
           local all = {}
-          for i = 1, 3 do all[i] = ngx.thread.spawn(outcome, "slow") end
+          for i = 1, 3 do all[i] = ngx.thread.spawn(result_of, "slow") end
           for i = 1, 3 do assert(select(2, ngx.thread.wait(all[i])) == "BTC") end
           ngx.print(ngx.location.capture("/inner").body)
         } }]] }
       assert.equal("BTC", (host:body "/try"))
       host:await("no timer", function() return notes().timer end)
       assert.equal("BTC", notes().timer)
-      is_quiet()
+      logs_no_error()
     end)
 
     it("ssl_certificate_by_lua", function()
@@ -166,34 +166,35 @@ describe("inside nginx #once #apart", function()
       -- Without OpenResty's patches the last two cannot wait.
       assert.equal(found.ssl_client_hello, "phase ssl_client_hello")
       assert.equal(found.ssl_session_fetch, "phase ssl_session_fetch")
-      is_quiet()
+      logs_no_error()
       assert.equal("BTC\n", (host:body "/ok"))
     end)
 
     for where, code in pairs {
       ["pcall and xpcall"] = [[
-        local a, one = pcall(outcome)
-        local b, two = xpcall(outcome, debug.traceback)
+        local a, one = pcall(result_of)
+        local b, two = xpcall(result_of, debug.traceback)
         return a and b and one == two and one]],
-      ["coroutine.wrap"] = "return coroutine.wrap(outcome)()",
+      ["coroutine.wrap"] = "return coroutine.wrap(result_of)()",
       ["coroutine.resume"] = [[
-        local made = coroutine.create(function() coroutine.yield() return outcome() end)
+        local made = coroutine.create(function() coroutine.yield() return result_of() end)
         coroutine.resume(made)
         return select(2, coroutine.resume(made))]],
       ["a metamethod"] = [[
-        local words = setmetatable({}, { __index = outcome and function() return outcome() end,
-          __call = function() return outcome() end, __concat = function() return outcome() end })
+        local words = setmetatable({}, { __index = result_of and function() return result_of() end,
+          __call = function() return result_of() end,
+          __concat = function() return result_of() end })
         return words.x == words() and words .. "" == words.x and words.x]],
-      ["an iterator"] = [[for words in function() return outcome() end do return words end]],
-      ["a loaded chunk"] = "return loadstring('return outcome()')()",
+      ["an iterator"] = [[for words in function() return result_of() end do return words end]],
+      ["a loaded chunk"] = "return loadstring('return result_of()')()",
       ["a callback of ngx.re.gsub"] =
-        "return (ngx.re.gsub('x', 'x', function() return outcome() end))",
+        "return (ngx.re.gsub('x', 'x', function() return result_of() end))",
     } do
       it(where, function()
         start { server = ("location = /try { content_by_lua_block { %s } }")
           :format("ngx.print((function() " .. code .. " end)())") }
         assert.equal("BTC", (host:body "/try"))
-        is_quiet()
+        logs_no_error()
       end)
     end
   end)
@@ -207,7 +208,7 @@ describe("inside nginx #once #apart", function()
       assert.equal("BTC\n", (host:body "/ok"))
       assert.equal("0 0", (host:body "/status"))
       assert.is_nil(host:log():find("signal 11", 1, true))
-      is_quiet()
+      logs_no_error()
     end
 
     it("the phases that cannot wait", function()
@@ -247,18 +248,18 @@ describe("inside nginx #once #apart", function()
 
     for where, code in pairs {
       ["a comparator of table.sort"] =
-        "local w table.sort({ 1, 2 }, function(a, b) w = outcome() return a < b end) return w",
+        "local w table.sort({ 1, 2 }, function(a, b) w = result_of() return a < b end) return w",
       ["a callback of string.gsub"] =
-        "return (string.gsub('x', 'x', function() return outcome() end))",
+        "return (string.gsub('x', 'x', function() return result_of() end))",
       ["a module's top level"] =
-        "package.preload.top = function() return outcome() end return require 'top'",
+        "package.preload.top = function() return result_of() end return require 'top'",
       ["pcall within table.sort"] = [[
         local w
-        table.sort({ 1, 2 }, function(a, b) w = select(2, pcall(outcome)) return a < b end)
+        table.sort({ 1, 2 }, function(a, b) w = select(2, pcall(result_of)) return a < b end)
         return w]],
       ["a finalizer"] = [[
         local w, proxy = nil, newproxy(true)
-        getmetatable(proxy).__gc = function() w = outcome() end
+        getmetatable(proxy).__gc = function() w = result_of() end
         proxy = nil
         collectgarbage() collectgarbage()
         return w]],
@@ -303,8 +304,8 @@ describe("inside nginx #once #apart", function()
     end
     local fast = time_of "/ok" -- what 100 handshakes take of this machine
     assert.is_true(time_of "/slow" - fast < 5) -- not 20, as one after the other
-    settles()
-    is_quiet()
+    await_no_jobs()
+    logs_no_error()
   end)
 
   local DEAD = [[
@@ -330,8 +331,8 @@ describe("inside nginx #once #apart", function()
   ]]
 
   it("a name server that never answers keeps nobody waiting", function()
-    local obstacle = dead_dns.obstacle()
-    if obstacle then pending(obstacle) end
+    local skip_message = dead_dns.skip_message()
+    if skip_message then pending(skip_message) end
     local dir = support.tmpdir()
     support.write(dir .. "/dead.lua", DEAD)
     local took = at_best(0.3, function()
@@ -349,10 +350,10 @@ describe("inside nginx #once #apart", function()
       local bitfront = require "bitfront"
       local late = bitfront.new { api_key = "k", api_secret = "s", timeout = 0.1,
         rate_limit = false,
-        base_url = clients.deaf and ngx.var.arg_url }
+        base_url = clients.silent and ngx.var.arg_url }
       local begun = ngx.now()
       local thread = ngx.thread.spawn(late.balances, late)
-      local slow = ngx.thread.spawn(outcome, "slower")
+      local slow = ngx.thread.spawn(result_of, "slower")
       local _, _, err = ngx.thread.wait(thread)
       ngx.update_time()
       local took = ngx.now() - begun
@@ -360,14 +361,14 @@ describe("inside nginx #once #apart", function()
       ngx.print(err.kind, " ", took < 1.4, " ", words)
     } }]] }
     assert.equal("timeout true BTC",
-      (host:body("/try?url=" .. faultd:url { listener = "deaf" })))
+      (host:body("/try?url=" .. faultd:url { listener = "silent" })))
   end)
 
   it("a caller gets its answer also where no socket can be made", function()
     start { main = "env TMPDIR;", http = [[init_worker_by_lua_block {
       require "bitfront.core".thread_listen = function() end }]] }
     assert.equal(30, count(host:many("/slow", 30), "BTC"))
-    is_quiet()
+    logs_no_error()
   end)
 
   -- ---- callers that go away ----
@@ -377,10 +378,10 @@ describe("inside nginx #once #apart", function()
       it("clients that hang up, lua_check_client_abort " .. check, function()
         start { http = "lua_check_client_abort " .. check .. ";" }
         for _ = 1, 3 do host:many("/slow", 40, "-m 0.1") end
-        settles()
+        await_no_jobs()
         assert.equal(20, count(host:many("/slow", 20), "BTC"))
-        settles()
-        is_quiet()
+        await_no_jobs()
+        logs_no_error()
       end)
     end
 
@@ -388,14 +389,14 @@ describe("inside nginx #once #apart", function()
       start { server = [[
         location = /kill { content_by_lua_block {
           for i = 1, 20 do
-            local thread = ngx.thread.spawn(outcome, "deaf")
+            local thread = ngx.thread.spawn(result_of, "silent")
             ngx.sleep(0.002)
             assert(ngx.thread.kill(thread))
           end
           ngx.print "killed"
         } }
         location = /exit { content_by_lua_block {
-          for i = 1, 20 do ngx.thread.spawn(outcome, "deaf") end
+          for i = 1, 20 do ngx.thread.spawn(result_of, "silent") end
           ngx.sleep(0.01)
           ngx.exit(204)
         } }]] }
@@ -403,9 +404,9 @@ describe("inside nginx #once #apart", function()
         assert.equal("killed", (host:body "/kill"))
         assert.equal(204, select(2, host:body "/exit"))
       end
-      settles()
+      await_no_jobs()
       assert.equal("BTC\n", (host:body "/ok"))
-      is_quiet()
+      logs_no_error()
     end)
 
     it("clients that are collected while they ask", function()
@@ -419,9 +420,9 @@ describe("inside nginx #once #apart", function()
         collectgarbage() collectgarbage()
         ngx.exit(204)
       } }]] }
-      host:body("/try?url=" .. faultd:url { listener = "deaf" })
-      settles()
-      is_quiet()
+      host:body("/try?url=" .. faultd:url { listener = "silent" })
+      await_no_jobs()
+      logs_no_error()
     end)
   end)
 
@@ -472,7 +473,7 @@ describe("inside nginx #once #apart", function()
     assert.is_true(good > 50)
     assert.equal(0, bad)
     assert.is_nil(host:log():find("exited on signal", 1, true))
-    is_quiet()
+    logs_no_error()
   end)
 
   -- How long it takes to end.
@@ -486,8 +487,8 @@ describe("inside nginx #once #apart", function()
   it("a worker that quits delivers what it has, and what is asked meanwhile", function()
     local took = at_best(2.2, function() -- of which the two calls are 1.7
       start { server = [[location = /two { content_by_lua_block {
-        local first = outcome "slower"
-        ngx.print(first, " ", outcome "slow", " ", tostring(ngx.worker.exiting()))
+        local first = result_of "slower"
+        ngx.print(first, " ", result_of "slow", " ", tostring(ngx.worker.exiting()))
       } }]] }
       assert.equal("BTC\n", (host:body "/ok"))
       local core = require "bitfront.core"
@@ -497,13 +498,13 @@ describe("inside nginx #once #apart", function()
       local seconds = time_of_stop "QUIT"
       assert.equal("BTC BTC true", pipe:read "*a")
       pipe:close()
-      is_quiet()
+      logs_no_error()
       return seconds
     end)
     assert.is_true(took < 2.2, tostring(took))
   end)
 
-  for _, way in ipairs { { "QUIT" }, { "TERM", "/deaf" }, { "TERM", "/slow" } } do
+  for _, way in ipairs { { "QUIT" }, { "TERM", "/silent" }, { "TERM", "/slow" } } do
     it(("a worker ends at once by %s while it %s"):format(way[1],
       way[2] and "calls " .. way[2] or "is idle"), function()
         local took = at_best(0.5, function()
@@ -516,7 +517,7 @@ describe("inside nginx #once #apart", function()
           local seconds = time_of_stop(way[1])
           if pipe then pipe:close() end
           assert.is_nil(host:log():find("exited on signal", 1, true))
-          is_quiet()
+          logs_no_error()
           return seconds - without_calls
         end)
         assert.is_true(took < 0.5, tostring(took))
@@ -566,8 +567,8 @@ describe("inside nginx #once #apart", function()
     start { http = "lua_max_running_timers 8; lua_check_client_abort on;", server = TIMERS }
     assert.equal("BTC\n", (host:body "/ok"))
     host:body "/timers"
-    for _ = 1, 2 do host:many("/deaf", 20, "-m 0.1") end
-    settles()
+    for _ = 1, 2 do host:many("/silent", 20, "-m 0.1") end
+    await_no_jobs()
     assert.equal(20, count(host:many("/slow", 20), "BTC"))
   end)
 
@@ -601,7 +602,7 @@ describe("inside nginx #once #apart", function()
             files[#files + 1] = file
           until not file
           for i = 1, %d do table.remove(files):close() end
-          local _, words = pcall(outcome, "ok")
+          local _, words = pcall(result_of, "ok")
           for _, file in ipairs(files) do file:close() end
           ngx.print(words)
         } }]]):format(left) }
@@ -620,7 +621,7 @@ describe("inside nginx #once #apart", function()
   it("a worker that is killed harms no other", function()
     start()
     assert.equal("BTC\n", (host:body "/ok"))
-    local pipe = io.popen("curl -sm 5 " .. host.url .. "/deaf")
+    local pipe = io.popen("curl -sm 5 " .. host.url .. "/silent")
     support.sleep(0.1)
     local pids = host:workers()
     support.must("kill -9 " .. pids[1])
@@ -640,7 +641,7 @@ describe("inside nginx #once #apart", function()
       local names = support.must("cat /proc/" .. pid .. "/task/*/comm")
       assert.is_true(count(names, "bitfront") <= 1)
     end
-    is_quiet()
+    logs_no_error()
   end)
 
   it("leaves no file behind", function()
@@ -659,7 +660,7 @@ describe("inside nginx #once #apart", function()
     for _ = 1, 5 do assert.equal("BTC\n", (host:body "/ok")) end
     assert.equal(30, count(host:many("/slow", 30), "BTC"))
     for _ = 1, 2 do host:many("/slow", 10, "-m 0.1") end
-    settles()
+    await_no_jobs()
     local pids = host:workers()
     assert.equal(1, #pids)
     assert.equal(0, host:stop "QUIT")
@@ -670,6 +671,6 @@ describe("inside nginx #once #apart", function()
     start { main = "master_process off;" }
     assert.equal(20, count(host:many("/slow", 20), "BTC"))
     assert.equal(0, host:stop "QUIT")
-    is_quiet()
+    logs_no_error()
   end)
 end)

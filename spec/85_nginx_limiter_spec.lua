@@ -2,7 +2,7 @@
 -- lua-resty-redis.
 
 local redis = require "spec.support.redis"
-local rows = require "spec.support.limiter_rows"
+local limiter_rows = require "spec.support.limiter_rows"
 local support = require "spec.support"
 local nginx = require "spec.support.nginx"
 
@@ -89,8 +89,8 @@ local SERVER = [[
     local since = core.now() - tonumber(ngx.var.arg_age)
     ngx.shared.limits:set("bitfront:limiter-lock:locked", since)
     local begun = core.now()
-    local wait, trouble = store:acquire("locked", 1000, 3, 60)
-    ngx.print(wait == 0 and "taken" or trouble, " ", core.now() - begun < 0.3)
+    local wait, message = store:acquire("locked", 1000, 3, 60)
+    ngx.print(wait == 0 and "taken" or message, " ", core.now() - begun < 0.3)
   } }
 ]]
 
@@ -103,7 +103,7 @@ describe("inside nginx #once #apart", function()
     server:store():peek "k"
     server:connect():hset("bitfront:limiter", "since", 1)
     host = nginx.start {
-      workers = 4, server = SERVER:format(faultd:url { listener = "deaf" },
+      workers = 4, server = SERVER:format(faultd:url { listener = "silent" },
         faultd:url_body(support.success(), { listener = "plain", delay = 200 })),
       http = HTTP:format(support.must("pwd"):gsub("\n", "")
         .. "/spec/support/limiter_rows.lua", server.port),
@@ -117,7 +117,7 @@ describe("inside nginx #once #apart", function()
 
   for _, store in ipairs { "dict", "redis" } do
     describe("the store " .. store, function()
-      for i, row in ipairs(rows) do
+      for i, row in ipairs(limiter_rows) do
         it(row[1], function()
           assert.equal("ok", (host:body(("/row?store=%s&row=%d"):format(store, i))))
         end)
@@ -156,6 +156,6 @@ describe("inside nginx #once #apart", function()
   end)
 
   it("nothing of this is in the error log", function()
-    assert.equal("", host:trouble())
+    assert.equal("", host:logged_errors())
   end)
 end)

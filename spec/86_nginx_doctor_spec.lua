@@ -18,12 +18,12 @@ local SERVER = [[
         retries = 0 }
     end
     local begun, steps = ngx.now(), 0
-    local outcomes = bitfront.balances_many(clients, {
+    local results = bitfront.balances_many(clients, {
       concurrency = 5, on_progress = function() steps = steps + 1 end,
     })
     ngx.update_time()
-    for i, outcome in ipairs(outcomes) do
-      ngx.print(outcome.balances and "+" or outcome.err.kind)
+    for i, result in ipairs(results) do
+      ngx.print(result.balances and "+" or result.err.kind)
     end
     ngx.print(" ", steps, " ", ngx.now() - begun < 1.5)
   } }
@@ -46,12 +46,12 @@ local SERVER = [[
   } }
   location = /nowhere { content_by_lua_block {
     local bitfront = require "bitfront"
-    local client, outcomes = bitfront.new { api_key = "k", api_secret = "s" }, nil
+    local client, results = bitfront.new { api_key = "k", api_secret = "s" }, nil
     table.sort({ 1, 2 }, function(a, b)
-      outcomes = bitfront.balances_many { client }
+      results = bitfront.balances_many { client }
       return a < b
     end)
-    ngx.print(outcomes[1].err.kind, " ", outcomes[1].err.code)
+    ngx.print(results[1].err.kind, " ", results[1].err.code)
   } }
 ]]
 
@@ -92,7 +92,7 @@ describe("inside nginx #once #apart", function()
 
   it("many accounts where none can wait are that many errors of kind phase", function()
     assert.equal("phase c_call", (host:body "/nowhere"))
-    assert.equal("", host:trouble())
+    assert.equal("", host:logged_errors())
   end)
 
   describe("a profile", function()

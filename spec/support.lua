@@ -8,7 +8,7 @@ local _M = {
   sleep = shell.sleep, interpreter = shell.interpreter, preload = shell.preload,
 }
 
--- The pair of the API's own documentation.
+-- The credentials of the API's own documentation.
 _M.KEY = "6W206egN32nCQ0VB"
 _M.SECRET = "dwjnGqCVzfHlW6Q9r4BjXpmiK1WCdMBI"
 

@@ -32,9 +32,9 @@ end
 local function run(count, url, concurrency)
   local all = clients(count, { base_url = url })
   local begun, cpu = core.now(), cpu_s()
-  for _, outcome in ipairs(bitfront.balances_many(all,
+  for _, result in ipairs(bitfront.balances_many(all,
     { concurrency = concurrency, timeout = 60 })) do
-    if outcome.err then error(outcome.err) end
+    if result.err then error(result.err) end
   end
   local elapsed, used = core.now() - begun, cpu_s() - cpu
   close(all)
@@ -51,12 +51,12 @@ local function in_flight(what, address, count)
     end,
   })
   local before = resident_kib()
-  for i, outcome in ipairs(bitfront.balances_many(all, {
+  for i, result in ipairs(bitfront.balances_many(all, {
     concurrency = count, timeout = 4, on_progress = function(done)
       if done == 1 then most = resident_kib() end
     end,
   })) do
-    if not outcome.err then error("call " .. i .. " was answered") end
+    if not result.err then error("call " .. i .. " was answered") end
   end
   print(("%s: %.1f KiB for each of %d in flight; the latest ended %.0f ms past its deadline")
     :format(what, (most - before) / count, count, late * 1000))

@@ -203,7 +203,7 @@ local function compare()
   sandbox:stop()
 end
 
--- ---- what others feel ----
+-- ---- how long others wait ----
 
 local PING = script "function delay() return 1 end"
 
@@ -307,7 +307,7 @@ end
 
 -- Runs again with "dead" in a network whose name server never answers.
 local function in_dead_network()
-  io.write(dead_dns.obstacle() or dead_dns.run "lua5.4 spec/bench/nginx.lua dead")
+  io.write(dead_dns.skip_message() or dead_dns.run "lua5.4 spec/bench/nginx.lua dead")
 end
 
 if arg[1] == "dead" then

@@ -19,7 +19,7 @@ local INIT = [[
       clients[name] = bitfront.new { api_key = "k", api_secret = "s", timeout = 5,
         base_url = url, ca_file = %q, rate_limit = false, retries = 0 }
     end
-    function outcome(name)
+    function result_of(name)
       local records, err = clients[name]:balances()
       return records and records[1].currency or err.kind
     end
@@ -28,19 +28,19 @@ local INIT = [[
 
 local SERVER = [[
   location ~ /call/(?<name>.*)$ { content_by_lua_block {
-    ngx.print(outcome(ngx.var.name), "\n") } }
+    ngx.print(result_of(ngx.var.name), "\n") } }
   location = /log { content_by_lua_block { ngx.print "x" }
-    log_by_lua_block { outcome "ok" } }
+    log_by_lua_block { result_of "ok" } }
   location = /kill { content_by_lua_block {
     for i = 1, 10 do
-      local thread = ngx.thread.spawn(outcome, "deaf")
+      local thread = ngx.thread.spawn(result_of, "silent")
       ngx.sleep(0.001)
       ngx.thread.kill(thread)
-      ngx.thread.spawn(outcome, "deaf")
+      ngx.thread.spawn(result_of, "silent")
     end
     local client = require "bitfront".new { api_key = "k", api_secret = "s" }
     ngx.thread.spawn(client.balances, client)
-    ngx.thread.spawn(outcome, "slow")
+    ngx.thread.spawn(result_of, "slow")
     client:close()
     collectgarbage()
     ngx.exit(204)
@@ -99,7 +99,7 @@ local function main()
   for name, url in pairs {
     ok = faultd:url_body(BODY), slow = faultd:url_body(BODY, { delay = 300 }),
     refusal = faultd:url_body(support.refusal(6001)), damaged = faultd:url_body "[",
-    closed = faultd:url { listener = "closed" }, deaf = faultd:url { listener = "deaf" },
+    closed = faultd:url { listener = "closed" }, silent = faultd:url { listener = "silent" },
     untrusted = faultd:url_body(BODY, { listener = "unknown" }),
   } do
     urls[#urls + 1] = ("%s = %q"):format(name, url)

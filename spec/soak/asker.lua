@@ -45,8 +45,8 @@ local function is_documented(status, body)
 end
 
 -- `failure` is curl's exit code.
-local function judge(path, patient, body, status, failure)
-  if failure == "28" and patient then
+local function judge(path, is_waiting, body, status, failure)
+  if failure == "28" and is_waiting then
     complain(path, "no answer in time", body)
   elseif failure ~= "0" then
     count(failure == "28" and "left" or "none")
@@ -60,29 +60,29 @@ local function judge(path, patient, body, status, failure)
 end
 
 local function ask(url)
-  local path, patient = paths[math.random(#paths)], math.random(3) > 1
-  local time = patient and LONGEST or math.random(1, 60) / 100
+  local path, is_waiting = paths[math.random(#paths)], math.random(3) > 1
+  local time = is_waiting and LONGEST or math.random(1, 60) / 100
   local urls = (" " .. shell.quote(url .. path)):rep(math.random(MOST))
   local pipe = io.popen(("exec curl -s --noproxy '*' -m %s -w "
     .. "'\\n@@ %%{http_code} %%{exitcode}\\n' %s"):format(time, urls))
   local text = pipe:read "*a"
   pipe:close()
   for body, status, failure in text:gmatch "(.-)\n@@ (%d+) (%d+)\n" do
-    judge(path, patient, body, status, failure)
+    judge(path, is_waiting, body, status, failure)
   end
 end
 
-local function goes_on(over)
-  return core.now() < over and not shell.read(folder .. "/stop")
+local function next_url(deadline)
+  return core.now() < deadline and not shell.read(folder .. "/stop")
     and shell.read(folder .. "/url")
 end
 
-local over = core.now() + seconds
-local url = goes_on(over)
+local deadline = core.now() + seconds
+local url = next_url(deadline)
 while url do
   ask(url)
   core.sleep(math.random() * 0.2)
-  url = goes_on(over)
+  url = next_url(deadline)
 end
 
 local file = io.open(folder .. "/" .. name, "w")

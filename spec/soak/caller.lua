@@ -15,13 +15,13 @@ local client = bitfront.new {
   } },
 }
 
-local counts, over = {}, core.now() + seconds
-while core.now() < over do
+local counts, deadline = {}, core.now() + seconds
+while core.now() < deadline do
   local balances, err = client:balances()
   local kind = balances and "success" or err.kind .. "/" .. err.code
   counts[kind] = (counts[kind] or 0) + 1
   if err then
-    core.sleep(math.max(0, math.min(err.retry_after or 0.1, over - core.now(), 60)))
+    core.sleep(math.max(0, math.min(err.retry_after or 0.1, deadline - core.now(), 60)))
   end
 end
 client:close()

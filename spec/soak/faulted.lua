@@ -26,7 +26,7 @@ local function await_tracer()
     local file = io.open "/proc/self/status"
     local status = file and file:read "*a" or ""
     if file then file:close() end
-    -- With a fault in it already, it cannot be read, and is traced.
+    -- Where a fault makes this read fail, the process is traced already.
     if not status:find "TracerPid:%s*0\n" then return end
     core.sleep(0.001)
   end
@@ -75,7 +75,7 @@ local function is_right(records)
     and records[2].availableBalance == "0"
 end
 
-local function outcome_of(client)
+local function result_of(client)
   local done, records, err = pcall(client.balances, client)
   if not done then
     return "raised " .. tostring(records):gsub("%s+", " ")
@@ -92,13 +92,13 @@ local RIGHT = { ["network/resolve"] = "unknown", ["timeout/resolve"] = "unknown"
 
 local function call(name, client)
   local began = core.now()
-  local outcome = outcome_of(client)
-  if RIGHT[outcome:match "^%S+"] == name then outcome = "right" end
+  local result = result_of(client)
+  if RIGHT[result:match "^%S+"] == name then result = "right" end
   local took = core.now() - began
   if took > TIMEOUT + MARGIN then
-    outcome = ("LATE after %.1f s: %s"):format(took, outcome)
+    result = ("LATE after %.1f s: %s"):format(took, result)
   end
-  lines[#lines + 1] = name .. " " .. outcome
+  lines[#lines + 1] = name .. " " .. result
 end
 
 -- A call by a client of its own, which is closed after it.

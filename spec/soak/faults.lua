@@ -119,28 +119,28 @@ end
 
 -- ---- what came of a run ----
 
-local function complain(run, what)
-  run.trouble = run.trouble or what
+local function complain(run, message)
+  run.message = run.message or message
 end
 
 -- A call's name, and what came of it: see faulted.lua.
 local function judge_line(run, line)
-  local outcome = line:match "^%S+ (.*)$" or line
-  local kind, code = outcome:match "^(%l+)/(%S+)"
-  if outcome == "right" then return end
+  local result = line:match "^%S+ (.*)$" or line
+  local kind, code = result:match "^(%l+)/(%S+)"
+  if result == "right" then return end
   run.failed = run.failed + 1
-  if IS_MEMORY[run.name] and outcome:find "^raised .*not enough memory" then
-    run.outcomes[#run.outcomes + 1] = "raised"
+  if IS_MEMORY[run.name] and result:find "^raised .*not enough memory" then
+    run.results[#run.results + 1] = "raised"
   elseif KINDS[kind] then
-    run.outcomes[#run.outcomes + 1] = kind .. "/" .. code
+    run.results[#run.results + 1] = kind .. "/" .. code
   else
-    complain(run, outcome)
+    complain(run, result)
   end
 end
 
 local function judge(run)
   local function read(name) return shell.read(run.folder .. "/" .. name) or "" end
-  run.failed, run.outcomes = 0, {}
+  run.failed, run.results = 0, {}
   local ended, count = read "ended":match "%S+", 0
   local _, injected = read "trace":gsub("%(INJECTED%)", "")
   run.injected = injected
@@ -158,13 +158,13 @@ local function judge(run)
   if count ~= CALLS then complain(run, count .. " calls were told") end
   if run.failed > injected then
     complain(run, ("%d calls failed where %d system calls did: %s"):format(run.failed,
-      injected, table.concat(run.outcomes, " ")))
+      injected, table.concat(run.results, " ")))
   end
 end
 
-local function tell_trouble(run)
+local function print_failure(run)
   print(("FAILED: lua5.4 spec/soak/faults.lua %s %s\n  %s"):format(run.mode,
-    run.injection, run.trouble))
+    run.injection, run.message))
   for line in (shell.read(run.folder .. "/out") or ""):gmatch "[^\n]+" do
     print("  | " .. line)
   end
@@ -178,7 +178,7 @@ local function count_calls(mode)
   execute { run }
   run.name = ""
   judge(run)
-  assert(not run.trouble and run.failed == 0, run.trouble or "calls fail without a fault")
+  assert(not run.message and run.failed == 0, run.message or "calls fail without a fault")
   local counts, most = {}, {}
   for line in io.lines(run.folder .. "/trace") do
     local thread, name = line:match "^(%d+) +([%w_]+)%("
@@ -207,23 +207,23 @@ end
 
 -- ---- the sum ----
 
-local sum = {} -- by system call: runs, and its outcomes with how often they came
+local sum = {} -- by system call: runs, and its results with how often they came
 
 local function add(run)
-  local row = sum[run.name] or { runs = 0, injected = 0, outcomes = {} }
+  local row = sum[run.name] or { runs = 0, injected = 0, results = {} }
   sum[run.name] = row
   row.runs, row.injected = row.runs + 1, row.injected + run.injected
-  for _, outcome in ipairs(run.outcomes) do
-    row.outcomes[outcome] = (row.outcomes[outcome] or 0) + 1
+  for _, result in ipairs(run.results) do
+    row.results[result] = (row.results[result] or 0) + 1
   end
 end
 
-local function tell_sum()
+local function print_sum()
   print(("%-16s %5s %7s  %s"):format("system call", "runs", "failed", "and what that did to calls"))
   for _, name in ipairs(NAMES) do
     local row, words = sum[name], {}
-    for outcome, count in pairs(row and row.outcomes or {}) do
-      words[#words + 1] = outcome .. " " .. count
+    for result, count in pairs(row and row.results or {}) do
+      words[#words + 1] = result .. " " .. count
     end
     table.sort(words)
     if row then
@@ -242,9 +242,9 @@ local function make_runs(count, next_run)
     for _, run in ipairs(runs) do
       judge(run)
       add(run)
-      if run.trouble then
+      if run.message then
         bad = bad + 1
-        tell_trouble(run)
+        print_failure(run)
       end
     end
     io.stdout:flush()
@@ -268,7 +268,7 @@ local function main(first, second)
     local mode = modes[i % 2 + 1]
     return draw(mode, most[mode])
   end)
-  tell_sum()
+  print_sum()
   return good
 end
 

@@ -61,7 +61,7 @@ local FAULTS = {
   { 75, function() host:signal "HUP" end }, { 80, signal(4, "KILL") },
 }
 
-setting.suffer(with_faults and FAULTS or {}, SECONDS)
+setting.run_faults(with_faults and FAULTS or {}, SECONDS)
 host:stop()
 setting.sleep_until(core.now() + 1)
 print(("four workers, shared dict%s"):format(with_faults and ", faults" or ""))

@@ -1,7 +1,7 @@
 -- usage: redis.lua SECONDS [faults]
 --
 -- Ten processes with two keys share a Redis. With faults, processes are killed
--- and stopped, and Redis restarts and forgets everything. Fails where more
+-- and stopped, and Redis restarts and loses everything. Fails where more
 -- arrived than the exchange permits; prints how much did.
 
 local core = require "bitfront.core"
@@ -16,15 +16,15 @@ local sandbox, proxy = setting.start()
 local server = redis.start()
 local out = shell.tmpdir()
 
--- Starts the i-th process, which ends at `over`; its pid is in a file.
-local function start(i, over)
-  local pair = setting.KEYS[i % #setting.KEYS + 1]
+-- Starts the i-th process, which ends at `deadline`; its pid is in a file.
+local function start(i, deadline)
+  local credentials = setting.KEYS[i % #setting.KEYS + 1]
   local env = shell.env_words {
-    BITFRONT_API_KEY = pair[1], BITFRONT_API_SECRET = pair[2],
+    BITFRONT_API_KEY = credentials[1], BITFRONT_API_SECRET = credentials[2],
     BITFRONT_BASE_URL = proxy.base_url, BITFRONT_CA_FILE = sandbox.ca_file,
   }
   shell.must(("%s %s spec/soak/caller.lua %d %d >>%s/%d.out 2>&1 & echo $! >%s/%d.pid")
-    :format(env, shell.interpreter(), server.port, math.floor(over - core.now()),
+    :format(env, shell.interpreter(), server.port, math.floor(deadline - core.now()),
       out, i, out, i))
 end
 
@@ -33,9 +33,9 @@ local function signal(i, name)
 end
 
 local function replace(i)
-  return function(over)
+  return function(deadline)
     signal(i, "KILL")
-    start(i, over)
+    start(i, deadline)
   end
 end
 
@@ -43,7 +43,7 @@ local function send(i, name)
   return function() signal(i, name) end
 end
 
--- What Redis forgets makes a minute full; after it everybody wants to go on.
+-- What Redis loses makes a minute full; after it all processes make calls again.
 local FAULTS = {
   { 8, replace(1) }, { 9, replace(2) }, { 10, send(3, "STOP") },
   { 11, send(4, "STOP") }, { 20, function() server:restart() end },
@@ -52,7 +52,7 @@ local FAULTS = {
   { 92, replace(7) }, { 99, send(6, "CONT") }, { 101, replace(8) },
 }
 
-local function tell_outcomes()
+local function print_results()
   local counts = {}
   for i = 1, PROCESSES do
     for kind, count in (shell.read(out .. "/" .. i .. ".out") or ""):gmatch "(%S+)\t(%d+)" do
@@ -67,10 +67,10 @@ server:store():peek "k"
 server:connect():hset("bitfront:limiter", "since", 1)
 
 for i = 1, PROCESSES do start(i, core.now() + SECONDS) end
-setting.suffer(with_faults and FAULTS or {}, SECONDS)
+setting.run_faults(with_faults and FAULTS or {}, SECONDS)
 setting.sleep_until(core.now() + 11) -- the last call's own deadline
 print(("ten processes, Redis%s"):format(with_faults and ", faults" or ""))
-tell_outcomes()
+print_results()
 local good = setting.judge(sandbox, SECONDS)
 server:stop()
 proxy:stop()

@@ -1,5 +1,5 @@
 -- What the soaks share: a sandbox with two accounts behind a proxy that delays
--- what passes through it by up to 500 ms, and the verdict on what arrived.
+-- what passes through it by up to 500 ms, and the check of what arrived.
 
 local core = require "bitfront.core"
 local shell = require "spec.support.shell"
@@ -11,9 +11,9 @@ _M.KEYS = { { "soakkey1", "secret1" }, { "soakkey2", "secret2" } }
 
 local function accounts_file()
   local path, accounts = shell.tmpdir() .. "/accounts.json", {}
-  for i, pair in ipairs(_M.KEYS) do
+  for i, credentials in ipairs(_M.KEYS) do
     accounts[i] = ('{"api_key":"%s","api_secret":"%s","balances":[]}')
-      :format(pair[1], pair[2])
+      :format(credentials[1], credentials[2])
   end
   shell.write(path, "[" .. table.concat(accounts, ",") .. "]")
   return path
@@ -28,9 +28,9 @@ function _M.sleep_until(time)
   while core.now() < time do core.sleep(math.max(0, math.min(1, time - core.now()))) end
 end
 
----Does what is to be done at which second; later ones are left out.
+---Calls each function at its second; later ones are left out.
 ---@param faults table[]  pairs of a second and a function of the end
-function _M.suffer(faults, seconds)
+function _M.run_faults(faults, seconds)
   local begun = core.now()
   for _, fault in ipairs(faults) do
     if fault[1] >= seconds then break end
@@ -43,10 +43,10 @@ end
 ---Prints what arrived and what could have, 60 a minute for each key. Whether no
 ---limit was exceeded; and a good part of it did arrive, or nothing was tested.
 function _M.judge(sandbox, seconds)
-  local report, trouble, status = shell.run(
+  local report, stderr, status = shell.run(
     ("%s lua/bitfront/cli/bitfront sandbox --check-limits --dir %s")
       :format(shell.interpreter(), shell.quote(sandbox.dir)))
-  io.write(report, trouble)
+  io.write(report, stderr)
   local calls = tonumber(report:match "(%d+) calls? of")
   local permitted = #_M.KEYS * 60 * math.ceil(seconds / 60)
   print(("%d of %d permitted calls in %d s: %.1f %%"):format(calls, permitted,

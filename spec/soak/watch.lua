@@ -1,4 +1,4 @@
--- What the workers' soak looks at while it goes on: whether workers end when
+-- What the workers' soak checks while it runs: whether workers end when
 -- they should and only then, how large they are, and what they and the
 -- sanitizers have written.
 
@@ -13,8 +13,8 @@ local LEAVING = 20 -- s, for a worker that has been replaced
 local LARGEST = 500 -- MB of a worker, most of them the sanitizers'
 local MOST_FILES = 64 -- of a worker at rest
 
--- Of nginx's log: what no fault of ours explains.
-local TROUBLE = {
+-- Of nginx's log: what no injected fault explains.
+local UNEXPLAINED = {
   "exited on signal %d+", "exited with code [1-9]%d*", "exited with fatal code",
   "open socket #%d+ left in connection", "lua entry thread aborted", "stack traceback",
   "attempt to ", "runtime error", "%[emerg%]",
@@ -22,7 +22,7 @@ local TROUBLE = {
 
 function _M.new()
   return setmetatable({ leaving = {}, seen = {}, failures = {}, largest = 0,
-    deaf = 0 }, meta)
+    signalled = 0 }, meta)
 end
 
 function methods:fail(what, ...)
@@ -71,11 +71,11 @@ end
 
 -- Short of files, a worker of nginx closes the socket by which its master tells it
 -- to leave, after a "recvmsg() ..." in the log; so it is told here.
-function methods:tell_deaf(pid, leaving)
-  local heard = ("%%[alert%%] %d#%d: recvmsg%%(%%)"):format(pid, pid)
-  if not leaving.told and core.now() > leaving.last - LEAVING / 2
-    and leaving.host:log():find(heard) then
-    leaving.told, self.deaf = true, self.deaf + 1
+function methods:signal_again(pid, leaving)
+  local has_closed = ("%%[alert%%] %d#%d: recvmsg%%(%%)"):format(pid, pid)
+  if not leaving.signalled and core.now() > leaving.last - LEAVING / 2
+    and leaving.host:log():find(has_closed) then
+    leaving.signalled, self.signalled = true, self.signalled + 1
     shell.run("kill -QUIT " .. pid)
   end
 end
@@ -96,7 +96,7 @@ function methods:check_leaving()
       shell.run("kill -KILL " .. pid)
       self.leaving[pid] = nil
     else
-      self:tell_deaf(pid, leaving)
+      self:signal_again(pid, leaving)
     end
   end
 end
@@ -143,8 +143,8 @@ local function await_rest(self, host, seconds)
 end
 
 function methods:check_rest(host)
-  local rests, said = await_rest(self, host, 30)
-  if not rests then self:fail("calls are left in workers (live, held): %s", said) end
+  local rests, message = await_rest(self, host, 30)
+  if not rests then self:fail("calls are left in workers (live, held): %s", message) end
   for _, pid in ipairs(self:note_workers(host)) do
     local count = tonumber((shell.run(("ls /proc/%d/fd | wc -l"):format(pid))))
     if count > MOST_FILES then
@@ -167,7 +167,7 @@ end
 -- Of each kind the first line; signal 9 is ours.
 function methods:check_log(host)
   local log = host:log():gsub("[^\n]*exited on signal 9[^\n]*\n", "")
-  for _, pattern in ipairs(TROUBLE) do
+  for _, pattern in ipairs(UNEXPLAINED) do
     local line = log:match("[^\n]*" .. pattern .. "[^\n]*")
     if line then self:fail("%d times %s", select(2, log:gsub(pattern, "")), line) end
   end

@@ -1,9 +1,8 @@
 -- usage: workers.lua [SECONDS [SEED]]        600 seconds, a seed by the clock
 --
 -- Four workers of an nginx that have the build with ASan and UBSan answer some
--- clients, while whatever a machine does to them is done: reloads, kills, stops,
--- full tables of timers, connections and files, clients who leave, an exchange
--- that is slow, broken or gone. Fails for what a sanitizer says, for a worker
+-- clients, during reloads, kills, stops, full tables of timers, connections and
+-- files, clients who leave, and an exchange that is slow, broken or down. Fails for what a sanitizer says, for a worker
 -- that ends or stays when it should not, for an answer that is wrong or not
 -- documented, for a call beyond the exchange's limits, and where it does not
 -- answer soon after all that. The same seed does the same things.
@@ -84,9 +83,9 @@ function soak:check_limits()
   if status ~= 0 then watcher:fail "the exchange was asked more often than it allows" end
 end
 
-local function suffer()
-  local over = core.now() + SECONDS
-  while core.now() < over do
+local function run_faults()
+  local deadline = core.now() + SECONDS
+  while core.now() < deadline do
     local next_one = core.now() + math.random()
     site_faults.next(soak)
     watcher:check_reports(folder)
@@ -103,7 +102,7 @@ end
 -- ---- the end ----
 
 -- What a 200 bears, from a site to which nothing has been done yet.
-local function learn_answers()
+local function record_answers()
   for i, row in ipairs(site.PATHS) do
     local body, status = soak.host:body(row[1])
     assert(status == 200 and body:find "1000107794.9999858", row[1] .. ": " .. body)
@@ -124,23 +123,23 @@ end
 
 local function check_recovery()
   local began = core.now()
-  local fresh, said = is_fresh()
+  local fresh, message = is_fresh()
   while not fresh and core.now() < began + RECOVERY do
     core.sleep(0.1)
-    fresh, said = is_fresh()
+    fresh, message = is_fresh()
   end
-  if not fresh then watcher:fail("it does not recover: %s", said) end
+  if not fresh then watcher:fail("it does not recover: %s", message) end
   print(("fresh balances %.1f s after the last fault"):format(core.now() - began))
 end
 
-local function heal()
+local function restore_exchanges()
   for _, exchange in ipairs { soak.free, soak.limited } do
     exchange:control("DELETE", "script")
     exchange:set { latency_ms = 0, jitter_ms = 0, down = false }
   end
 end
 
-local function tell_counts(title, numbers)
+local function print_counts(title, numbers)
   local words = {}
   for name, count in pairs(numbers) do words[#words + 1] = name .. " " .. count end
   table.sort(words)
@@ -159,12 +158,12 @@ local function sum_of_clients()
 end
 
 local function conclude()
-  tell_counts("done to the site", soak.counts)
-  tell_counts("answers", sum_of_clients())
+  print_counts("done to the site", soak.counts)
+  print_counts("answers", sum_of_clients())
   local wrong = shell.read(folder .. "/wrong")
   if wrong then watcher:fail("answers:\n%s", wrong:sub(1, 2000)) end
-  print(("the largest worker had %.0f MB; %d were deaf to nginx; %d failures"):format(
-    watcher.largest, watcher.deaf, #watcher.failures))
+  print(("the largest worker had %.0f MB; %d closed nginx's channel; %d failures"):format(
+    watcher.largest, watcher.signalled, #watcher.failures))
 end
 
 local function main()
@@ -176,12 +175,12 @@ local function main()
   soak.limited = support.sandbox { accounts = accounts }
   soak.free:set { limits = false }
   soak:start_site()
-  learn_answers()
+  record_answers()
   local clients = start_clients()
-  suffer()
+  run_faults()
   stop_clients(clients)
   soak:check_limits()
-  heal()
+  restore_exchanges()
   check_recovery()
   watcher:check_rest(soak.host)
   soak:stop_site()

@@ -38,10 +38,10 @@ end
 ---@param profiles table<string, table> names and pairs of key and secret; more settings by name
 function _M.home(profiles)
   local home, sections = support.tmpdir(), {}
-  for name, pair in pairs(profiles) do
+  for name, profile in pairs(profiles) do
     sections[#sections + 1] = ("[%s]\napi_key = %s\napi_secret = %s\n")
-      :format(name, pair[1], pair[2])
-    for setting, value in pairs(pair) do
+      :format(name, profile[1], profile[2])
+    for setting, value in pairs(profile) do
       if type(setting) == "string" then
         sections[#sections + 1] = ("%s = %s\n"):format(setting, value)
       end

@@ -23,9 +23,9 @@ wait
 
 ---Why there can be none here; nil where there can.
 ---@return string?
-function _M.obstacle()
-  local _, why, code = shell.run "unshare -rnm true"
-  return code ~= 0 and "no network namespace here: " .. why or nil
+function _M.skip_message()
+  local _, message, code = shell.run "unshare -rnm true"
+  return code ~= 0 and "no network namespace here: " .. message or nil
 end
 
 ---What a command prints that runs in this folder, in such a network. It must

@@ -55,15 +55,15 @@ static bool is_scanned(const char *text, size_t len, double value) {
 
 /* Reads a text, without its NUL, as strtod does. */
 static void check_read(const char *text) {
-    double got = -1, wanted = strtod(text, NULL);
+    double got = -1, expected = strtod(text, NULL);
     size_t len = strlen(text);
     bool is_zero = strcspn(text, "123456789") >= strcspn(text, "eE");
-    bool in_range = isfinite(wanted) && (wanted != 0 || is_zero);
+    bool in_range = isfinite(expected) && (expected != 0 || is_zero);
     bool ok = bf_amount_to_double(text, len, &got);
     texts_read++;
-    if (ok != in_range || (ok && bits_of(got) != bits_of(wanted)))
+    if (ok != in_range || (ok && bits_of(got) != bits_of(expected)))
         set_wrong("read", text);
-    if (!is_scanned(text, len, in_range ? wanted : NAN))
+    if (!is_scanned(text, len, in_range ? expected : NAN))
         set_wrong("scanned", text);
 }
 
@@ -103,7 +103,8 @@ static void check_write(double value) {
         set_wrong("not the closest text", text);
 }
 
-/* The exact midpoint between the value and the next, and texts a hair off. */
+/* The exact midpoint between the value and the next, and texts slightly below
+ * and above it. */
 static void check_midpoint(double value) {
     char text[1400], longer[1600];
     char *exponent;

@@ -137,15 +137,15 @@ end
 
 ---What the server sends for a call of public/time, byte for byte.
 ---@return string bytes
----@return string trouble # what `openssl s_client` says of the connection
+---@return string message # what `openssl s_client` says of the connection
 function caller:wire()
-  local bytes, trouble = shell.run(
+  local bytes, message = shell.run(
     ("openssl s_client -quiet -ign_eof -servername localhost"
       .. " -connect 127.0.0.1:%d -CAfile %s")
       :format(self.sandbox.port, shell.quote(self.sandbox.ca_file)),
     { stdin = "GET /v1/public/time HTTP/1.1\r\nHost: localhost\r\n"
         .. "Connection: close\r\n\r\n" })
-  return bytes, trouble
+  return bytes, message
 end
 
 return _M

@@ -9,8 +9,8 @@
  *
  * MODE  plain   HTTP                   closed  refuses connections
  *       tls     HTTPS                  full    never completes a connect
- *       tls11   HTTPS, TLS 1.1 at most deaf    accepts, and nothing more
- *       dns     UDP port 53, silent    reset   accepts and resets
+ *       tls11   HTTPS, TLS 1.1 at most silent  accepts, and sends nothing
+ *       dns     UDP port 53, no answer reset   accepts and resets
  *
  * What to answer is in the first segment of the request's path, so that a
  * spec can put it into base_url and the server keeps no state:
@@ -22,7 +22,7 @@
  *     delay=MS  wait before the first byte
  *     chunk=N   at most N bytes a write, with gap=MS between the writes
  *     echo=1    replace {Header-Name} by that header of the request
- *     serves=N  answer N requests of a connection, read and drop the next
+ *     serves=N  answer N requests of a connection, read the next and close
  *     close=    fin (default), rst, notls (TCP's end without TLS's), hang
  *               (silent until the client leaves), keep (serve the next
  *               request, and end the connection when idle=MS have passed)
@@ -52,11 +52,11 @@
 
 enum { MAX_HEAD = 16384, MAX_NAME = 64, MAX_ARGS = 32, BACKLOG = 128 };
 
-enum mode { PLAIN, TLS, TLS11, CLOSED, FULL, DEAF, RESET, DNS, NO_MODE };
+enum mode { PLAIN, TLS, TLS11, CLOSED, FULL, SILENT, RESET, DNS, NO_MODE };
 enum ending { FIN, RST, NOTLS, HANG, KEEP, NO_ENDING };
 
-static const char *const mode_names[] = {"plain", "tls",  "tls11", "closed",
-                                         "full",  "deaf", "reset", "dns"};
+static const char *const mode_names[] = {"plain", "tls",    "tls11", "closed",
+                                         "full",  "silent", "reset", "dns"};
 static const char *const ending_names[] = {"fin", "rst", "notls", "hang",
                                            "keep"};
 
@@ -267,7 +267,8 @@ static void echo_headers(struct bytes *reply, const char *head) {
 }
 
 /* What is sent from here on goes out with the connection's end. Else a client
- * may send its next request between the two, and its test depends on luck. */
+ * may send its next request between the two, and its test then passes or fails
+ * by chance. */
 static void hold_back(struct connection *c) {
 #ifdef TCP_CORK
     const int on = 1;
@@ -349,7 +350,7 @@ static enum ending answer(struct connection *c) {
 static void *serve(void *arg) {
     struct connection *c = arg;
     const struct listener *l = c->listener;
-    enum ending how = l->mode == RESET ? RST : l->mode == DEAF ? HANG : KEEP;
+    enum ending how = l->mode == RESET ? RST : l->mode == SILENT ? HANG : KEEP;
     if (l->tls) {
         c->ssl = SSL_new(l->tls);
         if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1 ||

@@ -20,7 +20,7 @@ local LISTENERS = {
   { "tls11", "tls11", "good" },
   { "closed", "closed" },
   { "full", "full" },
-  { "deaf", "deaf" },
+  { "silent", "silent" },
   { "reset", "reset" },
 }
 

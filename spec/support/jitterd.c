@@ -7,7 +7,7 @@
  * either direction, waits 0 to MAX_MS milliseconds, drawn anew each time, and
  * never overtakes what was read before it. A half-close and a reset take their
  * turn like bytes do: what was read before them arrives before them, also when
- * its sender has long gone. It exits at the first byte or the end of its
+ * its sender has ended before. It exits at the first byte or the end of its
  * standard input, so that it never outlives the spec that started it.
  */
 #include <arpa/inet.h>
@@ -43,7 +43,7 @@ struct way { /* one direction of a connection */
     int from, to;
     bool reading; /* until its sender's end was read */
     bool full;    /* the receiver takes no more for now */
-    bool over;    /* the half-close has been passed on */
+    bool ended;   /* the half-close has been passed on */
     struct chunk *first, *last;
     size_t queued; /* bytes */
     int64_t due;   /* of the last chunk */
@@ -110,7 +110,7 @@ static struct chunk *append(struct way *way, enum what what, size_t n) {
     return chunk;
 }
 
-static void drop_first(struct way *way) {
+static void free_first(struct way *way) {
     struct chunk *chunk = way->first;
     way->first = chunk->next;
     if (!way->first)
@@ -158,28 +158,28 @@ static bool send_first(struct way *way) {
     }
     chunk->sent += (size_t)n;
     if (chunk->sent == chunk->n)
-        drop_first(way);
+        free_first(way);
     return true;
 }
 
-static void drop_all(struct way *way) {
+static void free_all(struct way *way) {
     while (way->first)
-        drop_first(way);
+        free_first(way);
 }
 
 /* The receiver is gone, and what is queued for it is lost. What it has sent
- * itself is still passed on; then the sender hears of the reset. */
+ * itself is still passed on; then the sender gets the reset. */
 static void give_up(struct way *way, struct way *back) {
     while (back->reading && read_bytes(back) > 0)
         ;
     append_end(back, RESET);
-    drop_all(way);
+    free_all(way);
     way->reading = false;
-    way->over = true;
+    way->ended = true;
 }
 
 /* Passes on what is due. */
-static void deliver(struct pair *pair, struct way *way, struct way *back) {
+static void pass_on(struct pair *pair, struct way *way, struct way *back) {
     int64_t now = now_ms();
     while (way->first && way->first->due <= now && !way->full) {
         enum what what = way->first->what;
@@ -187,8 +187,8 @@ static void deliver(struct pair *pair, struct way *way, struct way *back) {
             give_up(way, back);
         } else if (what == HALF_CLOSE) {
             shutdown(way->to, SHUT_WR);
-            way->over = true;
-            drop_first(way);
+            way->ended = true;
+            free_first(way);
         } else if (what == RESET) {
             pair->reset = true;
             return;
@@ -243,16 +243,16 @@ static void end_pair(struct pair *pair) {
             setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
         close(fds[i]);
     }
-    drop_all(&pair->up);
-    drop_all(&pair->down);
+    free_all(&pair->up);
+    free_all(&pair->down);
     free(pair);
 }
 
-static void end_pairs_that_are_over(void) {
+static void end_finished_pairs(void) {
     struct pair **at = &pairs;
     while (*at) {
         struct pair *pair = *at;
-        if (pair->reset || (pair->up.over && pair->down.over)) {
+        if (pair->reset || (pair->up.ended && pair->down.ended)) {
             *at = pair->next;
             end_pair(pair);
         } else {
@@ -283,7 +283,7 @@ static short events(const struct way *in, const struct way *out) {
 }
 
 /* Deals with poll's answer for the same. */
-static void look(int at, struct way *in, struct way *out) {
+static void handle_events(int at, struct way *in, struct way *out) {
     short answer = polls.p[at].revents;
     if (answer == 0)
         return;
@@ -319,12 +319,12 @@ static void serve(int listener) {
         if (polls.p[0].revents)
             return;
         for (struct pair *pair = pairs; pair; pair = pair->next) {
-            look(pair->ups, &pair->up, &pair->down);
-            look(pair->downs, &pair->down, &pair->up);
-            deliver(pair, &pair->up, &pair->down);
-            deliver(pair, &pair->down, &pair->up);
+            handle_events(pair->ups, &pair->up, &pair->down);
+            handle_events(pair->downs, &pair->down, &pair->up);
+            pass_on(pair, &pair->up, &pair->down);
+            pass_on(pair, &pair->down, &pair->up);
         }
-        end_pairs_that_are_over();
+        end_finished_pairs();
         if (polls.p[1].revents)
             accept_one(listener);
     }

@@ -1,7 +1,7 @@
 -- An nginx with ngx_lua and this tree's modules in it, for specs about what they do
 -- inside. It ends when its handle does, or the process that holds it.
 
-local found = require "bitfront.sandbox.nginx_process"
+local nginx_process = require "bitfront.sandbox.nginx_process"
 local ports = require "bitfront.sandbox.ports"
 local shell = require "spec.support.shell"
 
@@ -73,13 +73,13 @@ end
 
 -- Each may be in a stream{} of the configuration too.
 local function load_modules()
-  local nginx = assert(found.find())
+  local nginx = assert(nginx_process.find())
   local stream = "/usr/lib/nginx/modules/ngx_stream_module.so"
   return nginx.load_modules
     .. (shell.read(stream) and "\nload_module " .. stream .. ";" or ""), nginx.command
 end
 
-local function fill(template, values)
+local function substitute(template, values)
   return (template:gsub("%$%(([%w_]+)%)", values))
 end
 
@@ -110,8 +110,8 @@ local function write_files(options, dir, port)
     values[name] = tostring(options[name] or default)
   end
   values.main = directives .. values.main
-  shell.write(dir .. "/nginx.conf", fill(options.whole or CONFIG, values))
-  shell.write(dir .. "/run.sh", fill(RUN, {
+  shell.write(dir .. "/nginx.conf", substitute(options.whole or CONFIG, values))
+  shell.write(dir .. "/run.sh", substitute(RUN, {
     env = env, under = options.under or "", nginx = nginx,
   }))
 end
@@ -151,14 +151,14 @@ end
 ---@param options NginxOptions
 function _M.start(options)
   build()
-  local dir, trouble = shell.tmpdir(), nil
+  local dir, message = shell.tmpdir(), nil
   for _, port in ipairs(assert(ports.to_try(0))) do
     local self
-    self, trouble = try(options, dir, port)
+    self, message = try(options, dir, port)
     if self then return self end
-    if not trouble:find "in use" then break end
+    if not message:find "in use" then break end
   end
-  error("nginx did not start: " .. trouble, 2)
+  error("nginx did not start: " .. message, 2)
 end
 
 ---Waits for something to come true.
@@ -241,8 +241,8 @@ function methods:log()
   return shell.read(self.dir .. "/error.log") or ""
 end
 
----The lines of the log that tell of trouble.
-function methods:trouble()
+---The lines of the log that report an error or a warning.
+function methods:logged_errors()
   local lines = {}
   for line in self:log():gmatch "[^\n]+" do
     if line:find "%[warn%]" or line:find "%[error%]" or line:find "%[crit%]"

@@ -166,7 +166,7 @@ local function paths_of(block)
 end
 
 -- Each of these shows balances; without a password only where none is wanted.
-local function visit(site, block)
+local function check_site(site, block)
   local browser = { Accept = "text/html", Host = block.text:match 'hosts = { "([^"]+)"' }
   local has_password = block.text:find "auth_basic "
   for _, path in ipairs(paths_of(block)) do
@@ -184,7 +184,7 @@ function runners.nginx(self, block, credentials)
   write_etc(self, credentials or "", env)
   local started, site = pcall(nginx.start, { whole = as_whole_conf(self, block.text), env = env })
   if not started then return "", tostring(site), 1 end
-  local message = visit(site, block)
+  local message = check_site(site, block)
   site:stop()
   return "", message or "", message and 1 or 0
 end

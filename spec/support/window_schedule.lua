@@ -1,6 +1,6 @@
 -- Calls of many keys by chance, for two windows that must give the same results.
 
-local new_random = require "spec.support.random"
+local new_random = require "spec.support.new_random"
 
 local _M = {}
 

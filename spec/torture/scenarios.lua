@@ -36,7 +36,7 @@ end
 
 -- `require` of Lua 5.1 takes a module whose loading has failed for one that
 -- loads itself, until its mark is taken away.
-local function forget_modules()
+local function unload_modules()
   for name in pairs(package.loaded) do
     if name:find "^bitfront" then
       package.loaded[name] = nil
@@ -129,9 +129,9 @@ end
 
 local function in_pieces(client)
   local core = require "bitfront.core"
-  local exchange, failure = start(client, core)
+  local exchange, err = start(client, core)
   if not exchange then
-    return nil, failure.message
+    return nil, err.message
   end
   return finish(exchange, core)
 end
@@ -139,10 +139,10 @@ end
 -- On the engine's thread, which runs out of memory too.
 local function in_thread(client)
   local core = require "bitfront.core"
-  local job, failure = core.thread_start { client = require("bitfront.account").of(client).handle,
+  local job, err = core.thread_start { client = require("bitfront.account").of(client).handle,
     deadline = core.now() + 2 }
   if not job then
-    return nil, failure.message
+    return nil, err.message
   end
   while not job:done() do
     core.sleep(0.0002)
@@ -157,7 +157,7 @@ end
 
 -- The thread is made, and its engine on it.
 local function first_in_thread()
-  forget_modules()
+  unload_modules()
   return in_thread(client_of "TLS")
 end
 
@@ -165,10 +165,10 @@ end
 local function in_thread_lost()
   local core = require "bitfront.core"
   local client = client_of "SLOW"
-  local job, failure = core.thread_start { client = require("bitfront.account").of(client).handle,
+  local job, err = core.thread_start { client = require("bitfront.account").of(client).handle,
     deadline = core.now() + 2 }
   if not job then
-    return nil, failure.message
+    return nil, err.message
   end
   client, job = nil, nil -- luacheck: ignore
   collectgarbage()
@@ -179,9 +179,9 @@ end
 local function in_flight()
   local core = require "bitfront.core"
   local client = client_of "SLOW"
-  local exchange, failure = start(client, core)
+  local exchange, err = start(client, core)
   if not exchange then
-    return nil, failure.message
+    return nil, err.message
   end
   core.step(0)
   client, exchange = nil, nil -- luacheck: ignore
@@ -196,10 +196,10 @@ local function at_once(client)
   local core = require "bitfront.core"
   local exchanges = {}
   for i = 1, 7 do
-    local failure
-    exchanges[i], failure = start(client, core)
+    local err
+    exchanges[i], err = start(client, core)
     if not exchanges[i] then
-      return nil, failure.message
+      return nil, err.message
     end
   end
   exchanges[1], exchanges[4] = nil, nil
@@ -241,7 +241,7 @@ local function alternates(clients)
 end
 
 local function loads()
-  forget_modules()
+  unload_modules()
   local bitfront, core = require "bitfront", require "bitfront.core"
   return type(bitfront.new) == "function" and type(core.balances) == "function",
     "WRONG module"
@@ -331,7 +331,7 @@ local limited = {
 -- A whole program: what a first call sets up is in it.
 local function first_call(name)
   return function()
-    forget_modules()
+    unload_modules()
     return asks_balances(2.5)(client_of(name))
   end
 end
