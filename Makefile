@@ -8,7 +8,7 @@
 # Yours to set, on the command line or in the environment: LUA, CC, CFLAGS,
 # CPPFLAGS, LDFLAGS, PREFIX, DESTDIR, LUA_INCDIR, and WERROR=1.
 
-# Names in this file are relative, so the tree may lie in a folder with a
+# Names in this file are relative, so the tree may be in a folder with a
 # space in its name; $(CURDIR) appears in quoted shell words only.
 
 LUA       ?= lua5.4
@@ -164,7 +164,7 @@ torture: ## every allocation fails once, in its turn
 	@.ci/deps run test valgrind
 	@$(AGAIN) all-luas helpers $(TORTURE_HOSTS)
 	@spec/torture/run.sh $(TORTURE_HOSTS)
-soak: ## what shares a limit, and dies; SOAK=all, "workers 60", "faults 250"
+soak: ## calls for minutes, with faults; SOAK=all, "workers 60", "faults 250"
 	@.ci/deps run test soak
 	@$(AGAIN) all-luas helpers
 	@spec/soak/run.sh $(SOAK)

@@ -1,8 +1,8 @@
 # Read by the scripts beside it: runs things and counts what passed.
 #
 # Counts go to the file BITFRONT_TALLY, as lines "passed failed skipped". A
-# script that is called by another one adds to its caller's file, and answers for
-# the lines of its own.
+# script that is called by another one adds lines to its caller's file, and sums up
+# its own lines only.
 set -u
 make=${MAKE:-make}
 
@@ -15,7 +15,7 @@ if [ -z "${BITFRONT_TALLY:-}" ]; then
 fi
 export BITFRONT_TALLY
 
-# However a script ends, so does what it attends to, and its files are removed.
+# When a script ends, also by a signal, its command ends and its files are removed.
 session=
 folder=
 at_exit() {
@@ -65,8 +65,8 @@ check() {
   if "$@"; then count 1 0 0; else count 0 1 0; fi
 }
 
-# suite COMMAND... : COMMAND counts for itself. When it ends without an
-# account, or fails although its account is clean, that is a failure.
+# suite COMMAND... : COMMAND counts for itself. That is a failure where it
+# ends without counts, or fails although its counts have no failure.
 suite() {
   lines_before=$(lines)
   failed_before=$(failed)

@@ -269,7 +269,7 @@ describe("csrc #once", function()
     assert.same({}, all)
   end)
 
-  it("has no two files of one name, but for what binds another to Lua", function()
+  it("has no two files of one name, except a file that binds another to Lua", function()
     assert.same({}, same_names(texts_of("csrc/?*", "*.[ch]")))
   end)
 
@@ -336,7 +336,18 @@ describe("lua/bitfront #once", function()
       assert.same({}, errors_of_lua(texts))
     end)
 
-  it("has no two files of one name, but for those that are known", function()
+  it("has modules that the specs call by the same alias", function()
+    local found, aliases, specs = {}, {}, texts_of("spec", "*.lua")
+    specs["spec/10_rooms_spec.lua"] = nil -- its rows make up aliases
+    for _, all in ipairs { texts, specs } do
+      for _, path in ipairs(sorted_keys(all)) do
+        check_aliases(found, path, all[path], aliases)
+      end
+    end
+    assert.same({}, found)
+  end)
+
+  it("has no two files of one name, except those listed here", function()
     assert.same({}, same_names(texts))
   end)
 

@@ -34,7 +34,7 @@ describe("a reply's JSON", function()
     end
   end)
 
-  describe("is refused where the envelope is spoiled by", function()
+  describe("is refused where the envelope is damaged by", function()
     local good = support.success()
     local ROWS = {
       { "a byte order mark", "\239\187\191" .. good },
@@ -64,7 +64,7 @@ describe("a reply's JSON", function()
     end
   end)
 
-  describe("is named for what it is where it is something else", function()
+  describe("is named in the message where it is not JSON", function()
     local BINARY = "\1\2\3\4"
     local ROWS = {
       { "", "is empty, not JSON" },
@@ -107,7 +107,7 @@ describe("a reply's JSON", function()
       end)
     end
 
-    it("but by the place where it is JSON that is wrong", function()
+    it("but by the place of the error where it begins as JSON", function()
       for body, place in pairs {
         ["[1,]"] = "stray comma at byte 4", ['{"a":1'] = "a comma was expected at byte 7",
         ['"a'] = "unfinished string at byte 3", ["true x"] = 'begins with "true x"',

@@ -499,7 +499,7 @@ describe("a whole reply", function()
       end)
     end
 
-    it("that may be what a credential begins with", function()
+    it("that may be the beginning of a credential", function()
       local code = support.KEY:sub(1, -2)
       local records = ask(support.success("[" .. record('"' .. code .. '"', 1) .. "]"))
       assert.equal(code, records[1].currency)

@@ -24,7 +24,7 @@ local function in_chunks(body, size, extension)
   return table.concat(chunks) .. "0\r\n\r\n"
 end
 
-describe("a transfer", function()
+describe("an HTTP exchange", function()
   local faultd
 
   setup(function() faultd = support.faultd() end)
@@ -286,7 +286,7 @@ describe("a transfer", function()
         end
       end)
 
-    it("compressed to burst has code framing", function()
+    it("a compressed body of 64 MiB has code framing", function()
       local zeros = support.tmpdir() .. "/zeros.gz"
       support.must("head -c 67108864 /dev/zero | gzip >" .. zeros)
       local bomb = support.read(zeros)
@@ -533,7 +533,7 @@ describe("a transfer", function()
     end)
   end)
 
-  describe("whose reply has something behind it in the same breath", function()
+  describe("whose reply is followed by more bytes in the same write", function()
     local FORGED = raw(ok("Content-Length: " .. #support.success "[]"),
       support.success "[]")
     -- The head alone in the first write, body and all else in the second: past
@@ -571,7 +571,7 @@ describe("a transfer", function()
           end)
       end
 
-      it("is refused where the connection was to end anyway, " .. listener,
+      it("is refused also where the reply would end the connection, " .. listener,
         function()
           is_refused("protocol", "framing",
             raw(ok(LENGTH, "Connection: close"), BODY .. "GARBAGE"),

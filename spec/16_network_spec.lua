@@ -193,7 +193,7 @@ describe("the network", function()
   end)
 
   -- Each in a process of its own: what is wrong there ends the process.
-  it("does not end the process where it is reset as soon as it stands", function()
+  it("does not end the process where a connection is reset as soon as it is made", function()
     local server = recordd.start { "shake13", "rst" }
     local out = support.lua(([[
       for _ = 1, 20 do
@@ -207,7 +207,7 @@ describe("the network", function()
     assert.equal(("network "):rep(20), out)
   end)
 
-  it("is trusted by name as well as by address", function()
+  it("has servers with a name as well as with an address", function()
     assert(support.balances(faultd:url_body(BODY, { host = "localhost" })))
   end)
 
@@ -229,7 +229,7 @@ describe("the network", function()
     return code == 0 and out or "no start"
   end
 
-  it("is not blamed on memory or TLS where OpenSSL has no provider", function()
+  it("fails with kind config, not memory or tls, where OpenSSL has no provider", function()
     local file = support.tmpdir() .. "/openssl.cnf"
     support.write(file, "openssl_conf = init\n[init]\nproviders = these\n[these]\n"
       .. "null = null\n[null]\nactivate = 1\n")
@@ -237,13 +237,13 @@ describe("the network", function()
       result_in("OPENSSL_CONF=" .. file .. " exec", faultd:url_body(BODY)))
   end)
 
-  it("is not waited for where no name server can be reached", function()
+  it("fails at once where no name server can be reached", function()
     assert.equal("network resolve true",
       result_in("unshare -rn", "https://nowhere.invalid"))
   end)
 
   -- The peak of a call that has what it needs, in KiB; then with less and less.
-  it("is not blamed on TLS or its files where memory is short #once #apart", function()
+  it("fails with kind memory, not tls, where memory is short #once #apart", function()
     local url, seen = faultd:url_body(BODY), {}
     local peak = tonumber(result_in("exec", url, [[
       for line in io.lines "/proc/self/status" do
@@ -261,7 +261,7 @@ describe("the network", function()
 
   -- libcurl asks for the peer's address before TLS begins, and keeps what it was
   -- told first.
-  it("is not blamed on TLS where the connection ended before that #once", function()
+  it("fails with kind network, not tls, where the connection ended before TLS #once", function()
     local gone = support.preload [[
       #include <errno.h>
       #include <sys/socket.h>
@@ -274,7 +274,7 @@ describe("the network", function()
       faultd:url { listener = "reset", scheme = "https" }))
   end)
 
-  it("is not taken for broken where the system refuses a look at it #once", function()
+  it("works where the system refuses to check the socket #once", function()
     local refusing = support.preload [[
       #define _GNU_SOURCE
       #include <dlfcn.h>
@@ -290,7 +290,7 @@ describe("the network", function()
     assert.equal("ok", result_in("LD_PRELOAD=" .. refusing .. " exec", faultd:url_body(BODY)))
   end)
 
-  it("is not blamed on certificates where descriptors are lacking", function()
+  it("fails with kind network, not tls, where there are too few descriptors", function()
     for count, expected in pairs { [6] = "network descriptors true", [64] = "ok" } do
       assert.equal(expected, result_in("ulimit -n " .. count .. "; exec",
         faultd:url_body(BODY)))
@@ -392,7 +392,7 @@ describe("the network", function()
   end)
 
   -- From a peer that is faster than we are.
-  describe("holds up nothing where the peer sends without end", function()
+  describe("delays no call where the peer sends without end", function()
     local function data(text) return "record:23:" .. recordd.hex(text) end
     local function handshake(text) return "record:22:" .. recordd.hex(text) end
 
@@ -609,7 +609,7 @@ describe("the network", function()
     end)
   end)
 
-  describe("is not led astray by", function()
+  describe("ignores", function()
     -- What a process of its own says, with this environment.
     local function says_with(env, plan)
       local out, err, code = support.lua(([[

@@ -105,7 +105,7 @@ describe("the engine", function()
     assert.equal(0, core.step(0))
   end)
 
-  it("gives a reply that came in time to a host that was kept from asking for it", function()
+  it("gives a reply that came in time also to a host that asks after the deadline", function()
     local client = new_handle(faultd:url_body(BODY, { delay = 100 }))
     faultd:forget()
     local exchange = start(client, 0.6)
@@ -114,7 +114,7 @@ describe("the engine", function()
     assert.equal(1, #assert(finish(exchange)))
   end)
 
-  it("lets go of a exchange that nobody holds any more", function()
+  it("frees an exchange that nothing refers to any more", function()
     local client = new_handle(faultd:url { listener = "silent" })
     start(client)
     assert.equal(1, core.step(0))
@@ -134,7 +134,7 @@ describe("the engine", function()
     end
   end)
 
-  it("does not sign for it with a pair that it had before, either", function()
+  it("does not sign for it with its former credentials, either", function()
     local client = new_handle(faultd:url_body(BODY))
     faultd:forget()
     local exchange = start(client)
@@ -156,7 +156,7 @@ describe("the engine", function()
       assert.equal("closed", select(2, finish(exchange)).kind)
     end)
 
-  it("signs with the credentials that a call was begun with, and strikes that out",
+  it("signs with the credentials that a call was begun with, and strikes them out",
     function()
       local url = faultd:url { echo = 1, close = "keep", reply = support.reply(
         support.refusal(6002, '"bad key {X-API-KEY}"'), { echo = 1 }) }
@@ -170,7 +170,7 @@ describe("the engine", function()
       assert.equal(support.KEY, faultd:requests()[1].headers["x-api-key"])
     end)
 
-  it("goes on with a call whose client nobody holds any more", function()
+  it("completes a call whose client nothing refers to any more", function()
     local exchange = start(new_handle(faultd:url_body(BODY, { delay = 100 })))
     collectgarbage()
     collectgarbage()
@@ -184,14 +184,14 @@ describe("the engine", function()
     for i = 1, 300 do assert.equal(1, #assert(finish(exchanges[i]))) end
   end)
 
-  it("lets go at once of a exchange that was never moved along", function()
+  it("frees at once an exchange that was never stepped", function()
     for _ = 1, 5 do start(new_handle("https://name.invalid")) end
     collectgarbage()
     collectgarbage()
     assert.equal(0, core.step(0))
   end)
 
-  it("raises where a exchange is finished too soon, or twice", function()
+  it("raises where an exchange is finished too soon, or twice", function()
     local client = new_handle(faultd:url_body(BODY, { delay = 100 }))
     local exchange = start(client)
     assert.has_error(function() exchange:finish() end)
@@ -200,7 +200,7 @@ describe("the engine", function()
     assert.has_error(function() exchange:done() end)
   end)
 
-  it("lets Ctrl-C end a call that hangs, and the state works on", function()
+  it("lets Ctrl-C end a call that waits, and the Lua state still works", function()
     local dir = support.tmpdir()
     support.write(dir .. "/program.lua", ([[
       local core = require "bitfront.core"
@@ -223,7 +223,7 @@ describe("the engine", function()
     assert.truthy(out:find "\ntrue\t", out)
   end)
 
-  it("keeps off the numbers of closed standard streams", function()
+  it("does not use the descriptors of closed standard streams", function()
     local dir = support.tmpdir()
     support.write(dir .. "/program.lua", ([[
       local client = require "bitfront".new { base_url = %q, ca_file = %q,
@@ -240,7 +240,7 @@ describe("the engine", function()
     assert.equal(42, code)
   end)
 
-  describe("where the system refuses what it could be woken by", function()
+  describe("where the system refuses the descriptors that wake it", function()
     local REFUSED = "network descriptors, network descriptors, ok, "
 
     it("is not made, and the next call tries again #once", function()
@@ -252,9 +252,10 @@ describe("the engine", function()
     end)
 
     for left = 0, 3 do
-      it(("as with %d descriptors left, the same"):format(left), function()
-        assert.same({ REFUSED, 7 }, { shortage.run(faultd, "read", { left = left }) })
-      end)
+      it(("with %d descriptors left, is not made, and the next call tries again"):format(left),
+        function()
+          assert.same({ REFUSED, 7 }, { shortage.run(faultd, "read", { left = left }) })
+        end)
     end
   end)
 

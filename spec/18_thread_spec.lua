@@ -40,7 +40,7 @@ describe("the engine's thread", function()
     return wait(job):finish()
   end
 
-  -- Until the process has no job that is not over.
+  -- Whether the process soon has no job that is queued, running or held.
   local function has_no_jobs()
     local last = core.now() + 5
     repeat
@@ -119,7 +119,7 @@ describe("the engine's thread", function()
     assert.equal(0, core.thread_take(ids))
   end)
 
-  it("frees what nobody holds any more", function()
+  it("frees what nothing refers to any more", function()
     assert.is_true(has_no_jobs())
     local client = new_handle(faultd:url { listener = "silent" })
     for _ = 1, 10 do start(client, 60) end
@@ -130,7 +130,7 @@ describe("the engine's thread", function()
     assert.is_true(has_no_jobs())
   end)
 
-  it("does not wait for a resolver whose caller has gone", function()
+  it("does not wait for a resolver whose caller has cancelled", function()
     for _ = 1, 5 do start(new_handle("https://name.invalid"), 60) end
     local before = core.now()
     collect()
@@ -191,7 +191,7 @@ describe("the engine's thread", function()
     assert.equal("closed", select(2, job:finish()).kind)
   end)
 
-  it("goes on with a call whose client nobody holds any more", function()
+  it("completes a call whose client nothing refers to any more", function()
     local job = start(new_handle(faultd:url_body(BODY, { delay = 100 })))
     collect()
     assert.equal(1, #assert(finish(job)))
@@ -270,7 +270,7 @@ describe("the engine's thread", function()
     end)
   end
 
-  it("lets the process end while the system does not let it go #once", function()
+  it("lets the process end while a system call of the thread does not return #once", function()
     local took = ends_well("J = start(SILENT) core.sleep(0.1) os.exit(7)", support.preload [[
       #include <sys/socket.h>
       #include <unistd.h>
@@ -283,7 +283,7 @@ describe("the engine's thread", function()
 
   local REFUSED = "network descriptors, network descriptors, ok, "
 
-  it("is not created where the system refuses what wakes it; the next call tries again #once",
+  it("is not created without descriptors that wake it; the next call tries again #once",
     function()
       for _, errno in ipairs { "EMFILE", "ENFILE", "EPERM", "EACCES" } do
         local said, code = shortage.run(faultd, "thread",
@@ -293,13 +293,13 @@ describe("the engine's thread", function()
     end)
 
   for left = 0, 3 do
-    it(("outlives a time with %d descriptors left, and lets the process end"):format(left),
+    it(("works again after a time with %d descriptors left, and lets the process end"):format(left),
       function()
         assert.same({ REFUSED, 7 }, { shortage.run(faultd, "thread", { left = left }) })
       end)
   end
 
-  it("finds its jobs within a second, and its end, where nothing can wake it any more #once",
+  it("notices new jobs, and that it is to end, within a second where nothing can wake it #once",
     function()
       assert.same({ "ok, ok, ok, ", 7 }, { shortage.run(faultd, "thread", {
         preload = support.preload [[

@@ -70,7 +70,7 @@ describe("the window in C answers", function()
 
   both(compare)
 
-  it("that it is idle from the moment on at which nothing counts any more #smoke", function()
+  it("that it is idle as soon as no call counts any more #smoke", function()
     local object, state = core.window(), window.new()
     local function expect(idle, now)
       assert.equal(idle, window.is_idle(state, now))

@@ -126,7 +126,7 @@ describe("a connection", function()
       end
     end
 
-    it("was used last", function()
+    it("is the one that was used last", function()
       local options = { base_url = faultd:url_body(BODY, { listener = "plain", delay = 300 }) }
       at_once(3, options)
       assert.equal("1 2 3", (faultd:connections()))
@@ -135,7 +135,7 @@ describe("a connection", function()
       assert.equal("1 1 1 1", (faultd:connections()))
     end)
 
-    it("is one of 256", function()
+    it("is one of at most 256", function()
       local url = faultd:url_body(BODY, { listener = "plain", delay = 1500 })
       at_once(300, { base_url = url, timeout = 60, connect_timeout = 60 })
       local _, count = faultd:connections()

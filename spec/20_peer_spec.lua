@@ -302,7 +302,7 @@ describe("a peer", function()
       return result.info.elapsed - 0.15
     end
 
-    local function holds_up_nothing(steps, may_succeed)
+    local function delays_no_call(steps, may_succeed)
       local server = serve(steps)
       local one = support.client { base_url = server.url, timeout = 0.5 }
       local begun = support.own_time()
@@ -318,11 +318,11 @@ describe("a peer", function()
     for _, row in ipairs(ROWS) do
       local many = row[3]:rep(math.ceil(7000 / #row[3]))
       it(row[1], function()
-        holds_up_nothing { "request", bytes(row[2]), "*" .. bytes(many) }
+        delays_no_call { "request", bytes(row[2]), "*" .. bytes(many) }
       end)
 
       it(row[1] .. ", over TLS", function()
-        holds_up_nothing { "shake13", "request", data(row[2]), "*" .. data(many) }
+        delays_no_call { "shake13", "request", data(row[2]), "*" .. data(many) }
       end)
     end
 
@@ -335,7 +335,7 @@ describe("a peer", function()
       { "KeyUpdate behind a reply",
         { "shake13", "request", data(REPLY), "*update:1800000100" }, true },
     } do
-      it(row[1], function() holds_up_nothing(row[2], row[3]) end)
+      it(row[1], function() delays_no_call(row[2], row[3]) end)
     end
   end)
 end)

@@ -101,7 +101,7 @@ describe("bitfront.new", function()
     end
   end)
 
-  it("raises for a colon in the place of the dot, as bitfront.balances does", function()
+  it("raises where it is called with a colon, as bitfront.balances does", function()
     for name, call in pairs {
       new = function() bitfront:new() end, balances = function() bitfront:balances() end,
     } do
@@ -112,7 +112,7 @@ describe("bitfront.new", function()
     end
   end)
 
-  it("is not alone in raising for a table that is passed over", function()
+  it("raises for one argument too many, as every other function does", function()
     local records, client = {}, bitfront.new { api_key = "k", api_secret = "s" }
     client:close() -- so that what takes them does no harm
     local CALLS = {
@@ -140,7 +140,7 @@ describe("bitfront.new", function()
     end
   end)
 
-  it("is not alone in dropping a second result, as Lua does", function()
+  it("takes no second result of gsub for an argument, as decimal does not", function()
     assert.equal("1234.5", tostring(bitfront.decimal(("1,234.5"):gsub(",", ""))))
   end)
 
@@ -221,7 +221,7 @@ describe("bitfront.new", function()
     assert.is_nil(message:find("hunter2", 1, true))
   end)
 
-  it("blames the environment's base_url for no other option", function()
+  it("names the environment's base_url only where that is wrong", function()
     local out = support.lua([[
       print(pcall(require "bitfront".new, { proxy = "http://e%aa" }))
       print(select(2, require "bitfront".new():server_time()).message)
@@ -238,7 +238,7 @@ describe("bitfront.new", function()
     assert.same({ api_key = "k", api_secret = "s" }, options)
   end)
 
-  it("is not alone in raising for options that inherit fields", function()
+  it("raises for options that inherit fields, as the other functions do", function()
     local inheriting = setmetatable({}, { __index = { profile = "other" } })
     local client = bitfront.new { api_key = "k", api_secret = "s" }
     client:close()
@@ -278,7 +278,7 @@ describe("bitfront.new", function()
       .. "missing_credentials\n", out)
   end)
 
-  it("takes what the environment says, and a fault in it is no misuse",
+  it("takes what the environment says, and an error in it is no misuse",
     function()
       local code = [[
         local bitfront = require "bitfront"

@@ -54,7 +54,7 @@ describe("credentials", function()
     signed_with(requests, "env-key")
   end)
 
-  it("of the environment are of no use by halves", function()
+  it("of the environment that lack one of the two are not used", function()
     local message, requests = result { BITFRONT_API_KEY = "env-key" }
     assert.equal("config missing_credentials BITFRONT_API_KEY is set, but "
       .. "BITFRONT_API_SECRET is not", message)
@@ -170,7 +170,7 @@ describe("credentials", function()
       (result({}, 'profile = "nobody"')))
   end)
 
-  it("of a profile by halves are refused", function()
+  it("of a profile that lack one of the two are refused", function()
     assert.equal("config profile HOME/.config/bitfront/credentials: section "
       .. "[half] has no api_secret", (result({}, 'profile = "half"', FILE)))
   end)
@@ -446,7 +446,7 @@ describe("credentials", function()
       ["https://u:p@127.0.0.1"] = "base_url must not hold a user or password",
       ['"https://127.0.0.1"'] = "base_url ", ["https://127.0.0.1/ x"] = "base_url ",
     } do
-      it("that base_url " .. url .. " would not do for are refused with the line", function()
+      it("with the invalid base_url " .. url .. " are refused with the line", function()
         for _, name in ipairs { "default", "other" } do
           local message, requests = result({}, "", "[default]\napi_key = k\napi_secret = s\n"
             .. (name == "other" and "[other]\n" or "") .. "base_url = " .. url)
@@ -465,7 +465,7 @@ describe("credentials", function()
         base_url = faultd:url_body(BODY), ca_file = faultd.ca_file }
     end
 
-    it("are asked for at each call, so a new pair counts at once", function()
+    it("are asked for at each call, so new ones are used at once", function()
       local calls = 0
       local client = client_of(function()
         calls = calls + 1
@@ -522,7 +522,7 @@ describe("credentials", function()
       client:close()
     end)
 
-    describe("stay one call's own", function()
+    describe("are those of one call", function()
       local core = require "bitfront.core"
       local SECRETS = { tenant1 = "secret-1", tenant2 = "secret-2" }
       local sandbox, key
@@ -691,7 +691,7 @@ describe("the credentials of every account of the process", function()
     other:close()
   end)
 
-  it("leave no more than 7 characters of one that was cut at the text's end", function()
+  it("that the text's end cuts off are struck out from 8 characters on", function()
     local client = account(support.KEY, support.SECRET)
     for len = 1, #support.SECRET do
       local begun = support.SECRET:sub(1, len)
@@ -706,7 +706,7 @@ end)
 describe("a text that is shown", function()
   local core = require "bitfront.core"
 
-  it("has what steers a terminal, and what is not UTF-8, written out", function()
+  it("has control characters, and bytes that are not UTF-8, written out", function()
     for text, shown in pairs {
       [""] = "", ["plain"] = "plain", ["\0\1\27\127"] = "\\x00\\x01\\x1B\\x7F",
       ["\195\169\240\159\152\128"] = "\195\169\240\159\152\128",
@@ -771,7 +771,7 @@ describe("the memory of a process", function()
     end
   end
 
-  it("holds neither then in what was freed, where the server sent none #once", function()
+  it("holds neither in what was freed, where the server sent none #once", function()
     for _, text in ipairs { KEY, SECRET } do
       local open, closed = count(text, "good", "INVALID SIGNATURE")
       assert.is_true(open > 0)

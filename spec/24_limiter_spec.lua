@@ -168,7 +168,7 @@ describe("waiting for a slot #smoke", function()
     return { store = store, key = "k", per_second = per_second, per_minute = 1e6 }
   end
 
-  it("is over in the order of arrival", function()
+  it("ends in the order of arrival", function()
     local limit, order, callers = limit_of(memory.new(), 2), {}, {}
     for i = 1, 8 do
       callers[9 - i] = function() -- run() begins with the last
@@ -197,7 +197,7 @@ describe("waiting for a slot #smoke", function()
       limiter.release(slot, 0)
     end)
 
-  it("is refused at once behind so many that it cannot be in time", function()
+  it("is refused at once where so many wait that it cannot be in time", function()
     local limit, refused, callers = limit_of(memory.new(), 1), 0, {}
     local deadline = core.now() + 2.9
     for _ = 1, 20 do
@@ -213,7 +213,7 @@ describe("waiting for a slot #smoke", function()
     assert.equal(17, refused)
   end)
 
-  it("goes on when the one before was killed while it waited", function()
+  it("ends when the caller before was collected while it waited", function()
     local limit, passed = limit_of(memory.new(), 1), false
     local slot = assert(limiter.acquire(limit, waiter, core.now() + 60, 60))
     limiter.release(slot, 0)
@@ -229,7 +229,7 @@ describe("waiting for a slot #smoke", function()
     assert.truthy(passed)
   end)
 
-  it("is not longer than the deadline behind one that was killed", function()
+  it("ends at the deadline behind a caller that never goes on", function()
     local limit = limit_of(memory.new(), 1)
     limiter.release(assert(limiter.acquire(limit, waiter, core.now() + 60, 60)), 0)
     local killed = coroutine.create(function()
@@ -263,7 +263,7 @@ describe("waiting for a slot #smoke", function()
     assert.equal(0, (store:peek "k"))
   end)
 
-  it("fails closed where the store raises or answers nonsense", function()
+  it("fails closed where the store raises or returns what no store may", function()
     for _, store in ipairs {
       { acquire = function() return 0 / 0 end },
       { acquire = function() error("no such host", 0) end },
@@ -314,7 +314,7 @@ describe("the store in Redis", function()
     assert.is_nil(support.read(server.dir .. "/redis.log"):find(support.KEY, 1, true))
   end)
 
-  it("goes by the script's hash, and by its text where the server forgot it", function()
+  it("uses the script's hash, and its text where the server does not have it", function()
     local client = server:connect()
     client:config("resetstat")
     assert(store:peek "k")
@@ -351,7 +351,7 @@ describe("the store in Redis", function()
     age()
   end)
 
-  it("has room after a minute where its clock was set back under calls of the dead", function()
+  it("has room a minute after its clock was set back during calls of killed processes", function()
     local connection = server:connect()
     local function now_ms()
       local time = connection:time()

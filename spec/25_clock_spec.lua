@@ -48,7 +48,7 @@ describe("the clock #smoke", function()
     is_near(7050, ahead())
   end)
 
-  it("goes by the sample of the shortest round trip among recent ones", function()
+  it("uses the sample of the shortest round trip among recent ones", function()
     learn(7000, 0.2)
     learn(7030, 0.01)
     learn(7000, 0.4)
@@ -67,7 +67,7 @@ describe("the clock #smoke", function()
       is_near(7000 - 1000 + 250 + 250, ahead())
     end)
 
-  it("is not given up for one request that was long on its way", function()
+  it("is kept where one request was long on its way", function()
     learn(7000, 0.02)
     learn(7000, 2.4, true)
     is_near(7010, ahead())
@@ -83,7 +83,7 @@ describe("the clock #smoke", function()
     is_near(15, ahead())
   end)
 
-  it("is not moved by a slow reply that it may well agree with", function()
+  it("is not changed by a slow reply that does not contradict it", function()
     learn(900, 2)
     assert.same({ 0, false }, { clock:offset() })
     learn(500, 0.02)
@@ -118,7 +118,7 @@ describe("the clock #smoke", function()
     assert.equal(offset, (other:offset()))
   end)
 
-  it("is one for all clients of an exchange, and forgotten with the last", function()
+  it("is one for all clients of an exchange, and freed with the last", function()
     local other = clocks.of "https://a.example"
     assert.equal(other, clocks.of "https://a.example")
     assert.are_not.equal(other, clocks.of "https://b.example")
@@ -161,7 +161,7 @@ describe("a call by a clock that is wrong", function()
     end)
   end
 
-  it("and an exchange that takes its time succeeds on its second attempt", function()
+  it("succeeds on its second attempt also where the exchange is slow", function()
     sandbox:set { clock_offset_ms = 3600000, limits = false, latency_ms = 1500 }
     local client = client_with()
     local _, err, info = client:balances()
@@ -170,7 +170,7 @@ describe("a call by a clock that is wrong", function()
     assert.equal(2, info.attempts)
   end)
 
-  it("teaches each of several calls that are under way at once", function()
+  it("succeeds on its second attempt also beside other calls at the same time", function()
     sandbox:set { clock_offset_ms = -60000, limits = false }
     local clients = {}
     for i = 1, 8 do clients[i] = client_with() end
@@ -194,7 +194,7 @@ describe("a call by a clock that is wrong", function()
     assert.equal(1, info.attempts)
   end)
 
-  it("forgets a time that was a lie, also where refusals tell none", function()
+  it("succeeds again after one wrong time, also where refusals tell no time", function()
     sandbox:set { limits = false }
     local client = client_with()
     sandbox:script { body = '{"timezone":"UTC","responseTime":' .. ("%.0f"):format(
@@ -210,7 +210,7 @@ describe("a call by a clock that is wrong", function()
     client:close()
   end)
 
-  it("survives the exchange's clock being set while it runs", function()
+  it("succeeds also after the exchange's clock was set", function()
     local client = client_with()
     sandbox:set { limits = false }
     for _, ahead in ipairs { 0, 3600000, -3600000, 0 } do
@@ -223,7 +223,7 @@ describe("a call by a clock that is wrong", function()
     client:close()
   end)
 
-  it("fails where it is told to go by this machine's, and is asked once", function()
+  it("fails after one attempt where this machine's clock is to be used", function()
     sandbox:set { clock_offset_ms = 5000, limits = false }
     for _, row in ipairs { { "system", 6005 }, { 4000, 6005 }, { 5000, nil } } do
       local client = client_with { clock = row[1] }

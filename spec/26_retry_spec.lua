@@ -167,7 +167,7 @@ describe("a failed call", function()
       end)
   end
 
-  it("succeeds when the trouble passes, in as many attempts as it took", function()
+  it("succeeds when the failure has passed, and tells how many attempts it took", function()
     sandbox:script { statusCode = 5000, times = 2 }
     local client = client_with()
     local balances, err, info = client:balances()
@@ -178,7 +178,7 @@ describe("a failed call", function()
   end)
 
   -- As a finalizer may, or a debug hook.
-  it("is told of its own attempts where another one is made as it ends", function()
+  it("counts its own attempts where another call is made as it ends", function()
     sandbox:script { statusCode = 5000 }
     local client, other = client_with(), nil
     debug.sethook(function()
@@ -248,7 +248,7 @@ describe("a failed call", function()
     fails_until_the_deadline(0.5, 5000)
   end)
 
-  it("leaves the exchange alone for a second after 6004", function()
+  it("makes no attempt for a second after 6004", function()
     sandbox:script { statusCode = 6004 }
     local client = client_with()
     local begun = core.now()
@@ -259,7 +259,7 @@ describe("a failed call", function()
     assert.is_true(core.now() - begun >= 1)
   end)
 
-  it("is told at once where 6004 leaves no time before the deadline", function()
+  it("fails at once where 6004 leaves no time before the deadline", function()
     sandbox:script { statusCode = 6004 }
     local client = client_with { timeout = 0.95 }
     local begun = support.own_time()

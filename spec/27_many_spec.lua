@@ -58,7 +58,7 @@ describe("the balances of many accounts #smoke", function()
     assert.equal("B", results[2].balances[1].currency)
   end)
 
-  it("harm each other in no way", function()
+  it("do not affect each other", function()
     local closed = client_of(coin "A")
     closed:close()
     local results = bitfront.balances_many({
@@ -82,7 +82,7 @@ describe("the balances of many accounts #smoke", function()
     assert.equal("B", results[6].balances[1].currency)
   end)
 
-  it("are none of none", function()
+  it("are an empty list where there are no clients", function()
     assert.same({}, bitfront.balances_many {})
   end)
 

@@ -225,11 +225,11 @@ describe("a decimal", function()
     assert.equal("5000050000", tostring(sum))
   end)
 
-  it("hands nobody the metatable that all decimals share", function()
+  it("does not give away the metatable that all decimals share", function()
     assert.equal("bitfront.decimal", getmetatable(decimal(1)))
   end)
 
-  it("is gone for good once it was collected", function()
+  it("cannot be used any more once it was collected", function()
     local one = decimal("1")
     local gc = debug.getmetatable(one).__gc
     gc(one)

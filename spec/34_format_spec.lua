@@ -1,11 +1,12 @@
 local bitfront = require "bitfront"
 local cjson = require "cjson"
-local formats = require "bitfront.records.format"
 local number = require "spec.support.number"
 local rows = require "bitfront.rows"
 local support = require "spec.support"
 
 local decimal, format = bitfront.decimal, bitfront.format
+local kinds = require("bitfront.records.format").kinds
+local format_options = require("bitfront.records.format").options
 
 local function record(code, balance, available)
   return { currency = code, balance = balance, availableBalance = available or balance }
@@ -163,7 +164,7 @@ describe("the format", function()
   end)
 
   describe("csv", function()
-    it("quotes what RFC 4180 wants quoted", function()
+    it("quotes what RFC 4180 has quoted", function()
       assert.equal('currency,balance\r\n"a,b",1\r\n"say ""x""",1\r\n"two\nlines",1\r\n',
         format({ record("a,b", 1), record('say "x"', 1), record("two\nlines", 1) }, "csv",
           { columns = { "currency", "balance" } }))
@@ -187,7 +188,7 @@ describe("the format", function()
       end
     end)
 
-    it("starts no cell with what cannot be seen", function()
+    it("starts no cell with invisible characters", function()
       for _, start in ipairs { "\239\187\191", "\226\128\139", "\226\129\160", "\0", "\11",
                                "\194\133", "\194\173", "\226\128\142", "\225\160\142",
                                "\227\133\164", "\205\143", "\239\184\128",
@@ -375,9 +376,9 @@ bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="locked"} 0
                        amounts = "string" }
       local annotated = support.read "lua/bitfront/records/format.lua"
         :match "@alias bitfront.FormatKind ([^\n]+)"
-      assert.equal('"' .. table.concat(rows.names(formats.kinds), '"|"') .. '"', annotated)
-      for _, kind in ipairs(formats.kinds) do
-        for name in pairs(formats.options) do
+      assert.equal('"' .. table.concat(rows.names(kinds), '"|"') .. '"', annotated)
+      for _, kind in ipairs(kinds) do
+        for name in pairs(format_options) do
           local takes = pcall(format, {}, kind.name, { [name] = VALUES[name] })
           assert.equal(kind.options[name] ~= nil, takes, kind.name .. " " .. name)
         end
@@ -385,8 +386,8 @@ bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="locked"} 0
     end)
 
     it("whose columns are shown where none are asked for", function()
-      for _, kind in ipairs(formats.kinds) do
-        local columns = kind.options.columns and formats.options.columns.default
+      for _, kind in ipairs(kinds) do
+        local columns = kind.options.columns and format_options.columns.default
         local records = { record("A", 1) }
         assert.equal(format(records, kind.name, { columns = columns }),
           format(records, kind.name))

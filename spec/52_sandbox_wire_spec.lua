@@ -139,7 +139,7 @@ describe("the sandbox #apart", function()
   end)
 
   describe("its control endpoint", function()
-    it("wants a header that no web page can send", function()
+    it("requires a header that no web page can send", function()
       local body = shell.must(caller:curl(
         "-X POST -w '%{http_code}' " .. caller:url "/sandbox/reset"))
       assert.matches('^{"error":.*}403$', body)
@@ -311,7 +311,7 @@ describe("the sandbox #apart", function()
       assert.is_true(slow.responseTime - arrived >= 299)
     end)
 
-    it("forgets a script", function()
+    it("deletes a script", function()
       caller:control("POST", "script", '{"statusCode":5000}')
       caller:control("DELETE", "script")
       assert.equal(1000, caller:code(BALANCES))

@@ -152,7 +152,7 @@ describe("sandbox.start #apart", function()
     assert.is_nil(shell.must("ls " .. dir):find("starting", 1, true))
   end)
 
-  it("is not held up by a start that was killed", function()
+  it("does not wait for a start that was killed", function()
     local dir = folder()
     local dead = shell.must("sh -c 'echo $$'")
     shell.must(("ln -s %d %s/starting"):format(tonumber(dead), dir))

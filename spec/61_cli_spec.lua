@@ -153,7 +153,7 @@ describe("the command, with a server that fails,", function()
     assert.truthy(out:find('"balance":0.10000000000000000001,"availableBalance":1.50}', 1, true))
   end)
 
-  it("refuses an amount that is beyond all sense, and names it", function()
+  it("refuses an amount with too many digits, and names it", function()
     fails("balances", answering(support.success('[{"currency":"A","balance":1,'
       .. '"availableBalance":0e999999999}]')), "responseData%[0%].availableBalance has more digits")
   end)
@@ -290,7 +290,7 @@ describe("the command, with the sandbox exchange,", function()
     assert.equal(1, code)
   end)
 
-  it("ends quietly or with one line when its reader has gone", function()
+  it("ends with one line or none when its reader has ended", function()
     for _, trap in ipairs { "", "trap '' PIPE;" } do
       local line = ("%s (sleep 0.2; %s) | true"):format(trap, command.line "balances")
       local _, err = support.run(line, { env = env })

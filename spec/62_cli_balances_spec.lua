@@ -60,7 +60,7 @@ XRP       1000003043.7      1000002063.7       980.0
 ]], "--columns balance,currency --places 0")
     end)
 
-    it("every format, and each as its readers want it", function()
+    it("every format, and each as its readers need it", function()
       local one = " --currency XRP"
       prints("currency,balance,availableBalance\r\nXRP,1000003043.7,1000002063.7\r\n",
         "--format csv" .. one)
@@ -280,7 +280,7 @@ spare    ETH           7                7
       assert.equal("balance\r\n2\r\n3\r\n7\r\n", out)
     end)
 
-    it("guesses the code where only its case is wrong, and says each once", function()
+    it("finds the code where only its case is wrong, and says each once", function()
       local out, err, code = bitfront("balances --format json --currency 'BTC,BTC,$pac,NONE'",
         env)
       assert.same({ "[]\n", 0 }, { out, code })

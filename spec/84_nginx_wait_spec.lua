@@ -86,7 +86,7 @@ describe("inside nginx #once #apart", function()
     return found
   end
 
-  -- No jobs of callers that are gone.
+  -- Waits until no job is left of a caller that has ended.
   local function await_no_jobs()
     return host:await("jobs are left", function()
       return host:body "/status" == "0 0"
@@ -375,7 +375,7 @@ describe("inside nginx #once #apart", function()
 
   describe("nothing is left of", function()
     for _, check in ipairs { "on", "off" } do
-      it("clients that hang up, lua_check_client_abort " .. check, function()
+      it("clients that close their connection, lua_check_client_abort " .. check, function()
         start { http = "lua_check_client_abort " .. check .. ";" }
         for _ = 1, 3 do host:many("/slow", 40, "-m 0.1") end
         await_no_jobs()
@@ -484,7 +484,7 @@ describe("inside nginx #once #apart", function()
     return core.now() - begun
   end
 
-  it("a worker that quits delivers what it has, and what is asked meanwhile", function()
+  it("a worker that quits completes the calls that it has, and those begun meanwhile", function()
     local took = at_best(2.2, function() -- of which the two calls are 1.7
       start { server = [[location = /two { content_by_lua_block {
         local first = result_of "slower"
@@ -545,7 +545,7 @@ describe("inside nginx #once #apart", function()
 
   for _, where in ipairs { "/timers", "/pending" } do
     for _, cache in ipairs { "on", "off" } do
-      it(("a worker leaves where the timers of others are too many: %s, lua_code_cache %s")
+      it(("a worker ends where other code has too many timers: %s, lua_code_cache %s")
         :format(where, cache), function()
           for _, way in ipairs { "QUIT", "HUP" } do
             start { server = TIMERS, http = "lua_max_running_timers 8; "
@@ -563,7 +563,7 @@ describe("inside nginx #once #apart", function()
     end
   end
 
-  it("callers who are gone leave nothing where all timers are others'", function()
+  it("callers who have left leave no job where other code has all timers", function()
     start { http = "lua_max_running_timers 8; lua_check_client_abort on;", server = TIMERS }
     assert.equal("BTC\n", (host:body "/ok"))
     host:body "/timers"
@@ -572,7 +572,7 @@ describe("inside nginx #once #apart", function()
     assert.equal(20, count(host:many("/slow", 20), "BTC"))
   end)
 
-  it("a worker whose first timer nginx dropped listens later", function()
+  it("a worker whose first timer nginx discarded listens later", function()
     local tmp = support.tmpdir()
     start { env = { TMPDIR = tmp }, http = "lua_max_running_timers 8;", server = TIMERS .. [[
       location = /socket { content_by_lua_block {
@@ -593,7 +593,7 @@ describe("inside nginx #once #apart", function()
 
   -- The first call of a worker, with so many descriptors left.
   for left = 0, 4 do
-    it(("a time with %d descriptors left is over when it is over"):format(left), function()
+    it(("calls work again after a time with %d descriptors left"):format(left), function()
       start { main = "worker_rlimit_nofile 100;", server = ([[
         location = /short { content_by_lua_block {
           local files = {}
@@ -618,7 +618,7 @@ describe("inside nginx #once #apart", function()
     end)
   end
 
-  it("a worker that is killed harms no other", function()
+  it("a worker that is killed affects no other", function()
     start()
     assert.equal("BTC\n", (host:body "/ok"))
     local pipe = io.popen("curl -sm 5 " .. host.url .. "/silent")

@@ -136,7 +136,7 @@ describe("inside nginx #once #apart", function()
     assert.truthy(answer:find "^rate_limit store 0 .*no memory", answer)
   end)
 
-  it("callers who hang up leave their turns to others", function()
+  it("callers who close their connection leave their turns to others", function()
     host:many("/hang", 3, "-m 0.3")
     assert.equal("network refused", (host:body "/next?key=hung-up"))
   end)

@@ -86,7 +86,7 @@ describe("inside nginx #once #apart", function()
       and told:find('"nonsense"', 1, true), told)
   end)
 
-  it("many accounts are asked at once, and one that fails harms no other", function()
+  it("many accounts are asked at once, and one that fails affects no other", function()
     assert.equal("++++++network+++++++++++++ 20 true", (host:body "/many"))
   end)
 

@@ -3,7 +3,7 @@
 
 local bitfront = require "bitfront"
 local columns = require "bitfront.records.columns"
-local commands = require "spec.support.command"
+local command = require "spec.support.command"
 local readme = require "spec.support.readme"
 local rows = require "bitfront.rows"
 local support = require "spec.support"
@@ -16,8 +16,8 @@ local function table_of(header)
   return readme.by_name(assert(doc.tables[header], "the README has no table " .. header))
 end
 
-local function command(arguments)
-  local out, err = support.run(commands.line(arguments), { env = commands.environment() })
+local function output_of(arguments)
+  local out, err = support.run(command.line(arguments), { env = command.environment() })
   return out .. err
 end
 
@@ -194,7 +194,7 @@ for _, column in ipairs(columns) do RECORD[column.name] = column.kind == "text" 
 describe("the README's tables of formats", function()
   it("have each format", function()
     local formats = table_of "format | what it is"
-    local one_of = command "balances --help":match "One of (.-)%."
+    local one_of = output_of "balances --help":match "One of (.-)%."
     assert.same({}, readme.differences(readme.matches(one_of, "%l+"), readme.keys(formats)))
     for name in pairs(formats) do bitfront.format({ RECORD }, name) end
     assert.has_error(function() bitfront.format({ RECORD }, "xml") end)
@@ -202,7 +202,7 @@ describe("the README's tables of formats", function()
 
   it("have each column", function()
     local listed = table_of "column | what it is"
-    local message = command "balances --columns nope"
+    local message = output_of "balances --columns nope"
     local named = message:match "'nope': ([%w, ]+)" or message:match '"nope"[^:]*: ([%w, ]+)'
     assert.same({}, readme.differences(readme.matches(named, "%w+"), readme.keys(listed)))
     for name in pairs(listed) do bitfront.format({ RECORD }, "csv", { columns = { name } }) end
@@ -222,7 +222,7 @@ describe("the README's tables of formats", function()
   end)
 
   it("have each key to sort by", function()
-    local named = command "balances --help":match "Order by one of (.-)%."
+    local named = output_of "balances --help":match "Order by one of (.-)%."
     local keys = readme.set(readme.matches(named, "%w+"))
     local text = support.read "README.md":match "#### bitfront.sort\n.-`key` is (.-)%."
     assert.same({}, readme.differences(keys, readme.matches(text, '`"(%w+)"`')))
@@ -234,7 +234,7 @@ end)
 
 describe("the README's part on the command", function()
   local names = {}
-  for name in command "--help":match "Commands:\n(.*)":gmatch "\n?   ([%l-]+)  " do
+  for name in output_of "--help":match "Commands:\n(.*)":gmatch "\n?   ([%l-]+)  " do
     names[#names + 1] = name
   end
 
@@ -257,7 +257,7 @@ describe("the README's part on the command", function()
 
   for _, name in ipairs(names) do
     it("has the options of " .. name, function()
-      local options = readme.matches(command(name .. " --help"), "\n   [%-h, ]*(%-%-[%l-]+)")
+      local options = readme.matches(output_of(name .. " --help"), "\n   [%-h, ]*(%-%-[%l-]+)")
       local listed = readme.matches(doc.entries["bitfront " .. name].syntax, "%[(%-%-[%l-]+)")
       listed[#listed + 1] = "--help"
       assert.same({}, readme.differences(options, listed))

@@ -148,7 +148,8 @@ local function in_thread(client)
     core.sleep(0.0002)
   end
   core.thread_take {}
-  local records, err = job:finish()
+  local records
+  records, err = job:finish()
   if not records then
     return nil, err.message
   end
