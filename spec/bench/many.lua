@@ -41,8 +41,8 @@ local function run(count, url, concurrency)
   return elapsed, used
 end
 
--- Accounts that all hang until their deadline: what they take, and how late the
--- latest of them is told.
+-- Accounts that all get no answer until their deadline: the memory that they take,
+-- and how late the latest of them ends.
 local function in_flight(what, address, count)
   local late, most = 0, 0
   local all = clients(count, {

@@ -1,5 +1,5 @@
 -- What a call costs an nginx worker, beside the other ways to make it there; and
--- what an unrelated location feels of it. Nothing here fails because of a figure.
+-- how long an unrelated location takes meanwhile. Nothing here fails because of a figure.
 --
 -- The CPU time of the event loop's thread is the kernel's (schedstat), for each
 -- call, net of the same handler without the call. Medians of interleaved rounds.

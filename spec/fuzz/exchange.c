@@ -4,7 +4,7 @@
  *
  * The input is a byte of settings (see read_settings), CUTS bytes that tell how
  * the reply is cut, and the reply. In the reply stands 0xF5 N M for: the M
- * bytes that follow, N * 16 times, so that a short input can be a flood.
+ * bytes that follow, N * 16 times, so that a short input can be a long reply.
  *
  * The reply is received byte by byte first. The exchange is done as soon as its
  * result is certain, so this tells at which byte the reply ends. Then:

@@ -55,7 +55,7 @@ exchange until-close "$ok\r\n$body"
 exchange gzip "$ok$length""Content-Encoding: gzip\r\n\r\n$body"
 exchange no-http 'SSH-2.0-OpenSSH\r\n'
 exchange cut "$ok$length\r\n{"
-# Floods; \0365 N M is M bytes N * 16 times.
+# Long replies; \0365 N M is M bytes N * 16 times.
 exchange head-lines "$ok\0365\0377\0060A: 0123456789012345678901234567890123456789012\r\n$length\r\n$body"
 exchange head-line "$ok""A: \0365\0377\0020abcdefghijklmnop\r\n$length\r\n$body"
 exchange heads "\0365\0377\0031HTTP/1.1 100 Continue\r\n\r\n$ok$length\r\n$body"

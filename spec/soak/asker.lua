@@ -1,7 +1,7 @@
 -- usage: asker.lua FOLDER NAME SECONDS SEED      by way of workers.lua
 --
 -- Asks the site whose URL is in the folder, and leaves one time in three before
--- the answer can be there. What a 200 must bear is in FOLDER/expected.N; what is
+-- the answer can be there. The body of a 200 must be FOLDER/expected.N; what is
 -- wrong goes to FOLDER/wrong, and how often each thing came to FOLDER/NAME. Ends
 -- after SECONDS, with FOLDER/stop, or with the folder.
 

@@ -1,7 +1,7 @@
 -- usage: caller.lua REDIS_PORT SECONDS      with the client's variables set
 --
--- Asks for balances as often as the limiter lets it, and tells at the end what
--- became of that: a line "KIND COUNT" for each.
+-- Asks for balances as often as the limiter permits, and prints at the end how the
+-- calls ended: a line "KIND COUNT" for each kind.
 
 local bitfront = require "bitfront"
 local core = require "bitfront.core"

@@ -3,7 +3,7 @@
 #
 # One run of faulted.lua under strace. The folder gets its output (out), what
 # strace saw (trace), and how it ended (ended): an exit code, 128 and more for a
-# signal, or "hung" where SECONDS were not enough.
+# signal, or "timeout" where SECONDS were not enough.
 set -u
 folder=$1 mode=$2 seconds=$3
 shift 3
@@ -27,9 +27,9 @@ timeout "$seconds" strace -f -qq -o "$folder/trace" -p $program "$@" \
 tracer=$!
 wait $tracer
 traced=$?
-# Has it ended, there is only its exit code left to be had.
+# Where it has ended, only its exit code is left.
 [ $traced = 0 ] || kill -KILL $program 2>/dev/null
 wait $program
 ended=$?
-[ $traced = 124 ] && ended=hung
+[ $traced = 124 ] && ended=timeout
 echo "$ended" >"$folder/ended"

@@ -3,7 +3,7 @@
 --
 -- In each run faulted.lua makes calls, and strace has one of its system calls
 -- fail: once, five times in a row, or from then on. No run may end by a signal,
--- hang, give wrong balances, say what no caller is told, or fail in more calls
+-- take too long, give wrong balances or undocumented errors, or fail in more calls
 -- than system calls failed. Prints what came of them, by system call.
 --
 -- strace must be allowed to trace: nothing else needs root, or more than loopback.

@@ -77,7 +77,7 @@ local SERVER = [[
 ]]
 
 -- The sanitizers' runtime has to be there before anything else. What nginx and
--- LuaJIT do not give back at their end is not looked at.
+-- LuaJIT do not free at their end is not reported.
 local function environment(folder)
   local libasan = require "spec.support.shell".must "${CC:-cc} -print-file-name=libasan.so"
   local log = ":log_path=" .. folder .. "/sanitizer"

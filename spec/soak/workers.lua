@@ -2,10 +2,11 @@
 --
 -- Four workers of an nginx that have the build with ASan and UBSan answer some
 -- clients, during reloads, kills, stops, full tables of timers, connections and
--- files, clients who leave, and an exchange that is slow, broken or down. Fails for what a sanitizer says, for a worker
--- that ends or stays when it should not, for an answer that is wrong or not
--- documented, for a call beyond the exchange's limits, and where it does not
--- answer soon after all that. The same seed does the same things.
+-- files, clients who leave, and an exchange that is slow, broken or down. Fails for
+-- a report of a sanitizer, for a worker that ends or stays when it should not, for
+-- an answer that is wrong or not documented, for a call beyond the exchange's
+-- limits, and where it does not answer soon after all that. The same seed does the
+-- same things.
 
 local core = require "bitfront.core"
 local example = require "bitfront.sandbox.example"
@@ -101,7 +102,7 @@ end
 
 -- ---- the end ----
 
--- What a 200 bears, from a site to which nothing has been done yet.
+-- The body of a 200, from a site to which nothing has been done yet.
 local function record_answers()
   for i, row in ipairs(site.PATHS) do
     local body, status = soak.host:body(row[1])

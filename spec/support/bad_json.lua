@@ -188,7 +188,7 @@ return {
   { "string: unterminated", '["asd' },
   { "string: behind a word", '"x" true' },
 
-  -- surrogates that lost their partner
+  -- surrogates without their other half
   { "surrogate: the first alone", '"\\ud800"' },
   { "surrogate: the first and a letter", '"\\ud800abc"' },
   { "surrogate: the first twice", '"\\ud800\\ud800"' },

@@ -24,7 +24,7 @@ function _M.start(options)
     port = 0, dir = shell.tmpdir(), accounts = options and options.accounts,
   })
   return setmetatable({
-    sandbox = sandbox, -- its guard must live as long as this
+    sandbox = sandbox, -- it ends when this is collected
     base_url = sandbox.base_url,
     ca_file = sandbox.ca_file,
     key = sandbox.api_key,

@@ -110,7 +110,7 @@ static int word_index(const char *word, const char *const *names, int count) {
 
 /* ---- one connection's bytes ---- */
 
-/* More than 0: bytes read.  Otherwise the peer, or its patience, is gone. */
+/* More than 0: bytes read.  Otherwise the peer has closed, or took too long. */
 static long receive(struct connection *c, char *to, size_t room) {
     return c->ssl ? SSL_read(c->ssl, to, (int)room) : recv(c->fd, to, room, 0);
 }

@@ -282,7 +282,7 @@ static short events(const struct way *in, const struct way *out) {
     return (short)((reads ? POLLIN : 0) | (out->full ? POLLOUT : 0));
 }
 
-/* Deals with poll's answer for the same. */
+/* Reads and marks by poll's answer for the same. */
 static void handle_events(int at, struct way *in, struct way *out) {
     short answer = polls.p[at].revents;
     if (answer == 0)

@@ -300,7 +300,7 @@ static bool put(struct connection *c, const char *step) {
     return true;
 }
 
-static bool flood(struct connection *c, const char *step) {
+static bool send_without_end(struct connection *c, const char *step) {
     do
         while (c->waiting < BATCH && put(c, step))
             ;
@@ -330,7 +330,7 @@ static bool take_other(struct connection *c, const char *step) {
 /* Does one step; false where the connection is over. */
 static bool take_step(struct connection *c, const char *step) {
     if (*step == '*')
-        return flood(c, step + 1);
+        return send_without_end(c, step + 1);
     if (*step == '+')
         return put(c, step + 1);
     if (*step == '/')

@@ -83,7 +83,7 @@ function methods:signal(name)
   shell.must(("kill -%s $(cat %s/redis.pid)"):format(name, self.dir))
 end
 
----Ends it without a farewell, and starts it again with what it had saved.
+---Kills it, and starts it again with what it had saved.
 function methods:restart()
   self:stop()
   shell.sleep(0.05)

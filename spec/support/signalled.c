@@ -1,9 +1,9 @@
 /* usage: signalled URL CALLS
  *
- * Makes calls while signals rain on the process, by the engine and without Lua.
- * Prints how many succeeded; 1 if 10,000 signals came (less of SIGPIPE, which
- * the engine holds back while it runs); and whether the handlers and the mask
- * are the "same" or "changed". */
+ * Makes calls while the process gets many signals, by the engine and without
+ * Lua. Prints how many succeeded; 1 if 10,000 signals came (less of SIGPIPE,
+ * which the engine holds back while it runs); and whether the handlers and the
+ * mask are the "same" or "changed". */
 
 #include "base/clock.h"
 #include "http/engine.h"

@@ -1,9 +1,9 @@
--- An https:// proxy that knows CONNECT and no more.
+-- An https:// proxy that supports CONNECT alone.
 --
 --     lua5.4 tunneld.lua CERTIFICATE [endless|http]
 --
 -- prints its port, and ends with its standard input. The certificate's file has its
--- key too. With "endless" it refuses, in so many words that they never end. With
+-- key too. With "endless" it refuses, in a reply that never ends. With
 -- "http" it is an http:// proxy.
 
 local cqueues = require "cqueues"

@@ -6,18 +6,18 @@
  * "lua" fails allocations of the Lua state, "c" those of malloc, wherever in
  * the process: the module's own, libcurl's, OpenSSL's. "cold" is "c" with a
  * process of its own for each failure, in which libcurl and OpenSSL have to set
- * themselves up: it must not crash or hang, and that is all that is asked. A
- * scenario is run with its first allocation failing, then its second, and so on
- * until a run passes in which nothing is left to fail. Where that comes to more
- * than some TRIES, as many are made, evenly spread; 0 is no limit. There are
- * these ways to fail:
+ * themselves up: it must not end by a signal, or take too long, and that is all
+ * that is asked. A scenario is run with its first allocation failing, then its
+ * second, and so on until a run passes in which nothing is left to fail. Where
+ * that comes to more than some TRIES, as many are made, evenly spread; 0 is no
+ * limit. There are these ways to fail:
  *
  *     once     that allocation fails
  *     on       that allocation fails and so do all that follow
  *     collect  Lua's first try alone fails, so that Lua 5.2 and later make a
  *              full collection there, and must lose nothing that is in use
  *
- * A failure may show as Lua's own error or as the module's; never as a crash,
+ * A failure may show as Lua's own error or as the module's; never as a signal,
  * a wrong result or another error (where malloc fails, libcurl and OpenSSL are
  * free to say something else, but not to say nothing until the deadline). After
  * each the same scenario must succeed. What is still allocated at the end must
@@ -87,7 +87,7 @@ static bool strikes(bool in_c) {
     return true;
 }
 
-/* ---- malloc and its kin, in the place of the C library's ---- */
+/* ---- malloc, calloc and the like, in the place of the C library's ---- */
 
 #ifdef __GLIBC__
 #define EXPORT __attribute__((visibility("default")))
@@ -332,7 +332,7 @@ static _Noreturn void run_cold(const struct scenario *s, enum way way,
 }
 
 /* False: there was no such allocation any more. */
-static bool survives(const struct scenario *s, enum way way, long at) {
+static bool run_in_child(const struct scenario *s, enum way way, long at) {
     char ended[32];
     int status = 0, code;
     pid_t child = fork();
@@ -353,7 +353,7 @@ static void torture_cold(const struct scenario *s, long tries) {
     long step = tries ? 1 + MANY / tries : 1;
     for (enum way way = ONCE; way <= ON; way++) {
         long at = 0;
-        while (survives(s, way, at))
+        while (run_in_child(s, way, at))
             at += step;
         printf("%s cold %s %ld\n", s->name, way_names[way], at / step);
     }
