@@ -404,7 +404,7 @@ describe("the network", function()
     -- What, kind, code, and the steps of the server, or of a proxy.
     local ROWS = {
       { "KeyUpdate", "timeout", "response", { "shake13", "request", "*update:1800000100" } },
-      { "KeyUpdate that wants an answer", "timeout", "response",
+      { "KeyUpdate that requires an answer", "timeout", "response",
         { "shake13", "request", "*update:1800000101" } },
       { "KeyUpdate before the request", "timeout", "response",
         { "shake13", "*update:1800000100" } },
@@ -546,7 +546,7 @@ describe("the network", function()
         server:stop()
       end)
 
-    it("and never sends a signature twice where the server drops it",
+    it("and never sends a signature twice where the server closes it",
       function()
         for _, listener in ipairs { "good", "plain" } do
           local client = support.client {

@@ -223,7 +223,7 @@ describe("bitfront.nginx.cached #once #apart", function()
       assert.equal("fresh", tell().info.freshness)
     end)
 
-    it("waits as long as the exchange wants to be left alone", function()
+    it("makes no call for as long as the exchange says", function()
       start "ttl = 5"
       assert.equal("rate_limit 1", run [[
         local calls = 0

@@ -54,7 +54,7 @@ local SERVER = [[
   location = /hang {
     lua_check_client_abort on;
     content_by_lua_block {
-      bitfront.new { api_key = "hung-up", api_secret = "s", base_url = "%s", timeout = 50,
+      bitfront.new { api_key = "given-up", api_secret = "s", base_url = "%s", timeout = 50,
         connect_timeout = 50, rate_limit = { store = stores.dict() } }:balances()
     }
   }
@@ -138,7 +138,7 @@ describe("inside nginx #once #apart", function()
 
   it("callers who close their connection leave their turns to others", function()
     host:many("/hang", 3, "-m 0.3")
-    assert.equal("network refused", (host:body "/next?key=hung-up"))
+    assert.equal("network refused", (host:body "/next?key=given-up"))
   end)
 
   it("callers who are killed as they are woken leave their turns to others", function()

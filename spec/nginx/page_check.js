@@ -65,7 +65,7 @@ const updated = async (page) => {
   await page.waitForTimeout(100);
 };
 const currencies = (page) => page.locator("tbody th").allTextContents();
-const quiet = (page) => assert.deepEqual(page.complaints, []);
+const has_no_complaint = (page) => assert.deepEqual(page.complaints, []);
 
 const checkLayout = async (browser, address, name) => {
   for (const scheme of SCHEMES) {
@@ -80,7 +80,7 @@ const checkLayout = async (browser, address, name) => {
         const wider = await page.evaluate(() =>
           document.documentElement.scrollWidth - document.documentElement.clientWidth);
         assert.equal(wider, 0, "it scrolls sideways");
-        quiet(page);
+        has_no_complaint(page);
         await page.context().close();
       });
     }
@@ -173,7 +173,7 @@ const checkSorting = async (browser) => {
     await page.reload();
     assert.deepEqual((await currencies(page))[4], "BTC");
     assert.equal(await page.locator("[aria-sort]").count(), 1);
-    quiet(page);
+    has_no_complaint(page);
     await page.context().close();
   });
   await check("a click sorts while updates are paused, and starts none", async () => {
@@ -224,7 +224,7 @@ const checkHostile = async (browser) => {
       assert.equal(names[0], HOSTILE);
       assert.equal(names[1], "\\u{202E}CTB\\x07");
       assert.equal(await page.locator("img").count(), 0);
-      quiet(page);
+      has_no_complaint(page);
       await page.context().close();
     }
   });
@@ -259,7 +259,7 @@ const checkUpdates = async (browser) => {
       rows.map((row) => globalThis.rows.includes(row))), [true, false, true, true, true]);
     await updated(page);
     assert.equal(await page.locator("tr.changed").count(), 0);
-    quiet(page);
+    has_no_complaint(page);
     await page.context().close();
   });
   await check("a row that changes again while it is marked is marked anew", async () => {
