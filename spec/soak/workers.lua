@@ -163,8 +163,8 @@ local function conclude()
   print_counts("answers", sum_of_clients())
   local wrong = shell.read(folder .. "/wrong")
   if wrong then watcher:fail("answers:\n%s", wrong:sub(1, 2000)) end
-  print(("the largest worker had %.0f MB; %d closed the socket to their master; %d failures"):format(
-    watcher.largest, watcher.signalled, #watcher.failures))
+  print(("the largest worker had %.0f MB; %d closed the socket to their master; %d failures")
+    :format(watcher.largest, watcher.signalled, #watcher.failures))
 end
 
 local function main()
