@@ -89,7 +89,6 @@ build = {
         "csrc/policy/window.c",
         "csrc/thread/notifier.c",
         "csrc/thread/thread.c",
-        "csrc/thread/worker.c",
       },
       defines = { "_GNU_SOURCE" },
       libraries = { "curl", "ssl", "crypto", "pthread", "dl", "m" },

@@ -113,34 +113,22 @@ static int job_finish(lua_State *L) {
     return pushed;
 }
 
-/* Fills the box with a new job for the request, which it takes over. False with
- * `error` set. */
-static bool submit(struct job_box *box, const struct queue_box *queue,
-                   struct bf_request *request, struct bf_error *error) {
-    struct bf_job *job = bf_job_new(request);
-    box->thread = queue->thread;
-    if (!job)
-        bf_error_no_memory(error);
-    else if (bf_thread_submit(queue->thread, queue->queue, job, error))
-        box->job = job;
-    else
-        bf_job_free(job, NULL);
-    return box->job != NULL;
-}
-
 /* core.thread_start(request): a job, or nil and an error. */
 static int thread_start(lua_State *L) {
     struct bf_error error = {.kind = BF_OK};
     struct queue_box *queue = get_queue(L, &error);
     struct bf_request *request;
     struct job_box *box;
-    bool submitted;
     lua_settop(L, 1);
     box = bf_newbox(L, sizeof *box, JOB);
     request = queue ? bf_to_request(L, &error) : NULL;
-    submitted = request && submit(box, queue, request, &error);
+    if (request) {
+        box->thread = queue->thread;
+        box->job =
+            bf_thread_submit(queue->thread, queue->queue, request, &error);
+    }
     lua_settop(L, 2);
-    return submitted ? 1 : bf_push_error(L, &error);
+    return box->job ? 1 : bf_push_error(L, &error);
 }
 
 /* ---- which jobs are done ---- */

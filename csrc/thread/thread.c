@@ -1,9 +1,14 @@
-#include "thread/state.h"
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* pthread_setname_np */
+#endif
+
+#include "thread/thread.h"
 
 #include "base/clock.h"
 #include "base/openssl_check.h"
 
 #include <openssl/crypto.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +16,156 @@
 #include <unistd.h>
 
 #define STACK (1024L * 1024)
-#define RETURNED_MAX 64    /* returned jobs for which the thread is not woken */
 #define LONGEST_JOIN 5.0   /* s, when the process exits */
 #define JOIN_TO_RESTART .1 /* s */
+
+/* The host sets RUNNING and NONE, the thread ENDING and ENDED. RUNNING and
+ * ENDING are set under the lock, so that a job can be submitted only while the
+ * thread takes jobs. */
+enum thread_state {
+    BF_THREAD_NONE,    /* not created yet, or joined */
+    BF_THREAD_RUNNING, /* takes what is submitted */
+    BF_THREAD_ENDING,  /* takes nothing more */
+    BF_THREAD_ENDED    /* has only to return: a join does not wait */
+};
+
+struct bf_thread {
+    pid_t pid;
+    unsigned forks;        /* how many were counted when it was made */
+    struct bf_link active; /* jobs that were started; the thread's alone */
+    _Atomic(enum thread_state) state;
+    pthread_t id;
+
+    pthread_mutex_t lock;     /* over all that follows */
+    bool stop;                /* the process exits */
+    bool woken;               /* was woken, and has not taken since */
+    struct bf_engine *engine; /* NULL: not made yet; others may wake it only */
+    struct bf_link submitted;
+    double last_id;
+    size_t live, held; /* submitted and not done; done and not released */
+    struct bf_notifier notifier;
+    struct bf_completion_queue *notified_queue; /* whose notifier it is */
+};
+
+struct bf_completion_queue {
+    struct bf_link done;
+    size_t refs;   /* its owner's, and one for each job that is held */
+    bool notified; /* the host was, and has not taken from the queue since */
+};
+
+static void lock(struct bf_thread *thread) {
+    (void)pthread_mutex_lock(&thread->lock);
+}
+
+static void unlock(struct bf_thread *thread) {
+    (void)pthread_mutex_unlock(&thread->lock);
+}
+
+/* ---- what the thread does ---- */
+
+/* Starts the jobs that were submitted. False: the process exits, and nothing
+ * more is to be started. */
+static bool take_submitted(struct bf_thread *thread, struct bf_engine *engine) {
+    struct bf_link *at;
+    struct bf_job *job;
+    lock(thread);
+    thread->woken = false;
+    if (thread->stop)
+        atomic_store(&thread->state, BF_THREAD_ENDING);
+    while (!thread->stop && (job = bf_list_first(&thread->submitted))) {
+        atomic_store(&job->state, BF_JOB_RUNNING);
+        bf_list_move(&job->link, &thread->active);
+    }
+    unlock(thread);
+    for (at = thread->active.next; at != &thread->active; at = at->next) {
+        job = (struct bf_job *)at;
+        if (job->request)
+            job->exchange = bf_engine_start(engine, job->request, &job->error);
+        job->request = NULL;
+    }
+    return atomic_load(&thread->state) == BF_THREAD_RUNNING;
+}
+
+/* Under the lock. Moves a job that has a result or an error to the end of its
+ * queue; notifies the host where it was not notified since it last took from
+ * the queue. */
+static void complete(struct bf_thread *thread, struct bf_job *job) {
+    struct bf_completion_queue *queue = job->queue;
+    thread->live--;
+    thread->held++;
+    atomic_store(&job->state, BF_JOB_DONE);
+    bf_list_move(&job->link, &queue->done);
+    if (queue == thread->notified_queue && !queue->notified)
+        queue->notified = bf_notifier_notify(&thread->notifier);
+}
+
+/* Completes the jobs that are over and frees the cancelled ones. */
+static void complete_finished(struct bf_thread *thread,
+                              struct bf_engine *engine) {
+    struct bf_link cancelled, *at, *next;
+    struct bf_job *job;
+    bf_list_init(&cancelled);
+    lock(thread);
+    for (at = thread->active.next; at != &thread->active; at = next) {
+        job = (struct bf_job *)at;
+        next = at->next;
+        if (atomic_load(&job->state) == BF_JOB_CANCELLED) {
+            thread->live--;
+            bf_list_move(at, &cancelled);
+        } else if (!job->exchange || job->exchange->state == BF_EXCHANGE_DONE) {
+            complete(thread, job);
+        }
+    }
+    unlock(thread);
+    while ((job = bf_list_first(&cancelled))) {
+        bf_list_remove(&job->link);
+        if (job->exchange)
+            bf_engine_release(engine, job->exchange);
+        free(job);
+    }
+}
+
+/* There is no engine: every job gets that error, and the thread ends. For the
+ * next job another thread is created. */
+static void fail_submitted(struct bf_thread *thread,
+                           const struct bf_error *error) {
+    struct bf_job *job;
+    lock(thread);
+    while ((job = bf_list_first(&thread->submitted))) {
+        job->error = *error;
+        complete(thread, job);
+    }
+    atomic_store(&thread->state, BF_THREAD_ENDING);
+    unlock(thread);
+}
+
+static void drive(struct bf_thread *thread, struct bf_engine *engine) {
+    bf_engine_set_dedicated_thread(engine);
+    lock(thread);
+    thread->engine = engine;
+    unlock(thread);
+    while (take_submitted(thread, engine)) {
+        (void)bf_engine_step(engine, 0);
+        complete_finished(thread, engine);
+        bf_engine_wait(engine);
+    }
+}
+
+static void *work(void *argument) {
+    struct bf_thread *thread = argument;
+    struct bf_error error = {.kind = BF_OK};
+    struct bf_engine *engine = bf_engine_new(&error);
+#ifdef __linux__
+    (void)pthread_setname_np(pthread_self(), "bitfront"); /* for top -H */
+#endif
+    if (engine)
+        drive(thread, engine);
+    else
+        fail_submitted(thread, &error);
+    OPENSSL_thread_stop();
+    atomic_store(&thread->state, BF_THREAD_ENDED);
+    return NULL;
+}
 
 static _Atomic(struct bf_thread *) current;
 
@@ -38,8 +190,7 @@ static bool create(struct bf_thread *thread) {
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_BLOCK, &all,
                           &before); /* fails for no valid use */
-    created =
-        pthread_create(&thread->id, &attributes, bf_worker_run, thread) == 0;
+    created = pthread_create(&thread->id, &attributes, work, thread) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)pthread_attr_destroy(&attributes);
     return created;
@@ -89,12 +240,12 @@ static void stop_at_exit(void) {
     struct bf_thread *thread = current;
     if (!thread || thread->pid != getpid())
         return;
-    bf_thread_lock(thread);
+    lock(thread);
     thread->stop = true;
     bf_notifier_close(&thread->notifier);
     if (thread->engine) /* where waking fails, its wait ends within a second */
         (void)bf_engine_wake(thread->engine);
-    bf_thread_unlock(thread);
+    unlock(thread);
     if (!join(thread, LONGEST_JOIN))
         return;
     bf_engine_free(thread->engine);
@@ -120,7 +271,6 @@ static struct bf_thread *make(void) {
     thread->forks = atomic_load(&forks);
     bf_list_init(&thread->active);
     bf_list_init(&thread->submitted);
-    bf_list_init(&thread->returned);
     thread->notifier.listener = thread->notifier.fd = -1;
     return thread;
 }
@@ -150,12 +300,6 @@ struct bf_thread *bf_thread_get(struct bf_error *error) {
 
 /* ---- completion queues ---- */
 
-struct bf_completion_queue {
-    struct bf_link done;
-    size_t refs;   /* its owner's, and one for each job that is held */
-    bool notified; /* the host was, and has not taken from the queue since */
-};
-
 /* Under the lock. */
 static void unref(struct bf_completion_queue *queue) {
     if (--queue->refs == 0)
@@ -164,18 +308,11 @@ static void unref(struct bf_completion_queue *queue) {
 
 struct bf_completion_queue *bf_completion_queue_new(void) {
     struct bf_completion_queue *queue = calloc(1, sizeof *queue);
-    if (!queue)
-        return NULL;
-    bf_list_init(&queue->done);
-    queue->refs = 1;
+    if (queue) {
+        bf_list_init(&queue->done);
+        queue->refs = 1;
+    }
     return queue;
-}
-
-void bf_completion_queue_push(struct bf_thread *thread, struct bf_job *job) {
-    struct bf_completion_queue *queue = job->queue;
-    bf_list_move(&job->link, &queue->done);
-    if (queue == thread->notified_queue && !queue->notified)
-        queue->notified = bf_notifier_notify(&thread->notifier);
 }
 
 size_t bf_completion_queue_take(struct bf_thread *thread,
@@ -183,13 +320,13 @@ size_t bf_completion_queue_take(struct bf_thread *thread,
                                 size_t max) {
     struct bf_job *job;
     size_t count = 0;
-    bf_thread_lock(thread);
+    lock(thread);
     while (count < max && (job = bf_list_first(&queue->done))) {
         bf_list_remove(&job->link);
         ids[count++] = job->id;
     }
     queue->notified = count == max; /* the host takes more */
-    bf_thread_unlock(thread);
+    unlock(thread);
     return count;
 }
 
@@ -197,7 +334,7 @@ bool bf_completion_queue_listen(struct bf_thread *thread,
                                 struct bf_completion_queue *queue,
                                 char path[BF_NOTIFIER_PATH]) {
     bool listens;
-    bf_thread_lock(thread);
+    lock(thread);
     listens = (!thread->notified_queue ||
                bf_notifier_is_expired(&thread->notifier)) &&
               bf_notifier_listen(&thread->notifier);
@@ -205,7 +342,7 @@ bool bf_completion_queue_listen(struct bf_thread *thread,
         thread->notified_queue = queue;
         memcpy(path, thread->notifier.path, BF_NOTIFIER_PATH);
     }
-    bf_thread_unlock(thread);
+    unlock(thread);
     return listens;
 }
 
@@ -213,7 +350,7 @@ bool bf_completion_queue_accept(struct bf_thread *thread,
                                 struct bf_completion_queue *queue,
                                 const char *path) {
     bool accepted = false;
-    bf_thread_lock(thread);
+    lock(thread);
     if (thread->notified_queue == queue &&
         (!path || strcmp(path, thread->notifier.path) == 0)) {
         accepted = bf_notifier_accept(&thread->notifier);
@@ -221,129 +358,82 @@ bool bf_completion_queue_accept(struct bf_thread *thread,
             thread->notified_queue = NULL;
         queue->notified = false;
     }
-    bf_thread_unlock(thread);
+    unlock(thread);
     return accepted;
 }
 
 void bf_completion_queue_close(struct bf_thread *thread,
                                struct bf_completion_queue *queue) {
-    bf_thread_lock(thread);
+    lock(thread);
     if (thread->notified_queue == queue) {
         bf_notifier_close(&thread->notifier);
         thread->notified_queue = NULL;
     }
-    bf_thread_unlock(thread);
+    unlock(thread);
 }
 
 void bf_completion_queue_free(struct bf_thread *thread,
                               struct bf_completion_queue *queue) {
     bf_completion_queue_close(thread, queue);
-    bf_thread_lock(thread);
+    lock(thread);
     unref(queue);
-    bf_thread_unlock(thread);
+    unlock(thread);
 }
 
-/* ---- jobs ---- */
+/* ---- the interface ---- */
 
-struct bf_job *bf_job_new(struct bf_request *request) {
+/* Under the lock. Where waking fails, the thread's wait ends within a second.
+ */
+static void wake(struct bf_thread *thread) {
+    if (!thread->woken && !thread->stop && thread->engine)
+        thread->woken = bf_engine_wake(thread->engine);
+}
+
+struct bf_job *bf_thread_submit(struct bf_thread *thread,
+                                struct bf_completion_queue *queue,
+                                struct bf_request *request,
+                                struct bf_error *error) {
     struct bf_job *job = calloc(1, sizeof *job);
-    if (!job) {
-        bf_request_free(request);
-        return NULL;
-    }
-    bf_list_init(&job->link);
-    job->request = request;
-    return job;
-}
-
-void bf_job_free(struct bf_job *job, struct bf_engine *engine) {
-    bf_list_remove(&job->link);
-    if (engine && job->exchange)
-        bf_engine_release(engine, job->exchange);
-    bf_request_free(job->request);
-    free(job);
-}
-
-/* Wipes the secrets and the reply of a job that is done. Called by its holder,
- * so that they do not wait for the thread. */
-static void wipe(struct bf_job *job) {
-    bf_request_free(job->request);
-    job->request = NULL;
-    if (job->exchange)
-        bf_exchange_reset(job->exchange);
-}
-
-/* Under the lock: the engine to wake once the lock is released; NULL where the
- * thread was woken already. */
-static struct bf_engine *engine_to_wake(struct bf_thread *thread) {
-    if (thread->woken || thread->stop)
-        return NULL;
-    thread->woken = true;
-    return thread->engine;
-}
-
-/* Without the lock. Where waking fails, the thread's wait ends within a
- * second. */
-static void wake(struct bf_thread *thread, struct bf_engine *engine) {
-    if (!engine || bf_engine_wake(engine))
-        return;
-    bf_thread_lock(thread);
-    thread->woken = false;
-    bf_thread_unlock(thread);
-}
-
-bool bf_thread_submit(struct bf_thread *thread,
-                      struct bf_completion_queue *queue, struct bf_job *job,
-                      struct bf_error *error) {
-    struct bf_engine *engine = NULL;
     bool running;
-    bf_thread_lock(thread);
-    running = ensure_running(thread, error);
+    lock(thread);
+    running = job && ensure_running(thread, error);
     if (running) {
+        job->request = request;
         job->id = ++thread->last_id;
         job->queue = queue;
         queue->refs++;
         bf_list_insert_before(&thread->submitted, &job->link);
         thread->live++;
-        engine = engine_to_wake(thread);
+        wake(thread);
     }
-    bf_thread_unlock(thread);
-    wake(thread, engine);
-    return running;
+    unlock(thread);
+    if (running)
+        return job;
+    bf_error_no_memory(error); /* unless it is set */
+    bf_request_free(request);
+    free(job);
+    return NULL;
 }
 
-/* Under the lock. The thread frees the job when it next runs; it is woken for
- * many such jobs only. Returns as engine_to_wake. */
-static struct bf_engine *return_job(struct bf_thread *thread,
-                                    struct bf_job *job) {
-    thread->held--;
-    atomic_store(&job->state, BF_JOB_RETURNED);
-    bf_list_move(&job->link, &thread->returned);
-    return ++thread->returned_count < RETURNED_MAX ? NULL
-                                                   : engine_to_wake(thread);
-}
-
+/* The queue is released last: the job may be in its list. */
 void bf_thread_release(struct bf_thread *thread, struct bf_job *job) {
-    struct bf_engine *engine = NULL;
     enum bf_job_state state;
-    if (atomic_load(&job->state) == BF_JOB_DONE)
-        wipe(job);
-    bf_thread_lock(thread);
+    lock(thread);
     state = atomic_load(&job->state);
-    unref(job->queue);
-    if (state == BF_JOB_DONE) {
-        engine = return_job(thread, job);
-    } else if (state == BF_JOB_RUNNING) {
+    if (state == BF_JOB_RUNNING) {
         atomic_store(&job->state, BF_JOB_CANCELLED);
-        engine = engine_to_wake(thread);
+        wake(thread);
     } else {
         bf_list_remove(&job->link);
-        thread->live--;
+        (*(state == BF_JOB_DONE ? &thread->held : &thread->live))--;
     }
-    bf_thread_unlock(thread);
-    if (state == BF_JOB_QUEUED)
-        bf_job_free(job, NULL);
-    wake(thread, engine);
+    unref(job->queue);
+    unlock(thread);
+    if (state == BF_JOB_RUNNING)
+        return;
+    bf_request_free(job->request); /* wipes the secrets */
+    bf_exchange_free(job->exchange);
+    free(job);
 }
 
 void bf_thread_count(size_t *live, size_t *held) {
@@ -351,8 +441,8 @@ void bf_thread_count(size_t *live, size_t *held) {
     *live = *held = 0;
     if (!thread || bf_thread_is_from_parent(thread))
         return;
-    bf_thread_lock(thread);
+    lock(thread);
     *live = thread->live;
     *held = thread->held;
-    bf_thread_unlock(thread);
+    unlock(thread);
 }

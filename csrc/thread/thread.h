@@ -41,20 +41,18 @@ void bf_thread_count(size_t *live, size_t *held);
  *   QUEUED     -          host            the job is released: freed at once
  *   RUNNING    DONE       engine's thread the attempt is over
  *   RUNNING    CANCELLED  host            the job is released
- *   DONE       RETURNED   host            the job is released
+ *   DONE       -          host            the job is released: freed at once
  *   CANCELLED  -          engine's thread ends the attempt, frees the job
- *   RETURNED   -          engine's thread frees the job
  *
  * The fields after `state` belong to the engine's thread while the job is
- * RUNNING, CANCELLED or RETURNED, and to the host otherwise. So the host may
- * read the result as soon as it reads DONE, for which it needs no lock; the
- * engine's thread reads CANCELLED in the same way. */
+ * RUNNING or CANCELLED, and to the host otherwise. So the host may read the
+ * result as soon as it reads DONE, for which it needs no lock; the engine's
+ * thread reads CANCELLED in the same way. */
 enum bf_job_state {
-    BF_JOB_QUEUED,    /* in the thread's `submitted` */
-    BF_JOB_RUNNING,   /* in the thread's `active` */
-    BF_JOB_DONE,      /* in its queue, until its id was taken from there */
-    BF_JOB_CANCELLED, /* in the thread's `active` */
-    BF_JOB_RETURNED   /* in the thread's `returned` */
+    BF_JOB_QUEUED,   /* in the thread's `submitted` */
+    BF_JOB_RUNNING,  /* in the thread's `active` */
+    BF_JOB_DONE,     /* in its queue, until its id was taken from there */
+    BF_JOB_CANCELLED /* in the thread's `active` */
 };
 
 struct bf_job {
@@ -67,18 +65,12 @@ struct bf_job {
     struct bf_error error;
 };
 
-/* A queued job. Takes the request over in any case. NULL: no memory. */
-struct bf_job *bf_job_new(struct bf_request *request);
-
-/* Ends the attempt and frees the job. Called on the engine's thread; by the
- * host, with NULL for the engine, where no engine has started the job. */
-void bf_job_free(struct bf_job *job, struct bf_engine *engine);
-
-/* Submits a job, which will be found in `queue`. False with `error` set to
- * memory: the job is still the caller's. */
-bool bf_thread_submit(struct bf_thread *thread,
-                      struct bf_completion_queue *queue, struct bf_job *job,
-                      struct bf_error *error);
+/* Submits a job for the request, which it takes over in any case. The job will
+ * be found in `queue`. NULL with `error` set to memory. */
+struct bf_job *bf_thread_submit(struct bf_thread *thread,
+                                struct bf_completion_queue *queue,
+                                struct bf_request *request,
+                                struct bf_error *error);
 
 /* Ends the holder's use of a job: cancels it where it is not done. Never waits.
  */

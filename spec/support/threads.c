@@ -61,16 +61,22 @@ static struct bf_client *new_client(void) {
     return client;
 }
 
-static struct bf_job *new_job(struct bf_client *client) {
+static struct bf_request *new_request(struct bf_client *client) {
     struct bf_request *request =
         bf_request_new(client, client->credentials,
                        bf_span_of("/v1/account/balances"), bf_span_of(""));
-    struct bf_job *job;
-    if (request)
-        request->deadline = bf_now() + 30;
-    job = request ? bf_job_new(request) : NULL;
-    if (!job)
+    if (!request)
         die("no memory");
+    request->deadline = bf_now() + 30;
+    return request;
+}
+
+static struct bf_job *submit(struct host *host) {
+    struct bf_error error = {.kind = BF_OK};
+    struct bf_job *job = bf_thread_submit(engine_thread(), host->queue,
+                                          new_request(host->client), &error);
+    if (!job)
+        die(error.text);
     return job;
 }
 
@@ -119,13 +125,9 @@ static void wait_for(struct host *host, const struct bf_job *job) {
 
 static void run_round(struct host *host) {
     struct bf_thread *thread = engine_thread();
-    struct bf_error error = {.kind = BF_OK};
     struct bf_job *jobs[JOBS];
-    for (int i = 0; i < JOBS; i++) {
-        jobs[i] = new_job(host->client);
-        if (!bf_thread_submit(thread, host->queue, jobs[i], &error))
-            die(error.text);
-    }
+    for (int i = 0; i < JOBS; i++)
+        jobs[i] = submit(host);
     for (int i = 0; i < JOBS; i++) {
         if (rand_r(&host->random) % 3 != 0)
             wait_for(host, jobs[i]);
@@ -159,6 +161,25 @@ static void *run_host(void *argument) {
     return NULL;
 }
 
+/* Releases a job that is done, and whose id was not taken, after its queue.
+ * glibc ends the process where memory that was freed has been written to. */
+static void outlive_queue(void) {
+    static const struct timespec moment = {.tv_nsec = 1000000};
+    struct host host;
+    struct bf_job *job;
+    void *volatile blocks[4];
+    open_host(&host);
+    job = submit(&host);
+    while (!is_done(job))
+        (void)nanosleep(&moment, NULL);
+    close_host(&host);
+    bf_thread_release(engine_thread(), job);
+    for (int i = 0; i < 4; i++)
+        blocks[i] = malloc(4 * sizeof(void *));
+    for (int i = 0; i < 4; i++)
+        free(blocks[i]);
+}
+
 static void print_left(void) {
     static const struct timespec moment = {.tv_nsec = 1000000};
     double last = bf_now() + 10;
@@ -172,15 +193,15 @@ static void print_left(void) {
 }
 
 static struct host last_host;
-static struct bf_job *last_job;
+static struct bf_request *last_request;
 
 /* Runs after the engine's thread was stopped, since it is registered first. */
 static void submit_at_exit(void) {
     struct bf_error error = {.kind = BF_OK};
-    if (bf_thread_submit(engine_thread(), last_host.queue, last_job, &error))
+    if (bf_thread_submit(engine_thread(), last_host.queue, last_request,
+                         &error))
         die("submitted");
     (void)printf("%s\n", error.text);
-    bf_job_free(last_job, NULL);
     close_host(&last_host);
 }
 
@@ -202,7 +223,8 @@ int main(int argc, char **argv) {
     ca_file = argv[2];
     (void)engine_thread();
     open_host(&last_host);
-    last_job = new_job(last_host.client);
+    last_request = new_request(last_host.client);
+    outlive_queue();
     run_hosts();
     print_left();
     return 0;
