@@ -78,22 +78,25 @@ suite() {
   fi
 }
 
-# A locale with a decimal comma, for the specs alone. Renamed when it is whole: an
-# interrupted run leaves no half of it.
-make_locale() {
+# Locales for the specs alone: one with a decimal comma, and one in which I is
+# not the capital of i. Renamed when they are whole: an interrupted run leaves no
+# half of one.
+make_locales() {
   export LOCPATH="$PWD/.build/locale"
-  [ -d "$LOCPATH/de_DE.UTF-8" ] && return
-  mkdir -p "$LOCPATH" "$LOCPATH.$$"
-  localedef -i de_DE -f UTF-8 "$LOCPATH.$$/de_DE.UTF-8"
-  mv -T "$LOCPATH.$$/de_DE.UTF-8" "$LOCPATH/de_DE.UTF-8" 2>/dev/null
-  rm -rf "$LOCPATH.$$"
+  for locale in de_DE tr_TR; do
+    [ -d "$LOCPATH/$locale.UTF-8" ] && continue
+    mkdir -p "$LOCPATH" "$LOCPATH.$$"
+    localedef -i $locale -f UTF-8 "$LOCPATH.$$/$locale.UTF-8"
+    mv -T "$LOCPATH.$$/$locale.UTF-8" "$LOCPATH/$locale.UTF-8" 2>/dev/null
+    rm -rf "$LOCPATH.$$"
+  done
 }
 
 # specs LUA [BUSTED ARGUMENTS]: in the environment of this tree's build; with
 # the words of $under before the command, with $SPEC_HOST in the place of LUA.
 specs() {
   headline "specs on $*"
-  make_locale
+  make_locales
   lua=$1
   shift
   suite in_tree "$lua" timeout -k 10 1200 ${under:-} "${SPEC_HOST:-$lua}" \
@@ -112,7 +115,7 @@ jobs() {
 # their time is waiting, so there are more at once than processors. One that passed
 # is a line; of others all that they said is shown, when they have ended.
 side_by_side() {
-  make_locale
+  make_locales
   attended sh -c 'xargs -r -P "$1" -L 1 sh -c "$2" "$0" <"$0/jobs"' "$folder" \
     "${JOBS:-$(($(nproc) * 3))}" '
     log=$0/$$

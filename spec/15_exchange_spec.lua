@@ -243,6 +243,14 @@ describe("an HTTP exchange", function()
     it("over TLS that ends without saying so", function()
       is_refused("protocol", "framing", raw(ok(), BODY), { close = "notls" })
     end)
+
+    it("with two framings, in a locale in which I is not the capital of i", function()
+      local before, lines = os.setlocale(), ok(LENGTH, "TRANSFER-ENCODING: chunked")
+      if not os.setlocale "tr_TR.UTF-8" then pending("no locale tr_TR.UTF-8 here") end
+      local refused, err = pcall(is_refused, "protocol", "framing", raw(lines, BODY))
+      os.setlocale(before)
+      assert(refused, err)
+    end)
   end)
 
   describe("is not whole:", function()

@@ -8,10 +8,6 @@
 
 /* ---- one credential in a text ---- */
 
-static char fold(char c) {
-    return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-}
-
 /* The length of the escape at `at`, "%2B", "\/" or "\u002b", if it is one of
  * `c` in either case; otherwise 0. */
 static size_t escapes(const char *at, const char *end, char c) {
@@ -27,7 +23,8 @@ static size_t escapes(const char *at, const char *end, char c) {
         len = 2;
         code = (unsigned char)at[1];
     }
-    return code > 0 && code < 0x80 && fold((char)code) == fold(c) ? len : 0;
+    return code > 0 && code < 0x80 && bf_fold((char)code) == bf_fold(c) ? len
+                                                                        : 0;
 }
 
 /* The end of the credential that begins at `at`, or NULL. With `cut` it may be
@@ -39,7 +36,7 @@ static const char *match(const char *at, const char *end,
     size_t i = 0;
     for (; i < credential.len && at < end; i++) {
         char c = credential.text[i];
-        bool same = fold(*at) == fold(c);
+        bool same = bf_fold(*at) == bf_fold(c);
         size_t step = same && !escaped ? 1 : escapes(at, end, c);
         if (step == 0 && !same)
             return NULL;
@@ -89,7 +86,7 @@ static void mark(struct search *search, const char *from, const char *to) {
 
 static void note_characters(struct search *search) {
     for (const char *at = search->text; at < search->end; at++)
-        search->has[(unsigned char)fold(*at)] = true;
+        search->has[(unsigned char)bf_fold(*at)] = true;
     search->has_escapes = search->has['%'] || search->has['\\'];
 }
 
@@ -99,7 +96,7 @@ static bool may_match(const struct search *search, struct bf_span credential) {
     if (credential.len < BF_REDACT_SHORTEST)
         return false;
     for (size_t i = 0; i < BF_REDACT_SHORTEST && !search->has_escapes; i++)
-        if (!search->has[(unsigned char)fold(credential.text[i])])
+        if (!search->has[(unsigned char)bf_fold(credential.text[i])])
             return false;
     return true;
 }
@@ -110,10 +107,10 @@ static void find(void *with, struct bf_span credential) {
     char first;
     if (!may_match(search, credential))
         return;
-    first = fold(*credential.text);
+    first = bf_fold(*credential.text);
     for (const char *at = search->text; at < search->end; at++) {
         const char *to;
-        if (fold(*at) != first && *at != '%' && *at != '\\')
+        if (bf_fold(*at) != first && *at != '%' && *at != '\\')
             continue;
         if ((to = match(at, search->end, credential, cut, false)))
             mark(search, at, to);

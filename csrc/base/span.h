@@ -2,6 +2,7 @@
 #ifndef BF_SPAN_H
 #define BF_SPAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -12,6 +13,20 @@ struct bf_span {
 
 static inline struct bf_span bf_span_of(const char *text) {
     return (struct bf_span){text, strlen(text)};
+}
+
+/* A letter of ASCII in lower case; the locale has no influence, unlike on
+ * strncasecmp, to which an I in Turkish is no i. */
+static inline char bf_fold(char c) {
+    return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+/* Are the two equal but for the case of letters? */
+static inline bool bf_equal_folded(const char *left, const char *right,
+                                   size_t len) {
+    while (len > 0 && bf_fold(*left) == bf_fold(*right))
+        left++, right++, len--;
+    return len == 0;
 }
 
 #endif

@@ -4,7 +4,6 @@
 #include <curl/curl.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
-#include <strings.h>
 
 /* ---- the host and the port, as they are written ----
  *
@@ -100,7 +99,7 @@ static const char *authority_problem(const char *url, const char *read) {
         problem = "must have a port from 1 to 65535, or none";
     if (!problem && host.text[0] != '[' &&
         (strlen(read) != host.len ||
-         strncasecmp(read, host.text, host.len) != 0))
+         !bf_equal_folded(read, host.text, host.len)))
         problem = "must have its host behind ://";
     return problem;
 }

@@ -1,7 +1,6 @@
 #include "http/head.h"
 
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #define DAY 86400
@@ -197,7 +196,7 @@ static void begin(struct bf_head *head, const char *line, size_t len) {
 }
 
 static bool is_word(const char *text, size_t len, const char *word) {
-    return strlen(word) == len && strncasecmp(text, word, len) == 0;
+    return strlen(word) == len && bf_equal_folded(text, word, len);
 }
 
 /* Seconds, in any number of digits, a day at the most; -1 for another text. */

@@ -3,6 +3,7 @@
 #define BF_HEAD_H
 
 #include "base/error.h"
+#include "base/span.h"
 
 #include <stdbool.h>
 #include <stdint.h>

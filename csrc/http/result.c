@@ -5,7 +5,6 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #define DESCRIBED 512 /* bytes of a body that is not JSON */
 #define QUOTED 40     /* of those, in the message */
@@ -80,10 +79,10 @@ static bool is_html(const char *text, size_t len) {
     if (len == 0 || *text != '<')
         return false;
     if (len >= sizeof doctype - 1 &&
-        strncasecmp(text, doctype, sizeof doctype - 1) == 0)
+        bf_equal_folded(text, doctype, sizeof doctype - 1))
         return true;
     for (; len >= sizeof tag - 1; text++, len--)
-        if (strncasecmp(text, tag, sizeof tag - 1) == 0)
+        if (bf_equal_folded(text, tag, sizeof tag - 1))
             return true;
     return false;
 }
