@@ -409,11 +409,15 @@ return table.concat(results, "\n")
 
   local function in_c(windows, key, now, name, a, b, c, d)
     windows[key] = windows[key] or core.window()
-    local object = windows[key]
-    if name == "acquire" then return object:acquire(a, b, c, d, now) end
-    if name == "release" then return object:release(a, b, now) end
-    if name == "block" then return object:block(a, now) end
-    return object[name](object, now)
+    local native = core.window_store(windows, error)
+    if name == "acquire" then return (native:acquire(key, b, c, d, now, a)) end
+    if name == "release" then return native:release(key, a, b, now) end
+    if name == "block" then
+      native:block(key, a, now)
+      return nil
+    end
+    if name == "is_idle" then return windows[key]:is_idle(now) end
+    return native:peek(key, now)
   end
 
   it("gives at the same times the same results as the store of a process", function()

@@ -58,6 +58,22 @@ static double check_now_ms(lua_State *L, int index) {
     return lua_isnoneornil(L, index) ? bf_now() * 1000 : check_time(L, index);
 }
 
+/* window:is_idle(): whether there is nothing in it worth keeping */
+static int window_is_idle(lua_State *L) {
+    lua_pushboolean(L, bf_window_is_idle(check_window(L), check_now_ms(L, 2)));
+    return 1;
+}
+
+static const luaL_Reg window_methods[] = {
+    {"is_idle", window_is_idle},
+    {NULL,      NULL          },
+};
+
+/* ---- window_store: the windows of keys, as lua/bitfront/limiter.lua asks ----
+ */
+
+static atomic_uint last_id; /* of a slot, in this process */
+
 static size_t check_limit(lua_State *L, int index) {
     double limit = luaL_checknumber(L, index);
     luaL_argcheck(L,
@@ -71,79 +87,6 @@ static int push_no_memory(lua_State *L) {
     lua_pushliteral(L, "not enough memory");
     return 2;
 }
-
-/* window:acquire(id, lease, per_second, per_minute): 0 where a slot was taken,
- * else the ms until there may be one; nil and a message. `id`: a number that no
- * other call has. */
-static int window_acquire(lua_State *L) {
-    struct bf_window *window = check_window(L);
-    double id = check_time(L, 2), lease = check_time(L, 3), wait;
-    struct bf_limits limits = {check_limit(L, 4), check_limit(L, 5)};
-    double now = check_now_ms(L, 6);
-    if (!bf_window_acquire(window, now, id, lease, &limits, &wait))
-        return push_no_memory(L);
-    lua_pushnumber(L, wait);
-    return 1;
-}
-
-/* The id, the grace and perhaps the time are at `index` and behind it. */
-static int release(lua_State *L, struct bf_window *window, int index) {
-    double id =
-        lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : NAN;
-    if (lua_isnoneornil(L, index + 1))
-        bf_window_cancel(window, id);
-    else if (!bf_window_release(window, id,
-                                check_now_ms(L, index + 2) +
-                                    check_time(L, index + 1)))
-        return push_no_memory(L);
-    lua_pushboolean(L, 1);
-    return 1;
-}
-
-/* window:release(id, grace): true; nil and a message. The call ended `grace`
- * ms from now; nil: nothing was sent, and nothing counts. */
-static int window_release(lua_State *L) {
-    return release(L, check_window(L), 2);
-}
-
-/* window:block(ms) */
-static int window_block(lua_State *L) {
-    bf_window_block(check_window(L), check_now_ms(L, 3), check_time(L, 2));
-    return 0;
-}
-
-static int push_usage(lua_State *L, struct bf_usage usage) {
-    bf_pushinteger(L, (int64_t)usage.in_second);
-    bf_pushinteger(L, (int64_t)usage.in_minute);
-    lua_pushnumber(L, usage.full_for);
-    return 3;
-}
-
-/* window:peek(): calls that count in the second and in the minute, and the ms
- * for which there is no room whatever they are */
-static int window_peek(lua_State *L) {
-    return push_usage(L, bf_window_peek(check_window(L), check_now_ms(L, 2)));
-}
-
-/* window:is_idle(): whether there is nothing in it worth keeping */
-static int window_is_idle(lua_State *L) {
-    lua_pushboolean(L, bf_window_is_idle(check_window(L), check_now_ms(L, 2)));
-    return 1;
-}
-
-static const luaL_Reg window_methods[] = {
-    {"acquire", window_acquire},
-    {"release", window_release},
-    {"block",   window_block  },
-    {"peek",    window_peek   },
-    {"is_idle", window_is_idle},
-    {NULL,      NULL          },
-};
-
-/* ---- window_store: the windows of keys, as lua/bitfront/limiter.lua asks ----
- */
-
-static atomic_ullong last_id; /* of a slot, in this process */
 
 /* The window of the key at 2, which a table keeps (the first upvalue); the
  * second upvalue is called to add the one that it lacks. */
@@ -162,36 +105,54 @@ static struct bf_window *window_of_key(lua_State *L) {
     return &box->window;
 }
 
-/* store:acquire(key, lease, per_second, per_minute) */
+/* store:acquire(key, lease, per_second, per_minute): 0 and an id where a slot
+ * was taken, else the ms until there may be one; nil and a message. An id that
+ * no other call has may follow the time. */
 static int store_acquire(lua_State *L) {
     struct bf_window *window = window_of_key(L);
     double lease = check_time(L, 3), wait;
-    double id = (double)(atomic_fetch_add(&last_id, 1) + 1);
     struct bf_limits limits = {check_limit(L, 4), check_limit(L, 5)};
-    if (!bf_window_acquire(window, bf_now() * 1000, id, lease, &limits, &wait))
+    double now = check_now_ms(L, 6);
+    double id = lua_isnoneornil(L, 7) ? atomic_fetch_add(&last_id, 1)
+                                      : check_time(L, 7);
+    if (!bf_window_acquire(window, now, id, lease, &limits, &wait))
         return push_no_memory(L);
     lua_pushnumber(L, wait);
     lua_pushnumber(L, id);
     return 2;
 }
 
-/* store:release(key, id, grace) */
+/* store:release(key, id, grace): true; nil and a message. The call ended
+ * `grace` ms from now; nil: nothing was sent, and nothing counts. */
 static int store_release(lua_State *L) {
     struct bf_window *window = window_of_key(L);
-    lua_settop(L, 4);
-    return release(L, window, 3);
-}
-
-/* store:block(key, ms) */
-static int store_block(lua_State *L) {
-    bf_window_block(window_of_key(L), bf_now() * 1000, check_time(L, 3));
+    double id = lua_type(L, 3) == LUA_TNUMBER ? lua_tonumber(L, 3) : NAN;
+    if (lua_isnoneornil(L, 4))
+        bf_window_cancel(window, id);
+    else if (!bf_window_release(window, id,
+                                check_now_ms(L, 5) + check_time(L, 4)))
+        return push_no_memory(L);
     lua_pushboolean(L, 1);
     return 1;
 }
 
-/* store:peek(key) */
+/* store:block(key, ms): true */
+static int store_block(lua_State *L) {
+    struct bf_window *window = window_of_key(L);
+    bf_window_block(window, check_now_ms(L, 4), check_time(L, 3));
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* store:peek(key): calls that count in the second and in the minute, and the ms
+ * for which there is no room whatever they are */
 static int store_peek(lua_State *L) {
-    return push_usage(L, bf_window_peek(window_of_key(L), bf_now() * 1000));
+    struct bf_window *window = window_of_key(L);
+    struct bf_usage usage = bf_window_peek(window, check_now_ms(L, 3));
+    bf_pushinteger(L, (int64_t)usage.in_second);
+    bf_pushinteger(L, (int64_t)usage.in_minute);
+    lua_pushnumber(L, usage.full_for);
+    return 3;
 }
 
 static const luaL_Reg store_methods[] = {

@@ -312,14 +312,15 @@ end
 
 -- More than a window has room for when it is new.
 local function takes_slots()
-  local window = require("bitfront.core").window()
-  for id = 1, 40 do
-    local wait, message = window:acquire(id, 1000, 100, 100)
+  local core = require "bitfront.core"
+  local store = core.window_store({ k = core.window() }, error)
+  for _ = 1, 40 do
+    local wait, message = store:acquire("k", 1000, 100, 100)
     if wait ~= 0 then
       return nil, message or "WRONG wait"
     end
   end
-  local in_second, in_minute = window:peek()
+  local in_second, in_minute = store:peek "k"
   return in_second == 40 and in_minute == 40, "WRONG counts"
 end
 
