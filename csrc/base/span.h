@@ -21,12 +21,13 @@ static inline char bf_fold(char c) {
     return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 }
 
-/* Are the two equal but for the case of letters? */
+/* Are the two equal but for the case of letters? Most are as they are. */
 static inline bool bf_equal_folded(const char *left, const char *right,
                                    size_t len) {
-    while (len > 0 && bf_fold(*left) == bf_fold(*right))
-        left++, right++, len--;
-    return len == 0;
+    size_t i = memcmp(left, right, len) == 0 ? len : 0;
+    while (i < len && bf_fold(left[i]) == bf_fold(right[i]))
+        i++;
+    return i == len;
 }
 
 #endif
