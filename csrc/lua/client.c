@@ -107,9 +107,8 @@ static void push_setting(lua_State *L, const char *value) {
 
 static bool is_base_url(const char *url, struct bf_error *error) {
     bool insecure;
-    char *checked = bf_url_check(url, &insecure, error);
-    free(checked);
-    return checked != NULL;
+    free(bf_url_check(url, &insecure, error));
+    return error->kind == BF_OK;
 }
 
 /* core.profile(path, name): the section's credentials, base_url and ca_file,

@@ -152,25 +152,23 @@ void bf_push_decimal(lua_State *L, const char *text, size_t len) {
     (void)check_status(L, bf_decimal_from_text(prep_decimal(L), text, len));
 }
 
-typedef enum bf_status operation(struct bf_decimal *, const struct bf_decimal *,
-                                 const struct bf_decimal *);
-
-static int calculate(lua_State *L, operation *operate) {
+static int calculate(lua_State *L, char operation) {
     const struct bf_decimal *a = check_operand(L, 1);
     const struct bf_decimal *b = check_operand(L, 2);
-    return check_status(L, operate(prep_decimal(L), a, b));
+    return check_status(L,
+                        bf_decimal_calculate(prep_decimal(L), a, operation, b));
 }
 
 static int decimal_add(lua_State *L) {
-    return calculate(L, bf_decimal_add);
+    return calculate(L, '+');
 }
 
 static int decimal_sub(lua_State *L) {
-    return calculate(L, bf_decimal_subtract);
+    return calculate(L, '-');
 }
 
 static int decimal_mul(lua_State *L) {
-    return calculate(L, bf_decimal_multiply);
+    return calculate(L, '*');
 }
 
 static int decimal_unm(lua_State *L) {

@@ -34,12 +34,6 @@ struct window_box {
     bool closed;
 };
 
-static struct bf_window *check_window(lua_State *L) {
-    struct window_box *box = bf_checkself(L, 1, WINDOW);
-    luaL_argcheck(L, !box->closed, 1, "the window is closed");
-    return &box->window;
-}
-
 static int window_gc(lua_State *L) {
     struct window_box *box = luaL_checkudata(L, 1, WINDOW);
     bf_window_free(&box->window);
@@ -60,7 +54,9 @@ static double check_now_ms(lua_State *L, int index) {
 
 /* window:is_idle(): whether there is nothing in it worth keeping */
 static int window_is_idle(lua_State *L) {
-    lua_pushboolean(L, bf_window_is_idle(check_window(L), check_now_ms(L, 2)));
+    struct window_box *box = bf_checkself(L, 1, WINDOW);
+    luaL_argcheck(L, !box->closed, 1, "the window is closed");
+    lua_pushboolean(L, bf_window_is_idle(&box->window, check_now_ms(L, 2)));
     return 1;
 }
 

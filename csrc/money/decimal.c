@@ -187,43 +187,37 @@ enum bf_status bf_decimal_accumulate(struct bf_decimal *sum,
                 BN_add(sum->coefficient, sum->coefficient, more->coefficient));
 }
 
-/* to = a + sign * b */
-static enum bf_status add_signed(struct bf_decimal *to,
-                                 const struct bf_decimal *a,
-                                 const struct bf_decimal *b, int sign) {
+static enum bf_status add(struct bf_decimal *to, const struct bf_decimal *a,
+                          const struct bf_decimal *b, bool subtract) {
     struct bf_decimal box;
     enum bf_status status = bf_decimal_init(&box);
     if (status == BF_DECIMAL_OK)
         status = bf_decimal_copy(to, b);
-    if (status == BF_DECIMAL_OK) {
-        if (sign < 0)
-            BN_set_negative(to->coefficient, !BN_is_negative(b->coefficient));
+    if (subtract)
+        BN_set_negative(to->coefficient, !BN_is_negative(to->coefficient));
+    if (status == BF_DECIMAL_OK)
         status = bf_decimal_accumulate(to, a, &box);
-    }
     bf_decimal_free(&box);
-    return status == BF_DECIMAL_OK ? bf_decimal_check(to) : status;
+    return status;
 }
 
-enum bf_status bf_decimal_add(struct bf_decimal *to, const struct bf_decimal *a,
-                              const struct bf_decimal *b) {
-    return add_signed(to, a, b, 1);
-}
-
-enum bf_status bf_decimal_subtract(struct bf_decimal *to,
-                                   const struct bf_decimal *a,
-                                   const struct bf_decimal *b) {
-    return add_signed(to, a, b, -1);
-}
-
-enum bf_status bf_decimal_multiply(struct bf_decimal *to,
-                                   const struct bf_decimal *a,
-                                   const struct bf_decimal *b) {
+static enum bf_status multiply(struct bf_decimal *to,
+                               const struct bf_decimal *a,
+                               const struct bf_decimal *b) {
     BN_CTX *ctx = BN_CTX_new();
     int ok =
         ctx && BN_mul(to->coefficient, a->coefficient, b->coefficient, ctx);
     BN_CTX_free(ctx);
     to->exponent = a->exponent + b->exponent;
-    return ok ? bf_decimal_check(to) : BF_DECIMAL_MEMORY;
+    return done(ok);
+}
+
+enum bf_status bf_decimal_calculate(struct bf_decimal *to,
+                                    const struct bf_decimal *a, char operation,
+                                    const struct bf_decimal *b) {
+    enum bf_status status =
+        operation == '*' ? multiply(to, a, b) : add(to, a, b, operation == '-');
+    return status == BF_DECIMAL_OK ? bf_decimal_check(to) : status;
 }
 
 int bf_decimal_sign(const struct bf_decimal *decimal) {
@@ -271,8 +265,11 @@ static int rounds_away(const BIGNUM *kept, BIGNUM *rest, const BIGNUM *unit,
 /* to = a / 10^power, rounded; intermediate numbers are those of `ctx` */
 static int divide(BIGNUM *to, const BIGNUM *a, int power,
                   enum bf_decimal_mode mode, BN_CTX *ctx) {
-    BIGNUM *unit = BN_CTX_get(ctx), *rest = BN_CTX_get(ctx);
+    BIGNUM *unit, *rest;
     int negative = BN_is_negative(a), away;
+    BN_CTX_start(ctx);
+    unit = BN_CTX_get(ctx);
+    rest = BN_CTX_get(ctx);
     if (!rest || !BN_one(unit) || !scale_up(unit, power) ||
         !BN_div(to, rest, a, unit, ctx))
         return 0;
@@ -287,18 +284,12 @@ static int divide(BIGNUM *to, const BIGNUM *a, int power,
 enum bf_status bf_decimal_round(struct bf_decimal *to,
                                 const struct bf_decimal *a, int places,
                                 enum bf_decimal_mode mode) {
-    int cut = -places - a->exponent;
-    int ok;
-    BN_CTX *ctx;
-    if (cut <= 0)
-        return write_with(to, a, -places) ? bf_decimal_check(to)
-                                          : BF_DECIMAL_MEMORY;
-    ctx = BN_CTX_new();
-    if (!ctx)
-        return BF_DECIMAL_MEMORY;
-    BN_CTX_start(ctx);
-    ok = divide(to->coefficient, a->coefficient, cut, mode, ctx);
-    BN_CTX_end(ctx);
+    int cut = -places - a->exponent, ok;
+    BN_CTX *ctx = cut > 0 ? BN_CTX_new() : NULL;
+    if (cut > 0)
+        ok = ctx && divide(to->coefficient, a->coefficient, cut, mode, ctx);
+    else
+        ok = write_with(to, a, -places);
     BN_CTX_free(ctx);
     to->exponent = -places;
     return ok ? bf_decimal_check(to) : BF_DECIMAL_MEMORY;

@@ -66,14 +66,11 @@ enum bf_status bf_decimal_accumulate(struct bf_decimal *sum,
 /* `to` must not be one of the operands. */
 enum bf_status bf_decimal_copy(struct bf_decimal *to,
                                const struct bf_decimal *a);
-enum bf_status bf_decimal_add(struct bf_decimal *to, const struct bf_decimal *a,
-                              const struct bf_decimal *b);
-enum bf_status bf_decimal_subtract(struct bf_decimal *to,
-                                   const struct bf_decimal *a,
-                                   const struct bf_decimal *b);
-enum bf_status bf_decimal_multiply(struct bf_decimal *to,
-                                   const struct bf_decimal *a,
-                                   const struct bf_decimal *b);
+
+/* By '+', '-' or '*'. */
+enum bf_status bf_decimal_calculate(struct bf_decimal *to,
+                                    const struct bf_decimal *a, char operation,
+                                    const struct bf_decimal *b);
 
 /* With exactly `places` decimals, 0 to BF_DECIMAL_EXPONENT. */
 enum bf_status bf_decimal_round(struct bf_decimal *to,
