@@ -53,14 +53,6 @@ struct bf_completion_queue {
     bool notified; /* the host was, and has not taken from the queue since */
 };
 
-static void lock(struct bf_thread *thread) {
-    (void)pthread_mutex_lock(&thread->lock);
-}
-
-static void unlock(struct bf_thread *thread) {
-    (void)pthread_mutex_unlock(&thread->lock);
-}
-
 /* ---- what the thread does ---- */
 
 /* Starts the jobs that were submitted. False: the process exits, and nothing
@@ -68,15 +60,16 @@ static void unlock(struct bf_thread *thread) {
 static bool take_submitted(struct bf_thread *thread, struct bf_engine *engine) {
     struct bf_link *at;
     struct bf_job *job;
-    lock(thread);
+    (void)pthread_mutex_lock(&thread->lock);
     thread->woken = false;
     if (thread->stop)
         atomic_store(&thread->state, BF_THREAD_ENDING);
     while (!thread->stop && (job = bf_list_first(&thread->submitted))) {
-        atomic_store(&job->state, BF_JOB_RUNNING);
+        if (atomic_load(&job->state) == BF_JOB_QUEUED)
+            atomic_store(&job->state, BF_JOB_RUNNING);
         bf_list_move(&job->link, &thread->active);
     }
-    unlock(thread);
+    (void)pthread_mutex_unlock(&thread->lock);
     for (at = thread->active.next; at != &thread->active; at = at->next) {
         job = (struct bf_job *)at;
         if (job->request)
@@ -99,25 +92,26 @@ static void complete(struct bf_thread *thread, struct bf_job *job) {
         queue->notified = bf_notifier_notify(&thread->notifier);
 }
 
-/* Completes the jobs that are over and frees the cancelled ones. */
+/* Completes the jobs that are over; frees those without a holder. */
 static void complete_finished(struct bf_thread *thread,
                               struct bf_engine *engine) {
-    struct bf_link cancelled, *at, *next;
+    struct bf_link released, *at, *next;
     struct bf_job *job;
-    bf_list_init(&cancelled);
-    lock(thread);
+    bf_list_init(&released);
+    (void)pthread_mutex_lock(&thread->lock);
     for (at = thread->active.next; at != &thread->active; at = next) {
+        enum bf_job_state state;
         job = (struct bf_job *)at;
+        state = atomic_load(&job->state);
         next = at->next;
-        if (atomic_load(&job->state) == BF_JOB_CANCELLED) {
-            thread->live--;
-            bf_list_move(at, &cancelled);
-        } else if (!job->exchange || job->exchange->state == BF_EXCHANGE_DONE) {
+        thread->live -= state == BF_JOB_CANCELLED;
+        if (state != BF_JOB_RUNNING)
+            bf_list_move(at, &released);
+        else if (!job->exchange || job->exchange->state == BF_EXCHANGE_DONE)
             complete(thread, job);
-        }
     }
-    unlock(thread);
-    while ((job = bf_list_first(&cancelled))) {
+    (void)pthread_mutex_unlock(&thread->lock);
+    while ((job = bf_list_first(&released))) {
         bf_list_remove(&job->link);
         if (job->exchange)
             bf_engine_release(engine, job->exchange);
@@ -130,20 +124,20 @@ static void complete_finished(struct bf_thread *thread,
 static void fail_submitted(struct bf_thread *thread,
                            const struct bf_error *error) {
     struct bf_job *job;
-    lock(thread);
+    (void)pthread_mutex_lock(&thread->lock);
     while ((job = bf_list_first(&thread->submitted))) {
         job->error = *error;
         complete(thread, job);
     }
     atomic_store(&thread->state, BF_THREAD_ENDING);
-    unlock(thread);
+    (void)pthread_mutex_unlock(&thread->lock);
 }
 
 static void drive(struct bf_thread *thread, struct bf_engine *engine) {
     bf_engine_set_dedicated_thread(engine);
-    lock(thread);
+    (void)pthread_mutex_lock(&thread->lock);
     thread->engine = engine;
-    unlock(thread);
+    (void)pthread_mutex_unlock(&thread->lock);
     while (take_submitted(thread, engine)) {
         (void)bf_engine_step(engine, 0);
         complete_finished(thread, engine);
@@ -240,12 +234,12 @@ static void stop_at_exit(void) {
     struct bf_thread *thread = current;
     if (!thread || thread->pid != getpid())
         return;
-    lock(thread);
+    (void)pthread_mutex_lock(&thread->lock);
     thread->stop = true;
     bf_notifier_close(&thread->notifier);
     if (thread->engine) /* where waking fails, its wait ends within a second */
         (void)bf_engine_wake(thread->engine);
-    unlock(thread);
+    (void)pthread_mutex_unlock(&thread->lock);
     if (!join(thread, LONGEST_JOIN))
         return;
     bf_engine_free(thread->engine);
@@ -320,13 +314,13 @@ size_t bf_completion_queue_take(struct bf_thread *thread,
                                 size_t max) {
     struct bf_job *job;
     size_t count = 0;
-    lock(thread);
+    (void)pthread_mutex_lock(&thread->lock);
     while (count < max && (job = bf_list_first(&queue->done))) {
         bf_list_remove(&job->link);
         ids[count++] = job->id;
     }
     queue->notified = count == max; /* the host takes more */
-    unlock(thread);
+    (void)pthread_mutex_unlock(&thread->lock);
     return count;
 }
 
@@ -334,7 +328,7 @@ bool bf_completion_queue_listen(struct bf_thread *thread,
                                 struct bf_completion_queue *queue,
                                 char path[BF_NOTIFIER_PATH]) {
     bool listens;
-    lock(thread);
+    (void)pthread_mutex_lock(&thread->lock);
     listens = (!thread->notified_queue ||
                bf_notifier_is_expired(&thread->notifier)) &&
               bf_notifier_listen(&thread->notifier);
@@ -342,7 +336,7 @@ bool bf_completion_queue_listen(struct bf_thread *thread,
         thread->notified_queue = queue;
         memcpy(path, thread->notifier.path, BF_NOTIFIER_PATH);
     }
-    unlock(thread);
+    (void)pthread_mutex_unlock(&thread->lock);
     return listens;
 }
 
@@ -350,7 +344,7 @@ bool bf_completion_queue_accept(struct bf_thread *thread,
                                 struct bf_completion_queue *queue,
                                 const char *path) {
     bool accepted = false;
-    lock(thread);
+    (void)pthread_mutex_lock(&thread->lock);
     if (thread->notified_queue == queue &&
         (!path || strcmp(path, thread->notifier.path) == 0)) {
         accepted = bf_notifier_accept(&thread->notifier);
@@ -358,26 +352,26 @@ bool bf_completion_queue_accept(struct bf_thread *thread,
             thread->notified_queue = NULL;
         queue->notified = false;
     }
-    unlock(thread);
+    (void)pthread_mutex_unlock(&thread->lock);
     return accepted;
 }
 
 void bf_completion_queue_close(struct bf_thread *thread,
                                struct bf_completion_queue *queue) {
-    lock(thread);
+    (void)pthread_mutex_lock(&thread->lock);
     if (thread->notified_queue == queue) {
         bf_notifier_close(&thread->notifier);
         thread->notified_queue = NULL;
     }
-    unlock(thread);
+    (void)pthread_mutex_unlock(&thread->lock);
 }
 
 void bf_completion_queue_free(struct bf_thread *thread,
                               struct bf_completion_queue *queue) {
     bf_completion_queue_close(thread, queue);
-    lock(thread);
+    (void)pthread_mutex_lock(&thread->lock);
     unref(queue);
-    unlock(thread);
+    (void)pthread_mutex_unlock(&thread->lock);
 }
 
 /* ---- the interface ---- */
@@ -395,7 +389,7 @@ struct bf_job *bf_thread_submit(struct bf_thread *thread,
                                 struct bf_error *error) {
     struct bf_job *job = calloc(1, sizeof *job);
     bool running;
-    lock(thread);
+    (void)pthread_mutex_lock(&thread->lock);
     running = job && ensure_running(thread, error);
     if (running) {
         job->request = request;
@@ -406,7 +400,7 @@ struct bf_job *bf_thread_submit(struct bf_thread *thread,
         thread->live++;
         wake(thread);
     }
-    unlock(thread);
+    (void)pthread_mutex_unlock(&thread->lock);
     if (running)
         return job;
     bf_error_no_memory(error); /* unless it is set */
@@ -415,25 +409,33 @@ struct bf_job *bf_thread_submit(struct bf_thread *thread,
     return NULL;
 }
 
-/* The queue is released last: the job may be in its list. */
+/* The engine's thread takes a returned job when it next runs, for its exchange.
+ * The queue is released last: the job may be in its list. */
 void bf_thread_release(struct bf_thread *thread, struct bf_job *job) {
-    enum bf_job_state state;
-    lock(thread);
+    enum bf_job_state state = atomic_load(&job->state);
+    bool to_free;
+    if (state == BF_JOB_DONE && job->exchange)
+        bf_exchange_reset(job->exchange); /* wipes secrets and reply at once */
+    (void)pthread_mutex_lock(&thread->lock);
     state = atomic_load(&job->state);
+    to_free = state != BF_JOB_RUNNING && !job->exchange;
+    thread->live -= state == BF_JOB_QUEUED;
+    thread->held -= state == BF_JOB_DONE;
     if (state == BF_JOB_RUNNING) {
         atomic_store(&job->state, BF_JOB_CANCELLED);
         wake(thread);
-    } else {
+    } else if (to_free) {
         bf_list_remove(&job->link);
-        (*(state == BF_JOB_DONE ? &thread->held : &thread->live))--;
+    } else {
+        atomic_store(&job->state, BF_JOB_RETURNED);
+        bf_list_move(&job->link, &thread->submitted);
     }
     unref(job->queue);
-    unlock(thread);
-    if (state == BF_JOB_RUNNING)
-        return;
-    bf_request_free(job->request); /* wipes the secrets */
-    bf_exchange_free(job->exchange);
-    free(job);
+    (void)pthread_mutex_unlock(&thread->lock);
+    if (to_free) {
+        bf_request_free(job->request);
+        free(job);
+    }
 }
 
 void bf_thread_count(size_t *live, size_t *held) {
@@ -441,8 +443,8 @@ void bf_thread_count(size_t *live, size_t *held) {
     *live = *held = 0;
     if (!thread || bf_thread_is_from_parent(thread))
         return;
-    lock(thread);
+    (void)pthread_mutex_lock(&thread->lock);
     *live = thread->live;
     *held = thread->held;
-    unlock(thread);
+    (void)pthread_mutex_unlock(&thread->lock);
 }

@@ -41,18 +41,20 @@ void bf_thread_count(size_t *live, size_t *held);
  *   QUEUED     -          host            the job is released: freed at once
  *   RUNNING    DONE       engine's thread the attempt is over
  *   RUNNING    CANCELLED  host            the job is released
- *   DONE       -          host            the job is released: freed at once
+ *   DONE       RETURNED   host            the job is released
+ *   DONE       -          host            the same, where there is no exchange
  *   CANCELLED  -          engine's thread ends the attempt, frees the job
+ *   RETURNED   -          engine's thread keeps the exchange, frees the job
  *
  * The fields after `state` belong to the engine's thread while the job is
- * RUNNING or CANCELLED, and to the host otherwise. So the host may read the
- * result as soon as it reads DONE, for which it needs no lock; the engine's
- * thread reads CANCELLED in the same way. */
+ * RUNNING, CANCELLED or RETURNED, and to the host otherwise. So the host may
+ * read the result as soon as it reads DONE, for which it needs no lock. */
 enum bf_job_state {
-    BF_JOB_QUEUED,   /* in the thread's `submitted` */
-    BF_JOB_RUNNING,  /* in the thread's `active` */
-    BF_JOB_DONE,     /* in its queue, until its id was taken from there */
-    BF_JOB_CANCELLED /* in the thread's `active` */
+    BF_JOB_QUEUED,    /* in the thread's `submitted` */
+    BF_JOB_RUNNING,   /* in the thread's `active` */
+    BF_JOB_DONE,      /* in its queue, until its id was taken from there */
+    BF_JOB_CANCELLED, /* in the thread's `active` */
+    BF_JOB_RETURNED   /* in `submitted`, then in `active` */
 };
 
 struct bf_job {

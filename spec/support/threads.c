@@ -32,7 +32,7 @@ struct host {
 static const char *url, *ca_file;
 static atomic_uint wrong, notified;
 
-static void die(const char *what) {
+static _Noreturn void die(const char *what) {
     (void)printf("%s\n", what);
     _exit(1);
 }
