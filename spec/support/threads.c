@@ -32,7 +32,7 @@ struct host {
 static const char *url, *ca_file;
 static atomic_uint wrong, notified;
 
-static _Noreturn void die(const char *what) {
+static void die(const char *what) {
     (void)printf("%s\n", what);
     _exit(1);
 }
@@ -65,9 +65,10 @@ static struct bf_request *new_request(struct bf_client *client) {
     struct bf_request *request =
         bf_request_new(client, client->credentials,
                        bf_span_of("/v1/account/balances"), bf_span_of(""));
-    if (!request)
+    if (request)
+        request->deadline = bf_now() + 30;
+    else
         die("no memory");
-    request->deadline = bf_now() + 30;
     return request;
 }
 
