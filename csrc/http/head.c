@@ -37,94 +37,73 @@ struct date {
     int year, month, day, hour, minute, second; /* month: 0 to 11 */
 };
 
-struct text {
-    const char *at, *end;
+/* A form of date behind the name of the weekday: 0 is a digit, _ a digit or a
+ * blank, A a letter, and any other byte itself. Then where its parts begin. */
+struct form {
+    const char *mask;
+    int day, month, year, time;
+    bool is_short; /* the year; the weekday is not */
 };
 
-/* Takes the first of `names` that the text goes on with; `letters` of it, where
- * that is not 0. */
-static bool take_name(struct text *text, const char *const *names, int count,
-                      size_t letters, int *which) {
-    for (int i = 0; i < count; i++) {
-        size_t len = letters ? letters : strlen(names[i]);
-        if ((size_t)(text->end - text->at) >= len &&
-            memcmp(text->at, names[i], len) == 0) {
-            text->at += len;
-            *which = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool take_number(struct text *text, int digits, int *number) {
-    if (text->end - text->at < digits)
+static bool has_form(const char *text, size_t len, const char *mask) {
+    if (len != strlen(mask))
         return false;
-    *number = (int)plain_number(text->at, (size_t)digits);
-    text->at += digits;
-    return *number >= 0;
-}
-
-/* asctime pads a day of the month with a blank. */
-static bool take_padded(struct text *text, int *day) {
-    bool is_padded = text->at < text->end && *text->at == ' ';
-    text->at += is_padded;
-    return take_number(text, is_padded ? 1 : 2, day);
-}
-
-/* A year more than 50 years ahead is in the past (RFC 9110, 5.6.7). */
-static bool take_short_year(struct text *text, int *year) {
-    int this_year = (int)(1970 + time(NULL) / 31556952); /* s of a mean year */
-    if (!take_number(text, 2, year))
-        return false;
-    *year += this_year - this_year % 100;
-    if (*year > this_year + 50)
-        *year -= 100;
-    else if (*year + 50 <= this_year)
-        *year += 100;
+    for (; *mask; mask++, text++)
+        if (*mask == '0' || *mask == '_'
+                ? !is_digit(*text) && (*mask == '0' || *text != ' ')
+                : *mask != 'A' && *mask != *text)
+            return false;
     return true;
 }
 
-/* Takes what one letter of a form means; any other byte means itself. */
-static bool take(struct text *text, char letter, struct date *date) {
-    static const char *const days[] = {"Monday",   "Tuesday", "Wednesday",
-                                       "Thursday", "Friday",  "Saturday",
-                                       "Sunday"};
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr",
-                                         "May", "Jun", "Jul", "Aug",
-                                         "Sep", "Oct", "Nov", "Dec"};
-    int unused;
-    switch (letter) {
-    case 'w':
-        return take_name(text, days, 7, 3, &unused);
-    case 'W':
-        return take_name(text, days, 7, 0, &unused);
-    case 'b':
-        return take_name(text, months, 12, 3, &date->month);
-    case 'd':
-        return take_number(text, 2, &date->day);
-    case 'e':
-        return take_padded(text, &date->day);
-    case 'Y':
-        return take_number(text, 4, &date->year);
-    case 'y':
-        return take_short_year(text, &date->year);
-    case 'H':
-        return take_number(text, 2, &date->hour);
-    case 'm':
-        return take_number(text, 2, &date->minute);
-    case 's':
-        return take_number(text, 2, &date->second);
-    default:
-        return text->at < text->end && *text->at++ == letter;
+/* Of the weekday at the beginning; 0: there is none. */
+static size_t weekday_length(const char *text, size_t len, bool is_short) {
+    static const char *const names[] = {"Monday",   "Tuesday", "Wednesday",
+                                        "Thursday", "Friday",  "Saturday",
+                                        "Sunday"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t name_len = is_short ? 3 : strlen(names[i]);
+        if (len >= name_len && memcmp(text, names[i], name_len) == 0)
+            return name_len;
     }
+    return 0;
 }
 
-static bool has_form(struct text text, const char *form, struct date *date) {
-    for (; *form; form++)
-        if (!take(&text, *form, date))
-            return false;
-    return text.at == text.end;
+/* 0 to 11; 12: there is no such month. */
+static int month_of(const char *text) {
+    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    int month = 0;
+    while (month < 12 && memcmp(text, names + (ptrdiff_t)month * 3, 3) != 0)
+        month++;
+    return month;
+}
+
+/* A year more than 50 years ahead is in the past (RFC 9110, 5.6.7). */
+static int whole_year(int year) {
+    int this_year = (int)(1970 + time(NULL) / 31556952); /* s of a mean year */
+    year += this_year - this_year % 100;
+    if (year > this_year + 50)
+        return year - 100;
+    return year + 50 <= this_year ? year + 100 : year;
+}
+
+/* The number of two digits at `text`, the first of which may be a blank. */
+static int two_digits(const char *text) {
+    return (*text == ' ' ? 0 : *text - '0') * 10 + text[1] - '0';
+}
+
+/* `text` has the form. */
+static struct date date_of(const char *text, const struct form *form) {
+    const char *year = text + form->year, *clock = text + form->time;
+    return (struct date){
+        .year = form->is_short ? whole_year(two_digits(year))
+                               : (int)plain_number(year, 4),
+        .month = month_of(text + form->month),
+        .day = two_digits(text + form->day),
+        .hour = two_digits(clock),
+        .minute = two_digits(clock + 3),
+        .second = two_digits(clock + 6),
+    };
 }
 
 /* Of a month, 0 to 11. */
@@ -135,8 +114,9 @@ static int days_in(int year, int month) {
 }
 
 static bool is_real(const struct date *date) {
-    return date->day >= 1 && date->day <= days_in(date->year, date->month) &&
-           date->hour < 24 && date->minute < 60 && date->second <= 60;
+    return date->month < 12 && date->day >= 1 &&
+           date->day <= days_in(date->year, date->month) && date->hour < 24 &&
+           date->minute < 60 && date->second <= 60;
 }
 
 /* By the formula of POSIX (Seconds Since the Epoch); 0 before 1970. */
@@ -153,16 +133,18 @@ static int64_t seconds_of(const struct date *date) {
 /* Unix time in s of a date in one of the three forms of RFC 9110, 5.6.7, in any
  * locale; 0 where that is before 1970, -1 where it is no such date. */
 static int64_t read_date(const char *text, size_t len) {
-    static const char *const forms[] = {
-        "w, d b Y H:m:s GMT", /* IMF-fixdate, the one still sent */
-        "W, d-b-y H:m:s GMT", /* RFC 850 */
-        "w b e H:m:s Y",      /* asctime, which is GMT too */
+    static const struct form forms[] = {
+  /* IMF-fixdate, the one still sent; RFC 850; asctime, GMT too */
+        {", 00 AAA 0000 00:00:00 GMT", 2, 5, 9,  14, false},
+        {", 00-AAA-00 00:00:00 GMT",   2, 5, 9,  12, true },
+        {" AAA _0 00:00:00 0000",      5, 1, 17, 8,  false},
     };
-    const struct text whole = {text, text + len};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        struct date date = {0};
-        if (has_form(whole, forms[i], &date))
+        size_t weekday = weekday_length(text, len, !forms[i].is_short);
+        if (weekday && has_form(text + weekday, len - weekday, forms[i].mask)) {
+            struct date date = date_of(text + weekday, &forms[i]);
             return is_real(&date) ? seconds_of(&date) : -1;
+        }
     }
     return -1;
 }
