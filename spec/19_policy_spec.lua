@@ -203,9 +203,9 @@ describe("each method of both #smoke", function()
     for name, arguments in pairs(methods) do
       it(("raises or is taken: %s:%s"):format(type_name, name), function()
         local object = type_name == "window_store" and of_one_key() or core[type_name]()
-        attack(object, name, arguments)
-        attack(object, name, arguments) -- with what the first time has left
-        for other, count_of in pairs(methods) do attack(object, other, count_of) end
+        try_arguments(object, name, arguments)
+        try_arguments(object, name, arguments) -- with what the first time has left
+        for other, count_of in pairs(methods) do try_arguments(object, other, count_of) end
       end)
       if type_name ~= "window_store" then
         it(("raises where self is another thing: %s:%s"):format(type_name, name), function()
@@ -232,12 +232,12 @@ describe("each method of both #smoke", function()
   end)
 
   it("raises where the window is closed, which may happen twice", function()
-    local window = core.window()
-    assert.equal(0, (core.window_store({ k = window }, error):acquire("k", 1000, 3, 60)))
-    local close = debug.getmetatable(window).__gc
-    close(window)
-    close(window)
-    local done, message = pcall(window.is_idle, window)
+    local object = core.window()
+    assert.equal(0, (core.window_store({ k = object }, error):acquire("k", 1000, 3, 60)))
+    local close = debug.getmetatable(object).__gc
+    close(object)
+    close(object)
+    local done, message = pcall(object.is_idle, object)
     assert.is_false(done)
     assert.truthy(message:find("the window is closed", 1, true), message)
   end)
