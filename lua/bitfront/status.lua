@@ -52,19 +52,46 @@ _M.KINDS = keyed {
   { name = "memory" },
 }
 
---- The exchange's status codes that `kind_of` has no rule for: code, kind, and the
---- API's text for it.
+--- The exchange's status codes: code, kind, and the API's text for it. A client
+--- that only reads meets the refusals of orders in client:get at most.
 ---@type { [1]: integer, [2]: bitfront.ErrorKind, [3]: string }[]
 _M.CODES = {
   { 1202, "auth", "Member not found" },
   { 3113, "maintenance", "Currency pair system is in maintenance" },
+  { 3203, "request", "Unit price cannot be lower than the minimum value" },
+  { 3204, "request", "Unit price is out of scale" },
+  { 3211, "request", "Amount is too low" },
+  { 3212, "request", "Amount is too high to order" },
+  { 3213, "request", "AMOUNT has out of scale" },
+  { 3221, "request", "Volume is too low" },
+  { 3222, "request", "Volume is too high to order" },
+  { 3301, "request", "Not enough balance for an order" },
+  { 3302, "request", "Not enough remained amount for a request" },
+  { 3311, "request", "Active order count exceed" },
+  { 3321, "request", "Original request not found" },
   { 3401, "server", "Internal core system error" },
+  { 4000, "request", "Bad request" },
   { 4001, "signature", "X-API-Key, X-API-SIGN, or X-API-TIMESTAMP is missing" },
+  { 4002, "request", "Invalid parameter value" },
   { 4003, "signature", "Invalid signature" },
   { 4005, "replay", "Duplicate signature usage detected" },
+  { 4006, "request", "Invalid 'orderSide' parameter" },
+  { 4007, "request", "Invalid 'quantity' parameter (should be greater than 0)" },
+  { 4008, "request", "Invalid 'price' parameter (should be greater than 0)" },
+  { 4009, "request", "Invalid 'coinPair'" },
+  { 4010, "request", "Invalid 'market'" },
+  { 4011, "request", "Invalid 'currency'" },
+  { 4012, "request", "Mandatory parameter not passed" },
   { 4013, "clock", "Invalid timestamp" },
+  { 4014, "request", "Invalid transfer type" },
+  { 4015, "request", "Invalid page number" },
+  { 4016, "request", "Invalid page size" },
+  { 4017, "request", "Unsupported request method" },
   { 4018, "replay", "Invalid X-API-NONCE" },
   { 4101, "auth", "Account not found" },
+  { 5000, "server", "Internal server side error" },
+  { 5001, "server", "Internal timeout error" },
+  { 5002, "server", "Socket timeout exception" },
   { 6000, "auth", "Unauthorized request" },
   { 6001, "auth", "Unregistered API KEY" },
   { 6002, "auth", "Invalid API KEY" },
