@@ -168,6 +168,9 @@ soak: ## calls for minutes, with faults; SOAK=all, "workers 60", "faults 250"
 	@.ci/deps run test soak
 	@$(AGAIN) all-luas helpers
 	@spec/soak/run.sh $(SOAK)
+model: ## Spin tries every order of events on the limiter; MODEL=full
+	@.ci/deps model
+	@spec/model/run.sh $(MODEL)
 bench: ## cost of a call, beside raw libcurl
 	@.ci/deps run test valgrind bench
 	@$(AGAIN) all-luas helpers
@@ -238,5 +241,5 @@ help: ## this list
 FORCE:
 .DELETE_ON_ERROR:
 .PHONY: all all-luas env helpers run run-nginx test check spec fresh page lint \
-  asan tsan valgrind torture soak bench deps lint-found check-format warnings \
+  asan tsan valgrind torture soak model bench deps lint-found check-format warnings \
   tidy cppcheck luacheck format install uninstall clean help FORCE

@@ -1,0 +1,378 @@
+/* The limiter, as lua/bitfront/limiter.lua, the stores in lua/bitfront/limiter/
+ * and csrc/policy/window.c have it: callers of one API key take slots from a
+ * store, send, and release the slots; an exchange counts what arrives. Spin tries
+ * every order of the events. Shown are
+ *
+ *   safety    no window of the exchange holds more calls than its limit, though
+ *             callers are killed or paused at any step, requests and replies are
+ *             late or lost, the store loses its state or its clock is set back;
+ *   liveness  a caller that waits gets a slot or is refused.
+ *
+ * No store lets keys know of each other, so one key is modelled; what keys share,
+ * the loss of all state, happens to it.
+ *
+ * -DSTORE=0  memory of one process; its callers are killed one by one
+ * -DSTORE=1  a lua_shared_dict: read, change and write under a lock
+ * -DSTORE=2  Redis: an atomic script, a state that is lost, a clock that is set back
+ * -DMISTAKE=1 to 3 makes a known mistake, which has to be found. */
+
+#ifndef STORE
+#define STORE 0
+#endif
+#ifndef MISTAKE
+#define MISTAKE 0 /* 1: a slot is free once its call is sent; 2: a call counts from
+                   * its reply on only; 3: a lost state is taken for an empty one */
+#endif
+#ifndef CALLERS
+#define CALLERS 3
+#endif
+#ifndef CALLS
+#define CALLS 4 /* of all callers together */
+#endif
+
+/* Lengths of time, in ticks. */
+#define SECOND 2 /* the short window */
+#define MINUTE 5 /* the long one */
+#define TIMEOUT 2 /* from the beginning of a call to its deadline */
+#define GRACE 1 /* the longest time from sending to arrival */
+#define LEASE (TIMEOUT + GRACE)
+#ifndef PER_SECOND
+#define PER_SECOND 1
+#define PER_MINUTE 2
+#endif
+
+/* No clock is kept: a variable of time says how many ticks are left, and an array
+ * how many calls have 0, 1, 2 ... ticks left. So situations that differ in the
+ * names of calls alone are one state. */
+#define AGES 11 /* 2 * MINUTE + 1 */
+
+typedef Counts { byte at[AGES] }
+
+typedef Window {
+  Counts leases; /* calls in flight, by the rest of their leases */
+  Counts ended; /* calls that have ended, by how long they count */
+  byte blocked
+};
+Window store;
+
+byte left = CALLS;
+byte deadline[CALLERS];
+byte lease[CALLERS]; /* of the caller's slot; 0: the store knows it as ended */
+bit waits[CALLERS];
+
+byte request[CALLERS]; /* on its way for so long at the most; 0: it is not */
+bit is_answered[CALLERS];
+Counts orphans; /* requests of callers that were killed */
+Counts arrived; /* calls that the exchange counts, by how long it does */
+
+/* ---- arithmetic ---- */
+
+inline sum(counts, first, result) {
+  result = 0;
+  for (i : first .. AGES - 1) { result = result + counts.at[i] };
+  i = 0
+}
+
+inline shift(counts) { /* what has 1 tick left has 0 then, and is forgotten */
+  for (i : 1 .. AGES - 1) { counts.at[i - 1] = counts.at[i] };
+  counts.at[AGES - 1] = 0; counts.at[0] = 0; i = 0
+}
+
+#define COUNT_DOWN(time) if :: time != 0 -> time-- :: else fi
+
+inline tick(window) {
+  i = window.leases.at[1];
+  j = i;
+  shift(window.ended);
+  window.ended.at[MINUTE] = window.ended.at[MINUTE] + j;
+  shift(window.leases);
+  COUNT_DOWN(window.blocked);
+  j = 0
+}
+
+inline acquire(window) {
+  sum(window.leases, 1, in_flight);
+  sum(window.ended, 1, in_minute);
+  sum(window.ended, MINUTE - SECOND + 1, in_second);
+  granted = in_flight + in_second < PER_SECOND &&
+    in_flight + in_minute < PER_MINUTE && window.blocked == 0;
+  if
+  :: granted ->
+     lease[me] = (MISTAKE == 2 -> 0 : deadline[me] + GRACE);
+     window.leases.at[lease[me]] = window.leases.at[lease[me]] + 1;
+     window.leases.at[0] = 0
+  :: else
+  fi;
+  in_flight = 0; in_second = 0; in_minute = 0
+}
+
+inline release(window) {
+  if
+  :: lease[me] != 0 && window.leases.at[lease[me]] != 0 ->
+     window.leases.at[lease[me]] = window.leases.at[lease[me]] - 1
+  :: else
+  fi;
+  if
+  :: is_sent -> window.ended.at[MINUTE + grace] = window.ended.at[MINUTE + grace] + 1
+  :: else
+  fi
+}
+
+/* ---- the stores ---- */
+
+#if STORE == 1
+
+/* Each step is one operation of the dict; between two of them a worker may be
+ * paused for any time, or killed. */
+Window own[CALLERS]; /* what a worker has read */
+byte holder = 0; /* of the lock; 0: nobody */
+byte lock_age = 0;
+bit is_killed[CALLERS + 1];
+
+inline copy(from, to) {
+  for (i : 0 .. AGES - 1) {
+    to.leases.at[i] = from.leases.at[i]; to.ended.at[i] = from.ended.at[i]
+  };
+  i = 0
+}
+
+inline clear(window) {
+  for (i : 0 .. AGES - 1) { window.leases.at[i] = 0; window.ended.at[i] = 0 };
+  i = 0
+}
+
+#ifdef BREAK_BY_AGE
+#define MAY_BREAK (lock_age > 0)
+#else
+#define MAY_BREAK is_killed[holder]
+#endif
+
+inline lock_and_read() {
+  do
+  :: d_step { holder == 0 -> holder = me + 1; lock_age = 0; is_locked = 1 }; break
+  :: d_step { holder != 0 && MAY_BREAK -> holder = 0 }
+  :: d_step { holder != 0 && !(MAY_BREAK) }; break /* the operation fails */
+  od;
+  skip;
+  d_step {
+    if
+    :: is_locked -> copy(store, own[me])
+    :: else
+    fi
+  }
+}
+
+inline write_and_unlock() {
+  if
+  :: is_locked -> is_killed[me + 1] = 1; goto gone
+  :: d_step { is_locked && holder == me + 1 }; d_step { copy(own[me], store) }
+  :: d_step { !is_locked || holder != me + 1 -> granted = 0 }
+  fi;
+  skip;
+  d_step {
+    if
+    :: is_locked && holder == me + 1 -> holder = 0
+    :: else
+    fi;
+    is_locked = 0; clear(own[me])
+  }
+}
+
+#define ACQUIRE \
+  lock_and_read(); \
+  d_step { if :: is_locked -> acquire(own[me]) :: else fi }; \
+  write_and_unlock()
+#define RELEASE \
+  lock_and_read(); \
+  d_step { if :: is_locked -> release(own[me]) :: else fi }; \
+  write_and_unlock()
+
+#else
+
+#define ACQUIRE d_step { acquire(store) }
+#define RELEASE d_step { release(store) }
+
+#endif
+
+#if STORE == 2
+
+#ifndef FULL
+#define FULL (MINUTE + LEASE)
+#endif
+#define STEP 3 /* by which the clock is set back */
+
+inline lose() {
+  for (i : 0 .. AGES - 1) { store.leases.at[i] = 0; store.ended.at[i] = 0 };
+  for (i : 0 .. CALLERS - 1) { lease[i] = 0 };
+  i = 0;
+  store.blocked = (MISTAKE == 3 -> 0 : FULL)
+}
+
+/* What has `from` ticks left has STEP more, and `most` at the most. */
+inline set_back(counts, most) {
+  for (i : 1 .. AGES - 1) {
+    j = AGES - i;
+    if
+    :: j + STEP <= most -> counts.at[j + STEP] = counts.at[j]; counts.at[j] = 0
+    :: j + STEP > most && j < most ->
+       counts.at[most] = counts.at[most] + counts.at[j]; counts.at[j] = 0
+    :: else
+    fi
+  };
+  i = 0; j = 0
+}
+
+/* The server is restarted or evicts the state, once; somebody sets its clock. */
+active proctype Server() {
+  byte i, j;
+  bit has_lost, is_set_back;
+end:
+  do
+  :: d_step { !has_lost -> has_lost = 1; lose() }
+  :: d_step {
+       !is_set_back -> is_set_back = 1;
+       set_back(store.leases, LEASE);
+       set_back(store.ended, 2 * MINUTE);
+       for (i : 0 .. CALLERS - 1) {
+         if
+         :: lease[i] != 0 -> lease[i] = (lease[i] + STEP < LEASE -> lease[i] + STEP : LEASE)
+         :: else
+         fi
+       };
+       i = 0;
+       if
+       :: store.blocked != 0 -> store.blocked = (store.blocked + STEP < FULL -> store.blocked + STEP : FULL)
+       :: else
+       fi
+     }
+  od
+}
+
+#endif
+
+/* ---- the exchange and the network ---- */
+
+inline arrive() {
+  arrived.at[MINUTE] = arrived.at[MINUTE] + 1;
+  sum(arrived, 1, in_minute);
+  sum(arrived, MINUTE - SECOND + 1, in_second);
+  assert(in_second <= PER_SECOND && in_minute <= PER_MINUTE);
+  in_second = 0; in_minute = 0
+}
+
+active proctype Network() {
+  byte i, in_second, in_minute;
+end:
+  do
+  :: d_step { orphans.at[1] > 0 -> orphans.at[1]--; arrive() }
+  :: d_step { orphans.at[2] > 0 -> orphans.at[2]--; arrive() }
+  :: d_step { orphans.at[1] > 0 -> orphans.at[1]-- } /* lost */
+  :: d_step { orphans.at[2] > 0 -> orphans.at[2]-- }
+  :: d_step { request[0] > 0 -> request[0] = 0; is_answered[0] = 1; arrive() }
+  :: d_step { request[0] > 0 -> request[0] = 0 }
+  :: d_step { request[1] > 0 -> request[1] = 0; is_answered[1] = 1; arrive() }
+  :: d_step { request[1] > 0 -> request[1] = 0 }
+#if CALLERS > 2
+  :: d_step { request[2] > 0 -> request[2] = 0; is_answered[2] = 1; arrive() }
+  :: d_step { request[2] > 0 -> request[2] = 0 }
+#endif
+  od
+}
+
+#if CALLERS > 2
+#define ALL_MAY_BE_LATER (orphans.at[1] == 0 && request[0] != 1 && request[1] != 1 && request[2] != 1)
+#else
+#define ALL_MAY_BE_LATER (orphans.at[1] == 0 && request[0] != 1 && request[1] != 1)
+#endif
+
+active proctype Clock() {
+  byte i, j;
+end:
+  do
+  :: d_step {
+       ALL_MAY_BE_LATER ->
+       shift(orphans);
+       shift(arrived);
+       tick(store);
+#if STORE == 1
+       tick(own[0]);
+       tick(own[1]);
+#if CALLERS > 2
+       tick(own[2]);
+#endif
+       lock_age = (holder == 0 -> 0 : 1);
+#endif
+       for (i : 0 .. CALLERS - 1) {
+         COUNT_DOWN(deadline[i]);
+         COUNT_DOWN(lease[i]);
+         COUNT_DOWN(request[i])
+       };
+       i = 0
+     }
+  od
+}
+
+/* ---- the callers ---- */
+
+proctype Caller(byte me) {
+  byte grace, i, in_flight, in_second, in_minute;
+  bit granted, is_sent;
+#if STORE == 1
+  bit is_locked;
+#endif
+end:
+  do
+  :: d_step {
+       left > 0 && CALLS - left >= me -> /* callers are alike: one order will do */
+       left--; deadline[me] = TIMEOUT; waits[me] = 1
+     };
+     do
+     :: deadline[me] > 0 ->
+        ACQUIRE;
+        if
+        :: granted -> break
+        :: else
+        fi
+     :: deadline[me] == 0 -> break
+     od;
+     waits[me] = 0;
+     if
+     :: !granted -> goto next
+     :: d_step { granted && deadline[me] > 0 -> is_sent = 1; request[me] = GRACE + 1 };
+#if MISTAKE == 1
+        RELEASE; goto killed;
+#endif
+        if
+        :: d_step { is_answered[me] }
+        :: d_step { deadline[me] == 0 -> grace = GRACE }
+        :: goto killed
+        fi
+     :: granted /* the connection breaks before anything is sent */
+     :: granted -> goto killed
+     fi;
+     RELEASE;
+killed:
+     skip;
+next:
+     skip;
+     d_step {
+       orphans.at[request[me]] = orphans.at[request[me]] + 1; orphans.at[0] = 0;
+       request[me] = 0; is_answered[me] = 0; deadline[me] = 0; lease[me] = 0;
+       grace = 0; granted = 0; is_sent = 0
+     }
+  od;
+#if STORE == 1
+gone: skip;
+  d_step { waits[me] = 0; deadline[me] = 0; clear(own[me]); is_locked = 0 }
+#endif
+}
+
+init {
+  byte k;
+  atomic {
+    for (k : 0 .. CALLERS - 1) { run Caller(k) };
+    k = 0
+  }
+}
+
+ltl answered { [] (waits[0] -> <> !waits[0]) }
