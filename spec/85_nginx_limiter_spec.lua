@@ -84,13 +84,16 @@ local SERVER = [[
     ngx.print(wait, " ", dict:ttl "bitfront:limiter:new", " ",
       store:peek "busy", " ", #dict:get_keys(0))
   } }
-  location = /stale { content_by_lua_block {
+  location = /pid { content_by_lua_block { ngx.print(ngx.worker.pid()) } }
+  location = /locked { content_by_lua_block {
     local store, core = stores.dict(), require "bitfront.core"
-    local since = core.now() - tonumber(ngx.var.arg_age)
-    ngx.shared.limits:set("bitfront:limiter-lock:locked", since)
+    local key = ngx.var.arg_key
+    ngx.shared.limits:set("bitfront:limiter-lock:" .. key, tonumber(ngx.var.arg_holder))
     local begun = core.now()
-    local wait, message = store:acquire("locked", 1000, 3, 60)
-    ngx.print(wait == 0 and "taken" or message, " ", core.now() - begun < 0.3)
+    local wait, message = store:acquire(key, 1000, 3, 60)
+    ngx.print(wait == 0 and "taken" or message, " ", core.now() - begun < 0.3, " ",
+      (store:peek(key)), " ",
+      ngx.shared.limits:get("bitfront:limiter-lock:" .. key) == tonumber(ngx.var.arg_holder))
   } }
 ]]
 
@@ -150,9 +153,33 @@ describe("inside nginx #once #apart", function()
     assert.equal("0 0 1 2", (host:body "/idle"))
   end)
 
-  it("the shared dict outlives a worker that was killed with its lock", function()
-    assert.equal("taken true", (host:body "/stale?age=0.6"))
-    assert.equal("could not acquire the lock within 0.1 s true", (host:body "/stale?age=0"))
+  describe("the shared dict", function()
+    local function acquire(key, holder)
+      return (host:body(("/locked?key=%s&holder=%s"):format(key, holder)))
+    end
+
+    it("outlives a worker that was killed with its lock", function()
+      local dead = support.must "sh -c 'echo $$'":match "%d+"
+      for count = 1, 3 do
+        assert.equal(("taken true %d true"):format(count), acquire("dead", dead))
+      end
+    end)
+
+    it("waits for a worker that is stopped with its lock, however long that is", function()
+      local alive = support.must "sleep 60 >/dev/null & echo $!":match "%d+"
+      finally(function() support.run("kill " .. alive) end)
+      local locked = "could not acquire the lock within 0.1 s true 0 true"
+      assert.equal(locked, acquire("alive", alive))
+      support.must("kill -STOP " .. alive)
+      support.run "sleep 1.2"
+      assert.equal(locked, acquire("alive", alive))
+      support.must("kill -KILL " .. alive .. "; while kill -0 " .. alive .. "; do sleep 0.1; done")
+      assert.equal("taken true 1 true", acquire("alive", alive))
+    end)
+
+    it("outlives a function that raised with the lock", function()
+      assert.equal("taken true 1 true", acquire("own", host:body "/pid"))
+    end)
   end)
 
   it("nothing of this is in the error log", function()

@@ -9,9 +9,11 @@
 
 #include <curl/curl.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -55,6 +57,13 @@ static int core_random(lua_State *L) {
 /* core.pid(): of this process. */
 static int core_pid(lua_State *L) {
     bf_pushinteger(L, getpid());
+    return 1;
+}
+
+/* core.process_exists(pid): is there a process with this number? */
+static int core_process_exists(lua_State *L) {
+    pid_t pid = (pid_t)luaL_checknumber(L, 1);
+    lua_pushboolean(L, kill(pid, 0) == 0 || errno == EPERM);
     return 1;
 }
 
@@ -151,19 +160,20 @@ static int is_hung_up(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"sha1",          core_sha1      },
-    {"now",           core_now       },
-    {"wall",          core_wall      },
-    {"random",        core_random    },
-    {"pid",           core_pid       },
-    {"sleep",         core_sleep     },
-    {"versions",      core_versions  },
-    {"yieldable",     core_yieldable },
-    {"has_symbol",    core_has_symbol},
-    {"is_terminal",   is_terminal    },
-    {"terminal_size", terminal_size  },
-    {"is_hung_up",    is_hung_up     },
-    {NULL,            NULL           },
+    {"sha1",           core_sha1          },
+    {"process_exists", core_process_exists},
+    {"now",            core_now           },
+    {"wall",           core_wall          },
+    {"random",         core_random        },
+    {"pid",            core_pid           },
+    {"sleep",          core_sleep         },
+    {"versions",       core_versions      },
+    {"yieldable",      core_yieldable     },
+    {"has_symbol",     core_has_symbol    },
+    {"is_terminal",    is_terminal        },
+    {"terminal_size",  terminal_size      },
+    {"is_hung_up",     is_hung_up         },
+    {NULL,             NULL               },
 };
 
 void bf_add_system(lua_State *L) {

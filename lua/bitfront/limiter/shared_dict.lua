@@ -12,38 +12,39 @@ local window = require "bitfront.limiter.window"
 local PREFIX = "bitfront:limiter:"
 local LOCK_PREFIX = "bitfront:limiter-lock:"
 local LOCK_TIMEOUT = 0.1 -- s
-local STALE_AFTER = 0.5 -- s after which a lock's holder is taken for dead
-local LOCK_LIFETIME = 1 -- s until the dict drops a lock that nobody asked for since
 local SWEEP_INTERVAL = 60 -- s
 
 local Store = {}
 Store.__index = Store
 
--- Removes a lock whose holder is dead.
-local function break_stale(dict, name, now)
-  local since = dict:get(name)
-  if since and now - since > STALE_AFTER then dict:delete(name) end
+-- The names of locks that replace one whose holder is dead, by that one's name. Such
+-- a lock stays in the dict: what two workers see at different times must not let
+-- one of them remove the lock of a third.
+local successors = {}
+
+-- No worker yields while it holds a lock: what this process holds, a process that
+-- had its number before it has left, or a function that raised.
+local function is_abandoned(holder)
+  return holder == native.pid() or not native.process_exists(holder)
 end
 
--- Returns what the lock holds: by it a holder who was stopped meanwhile finds
--- that the lock is another's by now.
+-- A worker may be stopped at any point with the lock, so its age tells nothing of
+-- it. Returns the lock's name.
 local function lock(dict, name)
   local begun = native.now()
-  while true do
-    local now = native.now()
-    local added, message = dict:safe_add(name, now, LOCK_LIFETIME)
-    if added then return now end
+  repeat
+    name = successors[name] or name
+    local added, message = dict:safe_add(name, native.pid())
+    if added then return name end
     if message ~= "exists" then return nil, message end
-    if now - begun > LOCK_TIMEOUT then
-      return nil, ("could not acquire the lock within %s s"):format(LOCK_TIMEOUT)
+    local holder = dict:get(name)
+    if holder and is_abandoned(holder) then
+      successors[name] = name .. " +"
+    else
+      ngx.sleep(0.001)
     end
-    break_stale(dict, name, now)
-    ngx.sleep(0.001)
-  end
-end
-
-local function unlock(dict, name, mine)
-  if dict:get(name) == mine then dict:delete(name) end
+  until native.now() - begun > LOCK_TIMEOUT
+  return nil, ("could not acquire the lock within %s s"):format(LOCK_TIMEOUT)
 end
 
 local function read(dict, key)
@@ -53,10 +54,11 @@ end
 
 -- Removes a key that has not been used for a minute, if nobody uses it now.
 local function remove_idle(dict, key)
-  local name, now = LOCK_PREFIX .. key, native.now()
-  if not dict:safe_add(name, now, LOCK_LIFETIME) then return end
-  if window.is_idle(read(dict, key), now * 1000) then dict:delete(PREFIX .. key) end
-  unlock(dict, name, now)
+  local name = LOCK_PREFIX .. key
+  name = successors[name] or name
+  if not dict:safe_add(name, native.pid()) then return end
+  if window.is_idle(read(dict, key), native.now() * 1000) then dict:delete(PREFIX .. key) end
+  dict:delete(name)
 end
 
 -- Makes room in a full dict. The caller holds the lock of its own key.
@@ -80,17 +82,13 @@ end
 -- Does window[operation] to the key's state under the lock. Returns the wait that it
 -- gives, 0 where the state has changed; nil and the cause where it cannot be done.
 local function change(self, operation, key, ...)
-  local dict, name = self.dict, LOCK_PREFIX .. key
-  local mine, message = lock(dict, name)
-  if not mine then return nil, message end
-  local state, written = read(dict, key), true
+  local dict, written = self.dict, true
+  local name, message = lock(dict, LOCK_PREFIX .. key)
+  if not name then return nil, message end
+  local state = read(dict, key)
   local wait = window[operation](state, native.now() * 1000, ...) or 0
-  if dict:get(name) ~= mine then
-    written, message = nil, "another worker took the lock"
-  elseif wait == 0 then
-    written, message = write(dict, key, state)
-  end
-  unlock(dict, name, mine)
+  if wait == 0 then written, message = write(dict, key, state) end
+  dict:delete(name)
   return written and wait, message
 end
 
