@@ -101,15 +101,29 @@ describe("bitfront.new", function()
     end
   end)
 
-  it("raises where it is called with a colon, as bitfront.balances does", function()
-    for name, call in pairs {
-      new = function() bitfront:new() end, balances = function() bitfront:balances() end,
-    } do
-      local ok, message = pcall(call)
-      assert.is_false(ok)
-      assert.truthy(message:find("^[^\n]*21_options_spec%.lua:%d+: call it with a dot: bitfront%."
-        .. name .. "%(%.%.%.%)$"), message)
+  describe("raises where it is called with a colon, as every other function does:", function()
+    local FUNCTIONS = {
+      "new", "balances", "balances_many", "redis_limiter", "shared_dict_limiter", "sign",
+      "decimal", "filter", "nonzero", "find", "by_currency", "sort", "locked", "total",
+      "value", "diff", "format",
+    }
+    local are_tried = { _VERSION = true }
+
+    for _, name in ipairs(FUNCTIONS) do
+      are_tried[name] = true
+      it("bitfront:" .. name, function()
+        for _, argument in ipairs { false, "BTC", {} } do
+          local ok, message = pcall(function() bitfront[name](bitfront, argument or nil) end)
+          assert.is_false(ok)
+          assert.truthy(message:find("^[^\n]*21_options_spec%.lua:%d+: call it with a dot: "
+            .. "bitfront%." .. name .. "%(%.%.%.%)$"), message)
+        end
+      end)
     end
+
+    it("all of them", function()
+      for name in pairs(bitfront) do assert.is_true(are_tried[name], name) end
+    end)
   end)
 
   it("raises for one argument too many, as every other function does", function()

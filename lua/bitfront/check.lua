@@ -65,6 +65,17 @@ function _M.no_more(call, ...)
   end
 end
 
+--- For each function of bitfront. bitfront:find("BTC") would give it the module as its
+--- first argument, and "BTC" as the next.
+---@param first any  its first argument
+---@param ... any  what follows its last one
+function _M.arguments(call, first, ...)
+  if first ~= nil and rawequal(first, package.loaded.bitfront) then
+    raise("call it with a dot: %s(...)", call)
+  end
+  _M.no_more(call, ...)
+end
+
 --- Whether a table may inherit fields, which pairs does not show: they would be
 --- passed over.
 function _M.inherits(value)

@@ -8,13 +8,13 @@
 ---     end
 
 local accounts = require "bitfront.account"
+local check_arguments = require "bitfront.check".arguments
 local check_options = require "bitfront.options".of
 local client = require "bitfront.client"
 local is_options = require "bitfront.check".is_options
 local many = require "bitfront.many"
 local memo = require "bitfront.memo"
 local native = require "bitfront.native"
-local no_more = require "bitfront.check".no_more
 local raise = require "bitfront.misuse".raise
 local records = require "bitfront.records"
 
@@ -47,13 +47,8 @@ _M.diff, _M.format = records.diff, records.format
 ---@return bitfront.Decimal decimal
 ---@overload fun(value: any): nil, string  and why: no number, more than 1,000 digits, or an exponent beyond 400
 function _M.decimal(value, ...)
-  no_more("bitfront.decimal", ...)
+  check_arguments("bitfront.decimal", value, ...)
   return native.decimal(value)
-end
-
--- For what takes options first: bitfront:new() would give it all of this as options.
-local function check_dot(options, name)
-  if options == _M then raise("call it with a dot: bitfront.%s(...)", name) end
 end
 
 --- A client for one account. Raises at the caller's line for an unknown option
@@ -61,8 +56,7 @@ end
 ---@param options? bitfront.Options
 ---@return bitfront.Client
 function _M.new(options, ...)
-  check_dot(options, "new")
-  no_more("bitfront.new", ...)
+  check_arguments("bitfront.new", options, ...)
   return client.new(options)
 end
 
@@ -97,8 +91,7 @@ end
 ---@return bitfront.Info info
 ---@overload fun(options?: bitfront.Options): nil, bitfront.Error, bitfront.Info?
 function _M.balances(options, ...)
-  check_dot(options, "balances")
-  no_more("bitfront.balances", ...)
+  check_arguments("bitfront.balances", options, ...)
   options = options == nil and {} or options
   is_options("bitfront.balances", options)
   return kept_client(options):balances()
@@ -113,7 +106,7 @@ end
 ---@param options? bitfront.ManyOptions
 ---@return bitfront.Outcome[] outcomes  in the order of the clients
 function _M.balances_many(clients, options, ...)
-  no_more("bitfront.balances_many", ...)
+  check_arguments("bitfront.balances_many", clients, ...)
   return many.balances(clients, options)
 end
 
@@ -122,7 +115,7 @@ end
 ---@param options bitfront.RedisOptions
 ---@return bitfront.Store
 function _M.redis_limiter(options, ...)
-  no_more("bitfront.redis_limiter", ...)
+  check_arguments("bitfront.redis_limiter", options, ...)
   return require "bitfront.limiter.redis".new(
     check_options("bitfront.redis_limiter", options))
 end
@@ -132,7 +125,7 @@ end
 ---@param name string  of a lua_shared_dict
 ---@return bitfront.Store
 function _M.shared_dict_limiter(name, ...)
-  no_more("bitfront.shared_dict_limiter", ...)
+  check_arguments("bitfront.shared_dict_limiter", name, ...)
   return require "bitfront.limiter.shared_dict".new(name)
 end
 
@@ -153,7 +146,7 @@ end
 ---@param body? string
 ---@return string hex  64 digits
 function _M.sign(secret, nonce, timestamp, method, path, query, body, ...)
-  no_more("bitfront.sign", ...)
+  check_arguments("bitfront.sign", secret, ...)
   if type(secret) ~= "string" or secret == "" then
     raise "bitfront.sign: secret must be a string that is not empty"
   end

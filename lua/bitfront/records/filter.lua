@@ -120,7 +120,7 @@ end
 ---@param filter bitfront.Filter
 ---@return bitfront.Record[]
 function _M.filter(records, filter, ...)
-  check.no_more("bitfront.filter", ...)
+  check.arguments("bitfront.filter", records, ...)
   return pick("filter", records, conditions_of(filter))
 end
 
@@ -128,7 +128,7 @@ end
 ---@param records bitfront.Record[]
 ---@return bitfront.Record[]
 function _M.nonzero(records, ...)
-  check.no_more("bitfront.nonzero", ...)
+  check.arguments("bitfront.nonzero", records, ...)
   return pick("nonzero", records, { is_nonzero })
 end
 
@@ -137,7 +137,7 @@ end
 ---@param code string
 ---@return bitfront.Record?
 function _M.find(records, code, ...)
-  check.no_more("bitfront.find", ...)
+  check.arguments("bitfront.find", records, ...)
   local where = { call = "find", list = "records" }
   check_type(code, "string", { call = "find", list = "code" })
   for _, record in fields.each(records, where) do

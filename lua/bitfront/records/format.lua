@@ -354,7 +354,7 @@ end
 ---@param options? bitfront.FormatOptions
 ---@return string
 function _M.format(records, kind, options, ...)
-  check.no_more("bitfront.format", ...)
+  check.arguments("bitfront.format", records, ...)
   check.known("bitfront.format", "format", kind, _M.kinds)
   local format, shown = _M.kinds[kind], {}
   options = options == nil and {} or options

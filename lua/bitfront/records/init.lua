@@ -23,7 +23,7 @@ local _M = {
 ---@param record bitfront.Record
 ---@return bitfront.Amount
 function _M.locked(record, ...)
-  check.no_more("bitfront.locked", ...)
+  check.arguments("bitfront.locked", record, ...)
   local where = { call = "locked", list = "record" }
   fields.check_type(record, "table", where)
   return fields.like(fields.difference(record, "locked", where),

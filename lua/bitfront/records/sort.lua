@@ -109,7 +109,7 @@ end
 ---@param direction? "asc"|"desc"  default "asc"
 ---@return bitfront.Record[]
 function _M.sort(records, key, direction, ...)
-  check.no_more("bitfront.sort", ...)
+  check.arguments("bitfront.sort", records, ...)
   check_key(key)
   check_direction(direction)
   local list, sorted, read = {}, {}, reader_of(key)

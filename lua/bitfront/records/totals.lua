@@ -98,7 +98,7 @@ end
 ---@param records bitfront.Record[]
 ---@return table<string, bitfront.Record>
 function _M.by_currency(records, ...)
-  check.no_more("bitfront.by_currency", ...)
+  check.arguments("bitfront.by_currency", records, ...)
   local _, by_code =
     group_by_code(records, { call = "by_currency", list = "records" })
   return by_code
@@ -110,7 +110,7 @@ end
 ---@param lists bitfront.Record[][]  one list for each account
 ---@return bitfront.Record[]
 function _M.total(lists, ...)
-  check.no_more("bitfront.total", ...)
+  check.arguments("bitfront.total", lists, ...)
   local groups, where = { of = {} }, { call = "total", list = "lists" }
   for i = 1, fields.check_array(lists, where) do
     where.list = ("lists[%d]"):format(i)
@@ -167,7 +167,7 @@ end
 ---@param prices table<string, bitfront.Amount>  by coin code, all in one currency
 ---@return bitfront.Value
 function _M.value(records, prices, ...)
-  check.no_more("bitfront.value", ...)
+  check.arguments("bitfront.value", records, ...)
   local price_of = check_prices(prices)
   local worth = { records = {}, missing = {} }
   local sum, named = native.sum(), {}
@@ -218,7 +218,7 @@ end
 ---@param after bitfront.Record[]
 ---@return bitfront.Diff
 function _M.diff(before, after, ...)
-  check.no_more("bitfront.diff", ...)
+  check.arguments("bitfront.diff", before, ...)
   local result = { added = {}, removed = {}, changed = {} }
   local where = { call = "diff", list = "after" }
   local old, old_by_code =
