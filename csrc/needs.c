@@ -16,5 +16,5 @@ apk add openssl-dev, dnf install openssl-devel, or brew install openssl@3"
 #endif
 #endif
 
-/* ISO C wants something in each file. */
+/* ISO C requires something in each file. */
 typedef int bf_needs;

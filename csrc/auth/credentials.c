@@ -97,14 +97,14 @@ static void remove_from_list(struct bf_credentials *credentials) {
     unlock(&list_owner);
 }
 
-void bf_credentials_each(bf_credentials_visit *visit, void *with) {
+void bf_credentials_each(bf_credentials_callback *callback, void *with) {
     lock(&list_owner);
     for (const struct bf_credentials *credentials = atomic_load(&list);
          credentials; credentials = atomic_load(&credentials->next)) {
-        visit(with, credentials->key);
+        callback(with, credentials->key);
         if (credentials->secret)
-            visit(with, (struct bf_span){credentials->secret,
-                                         credentials->secret_len});
+            callback(with, (struct bf_span){credentials->secret,
+                                            credentials->secret_len});
     }
     unlock(&list_owner);
 }

@@ -64,11 +64,11 @@ enum bf_signed bf_credentials_sign(struct bf_credentials *credentials,
 struct bf_credentials *bf_credentials_ref(struct bf_credentials *credentials);
 void bf_credentials_unref(struct bf_credentials *credentials); /* or NULL */
 
-/* Calls `visit` for each key in this process, and for each secret that is not
- * wiped; from any thread. The list of them is locked meanwhile, so `visit` must
- * be quick and must not call a function of this file. */
-typedef void bf_credentials_visit(void *with, struct bf_span credential);
-void bf_credentials_each(bf_credentials_visit *visit, void *with);
+/* Calls `callback` for each key in this process, and for each secret that is
+ * not wiped; from any thread. The list of them is locked meanwhile, so
+ * `callback` must be quick and must not call a function of this file. */
+typedef void bf_credentials_callback(void *with, struct bf_span credential);
+void bf_credentials_each(bf_credentials_callback *callback, void *with);
 
 /* "Name: value", to be freed by the caller, or NULL. */
 char *bf_header_line(const char *name, struct bf_span value);

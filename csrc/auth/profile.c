@@ -94,7 +94,7 @@ struct section {
 
 /* A file that is read line by line. */
 struct reader {
-    const char *path, *name;    /* the file's, and the wanted section's */
+    const char *path, *name;    /* the file's, and the selected section's */
     struct bf_account *account; /* what it is stored in; or NULL */
     char *names;                /* of all sections; or NULL */
     size_t names_len;
@@ -102,7 +102,7 @@ struct reader {
     struct bf_error *error;
     struct bf_span rest;
     unsigned line; /* counts from 1 */
-    struct section wanted, other, *current;
+    struct section selected, other, *current;
 };
 
 /* Some editors write a mark at the file's beginning. */
@@ -214,9 +214,9 @@ static bool read_setting(const struct reader *reader, struct bf_span name,
 
 static bool begin_section(struct reader *reader, struct bf_span name) {
     bool inside = reader->name && is(name, reader->name);
-    if (inside && reader->wanted.found)
+    if (inside && reader->selected.found)
         return refuse_line(reader, "begins a section again");
-    reader->current = inside ? &reader->wanted : &reader->other;
+    reader->current = inside ? &reader->selected : &reader->other;
     *reader->current = (struct section){.found = true};
     if (reader->names) { /* there is room: it is shorter than its line */
         memcpy(reader->names + reader->names_len, name.text, name.len);
@@ -251,9 +251,9 @@ static bool read_lines(struct reader *reader, struct bf_span text) {
 
 static enum bf_profile store_account(const struct reader *reader) {
     static const struct bf_credential_names names = {"api_key", "api_secret"};
-    const struct bf_span *values = reader->wanted.values;
+    const struct bf_span *values = reader->selected.values;
     struct bf_account *account = reader->account;
-    if (!reader->wanted.found)
+    if (!reader->selected.found)
         return BF_PROFILE_NO_SECTION;
     if (!values[API_KEY].text || !values[API_SECRET].text) {
         bf_error_set(reader->error, BF_CONFIG, "profile",

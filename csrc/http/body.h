@@ -1,5 +1,5 @@
 /* The buffer that a reply is received into, and the body in it: how it is
- * framed, where it lies, and whether it is complete. */
+ * framed, where it is, and whether it is complete. */
 #ifndef BF_BODY_H
 #define BF_BODY_H
 

@@ -84,7 +84,7 @@ static bool begins_as_http(const struct bf_buffer *buffer) {
            0;
 }
 
-static bool is_head_over(const struct bf_exchange *x) {
+static bool is_head_complete(const struct bf_exchange *x) {
     return bf_head_final(&x->head) || x->head.malformed;
 }
 
@@ -92,7 +92,7 @@ static bool is_head_over(const struct bf_exchange *x) {
  * that ends past the limit is not read, however much of it was received. */
 static void take_lines(struct bf_exchange *x, size_t from) {
     struct bf_buffer *buffer = &x->buffer;
-    while (!is_head_over(x)) {
+    while (!is_head_complete(x)) {
         char *end = memchr(buffer->data + from, '\n', buffer->len - from);
         if (!end || end - buffer->data >= BF_HEAD_MAX)
             return;
@@ -108,9 +108,9 @@ static void take_head(struct bf_exchange *x, size_t from) {
     if (!begins_as_http(&x->buffer))
         bf_error_set(error, BF_PROTOCOL, "framing",
                      "the reply does not begin as one of HTTP/1 does");
-    if (!is_head_over(x) && x->buffer.len > BF_HEAD_MAX)
+    if (!is_head_complete(x) && x->buffer.len > BF_HEAD_MAX)
         x->head.bytes = x->buffer.len;
-    if (is_head_over(x) || x->head.bytes > BF_HEAD_MAX)
+    if (is_head_complete(x) || x->head.bytes > BF_HEAD_MAX)
         (void)bf_head_check(&x->head, error);
     x->result.status = x->head.status;
     if (has_failed(x) || !bf_head_final(&x->head))

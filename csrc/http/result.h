@@ -28,7 +28,7 @@ void bf_result_set_status_error(struct bf_result *result);
  * Another error than a refusal of the exchange stays. */
 void bf_result_close(struct bf_result *result);
 
-/* Forgets everything; keeps the memory of `reply`. */
+/* Clears everything; keeps the memory of `reply`. */
 void bf_result_reset(struct bf_result *result);
 
 #pragma GCC visibility pop

@@ -182,7 +182,7 @@ static bool add_room(struct bf_scan *scan) {
     return true;
 }
 
-static bool remember_key(struct bf_scan *scan, const struct bf_string *name) {
+static bool add_key(struct bf_scan *scan, const struct bf_string *name) {
     if (scan->key_count == scan->key_cap && !add_room(scan))
         return false;
     scan->keys[scan->key_count++].name = *name;
@@ -269,7 +269,7 @@ bool bf_scan_element(struct bf_scan *scan, struct bf_container *container) {
 bool bf_scan_member(struct bf_scan *scan, struct bf_container *container,
                     struct bf_string *key) {
     if (!bf_scan_element(scan, container) || !bf_scan_string(scan, key) ||
-        !remember_key(scan, key))
+        !add_key(scan, key))
         return false;
     if (bf_scan_peek(scan) != ':')
         return fail(scan, "a colon was expected");

@@ -114,7 +114,7 @@ static int core_versions(lua_State *L) {
 
 /* core.yieldable(): may the running coroutine yield? nil: this Lua cannot tell.
  * A yield across a C call raises at best; where the host resumes such a
- * coroutine, the process may crash. */
+ * coroutine, the process may end by a signal. */
 static int core_yieldable(lua_State *L) {
     if (lua_isyieldable)
         lua_pushboolean(L, lua_isyieldable(L));

@@ -32,7 +32,7 @@ void bf_server_clock_forget(struct bf_server_clock *clock) {
     clock->refusals = 0;
 }
 
-static bool start_over(struct bf_server_clock *clock, const sample *only) {
+static bool restart(struct bf_server_clock *clock, const sample *only) {
     clock->samples[0] = *only;
     clock->count = 1;
     clock->best = 0;
@@ -41,8 +41,7 @@ static bool start_over(struct bf_server_clock *clock, const sample *only) {
 
 void bf_server_clock_adopt(struct bf_server_clock *clock, double offset,
                            double half, double at) {
-    (void)start_over(clock,
-                     &(sample){.offset = offset, .half = half, .at = at});
+    (void)restart(clock, &(sample){.offset = offset, .half = half, .at = at});
 }
 
 /* ---- samples ---- */
@@ -112,7 +111,7 @@ static bool add(struct bf_server_clock *clock, const sample *s, double now) {
 static bool learn_refusal(struct bf_server_clock *clock, const sample *s,
                           double now) {
     clock->refusals++;
-    return overrules(clock, s, now) && start_over(clock, s);
+    return overrules(clock, s, now) && restart(clock, s);
 }
 
 static bool learn_success(struct bf_server_clock *clock, const sample *s,
@@ -121,7 +120,7 @@ static bool learn_success(struct bf_server_clock *clock, const sample *s,
     const sample *best = bf_server_clock_best(clock);
     clock->refusals = 0;
     if (contradicts(s, best ? best : &machine, now))
-        return start_over(clock, s);
+        return restart(clock, s);
     return s->half <= WIDE && add(clock, s, now);
 }
 

@@ -32,7 +32,7 @@ local function find_best(samples, now)
   return best
 end
 
-local function start_over(self, sample)
+local function restart(self, sample)
   self.samples, self.known = { sample }, sample
 end
 
@@ -66,9 +66,9 @@ function Clock:learn(response_time, sent, round_trip, refused, now, wall)
   local before = self.known
   local sample = sample_of(response_time, sent, round_trip)
   if refused then
-    if overrules(self, sample, now) then start_over(self, sample) end
+    if overrules(self, sample, now) then restart(self, sample) end
   elseif contradicts(sample, present(self, now, wall), now) then
-    start_over(self, sample)
+    restart(self, sample)
   elseif sample.half <= WIDE then
     add(self, sample, now)
   end
@@ -92,7 +92,7 @@ function Clock:best()
 end
 
 function Clock:adopt(offset, half, at)
-  start_over(self, { offset = offset, half = half, at = at })
+  restart(self, { offset = offset, half = half, at = at })
   return true
 end
 
