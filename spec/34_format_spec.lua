@@ -115,7 +115,7 @@ describe("the format", function()
         format(records, "table", { columns = { "currency", "balance" } }))
     end)
 
-    it("writes out what could steer a terminal", function()
+    it("writes out what could control a terminal", function()
       local out = format({ record("\27[31m\226\128\174\255", 1) }, "table")
       assert.matches("\\x1B[31m\\u{202E}\\xFF", out, 1, true)
     end)
@@ -211,7 +211,7 @@ describe("the format", function()
       end
     end)
 
-    it("writes out what could steer a terminal that shows the file", function()
+    it("writes out what could control a terminal that shows the file", function()
       assert.equal("currency\r\na\\x1B[2J\\u{202E}\\xFF\r\n",
         format({ record("a\27[2J\226\128\174\255", 1) }, "csv", { columns = { "currency" } }))
     end)

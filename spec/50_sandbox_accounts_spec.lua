@@ -44,7 +44,7 @@ describe("an accounts file", function()
     it("is refused for the amount " .. amount .. ", with its place", function()
       local parsed, message = accounts_file.parse(account(record(amount)))
       assert.is_nil(parsed)
-      assert.matches("accounts[0].balances[0].balance: a number wanted",
+      assert.matches("accounts[0].balances[0].balance: a number expected",
                      message, 1, true)
     end)
   end

@@ -160,7 +160,7 @@ describe("the sandbox #apart", function()
         { "POST", "settings", '{"latency_ms":3600001}', "latency_ms must be" },
         { "POST", "settings", '{"jitter_ms":0.5}', "jitter_ms must be" },
         { "POST", "settings", '{"jitter_ms":null}', "jitter_ms must be" },
-        { "POST", "accounts", "[1]", "accounts%[0%]: an object wanted" },
+        { "POST", "accounts", "[1]", "accounts%[0%]: an object expected" },
         { "POST", "script", '{"damage":"none"}',
           "^step: damage must be a name of GET /sandbox/damages$" },
         { "POST", "script", '[{"code":1}]', '^step: unknown option "code"' },

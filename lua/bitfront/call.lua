@@ -103,7 +103,7 @@ local function new_run(account)
   return run
 end
 
-local function fill_request(request, account, target, credentials)
+local function set_request(request, account, target, credentials)
   request.client, request.credentials = account.handle, credentials
   request.expect, request.path, request.query = target.expect, target.path, target.query
 end
@@ -120,7 +120,7 @@ local function begin(account, target, options, waiter)
   if err then return nil, errors.new(err, 0) end
   local run = state.spare_run or new_run(account)
   state.spare_run = nil
-  fill_request(run.request, account, target, credentials)
+  set_request(run.request, account, target, credentials)
   run.clock, run.waiter, run.started, run.ready = account.clock, waiter, started, started
   run.deadline = started + (options.timeout or own.timeout)
   run.retries = options.retries or own.retries
@@ -128,7 +128,7 @@ local function begin(account, target, options, waiter)
   return run
 end
 
--- An error that the observer raises is dropped. Ctrl-C is not one of those.
+-- An error that the observer raises is ignored. Ctrl-C is not one of those.
 local function notify_attempt(run, began, err, info)
   local observer = run.account.options.on_attempt
   if not observer then return end
@@ -157,7 +157,7 @@ local function grace_of(err, info)
 end
 
 -- Only a whole reply has a time that the clock can learn from.
-local function teach_clock(clock, err, info)
+local function update_clock(clock, err, info)
   local time = info.responseTime
   if time and info.round_trip and (not err or type(err.code) == "number") then
     clock:learn(time, info.sent, info.round_trip, err and err.kind == "clock")
@@ -181,7 +181,7 @@ local function attempt(run, slot)
   info = info or NO_INFO
   if slot then limiter.release(slot, grace_of(err, info)) end
   err = err and errors.new(err, run.attempts)
-  teach_clock(run.clock, err, info)
+  update_clock(run.clock, err, info)
   notify_attempt(run, began, err, info)
   return value, err, info
 end

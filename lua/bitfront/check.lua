@@ -53,9 +53,9 @@ function _M.known(call, what, name, known)
   end
 end
 
---- Raises where a table follows the last argument of a function: it would be passed
---- over, and its writer relies on it. Other values are passed over, as in Lua: they
---- may be further results of a call.
+--- Raises where a table follows the last argument of a function: it would be ignored,
+--- and its writer relies on it. Other values are ignored, as in Lua: they may be
+--- further results of a call.
 ---@param ... any  what follows the last argument
 function _M.no_more(call, ...)
   for i = 1, select("#", ...) do
@@ -76,8 +76,7 @@ function _M.arguments(call, first, ...)
   _M.no_more(call, ...)
 end
 
---- Whether a table may inherit fields, which pairs does not show: they would be
---- passed over.
+--- Whether a table may inherit fields, which pairs does not show: they would be ignored.
 function _M.inherits(value)
   local meta = getmetatable(value)
   return meta ~= nil
@@ -125,8 +124,8 @@ function _M.options(call, options, rows)
   _M.is_options(call, options)
   for name, value in pairs(options) do
     _M.known(call, "option", name, rows)
-    local is_right, wanted = rows[name].check(value)
-    if not is_right then raise("%s: %s must be %s", call, name, wanted) end
+    local is_right, expected = rows[name].check(value)
+    if not is_right then raise("%s: %s must be %s", call, name, expected) end
   end
   for name, row in pairs(rows) do
     if row.is_required and options[name] == nil then
@@ -149,20 +148,20 @@ end
 
 ---@param unit? string  "seconds"
 function _M.number(least, most, unit)
-  local wanted = ("a number %sfrom %s to %s"):format(unit and "of " .. unit .. " " or "",
+  local expected = ("a number %sfrom %s to %s"):format(unit and "of " .. unit .. " " or "",
     least, most)
   return function(value)
-    return type(value) == "number" and value >= least and value <= most, wanted
+    return type(value) == "number" and value >= least and value <= most, expected
   end
 end
 
 --- As number, for whole ones.
 function _M.whole(least, most, unit)
-  local wanted = ("a whole number %sfrom %.0f to %.0f"):format(
+  local expected = ("a whole number %sfrom %.0f to %.0f"):format(
     unit and "of " .. unit .. " " or "", least, most)
   return function(value)
     return type(value) == "number" and value >= least and value <= most
-      and value % 1 == 0, wanted
+      and value % 1 == 0, expected
   end
 end
 
@@ -177,8 +176,8 @@ function _M.one_of(...)
     choices[choice], names[i] = true, ('"%s"'):format(choice)
   end
   local last = table.remove(names)
-  local wanted = #names > 0 and table.concat(names, ", ") .. " or " .. last or last
-  return function(value) return value ~= nil and choices[value], wanted end
+  local expected = #names > 0 and table.concat(names, ", ") .. " or " .. last or last
+  return function(value) return value ~= nil and choices[value], expected end
 end
 
 ---@param purpose string  "of seconds"

@@ -5,7 +5,8 @@ local call = require "bitfront.call"
 local errors = require "bitfront.error"
 local misuse = require "bitfront.misuse"
 local no_more = require "bitfront.check".no_more
-local option_checks = require "bitfront.options"
+local of_call = require "bitfront.options".of_call
+local of_client = require "bitfront.options".of_client
 local target = require "bitfront.target"
 
 local _M = {}
@@ -26,7 +27,7 @@ end
 --- api_secret.
 ---@param client bitfront.Client
 ---@return bitfront.Options
-function _M.options_of(client)
+function _M.options(client)
   return accounts.of(client).options
 end
 
@@ -36,7 +37,7 @@ end
 ---@return bitfront.Client
 function _M.new(options, name)
   name = name or "bitfront.new"
-  local account, err = accounts.new(option_checks.of_client(name, options))
+  local account, err = accounts.new(of_client(name, options))
   if not account then misuse.raise("%s: %s", name, err.message) end
   call.prepare(account)
   return setmetatable({ _account = account }, meta)
@@ -50,8 +51,6 @@ local function account_of(client, method)
   end
   return client._account
 end
-
-local of_call = option_checks.of_call
 
 --- The account's balances, in the server's order.
 ---@param options? bitfront.CallOptions

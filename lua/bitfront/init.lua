@@ -98,13 +98,13 @@ function _M.balances(options, ...)
 end
 
 --- The balances of many accounts, several at a time; shared connections, each
---- account with a deadline and an outcome of its own. In plain Lua it blocks
+--- account with a deadline and a result of its own. In plain Lua it blocks
 --- until all are there; others run meanwhile inside nginx, and where a client
 --- has the option `sleep`. Raises at the caller's line for what is no client
 --- and for one that is given twice.
 ---@param clients bitfront.Client[]
 ---@param options? bitfront.ManyOptions
----@return bitfront.Outcome[] outcomes  in the order of the clients
+---@return bitfront.Result[] results  in the order of the clients
 function _M.balances_many(clients, options, ...)
   check_arguments("bitfront.balances_many", clients, ...)
   return many.balances(clients, options)

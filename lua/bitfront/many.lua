@@ -15,7 +15,7 @@ local raise = misuse.raise
 
 local _M = {}
 
----@class bitfront.Outcome
+---@class bitfront.Result
 ---@field balances? bitfront.Record[]
 ---@field err? bitfront.Error
 ---@field info? bitfront.Info
@@ -56,7 +56,7 @@ end
 
 local function sleep_of(clients)
   for _, one in ipairs(clients) do
-    local sleep = client.options_of(one).sleep
+    local sleep = client.options(one).sleep
     if sleep then return sleep end
   end
 end
@@ -64,14 +64,14 @@ end
 --- See bitfront.balances_many.
 ---@param clients bitfront.Client[]
 ---@param options bitfront.ManyOptions?
----@return bitfront.Outcome[]
+---@return bitfront.Result[]
 function _M.balances(clients, options)
   check_clients(clients)
   options = check_options("bitfront.balances_many", options)
-  local outcomes, done, count = {}, 0, #clients
+  local results, done, count = {}, 0, #clients
   local of_call = { timeout = options.timeout }
   local function note(i, balances, err, info)
-    outcomes[i] = { balances = balances, err = err, info = info }
+    results[i] = { balances = balances, err = err, info = info }
     done = done + 1
     if options.on_progress then pcall(options.on_progress, done, count) end
   end
@@ -80,18 +80,18 @@ function _M.balances(clients, options)
   end
   -- An error that a credentials function raises, say, is that account's alone.
   local function raised(i, message)
-    if not outcomes[i] then
+    if not results[i] then
       note(i, nil, errors.new({ kind = "config", code = "raised",
         message = misuse.text_of(message) }, 0))
     end
   end
   if wait.is_nginx() then
     local err = run_in_nginx(count, options.concurrency, job, raised)
-    for i = 1, err and count or 0 do outcomes[i] = { err = errors.new(err, 0) } end
+    for i = 1, err and count or 0 do results[i] = { err = errors.new(err, 0) } end
   else
     tasks.run(count, options.concurrency, sleep_of(clients), job, raised)
   end
-  return outcomes
+  return results
 end
 
 return _M

@@ -20,7 +20,7 @@ local function ask_all(args)
 end
 
 -- Somebody who typed btc meant BTC.
-local function guess(records, code)
+local function suggest(records, code)
   for _, record in ipairs(records) do
     if record.currency:upper() == code:upper() then
       return "; did you mean " .. record.currency .. "?"
@@ -35,7 +35,7 @@ local function name_missing(records, args)
   local is_named = {}
   for _, code in ipairs(args.currency or {}) do
     if not (bitfront.find(records, code) or is_named[code]) then
-      streams.say(whose .. code .. guess(records, code))
+      streams.say(whose .. code .. suggest(records, code))
       is_named[code] = true
     end
   end
@@ -58,14 +58,14 @@ end
 
 function _M.all(args)
   clients.name_all(args)
-  local wanted = selection.new(args)
+  local selected = selection.new(args)
   local records = ask_all(args)
   name_missing(records, args)
-  local picked, worth = selection.pick(records, wanted)
+  local picked, worth = selection.pick(records, selected)
   if worth and worth.missing[1] then
     streams.say("no price for " .. table.concat(worth.missing, ", "))
   end
-  streams.write(text_of(picked, args, wanted.columns)
+  streams.write(text_of(picked, args, selected.columns)
     .. (worth and total_line(worth, args) or ""))
 end
 

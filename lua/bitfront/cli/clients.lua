@@ -106,11 +106,11 @@ function _M.ask_all(opened, args)
   for i, asked in ipairs(opened) do clients[i] = asked.client end
   local is_shown = #clients > 1 and os.getenv "TERM" ~= "dumb"
     and streams.load("bitfront.core").is_terminal(2)
-  local outcomes = bitfront.balances_many(clients,
+  local results = bitfront.balances_many(clients,
     { on_progress = is_shown and show_progress or nil })
-  for i, outcome in ipairs(outcomes) do
-    local err = outcome.err
-    lists[i] = mark(opened[i], args, outcome.balances)
+  for i, result in ipairs(results) do
+    local err = result.err
+    lists[i] = mark(opened[i], args, result.balances)
     failures[#failures + 1] = err and _M.describe(err, opened[i].name) .. advice(err, clients[i])
   end
   local last = table.remove(failures)

@@ -24,9 +24,9 @@ end
 
 local function places(text)
   local value = text:find "^%d+$" and tonumber(text)
-  local is_right, wanted = format.options.places.check(value)
+  local is_right, expected = format.options.places.check(value)
   if is_right then return value end
-  return nil, ("places must be %s, not '%s'"):format(wanted, text)
+  return nil, ("places must be %s, not '%s'"):format(expected, text)
 end
 
 local function not_empty(text)
@@ -56,7 +56,7 @@ end
 
 -- ---- options ----
 
---- The properties of an argparse element; argparse passes over `kind` and `is_exclusive`.
+--- The properties of an argparse element; argparse ignores `kind` and `is_exclusive`.
 ---@class bitfront.cli.Option
 ---@field kind "option"|"flag"|"argument"
 ---@field is_exclusive? boolean  of a command's options that are, one may be given

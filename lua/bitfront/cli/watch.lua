@@ -37,14 +37,14 @@ local function show_changes(account, records, view)
 end
 
 -- Asks once; returns for how many seconds the server asks for no call.
-local function ask(account, args, wanted, view)
+local function ask(account, args, selected, view)
   local records, err = clients.ask(account, args)
   if err and err.kind == "config" then -- what is missing will not come by waiting
     clients.result_of(account.client, account.name, nil, err)
   end
   note_failure(account, err, view)
   if records then
-    records = selection.pick(records, wanted)
+    records = selection.pick(records, selected)
     if account.records then show_changes(account, records, view) end
     account.records = records
   end
@@ -52,25 +52,25 @@ local function ask(account, args, wanted, view)
 end
 
 -- The last records of all accounts, in the order that was asked for.
-local function known_records(accounts, wanted)
+local function known_records(accounts, selected)
   local all = {}
   for _, account in ipairs(accounts) do
     for _, record in ipairs(account.records or {}) do all[#all + 1] = record end
   end
-  return (selection.pick(all, wanted))
+  return (selection.pick(all, selected))
 end
 
 function _M.run(args)
-  local wanted = selection.new(args)
+  local selected = selection.new(args)
   local accounts = clients.open_all(args)
-  local view = watch_screen.is_there() and watch_screen.new(args, wanted) or watch_jsonl.new()
+  local view = watch_screen.is_there() and watch_screen.new(args, selected) or watch_jsonl.new()
   while true do
     local pause, is_failing = args.interval, false
     for _, account in ipairs(accounts) do
-      pause = math.max(pause, ask(account, args, wanted, view))
+      pause = math.max(pause, ask(account, args, selected, view))
       is_failing = is_failing or account.failure ~= nil
     end
-    view:update(known_records(accounts, wanted), pause, is_failing)
+    view:update(known_records(accounts, selected), pause, is_failing)
     streams.check_output()
     wait.block(pause)
   end

@@ -124,10 +124,10 @@ function View:update(records, pause, is_failing)
 end
 
 ---@return bitfront.cli.View
-function _M.new(args, wanted)
+function _M.new(args, selected)
   io.stdout:setvbuf("full") -- each update in one piece
   return setmetatable({
-    columns = wanted.columns, places = args.places, events = {}, lines = {},
+    columns = selected.columns, places = args.places, events = {}, lines = {},
   }, View)
 end
 

@@ -1,7 +1,7 @@
 --- Which requests a site answers: those from this machine or a private network that
---- have a name of the site in Host. Where the name of a foreign site leads to this
+--- have a name of the site in Host. Where the name of another site leads to this
 --- machine's address (DNS rebinding), a browser sends that site's requests from a near
---- address, but with the foreign name.
+--- address, but with that name.
 
 local check = require "bitfront.check"
 

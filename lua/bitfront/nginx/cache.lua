@@ -15,7 +15,7 @@ local rows = require "bitfront.rows"
 local shared_balances = require "bitfront.nginx.shared_balances"
 local shared_dict = require "bitfront.limiter.shared_dict"
 local site_options = require "bitfront.nginx.site_options"
-local waits = require "bitfront.wait.nginx"
+local nginx = require "bitfront.wait.nginx"
 
 local _M = {}
 
@@ -159,13 +159,13 @@ end
 -- refreshes. Returns why neither can.
 local function start_refresh(self, token)
   local call = { begun = false }
-  local granted = waits.start_timer(function(premature)
+  local granted = nginx.start_timer(function(premature)
     if call.begun then return end
     call.begun, self.is_timerless = true, false
     if premature then return self.shared:cancel(token) end
     refresh(self, token, self.timeout + 1)
   end)
-  local waiter, phase_err = waits.waiter()
+  local waiter, phase_err = nginx.waiter()
   if granted and (not waiter or has_begun(call)) then return nil end
   call.begun = true
   if not waiter then
@@ -187,7 +187,7 @@ end
 
 -- ---- what there is ----
 
--- The balances, if they are young enough to be shown; the state of the last call; and
+-- The balances, if they are recent enough to be shown; the state of the last call; and
 -- the time.
 ---@return bitfront.nginx.Copy? copy
 ---@return bitfront.nginx.State state
@@ -261,7 +261,7 @@ end
 
 local function look_up(self)
   local lookup, pause = { began = native.now() }, FIRST_PAUSE
-  lookup.waiter, lookup.phase_err = waits.waiter()
+  lookup.waiter, lookup.phase_err = nginx.waiter()
   if ngx.get_phase() == "init" then -- the master's: it has no timers
     return nil, nil, errors.new(lookup.phase_err, 0)
   end

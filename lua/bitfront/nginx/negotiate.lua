@@ -21,7 +21,7 @@ local function quality_of(text)
 end
 
 -- A range such as text/*;q=0.5: its type, subtype, q and parameters; nil for other
--- texts. Wrong parameters are passed over.
+-- texts. Wrong parameters are ignored.
 local function parse_range(text)
   local head, tail = text:lower():match "^([^;]*)(.*)$"
   local main, subtype = trim(head):match(TYPE)

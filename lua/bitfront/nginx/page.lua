@@ -2,8 +2,8 @@
 -- again and shows what has changed; without the script, the browser reloads it.
 
 local columns = require "bitfront.records.columns"
-local script = require "bitfront.nginx.page_script"
-local style = require "bitfront.nginx.page_style"
+local page_script = require "bitfront.nginx.page_script"
+local page_style = require "bitfront.nginx.page_style"
 local text = require "bitfront.records.text"
 
 local _M = {}
@@ -11,7 +11,7 @@ local _M = {}
 --- Only the page's own address is loaded, and only its own style and script apply.
 _M.POLICY = ("default-src 'none'; connect-src 'self'; img-src data:; "
   .. "style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'self'; "
-  .. "frame-ancestors 'none'"):format(style.hash, script.hash)
+  .. "frame-ancestors 'none'"):format(page_style.hash, page_script.hash)
 
 local RELOAD_SECONDS = 30 -- without the script
 
@@ -25,7 +25,7 @@ local function escape(value)
 end
 
 -- "$(name)" in a template.
-local function fill(template, values)
+local function substitute(template, values)
   return (template:gsub("%$%((%w+)%)", values))
 end
 
@@ -229,7 +229,7 @@ end
 function _M.render(site, view, plan, copy, message)
   local names = amounts_of(view)
   local empty = #view.rows == 0
-  return fill(DOCUMENT, {
+  return substitute(DOCUMENT, {
     interval = ("%d"):format(math.ceil(site.cache.ttl)),
     reload = ("%d"):format(RELOAD_SECONDS),
     title = escape(site.title), worth = worth_html(view, site.unit),
@@ -239,7 +239,7 @@ function _M.render(site, view, plan, copy, message)
     full = empty and " hidden" or "", empty = empty and "" or " hidden",
     headers = headers_html(names, plan),
     rows = rows_html(view.rows, names), missing = missing_text(view),
-    style = style.text, script = script.text,
+    style = page_style.text, script = page_script.text,
   })
 end
 

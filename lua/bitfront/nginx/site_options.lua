@@ -5,16 +5,16 @@ local access = require "bitfront.nginx.access"
 local check = require "bitfront.check"
 local client = require "bitfront.client"
 local credentials = require "bitfront.credentials"
-local option_checks = require "bitfront.options"
+local of_client = require "bitfront.options".of_client
 local raise = require "bitfront.misuse".raise
 
 local _M = {}
 
 local CACHED, SERVE = "bitfront.nginx.cached", "bitfront.nginx.serve"
 
-local function word(wanted)
+local function word(expected)
   return function(value)
-    return type(value) == "string" and value:find "^[A-Za-z0-9_.-]+$" ~= nil, wanted
+    return type(value) == "string" and value:find "^[A-Za-z0-9_.-]+$" ~= nil, expected
   end
 end
 
@@ -39,8 +39,8 @@ local function prices(value)
     "a table of prices by coin code, or a function that returns one"
 end
 
-local function typed(kind, wanted)
-  return function(value) return type(value) == kind, wanted end
+local function typed(kind, expected)
+  return function(value) return type(value) == kind, expected end
 end
 
 local text = typed("string", "a string")
@@ -110,11 +110,11 @@ end
 ---@return bitfront.Options
 function _M.of_client(options)
   if not options.client then
-    local own = option_checks.of_client("bitfront.new", options.options)
+    local own = of_client("bitfront.new", options.options)
     own.retries = options.options and options.options.retries or 0
     return own
   end
-  return client.is_client(options.client) and client.options_of(options.client) or {}
+  return client.is_client(options.client) and client.options(options.client) or {}
 end
 
 --- Tells accounts apart: the dict outlives a reload, after which nginx.conf may name

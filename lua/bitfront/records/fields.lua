@@ -141,13 +141,13 @@ end
 --- gives a decimal.
 ---@return bitfront.Amount
 function _M.like(decimal, a, b)
-  local wanted = type(a) == type(b) and type(a)
-  if wanted == "number" then
+  local kind = type(a) == type(b) and type(a)
+  if kind == "number" then
     local number = decimal:to_number()
     -- What no double can hold stays exact: an infinity is no amount.
     return math.abs(number) < math.huge and number or decimal
   end
-  return wanted == "string" and tostring(decimal) or decimal
+  return kind == "string" and tostring(decimal) or decimal
 end
 
 return _M

@@ -47,15 +47,15 @@ local function limit(is_beyond)
   end
 end
 
-local function one_of(codes, where)
-  local wanted = {}
-  for i = 1, fields.check_array(codes, where) do
+local function one_of(list, where)
+  local codes = {}
+  for i = 1, fields.check_array(list, where) do
     where.index = i
-    check_type(codes[i], "string", where)
-    wanted[codes[i]] = true
+    check_type(list[i], "string", where)
+    codes[list[i]] = true
   end
   return function(record, at)
-    return wanted[text_of(record, "currency", at)]
+    return codes[text_of(record, "currency", at)]
   end
 end
 

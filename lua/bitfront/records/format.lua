@@ -32,12 +32,12 @@ local function message_of_names(names)
 end
 
 local function are_columns(names)
-  local wanted = "an array of names of columns"
+  local expected = "an array of names of columns"
   if not check.is_array(names) then
-    return false, wanted .. ", without holes and other keys"
+    return false, expected .. ", without holes and other keys"
   end
   local message = message_of_names(names)
-  return not message, message and wanted .. ": " .. message
+  return not message, message and expected .. ": " .. message
 end
 
 -- Marks that nobody takes for a digit, a decimal point or a sign: the last four
@@ -157,7 +157,7 @@ local function align(grid, i, is_text)
   end
 end
 
-local function wants_color(options)
+local function has_color(options)
   local refused = os.getenv "NO_COLOR"
   return options.color and (refused == nil or refused == "")
     and os.getenv "TERM" ~= "dumb" and native.is_terminal()
@@ -183,7 +183,7 @@ local function as_table(records, shown, options)
   for i, column in ipairs(shown) do
     align(grid, i, column.kind == "text")
   end
-  if wants_color(options) then paint(grid, shown) end
+  if has_color(options) then paint(grid, shown) end
   for row, cells in ipairs(grid) do
     grid[row] = (table.concat(cells, "  "):match("^.*[^ ]") or "") .. "\n"
   end

@@ -4,7 +4,7 @@ local native = require "bitfront.native"
 
 local _M = {}
 
----The text with what could steer a terminal written out, as \x1B or \u{202E}.
+---The text with what could control a terminal written out, as \x1B or \u{202E}.
 function _M.escape(text)
   return native.escape(tostring(text))
 end

@@ -58,16 +58,16 @@ local function refuse(message, ...)
   error({ message = message:format(...) })
 end
 
-local function must_be(is_right, where, wanted, value)
+local function must_be(is_right, where, expected, value)
   if is_right then return end
-  refuse("%s: %s wanted, got %s", where, wanted,
+  refuse("%s: %s expected, got %s", where, expected,
     type(value) == "string" and ("%q"):format(value) or type(value))
 end
 
 local FIELDS = rows.names(columns, { from = "reply" })
 local KINDS = {
-  text = { is_right = coin.is_code, wanted = "a coin code", encode = cjson.encode },
-  amount = { is_right = is_amount, wanted = "a number", encode = tostring },
+  text = { is_right = coin.is_code, expected = "a coin code", encode = cjson.encode },
+  amount = { is_right = is_amount, expected = "a number", encode = tostring },
 }
 
 local function balance_of(record, where)
@@ -75,7 +75,7 @@ local function balance_of(record, where)
   local members = {}
   for i, name in ipairs(FIELDS) do
     local kind, value = KINDS[columns[name].kind], record[name]
-    must_be(kind.is_right(value), where .. "." .. name, kind.wanted, value)
+    must_be(kind.is_right(value), where .. "." .. name, kind.expected, value)
     members[i] = ('"%s":%s'):format(name, kind.encode(value))
   end
   return { currency = record.currency, json = "{" .. table.concat(members, ",") .. "}" }
@@ -115,7 +115,7 @@ end
 function _M.parse(json)
   local document, message = cjson.decode(quote_numbers(json))
   if type(document) ~= "table" then
-    return nil, "accounts: not JSON: " .. (message or "an array is wanted")
+    return nil, "accounts: not JSON: " .. (message or "an array is expected")
   end
   local ok, result = pcall(accounts_of, document.api_key and { document } or document)
   if ok then return result end

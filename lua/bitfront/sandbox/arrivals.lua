@@ -30,7 +30,7 @@ local function write(self, line)
   ngx.log(ngx.ERR, "arrivals are missing from the file: ", message)
 end
 
-function arrivals:add(request, verdict, step, down)
+function arrivals:add(request, decision, step, down)
   local line = encode {
     arrived_ms = request.arrived, -- by the machine's clock
     method = request.method,
@@ -40,7 +40,7 @@ function arrivals:add(request, verdict, step, down)
     timestamp = request.timestamp,
     nonce = request.nonce,
     signature = request.signature,
-    verdict = verdict.code,
+    verdict = decision.code,
     script = step, -- that was answered instead
     down = down or nil,
   }
@@ -56,7 +56,7 @@ function arrivals:json()
   return "[" .. table.concat(self.lines, ",\n", first, self.last) .. "]"
 end
 
---- Forgets what arrived so far, in the file too.
+--- Deletes what arrived so far, in the file too.
 function arrivals:clear()
   self.lines, self.last = {}, 0
   if self.file then c_functions.empty(self.file) end

@@ -106,8 +106,8 @@ local function copy_accounts(file_name, dir)
   return machine.write(dir .. "/accounts.json", text)
 end
 
-local function start_on_a_port(found, dir, wanted)
-  local candidates, message = ports.to_try(wanted)
+local function start_on_a_port(found, dir, requested)
+  local candidates, message = ports.to_try(requested)
   for _, port in ipairs(candidates or {}) do
     local ok, taken
     ok, message, taken = nginx_process.start(found, dir, port)

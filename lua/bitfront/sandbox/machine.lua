@@ -12,7 +12,7 @@ end
 ---@param script string
 ---@param ... string|number
 ---@return string command
-function _M.fill(script, ...)
+function _M.with_arguments(script, ...)
   local words = { ... }
   for i, word in ipairs(words) do words[i] = _M.quote(tostring(word)) end
   return "set -- " .. table.concat(words, " ") .. "\n" .. script
@@ -24,7 +24,7 @@ end
 ---@return boolean ok  whether it ended with 0
 ---@return string output  stdout and stderr, without the last newline
 function _M.run(script, ...)
-  local command = "(" .. _M.fill(script, ...) .. "\n) 2>&1 </dev/null; echo $?"
+  local command = "(" .. _M.with_arguments(script, ...) .. "\n) 2>&1 </dev/null; echo $?"
   local pipe = assert(io.popen(command, "r"))
   local output, status = pipe:read("*a"):match("^(.-)\n?(%d+)\n$")
   pipe:close()

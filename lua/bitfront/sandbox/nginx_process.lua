@@ -209,7 +209,7 @@ local GUARD = FUNCTIONS .. [[
 ---@param pid integer
 ---@return file* lines  until nginx ends
 function _M.guard(dir, pid)
-  local command = machine.fill("exec 2>/dev/null\n" .. GUARD, dir, pid)
+  local command = machine.with_arguments("exec 2>/dev/null\n" .. GUARD, dir, pid)
   return assert(io.popen(command, "r"))
 end
 

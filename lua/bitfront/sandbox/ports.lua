@@ -28,19 +28,19 @@ local function listening()
   return ports
 end
 
---- The ports to try, best first: the one wanted and no other; for nil the default
+--- The ports to try, best first: the one requested and no other; for nil the default
 --- one and then any; for 0 any.
----@param wanted? integer
+---@param requested? integer
 ---@return integer[]? ports
 ---@return string? message
-function _M.to_try(wanted)
+function _M.to_try(requested)
   local taken = listening()
-  if wanted and wanted ~= 0 then
-    if not taken[wanted] then return { wanted } end
-    return nil, ("port %d of 127.0.0.1 is taken"):format(wanted)
+  if requested and requested ~= 0 then
+    if not taken[requested] then return { requested } end
+    return nil, ("port %d of 127.0.0.1 is taken"):format(requested)
   end
   local ports = {}
-  if not wanted and not taken[DEFAULT] then ports[1] = DEFAULT end
+  if not requested and not taken[DEFAULT] then ports[1] = DEFAULT end
   -- Not math.random: seeding that would disturb the program around.
   local urandom = assert(io.open("/dev/urandom", "rb"))
   for high, low in urandom:read(2 * TRIES):gmatch("(.)(.)") do

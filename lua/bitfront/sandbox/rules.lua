@@ -2,7 +2,7 @@
 -- nginx: server.lua passes requests and the time.
 --
 -- A refusal is an envelope without `responseData`; the HTTP status is 200 whatever
--- the outcome. What the documents leave open is marked as an assumption.
+-- the result. What the documents leave open is marked as an assumption.
 
 local check = require "bitfront.check"
 local status = require "bitfront.status"
@@ -28,7 +28,7 @@ local _M = {}
 ---@field arrivals table<string, integer[]>  arrival times by API key
 ---@field spent table  signatures and nonces that have had their one use
 
----@class bitfront.sandbox.Verdict
+---@class bitfront.sandbox.Decision
 ---@field code integer  statusCode
 ---@field data? string  JSON text of responseData
 ---@field bare? boolean  without a statusCode in the reply (public/time)
@@ -246,7 +246,7 @@ end
 --- used.
 ---@param exchange bitfront.sandbox.Exchange
 ---@param request bitfront.sandbox.Request
----@return bitfront.sandbox.Verdict
+---@return bitfront.sandbox.Decision
 function _M.judge(exchange, request)
   if request.path ~= "/v1/public/time" then return judge_signed(exchange, request) end
   if has_other_method(exchange, request) then return { code = 4017 } end
@@ -254,16 +254,16 @@ function _M.judge(exchange, request)
 end
 
 --- The body of the reply.
----@param verdict bitfront.sandbox.Verdict
+---@param decision bitfront.sandbox.Decision
 ---@param now integer  ms, by the exchange's clock
 ---@param message? string  JSON text, instead of the code's own message
 ---@return string json
-function _M.body(verdict, now, message)
+function _M.body(decision, now, message)
   local head = ('{"timezone":"UTC","responseTime":%.0f'):format(now)
-  if verdict.bare then return head .. "}" end
-  message = message or ('"%s"'):format(messages[verdict.code] or "")
-  return ('%s,"statusCode":%d,"statusMessage":%s%s}'):format(head, verdict.code, message,
-    verdict.data and ',"responseData":' .. verdict.data or "")
+  if decision.bare then return head .. "}" end
+  message = message or ('"%s"'):format(messages[decision.code] or "")
+  return ('%s,"statusCode":%d,"statusMessage":%s%s}'):format(head, decision.code, message,
+    decision.data and ',"responseData":' .. decision.data or "")
 end
 
 return _M

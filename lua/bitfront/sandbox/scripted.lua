@@ -59,18 +59,18 @@ function _M.next(script)
   return step
 end
 
---- The body that a step asks for; where it asks for none, the verdict's.
-function _M.body(step, request, verdict, now)
+--- The body that a step asks for; where it asks for none, the decision's.
+function _M.body(step, request, decision, now)
   local sent = { key = request.key, signature = request.signature }
-  local function filled(template)
+  local function substitute(template)
     return (template:gsub("%$(%l+)", sent))
   end
-  if step.body then return filled(step.body) end
-  if step.statusCode and step.statusCode ~= verdict.code then
-    verdict = { code = step.statusCode }
+  if step.body then return substitute(step.body) end
+  if step.statusCode and step.statusCode ~= decision.code then
+    decision = { code = step.statusCode }
   end
   local message = step.statusMessage
-  return rules.body(verdict, now, message and cjson.encode(filled(message)))
+  return rules.body(decision, now, message and cjson.encode(substitute(message)))
 end
 
 return _M

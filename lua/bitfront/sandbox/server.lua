@@ -87,9 +87,9 @@ local function wait(step)
   if ms > 0 then ngx.sleep(ms / 1000) end
 end
 
-local function answer_by_script(step, request, verdict)
+local function answer_by_script(step, request, decision)
   local now = rules.clock(state.exchange, machine_ms())
-  local body = scripted.body(step, request, verdict, now)
+  local body = scripted.body(step, request, decision, now)
   if step.damage then
     send_raw(damage.apply(step.damage, body))
   else
@@ -102,13 +102,13 @@ end
 function _M.answer()
   local request = read_request()
   local down = state.exchange.settings.down
-  local verdict = rules.judge(state.exchange, request)
+  local decision = rules.judge(state.exchange, request)
   local step = not down and scripted.next(state.script) or nil
-  state.arrivals:add(request, verdict, step, down)
+  state.arrivals:add(request, decision, step, down)
   if down then return send_raw("", "reset") end
   wait(step)
-  if step then return answer_by_script(step, request, verdict) end
-  send(200, rules.body(verdict, rules.clock(state.exchange, machine_ms())))
+  if step then return answer_by_script(step, request, decision) end
+  send(200, rules.body(decision, rules.clock(state.exchange, machine_ms())))
 end
 
 --- Answers a request to the control endpoint.

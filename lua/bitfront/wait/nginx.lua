@@ -143,7 +143,7 @@ end
 
 --- Has nginx run a function, soon and outside of any request. nginx raises where
 --- no connection is free for that.
----@return boolean granted  true: it may run, but nginx may still drop it
+---@return boolean granted  true: it may run, but nginx may still cancel it
 function _M.start_timer(action, ...)
   local called, granted = pcall(ngx.timer.at, 0, action, ...)
   return called and granted ~= nil
