@@ -177,7 +177,8 @@ static void begin(struct bf_head *head, const char *line, size_t len) {
     head->closes = head->is_1_0;
 }
 
-static bool is_word(const char *text, size_t len, const char *word) {
+/* Inline, so that the lengths of words are known when it is compiled. */
+static inline bool is_word(const char *text, size_t len, const char *word) {
     return strlen(word) == len && bf_equal_folded(text, word, len);
 }
 
