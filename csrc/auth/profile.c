@@ -151,11 +151,19 @@ static bool refuse_line(const struct reader *reader, const char *what) {
     return false;
 }
 
+static bool refuse_repeat(const struct reader *reader, const char *name) {
+    bf_error_set(reader->error, BF_CONFIG, "profile",
+                 "%s: %s is set twice (line %u)", reader->path, name,
+                 reader->line);
+    return false;
+}
+
+static const char *const setting_names[SETTINGS] = {"api_key", "api_secret",
+                                                    "base_url", "ca_file"};
+
 static enum setting setting_of(struct bf_span name) {
-    static const char *const names[] = {"api_key", "api_secret", "base_url",
-                                        "ca_file"};
     enum setting setting = API_KEY;
-    while (setting < SETTINGS && !is(name, names[setting]))
+    while (setting < SETTINGS && !is(name, setting_names[setting]))
         setting++;
     return setting;
 }
@@ -203,7 +211,7 @@ static bool read_setting(const struct reader *reader, struct bf_span name,
                            "sets what is none of api_key, api_secret, base_url "
                            "and ca_file");
     if (reader->current->values[setting].text)
-        return refuse_line(reader, "sets the same name a second time");
+        return refuse_repeat(reader, setting_names[setting]);
     what = setting < BASE_URL ? bf_credentials_problem(value)
                               : location_problem(setting, value);
     if (what)
