@@ -120,6 +120,28 @@ describe("bitfront.nginx.serve #once #apart", function()
     assert.is_nil(cjson.decode(reply.body).total)
   end)
 
+  it("answers in each format where no file can be opened any more", function()
+    local host = nginx.start {
+      http = [[
+        lua_shared_dict bitfront 1m;
+        init_by_lua_block {
+          require "bitfront.nginx.serve"
+          local serve = require("bitfront.nginx").serve
+          local client = { balances = function()
+            return { { currency = "A", balance = "2", availableBalance = "1" } }
+          end }
+          function answer() return serve { client = client }() end
+        }
+        init_worker_by_lua_block { package.loaders = {} }]],
+      server = "location = /balances { content_by_lua_block { answer() } }",
+    }
+    finally(function() host:stop() end)
+    for _, format in ipairs { "json", "csv", "html", "prometheus" } do
+      local body, status = host:body("/balances?format=" .. format)
+      assert.equal(200, status, body)
+    end
+  end)
+
   it("answers JSON with amounts as numbers where that is asked for", function()
     local body = site:get "/numbers".body
     assert.truthy(body:find('"balance":1000107794.9999858,', 1, true), body)

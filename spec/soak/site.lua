@@ -20,6 +20,9 @@ local HTTP = [[
   lua_shared_dict limits 1m;
   init_by_lua_block {
     local bitfront = require "bitfront"
+    -- A worker without descriptors could not open their files.
+    require "bitfront.nginx"
+    require "bitfront.nginx.serve"
     local free_url, limited_url = %q, %q
     local free_ca, limited_ca = %q, %q
     local timeout = %d

@@ -6,6 +6,7 @@ local format = require "bitfront.records.format"
 local records = require "bitfront.records"
 local rows = require "bitfront.rows"
 local text = require "bitfront.records.text"
+require "cjson" -- which text.json loads: a worker without descriptors could not
 
 local _M = {}
 
