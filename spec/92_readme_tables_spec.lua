@@ -64,7 +64,7 @@ end)
 
 -- ---- nginx ----
 
-describe("the README's tables of nginx #apart", function()
+describe("the README's tables of nginx #once #apart", function()
   local sandbox, site
 
   lazy_setup(function()
