@@ -1,9 +1,8 @@
 local readme = require "spec.support.readme"
 local readme_run = require "spec.support.readme_run"
 local redis = require "spec.support.redis"
-local support = require "spec.support"
 
-local doc = readme.parse(support.read "README.md")
+local doc = readme.doc
 
 -- The limiter's state in Redis becomes one that is older than a minute.
 local function age(server)

@@ -6,13 +6,7 @@ local cjson = require "cjson"
 local readme = require "spec.support.readme"
 local support = require "spec.support"
 
-local doc = readme.parse(support.read "README.md")
-local LUA = readme.sources "lua/bitfront -name '*.lua'"
-local C = readme.sources "csrc -name '*.[ch]'"
-
-local function table_of(header)
-  return readme.by_name(assert(doc.tables[header], "the README has no table " .. header))
-end
+local doc, table_of, LUA, C = readme.doc, readme.table_of, readme.LUA, readme.C
 
 -- ---- the environment ----
 

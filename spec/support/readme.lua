@@ -190,4 +190,15 @@ function _M.sources(arguments)
   return table.concat(texts, "\n")
 end
 
+---The README of this tree, and the texts of what it describes.
+_M.doc = _M.parse(shell.read "README.md")
+_M.LUA = _M.sources "lua/bitfront -name '*.lua'"
+_M.C = _M.sources "csrc -name '*.[ch]'"
+
+---The rows of the README's table with these headers, by their first cell.
+---@param header string
+function _M.table_of(header)
+  return _M.by_name(assert(_M.doc.tables[header], "the README has no table " .. header))
+end
+
 return _M
