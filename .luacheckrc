@@ -1,4 +1,4 @@
--- Only what every Lua from 5.1 to 5.4 and LuaJIT has.
+-- Only what every Lua from 5.1 to 5.5 and LuaJIT has.
 std = "min"
 max_line_length = 100
 max_comment_line_length = false -- annotations have no way to wrap

@@ -16,9 +16,13 @@ BUILD     ?= .build
 CFLAGS    ?= -O2 -g
 PREFIX    ?= /usr/local
 PKG_CONFIG ?= pkg-config
-LUAS       = lua5.1 lua5.2 lua5.3 luajit lua5.4
 
-# ---- the Lua to build for: 5.1 (also LuaJIT), 5.2, 5.3 or 5.4
+# What the specs and lint build for, where it is: 5.5 is not in every Debian. Other
+# files read this line.
+LUAS       = lua5.1 lua5.2 lua5.3 luajit lua5.4 lua5.5
+HERE       = $(shell for lua in $(LUAS); do command -v $$lua; done | sed 's:.*/::')
+
+# ---- the Lua to build for: 5.1 (also LuaJIT), 5.2 to 5.5
 ABI := $(shell $(LUA) -e 'print((_VERSION:gsub("^Lua ", "")))' 2>/dev/null)
 need_lua = $(if $(ABI),,$(error $(LUA) does not run: "make deps" installs \
   what is missing, or say LUA=... for another Lua))
@@ -114,8 +118,10 @@ env: ## eval "$(make -s env)": use this tree from a shell
 	$(need_lua)
 	@$(print_env); $(print_path)
 
-all-luas: ## build for each of them: lua5.1 lua5.2 lua5.3 luajit lua5.4
-	@for lua in $(LUAS); do $(MAKE) LUA=$$lua all || exit 1; done
+all-luas: ## build for each Lua that is here, of 5.1 to 5.5 and LuaJIT
+	@for lua in $(HERE); do $(MAKE) LUA=$$lua all || exit 1; done
+luas: ## print their names
+	@echo $(HERE)
 
 helpers: $(HELPERS)
 
@@ -240,6 +246,6 @@ help: ## this list
 
 FORCE:
 .DELETE_ON_ERROR:
-.PHONY: all all-luas env helpers run run-nginx test check spec fresh page lint \
+.PHONY: all all-luas luas env helpers run run-nginx test check spec fresh page lint \
   asan tsan valgrind torture soak model bench deps lint-found check-format warnings \
   tidy cppcheck luacheck format install uninstall clean help FORCE

@@ -140,7 +140,7 @@ own="PATH MAKE BUILD CC CFLAGS CPPFLAGS LDFLAGS PKG_CONFIG PKG_CONFIG_PATH
 in_tree() (
   environment=$("$make" -s --no-print-directory env LUA="$1") || exit 1
   # By the names that each Lua reads: specs give other paths to what they start.
-  eval "$(printf '%s\n' "$environment" | sed 's/^\(export LUA_C*PATH\)_5_[2-4]=/\1=/')"
+  eval "$(printf '%s\n' "$environment" | sed 's/^\(export LUA_C*PATH\)_[0-9_]*=/\1=/')"
   LUA=$1
   shift
   for name in $own LUA LUA_PATH LUA_CPATH; do

@@ -21,7 +21,7 @@ Headers in a place of their own: luarocks ... CURL_DIR=... OPENSSL_DIR=...]],
   license = "MIT",
 }
 dependencies = {
-  "lua >= 5.1, < 5.5",
+  "lua >= 5.1, < 5.6",
   "lua-cjson",
   "argparse",
 }

@@ -1,9 +1,12 @@
 local support = require "spec.support"
 
--- Every build in every Lua. The builds are made here where only one is wanted.
-local VERSIONS = { "5.1", "5.2", "5.3", "5.4" }
-local HOSTS = { ["lua5.1"] = "5.1", ["lua5.2"] = "5.2", ["lua5.3"] = "5.3",
-                ["lua5.4"] = "5.4", luajit = "5.1" }
+-- Every build in every Lua that is here. The builds are made here where only one is
+-- wanted.
+local HOSTS, VERSIONS = {}, {}
+for lua in support.must "${MAKE:-make} -s --no-print-directory luas":gmatch "%S+" do
+  HOSTS[lua] = lua:match "%d.*" or "5.1"
+  if lua ~= "luajit" then VERSIONS[#VERSIONS + 1] = HOSTS[lua] end
+end
 
 -- The names in what nm prints of API functions, of the kinds `kinds`.
 local function names(listing, kinds)
@@ -25,8 +28,7 @@ end
 local function run(lua, version, statement)
   local out = support.must(lua .. " -e " .. support.quote(
     ("print(select(2, pcall(function() %s end)))"):format(statement)), {
-    env = { LUA_CPATH = (".build/%s/?.so;;"):format(version),
-            LUA_CPATH_5_2 = false, LUA_CPATH_5_3 = false, LUA_CPATH_5_4 = false } })
+    env = { LUA_CPATH = (".build/%s/?.so;;"):format(version) } })
   return (out:gsub("\n$", ""))
 end
 

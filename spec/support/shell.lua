@@ -1,4 +1,4 @@
--- Commands, files and folders for specs: plain Lua 5.1 to 5.4, no rock.
+-- Commands, files and folders for specs: plain Lua 5.1 to 5.5, no rock.
 
 local _M = {}
 

@@ -1,5 +1,5 @@
 -- The sandbox exchange: starts and stops an nginx on loopback that keeps the
--- exchange's rules. This part runs in plain Lua 5.1 to 5.4 and LuaJIT; what runs
+-- exchange's rules. This part runs in plain Lua 5.1 to 5.5 and LuaJIT; what runs
 -- inside nginx is server.lua, and the rules themselves are rules.lua.
 
 local accounts_file = require "bitfront.sandbox.accounts_file"
