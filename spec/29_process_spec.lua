@@ -1,6 +1,7 @@
 -- What a process may do beside calling: fork, and be hit by signals.
 
 local core = require "bitfront.core"
+local namespace = require "spec.support.namespace"
 local support = require "spec.support"
 
 describe("a process #apart", function()
@@ -48,13 +49,12 @@ describe("a process #apart", function()
   ]]
 
   it("whose network fails for a while sends nothing of that later #once", function()
-    if support.must "id -u" ~= "0\n" then pending "a network of its own needs root" end
+    namespace.needed(pending)
     local program = support.tmpdir() .. "/outage.lua"
     support.write(program, 'package.path = "./?.lua;" .. package.path\n'
       .. OUTAGE:format(support.interpreter()))
-    local out, err = support.run(("PATH=$PATH:/usr/sbin:/sbin unshare -n sh -c %s")
-      :format(support.quote("ip link set lo up; " .. support.interpreter() .. " "
-        .. program)))
+    local out, err = namespace.run("ip link set lo up; " .. support.interpreter() .. " "
+      .. program)
     assert.truthy(out:find("6 calls of 1 key .*: no limit exceeded"), out .. err)
   end)
 

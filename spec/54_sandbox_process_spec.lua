@@ -254,9 +254,6 @@ describe("sandbox.start #apart", function()
   end)
 
   it("works for an ordinary user, from anywhere, out of any tree", function()
-    if shell.must("id -u") ~= "0\n" then
-      return pending("only root can become another user")
-    end
     -- Not shell.tmpdir(): others cannot enter what that is in.
     local tree = shell.must("mktemp -d"):sub(1, -2)
     finally(function() os.execute("rm -rf " .. shell.quote(tree)) end)
@@ -271,9 +268,10 @@ describe("sandbox.start #apart", function()
     ]])
     shell.write(tree .. "/program.lua", program)
     shell.must(("chmod a+r %s/program.lua"):format(tree))
+    local become_ordinary = shell.must "id -u" == "0\n"
+      and "setpriv --reuid 65534 --regid 65534 --clear-groups" or ""
     local out, stderr = shell.run(
-      ("setpriv --reuid 65534 --regid 65534 --clear-groups %s %s/program.lua")
-        :format(shell.interpreter(), tree),
+      ("%s %s %s/program.lua"):format(become_ordinary, shell.interpreter(), tree),
       { cwd = "/", env = environment(tree .. "/a tree", {
           HOME = "/proc", TMPDIR = tree .. "/tmp", PATH = "/usr/bin:/bin",
           BITFRONT_SANDBOX_DIR = false, XDG_RUNTIME_DIR = false,
