@@ -213,11 +213,7 @@ INST_LDIR ?= $(PREFIX)/share/lua/$(ABI)
 INST_CDIR ?= $(PREFIX)/lib/lua/$(ABI)
 INST_BDIR ?= $(PREFIX)/bin
 
-# The command finds the modules in any PREFIX; other programs look by LUA_PATH.
-lua_paths = \
-  echo $(call quote,package.path = [[$(INST_LDIR)/?.lua;$(INST_LDIR)/?/init.lua;]] .. package.path); \
-  echo $(call quote,package.cpath = [[$(INST_CDIR)/?.so;]] .. package.cpath)
-
+# The command finds the modules of its PREFIX; other programs look by LUA_PATH.
 install: all ## to PREFIX, /usr/local, under DESTDIR
 	@for file in $(LUA_FILES); do \
 	  install -d "$(DESTDIR)$(INST_LDIR)/$$(dirname $${file#lua/})" && \
@@ -225,7 +221,7 @@ install: all ## to PREFIX, /usr/local, under DESTDIR
 	done
 	install -d "$(DESTDIR)$(INST_CDIR)/bitfront" "$(DESTDIR)$(INST_BDIR)"
 	install -m 755 $(MODULE) "$(DESTDIR)$(INST_CDIR)/bitfront/core.so"
-	{ echo '#!/usr/bin/env $(LUA)'; $(lua_paths); sed 1d $(SCRIPT); } \
+	{ echo '#!/usr/bin/env $(LUA)'; sed 1d $(SCRIPT); } \
 	  >"$(DESTDIR)$(INST_BDIR)/bitfront"
 	chmod 755 "$(DESTDIR)$(INST_BDIR)/bitfront"
 

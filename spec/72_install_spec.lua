@@ -25,25 +25,30 @@ local function copy_of_tree()
   return dir
 end
 
--- A shell command in which LuaRocks knows only the folder `dir`.
-local function luarocks(dir, version, arguments)
-  local command = ("luarocks --lua-version %s --tree %s/tree %s")
-    :format(version, support.quote(dir), arguments)
+-- A shell command in which LuaRocks knows only the folder `dir`, and a tree in it.
+local function luarocks(dir, version, tree, arguments)
+  local command = ("luarocks --lua-version %s --tree %s %s")
+    :format(version, support.quote(dir .. "/" .. tree), arguments)
   return support.must(command, {
     cwd = dir,
     env = { LUAROCKS_CONFIG = dir .. "/config.lua", HOME = dir, CI = false },
   })
 end
 
--- Packs the rock and installs the packed rock; returns the tree's folder.
-local function install_rock(version)
+-- A folder with the packed rock alone.
+local function pack_rock(version)
   local dir = copy_of_tree()
   support.write(dir .. "/config.lua", CONFIG:format(dir))
-  luarocks(dir, version, "make --pack-binary-rock rockspec/bitfront-scm-1.rockspec "
+  luarocks(dir, version, "tree", "make --pack-binary-rock rockspec/bitfront-scm-1.rockspec "
     .. support.quote("CFLAGS=-O0 -fPIC"))
-  luarocks(dir, version, "install ./bitfront-scm-1.*.rock")
   support.must("rm -rf csrc lua bitfront", { cwd = dir })
-  return dir .. "/tree"
+  return dir
+end
+
+-- Installs the packed rock; returns the tree's folder.
+local function install_rock(dir, version, tree, mode)
+  luarocks(dir, version, tree, ("install --deps-mode=%s ./bitfront-scm-1.*.rock"):format(mode))
+  return dir .. "/" .. tree
 end
 
 -- Only the installed tree and the system's own modules.
@@ -72,10 +77,22 @@ local function behaves_like_an_installation(tree, lua, version)
   if path ~= "" then assert.equal(tree, path:sub(1, #tree)) end
 end
 
-local function command_runs(command, env)
+-- No variable tells a command where its modules are.
+local BARE = { LUA_PATH = false, LUA_CPATH = false }
+
+local function command_runs(command)
   local out = support.must(support.quote(command) .. " --version",
-                           { cwd = support.tmpdir(), env = env })
+                           { cwd = support.tmpdir(), env = BARE })
   assert.equal("bitfront " .. bitfront_version() .. "\n", out)
+end
+
+-- The same by a symbolic link in PATH, to a name that is a link as well.
+local function runs_by_links(command)
+  local dir = support.tmpdir()
+  support.must(("mkdir bin && ln -s %s one && ln -s ../one bin/bitfront"):format(
+    support.quote(command)), { cwd = dir })
+  command_runs(dir .. "/bin/bitfront")
+  support.must("PATH=$PWD/bin:$PATH && cd / && bitfront --version", { cwd = dir, env = BARE })
 end
 
 local SANDBOX = [[
@@ -86,11 +103,11 @@ local SANDBOX = [[
   exit $status]]
 
 -- The command of an installation shows the balances of its own sandbox.
-local function shows_balances(command, env)
+local function shows_balances(command)
   local dir = support.tmpdir()
   local out = support.must(("sh -c %s %s %s"):format(
     support.quote(SANDBOX), support.quote(command), support.quote(dir)),
-    { cwd = dir, env = env })
+    { cwd = dir, env = BARE })
   assert.truthy(out:find('"balance":1000107794.9999858', 1, true))
 end
 
@@ -106,9 +123,12 @@ end
 describe("the packed rock #once #apart", function()
   for version, interpreters in pairs { ["5.4"] = { "lua5.4" }, ["5.1"] = { "lua5.1", "luajit" } } do
     describe("in a tree for Lua " .. version, function()
-      local tree
+      local dir, tree
 
-      lazy_setup(function() tree = install_rock(version) end)
+      lazy_setup(function()
+        dir = pack_rock(version)
+        tree = install_rock(dir, version, "tree", "one")
+      end)
 
       for _, lua in ipairs(interpreters) do
         it("is required by " .. lua .. " from an empty folder", function()
@@ -120,6 +140,14 @@ describe("the packed rock #once #apart", function()
         command_runs(tree .. "/bin/bitfront")
         shows_balances(tree .. "/bin/bitfront")
       end)
+
+      for _, mode in ipairs { "one", "order", "all", "none" } do
+        it("brings a command that finds its modules after --deps-mode=" .. mode, function()
+          local other = install_rock(dir, version, "a tree of " .. mode, mode)
+          command_runs(other .. "/bin/bitfront")
+          runs_by_links(other .. "/bin/bitfront")
+        end)
+      end
 
       it("names each library that it needs", function()
         needs_only_lua(tree .. "/lib/lua/" .. version .. "/bitfront/core.so")
@@ -183,6 +211,28 @@ describe("make env #once #apart", function()
   end)
 end)
 
+describe("the command of a checkout #once #apart", function()
+  it("finds its modules from anywhere", function()
+    support.must "make -s all LUA=lua5.4"
+    command_runs(support.must("pwd"):gsub("\n", "") .. "/.build/bin/bitfront")
+    local dir = support.tmpdir()
+    support.must(("ln -s %s/lua %s/linked"):format("$PWD", dir))
+    local line = ("lua5.4 %s/linked/bitfront/cli/bitfront "):format(dir)
+    assert.equal("bitfront " .. bitfront_version() .. "\n",
+      support.must(line .. "--version", { cwd = dir, env = BARE }))
+    assert.truthy(support.must(line .. "--help", { cwd = dir, env = BARE }):find "nginx%-conf")
+  end)
+
+  it("lets the environment name another build", function()
+    local dir = support.tmpdir()
+    support.must("mkdir bitfront", { cwd = dir })
+    support.write(dir .. "/bitfront/core.lua", "error 'another build'")
+    local _, err = support.run("lua5.4 lua/bitfront/cli/bitfront time",
+      { env = { LUA_PATH = dir .. "/?.lua;;", LUA_CPATH = false } })
+    assert.truthy(err:find("another build", 1, true), err)
+  end)
+end)
+
 describe("make run #once #apart", function()
   it("ends with the sandbox stopped", function()
     local out = support.must("make -s run LUA=lua5.4", { env = { LUA_PATH = false,
@@ -213,15 +263,28 @@ describe("make install #once #apart", function()
   end)
 
   it("puts the command in PREFIX/bin", function()
-    local env = environment(root .. "/usr", "5.4")
-    command_runs(root .. "/usr/bin/bitfront", env)
-    shows_balances(root .. "/usr/bin/bitfront", env)
+    command_runs(root .. "/usr/bin/bitfront")
+    shows_balances(root .. "/usr/bin/bitfront")
   end)
 
-  it("gives a command that finds its modules in any PREFIX", function()
-    local prefix = support.tmpdir() .. "/a prefix"
+  it("gives a command that finds its modules in any PREFIX, moved or linked to", function()
+    local dir = support.tmpdir()
+    local prefix = dir .. "/it's a prefix"
     support.must("make -s install LUA=lua5.4 PREFIX=" .. support.quote(prefix))
-    command_runs(prefix .. "/bin/bitfront", { LUA_PATH = false, LUA_CPATH = false })
+    command_runs(prefix .. "/bin/bitfront")
+    runs_by_links(prefix .. "/bin/bitfront")
+    support.must(("mv %s %s/moved"):format(support.quote(prefix), dir))
+    command_runs(dir .. "/moved/bin/bitfront")
+    runs_by_links(dir .. "/moved/bin/bitfront")
+  end)
+
+  it("gives a command whose own modules come before those that LUA_PATH names", function()
+    local dir = support.tmpdir()
+    support.must("mkdir bitfront", { cwd = dir })
+    support.write(dir .. "/bitfront/cli.lua", "error 'another one'")
+    local out = support.must(root .. "/usr/bin/bitfront --version",
+      { env = { LUA_PATH = dir .. "/?.lua;;", LUA_CPATH = false } })
+    assert.equal("bitfront " .. bitfront_version() .. "\n", out)
   end)
 
   it("is undone by make uninstall", function()
