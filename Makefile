@@ -208,6 +208,14 @@ luacheck:
 format: ## rewrite the C files by clang-format
 	clang-format -i $(C_FILES)
 
+# ---- a release: its sources are the archive of its tag
+VERSION = $(shell sed -n 's/^return "\(.*\)"/\1/p' lua/bitfront/version.lua)
+ROCKSPEC = rockspec/bitfront-$(VERSION)-1.rockspec
+source = url = home .. "/bitfront-$(VERSION).tar.gz", tag = "v$(VERSION)",
+rockspec: ## write the rockspec of this version, from that of scm
+	@sed -e 's/^version = .*/version = "$(VERSION)-1"/' -e 's|^  url = .*|  $(source)|' \
+	  rockspec/bitfront-scm-1.rockspec >$(ROCKSPEC)
+
 # ---- install: PREFIX and DESTDIR as usual
 INST_LDIR ?= $(PREFIX)/share/lua/$(ABI)
 INST_CDIR ?= $(PREFIX)/lib/lua/$(ABI)
@@ -244,4 +252,5 @@ FORCE:
 .DELETE_ON_ERROR:
 .PHONY: all all-luas luas env helpers run run-nginx test check spec fresh page lint \
   asan tsan valgrind torture soak model bench deps lint-found check-format warnings \
-  tidy cppcheck luacheck format install uninstall clean help FORCE
+  tidy cppcheck luacheck format rockspec install uninstall clean \
+  help FORCE

@@ -1,9 +1,10 @@
 rockspec_format = "3.0"
 package = "bitfront"
 version = "scm-1"
+-- A placeholder, since there is no public home yet.
+local home = "https://example.org/bitfront"
 source = {
-  -- No public home yet: "luarocks make" in a clone does not look here.
-  url = "git+https://example.org/bitfront.git",
+  url = "git+" .. home .. ".git",
 }
 description = {
   summary = "The balances of a BITFRONT account, read natively in C",
@@ -18,12 +19,17 @@ Needs the headers of libcurl and OpenSSL 3:
   Fedora          dnf install libcurl-devel openssl-devel
   macOS           brew install curl openssl@3
 Headers in a place of their own: luarocks ... CURL_DIR=... OPENSSL_DIR=...]],
+  homepage = home,
   license = "MIT",
+  labels = { "api", "exchange", "http", "nginx", "openresty" },
 }
 dependencies = {
   "lua >= 5.1, < 5.6",
   "lua-cjson",
   "argparse",
+}
+test_dependencies = {
+  "busted >= 2.0",
 }
 -- On Linux the compiler looks for the headers: LuaRocks would miss Debian's
 -- /usr/include/<machine>/curl, and csrc/needs.c names the packages to install.
@@ -179,4 +185,8 @@ build = {
   install = {
     bin = { bitfront = "lua/bitfront/cli/bitfront" },
   },
+}
+test = {
+  type = "command",
+  script = ".ci/luarocks.lua",
 }

@@ -1,2 +1,2 @@
 -- The one place where the version is written.
-return "0.1.0"
+return "1.0.0"
