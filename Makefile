@@ -222,7 +222,20 @@ INST_CDIR ?= $(PREFIX)/lib/lua/$(ABI)
 INST_BDIR ?= $(PREFIX)/bin
 
 # The command finds the modules of its PREFIX; other programs look by LUA_PATH.
-install: all ## to PREFIX, /usr/local, under DESTDIR
+# What the command prints of itself, where man and the shells look for it.
+PRINTED = $(addprefix $(BUILD)/share/,man/man1/bitfront.1 \
+  bash-completion/completions/bitfront zsh/site-functions/_bitfront \
+  fish/vendor_completions.d/bitfront.fish)
+$(BUILD)/share/man%: words = man
+$(BUILD)/share/bash%: words = completion bash
+$(BUILD)/share/zsh%: words = completion zsh
+$(BUILD)/share/fish%: words = completion fish
+
+$(PRINTED): all
+	@mkdir -p $(@D)
+	@$(COMMAND) $(words) >$@.$$$$ && mv $@.$$$$ $@
+
+install: all $(PRINTED) ## to PREFIX, /usr/local, under DESTDIR
 	@for file in $(LUA_FILES); do \
 	  install -d "$(DESTDIR)$(INST_LDIR)/$$(dirname $${file#lua/})" && \
 	  install -m 644 $$file "$(DESTDIR)$(INST_LDIR)/$${file#lua/}" || exit 1; \
@@ -232,11 +245,16 @@ install: all ## to PREFIX, /usr/local, under DESTDIR
 	{ echo '#!/usr/bin/env $(LUA)'; sed 1d $(SCRIPT); } \
 	  >"$(DESTDIR)$(INST_BDIR)/bitfront"
 	chmod 755 "$(DESTDIR)$(INST_BDIR)/bitfront"
+	@for file in $(PRINTED:$(BUILD)/%=%); do \
+	  install -d "$(DESTDIR)$(PREFIX)/$$(dirname $$file)" && \
+	  install -m 644 $(BUILD)/$$file "$(DESTDIR)$(PREFIX)/$$file" || exit 1; \
+	done
 
 uninstall: ## remove what install has put there
 	$(need_lua)
 	rm -rf "$(DESTDIR)$(INST_LDIR)/bitfront" "$(DESTDIR)$(INST_CDIR)/bitfront"
-	rm -f "$(DESTDIR)$(INST_BDIR)/bitfront"
+	rm -f "$(DESTDIR)$(INST_BDIR)/bitfront" \
+	  $(patsubst $(BUILD)/%,"$(DESTDIR)$(PREFIX)/%",$(PRINTED))
 
 # Also what "luarocks make" leaves in the tree it builds.
 clean: ## remove what was built

@@ -5,8 +5,6 @@ local streams = require "bitfront.cli.streams"
 
 local _M = {}
 
-local INTERRUPTED = 130 -- as a shell reports SIGINT
-
 local function run(argv)
   local commands = streams.load "bitfront.cli.commands"
   local args, message = streams.load("bitfront.cli.arguments").parse(argv)
@@ -32,7 +30,7 @@ function _M.main(argv)
     streams.say(result.message)
     return result.status
   end
-  if tostring(result):find("interrupted!$") then return INTERRUPTED end
+  if tostring(result):find("interrupted!$") then return streams.INTERRUPTED end
   streams.say(tostring(result))
   return streams.FAILED
 end

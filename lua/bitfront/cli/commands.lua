@@ -65,6 +65,7 @@ end
 ---@field argname? string  what the value of an option is called
 ---@field convert? fun(text: string): any, string?
 ---@field choices? string[]
+---@field words? string[]  that a shell completes a value by which has no choices
 ---@field default? string
 ---@field overwrite? boolean  false: it may be given once only; else the last one counts
 ---@field count? "*"  it may be given several times, and all count
@@ -110,7 +111,8 @@ local SELECTION = {
     description = "Order by one of " .. table.concat(SORT_KEYS, ", ") .. "." },
   { kind = "flag", name = "--desc", description = "The greatest first." },
   { kind = "option", name = "--columns", argname = "<names>", convert = column_names,
-    overwrite = false, description = "What to show, as currency,locked." },
+    words = rows.names(columns), overwrite = false,
+    description = "What to show, as currency,locked." },
   { kind = "option", name = "--places", argname = "<number>", convert = places,
     description = "Show no more decimals; ~ marks an amount that was cut." },
 }
@@ -148,6 +150,11 @@ local OF_SANDBOX = {
     description = "Stop the one that runs in the background." },
   { kind = "flag", name = "--check-limits", is_exclusive = true,
     description = "Find calls too close together among those that it answered." },
+}
+
+local OF_COMPLETION = {
+  { kind = "argument", name = "shell", choices = { "bash", "zsh", "fish" },
+    description = "Which shell: bash, zsh or fish." },
 }
 
 local function join(...)
@@ -207,7 +214,17 @@ end
 ---@field run fun(args: table): integer?  the status to exit with; default 0
 
 ---@type bitfront.cli.Command[]
-return rows.keyed {
+local commands
+
+local function print_completion(args)
+  write(load "bitfront.cli.completion"(commands, args.shell))
+end
+
+local function print_man_page()
+  write(load "bitfront.cli.man_page"(commands))
+end
+
+commands = rows.keyed {
   { name = "balances", description = "Show the balances of one account or several.",
     options = join(SELECTION, OF_BALANCES, FORMAT, PROFILES, SERVER),
     run = function(args) load("bitfront.cli.balances").all(args) end },
@@ -225,4 +242,10 @@ return rows.keyed {
     options = OF_SANDBOX, run = run_sandbox },
   { name = "nginx-conf", description = "Print an nginx.conf that shows the balances.",
     options = {}, run = function() write(load "bitfront.nginx.conf_example") end },
+  { name = "completion", description = "Print what makes a shell complete this command.",
+    options = OF_COMPLETION, run = print_completion },
+  { name = "man", description = "Print the man page, for man -l.", options = {},
+    run = print_man_page },
 }
+
+return commands

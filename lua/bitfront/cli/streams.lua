@@ -4,7 +4,8 @@ local text = require "bitfront.records.text"
 
 local _M = {}
 
-_M.FAILED, _M.MISUSED = 1, 2
+-- The exit statuses; a shell reports SIGINT by the last.
+_M.FAILED, _M.MISUSED, _M.INTERRUPTED = 1, 2, 130
 
 ---Ends the command from anywhere below `main`.
 function _M.stop(status, message)
