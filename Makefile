@@ -181,6 +181,13 @@ bench: ## cost of a call, beside raw libcurl
 	@.ci/deps run test valgrind bench
 	@$(AGAIN) all-luas helpers
 	@spec/bench/run.sh
+coverage: ## lines and branches of C, lines of Lua, that no spec runs
+	@.ci/deps run test nginx
+	@spec/coverage/run.sh
+mutants: ## small changes at random, and the specs that notice: SEED=1 COUNT=60
+	@.ci/deps run test nginx
+	@$(AGAIN) all-luas helpers
+	@spec/mutants/run.sh
 deps: ## apt-get what is missing for run, test and lint
 	@.ci/deps run test lint
 
@@ -222,6 +229,7 @@ INST_CDIR ?= $(PREFIX)/lib/lua/$(ABI)
 INST_BDIR ?= $(PREFIX)/bin
 
 # The command finds the modules of its PREFIX; other programs look by LUA_PATH.
+#
 # What the command prints of itself, where man and the shells look for it.
 PRINTED = $(addprefix $(BUILD)/share/,man/man1/bitfront.1 \
   bash-completion/completions/bitfront zsh/site-functions/_bitfront \
@@ -269,6 +277,6 @@ help: ## this list
 FORCE:
 .DELETE_ON_ERROR:
 .PHONY: all all-luas luas env helpers run run-nginx test check spec fresh page lint \
-  asan tsan valgrind torture soak model bench deps lint-found check-format warnings \
-  tidy cppcheck luacheck format rockspec install uninstall clean \
-  help FORCE
+  asan tsan valgrind torture soak model coverage mutants bench deps lint-found \
+  check-format warnings tidy cppcheck luacheck format rockspec install uninstall \
+  clean help FORCE
