@@ -134,7 +134,7 @@ side_by_side() {
 # these variables of the caller, those of this tree's build, and fixed others.
 own="PATH MAKE BUILD CC CFLAGS CPPFLAGS LDFLAGS PKG_CONFIG PKG_CONFIG_PATH
   LD_LIBRARY_PATH CI BITFRONT_TALLY LOCPATH ASAN_OPTIONS LSAN_OPTIONS
-  UBSAN_OPTIONS"
+  UBSAN_OPTIONS JSON_TEST_SUITE WYCHEPROOF"
 
 # in_tree LUA COMMAND...: BUILD says which build (.build, .build/asan).
 in_tree() (

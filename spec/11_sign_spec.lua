@@ -1,5 +1,6 @@
 local bitfront = require "bitfront"
 local support = require "spec.support"
+local vectors = require "spec.support.vectors"
 
 local function openssl_hmac(secret, message)
   local file = support.tmpdir() .. "/message"
@@ -13,27 +14,17 @@ local function openssl_hmac(secret, message)
 end
 
 describe("bitfront.sign #smoke", function()
-  local GOLDEN = {
-    { "GET", "/v1/account/balances", nil, nil,
-      "f23e24bfff7faf21f51eb2d36c510bd2c2cc4202fc9f1e28de06e929b318c3cd" },
-    { "GET", "/v1/trade/openOrders", "market=ETH&currency=BTC&max=100", nil,
-      "f6f55e74ebe513b5c5b26a1c056923ce7a8dd56c0ea890d22fa603688b28ace0" },
-    { "POST", "/v1/trade/marketOrders", nil,
-      "quantity=1&coinPair=BCH.ETH&orderSide=BUY",
-      "03838b25c336e0a6fb3617b9b07c9da9d91d96ab0e61598aa7e6cd1396b2b3ef" },
-  }
-
-  for _, row in ipairs(GOLDEN) do
+  for _, row in ipairs(vectors.signatures) do
     it("gives the documented signature of " .. row[1] .. " " .. row[2],
       function()
-        assert.equal(row[5], bitfront.sign(support.SECRET, 12345,
-          1523864107010, row[1], row[2], row[3], row[4]))
+        assert.equal(row[5], bitfront.sign(support.SECRET, vectors.NONCE,
+          vectors.TIMESTAMP, row[1], row[2], row[3], row[4]))
       end)
   end
 
   it("takes an empty query and body for none", function()
-    assert.equal(GOLDEN[1][5], bitfront.sign(support.SECRET, 12345,
-      1523864107010, "GET", "/v1/account/balances", "", ""))
+    assert.equal(vectors.signatures[1][5], bitfront.sign(support.SECRET, vectors.NONCE,
+      vectors.TIMESTAMP, "GET", "/v1/account/balances", "", ""))
   end)
 
   local ODD = {
@@ -52,6 +43,47 @@ describe("bitfront.sign #smoke", function()
       local message = "999991700000000000GET/v1/x" .. (row[3] or "")
       assert.equal(openssl_hmac(row[2], message),
         bitfront.sign(row[2], 99999, 1700000000000, "GET", "/v1/x", row[3]))
+    end)
+  end
+end)
+
+-- WYCHEPROOF, its file hmac_sha256_test.json, adds its vectors to those of RFC 4231.
+describe("the HMAC of a signature #once", function()
+  -- One program makes all of them: each row gets its line.
+  local function results(rows)
+    local input = {}
+    for i, row in ipairs(rows) do
+      input[i] = row[1] .. " " .. (row[2] == "" and "-" or row[2])
+    end
+    local program = (os.getenv "BUILD" or ".build") .. "/test/hmac"
+    local lines = {}
+    for line in support.must(program, { stdin = table.concat(input, "\n") })
+      :gmatch "[^\n]+" do
+      lines[#lines + 1] = line
+    end
+    assert.equal(#rows, #lines)
+    return lines
+  end
+
+  local function check(rows)
+    local macs = results(rows)
+    for i, row in ipairs(rows) do
+      local is_valid = macs[i]:sub(1, #row[3]) == row[3]
+      assert.equal(row[4] ~= false, is_valid, ("vector %d: %s"):format(i, macs[i]))
+    end
+  end
+
+  it("is that of RFC 4231", function()
+    assert.equal(7, #vectors.hmac)
+    check(vectors.hmac)
+  end)
+
+  local path = os.getenv "WYCHEPROOF"
+  if path then
+    it("is that of Wycheproof's vectors", function()
+      local rows = vectors.wycheproof(path)
+      assert.is_true(#rows >= 100, path .. " has few vectors")
+      check(rows)
     end)
   end
 end)

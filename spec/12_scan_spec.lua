@@ -184,4 +184,38 @@ describe("a reply's JSON", function()
       end)
     end
   end)
+
+  -- JSON_TEST_SUITE, a checkout of the suite of that name, adds its documents: those
+  -- that its parsers must take (y_), must refuse (n_), and may do either with (i_).
+  local suite = os.getenv "JSON_TEST_SUITE"
+  if suite then
+    -- Twice the same key: right by RFC 8259, and refused here.
+    local REFUSED = { ["y_object_duplicated_key.json"] = true,
+                      ["y_object_duplicated_key_and_value.json"] = true }
+    local counts = { y = 0, n = 0, i = 0 }
+
+    for path in support.must("ls " .. support.quote(suite) .. "/test_parsing/*.json")
+      :gmatch "[^\n]+" do
+      local name = path:match "[^/]+$"
+      local class = name:sub(1, 1)
+      counts[class] = counts[class] + 1
+      it("as the JSONTestSuite has it: " .. name, function()
+        local document = support.read(path)
+        if class == "n" or REFUSED[name] then
+          is_refused("json", document)
+          is_refused("json", in_unknown_field(document))
+        elseif class == "y" then
+          is_refused("schema", document)
+          assert.same({}, (ask(in_unknown_field(document))))
+        else
+          local balances, err = ask(in_unknown_field(document))
+          assert.same(balances and {} or "json", balances or err.code)
+        end
+      end)
+    end
+
+    it("as the JSONTestSuite has it, whole", function()
+      assert.same({ y = 95, n = 188, i = 35 }, counts)
+    end)
+  end
 end)

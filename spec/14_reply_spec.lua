@@ -1,4 +1,5 @@
 local support = require "spec.support"
+local vectors = require "spec.support.vectors"
 
 describe("a whole reply", function()
   local faultd
@@ -22,6 +23,22 @@ describe("a whole reply", function()
                         availableBalance = 1.25 } },
           (ask(support.success("[" .. record('"BTC"', "2.5", "1.25") .. "]"))))
       end)
+
+    it("of the reply that the endpoint's document shows", function()
+      local function rows_of(amounts)
+        local rows = {}
+        for i, balance in ipairs((ask(vectors.reply, { amounts = amounts }))) do
+          rows[i] = { balance.currency, balance.balance, balance.availableBalance }
+        end
+        return rows
+      end
+      local doubles = {}
+      for i, row in ipairs(vectors.records) do
+        doubles[i] = { row[1], tonumber(row[2]), tonumber(row[3]) }
+      end
+      assert.same(vectors.records, rows_of "string")
+      assert.same(doubles, rows_of "number")
+    end)
 
     it("in the server's order", function()
       local names, rows = { "XRP", "BTC", "ETH", "ADA" }, {}
