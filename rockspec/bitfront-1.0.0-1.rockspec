@@ -24,7 +24,7 @@ Headers in a place of their own: luarocks ... CURL_DIR=... OPENSSL_DIR=...]],
   labels = { "api", "exchange", "http", "nginx", "openresty" },
 }
 dependencies = {
-  "lua >= 5.1, < 5.5",
+  "lua >= 5.1, < 5.6",
   "lua-cjson",
   "argparse",
 }
@@ -110,7 +110,9 @@ build = {
     ["bitfront.cli.balances"] = "lua/bitfront/cli/balances.lua",
     ["bitfront.cli.clients"] = "lua/bitfront/cli/clients.lua",
     ["bitfront.cli.commands"] = "lua/bitfront/cli/commands.lua",
+    ["bitfront.cli.completion"] = "lua/bitfront/cli/completion.lua",
     ["bitfront.cli.limits_report"] = "lua/bitfront/cli/limits_report.lua",
+    ["bitfront.cli.man_page"] = "lua/bitfront/cli/man_page.lua",
     ["bitfront.cli.prices"] = "lua/bitfront/cli/prices.lua",
     ["bitfront.cli.selection"] = "lua/bitfront/cli/selection.lua",
     ["bitfront.cli.streams"] = "lua/bitfront/cli/streams.lua",
