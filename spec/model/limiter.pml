@@ -4,24 +4,42 @@
  * every order of the events. Shown are
  *
  *   safety    no window of the exchange holds more calls than its limit, though
- *             callers are killed or paused at any step, requests and replies are
- *             late or lost, the store loses its state or its clock is set back;
- *   liveness  a caller that waits gets a slot or is refused.
+ *             callers are killed or paused at any step and started again, requests
+ *             and replies are late or lost, the store loses its state or its clock
+ *             is set back;
+ *   liveness  a caller that waits gets a slot or is refused: at some time, whatever
+ *             happens to the others, and with -DPROMPT before its deadline.
  *
- * No store lets keys know of each other, so one key is modelled; what keys share,
- * the loss of all state, happens to it.
+ * What is taken for one step and is two: a caller looks at its lease and writes its
+ * request. One that is paused between them for longer than the grace may send late.
+ * Callers of one process also wait in a queue, which is not modelled: it only lets
+ * them ask the store less often (spec/24_limiter_spec.lua).
+ *
+ * One key is modelled. Keys have no state in common; what a key may do to another
+ * is that the store loses all (Redis, in which one hash has all keys), and that it
+ * takes memory: a full dict refuses what is new and keeps what it has.
  *
  * -DSTORE=0  memory of one process; its callers are killed one by one
  * -DSTORE=1  a lua_shared_dict: read, change and write under a lock
  * -DSTORE=2  Redis: an atomic script, a state that is lost, a clock that is set back
- * -DMISTAKE=1 to 3 makes a known mistake, which has to be found. */
+ * -DPROMPT   callers sleep for as long as the store says; time does not pass while
+ *            the first one has something to do
+ *
+ * These have to be found. Limits of the promise, which the README tells of:
+ * -DRESTART  a process or an nginx is started again and knows of no call before
+ * -DEVICTED  somebody else has the dict evict the state
+ * -DFORWARD  Redis' clock is set forward
+ * and mistakes: -DMISTAKE=1 to 5, -DFULL=MINUTE, -DSET_BACK_TO=LEASE-1,
+ * -DBREAK_BY_AGE. */
 
 #ifndef STORE
 #define STORE 0
 #endif
 #ifndef MISTAKE
 #define MISTAKE 0 /* 1: a slot is free once its call is sent; 2: a call counts from
-                   * its reply on only; 3: a lost state is taken for an empty one */
+                   * its reply on only; 3: a lost state is taken for an empty one;
+                   * 4: who has no turn before the deadline sleeps; 5: nobody breaks
+                   * a lock, and all wait for it */
 #endif
 #ifndef CALLERS
 #define CALLERS 3
@@ -36,10 +54,16 @@
 #define TIMEOUT 2 /* from the beginning of a call to its deadline */
 #define GRACE 1 /* the longest time from sending to arrival */
 #define LEASE (TIMEOUT + GRACE)
+#ifndef FULL
+#define FULL (MINUTE + LEASE) /* after a loss */
+#endif
+#define STEP 3 /* by which a clock is set */
 #ifndef PER_SECOND
 #define PER_SECOND 1
 #define PER_MINUTE 2
 #endif
+#define TIME byte
+#include "exchange.pml"
 
 /* No clock is kept: a variable of time says how many ticks are left, and an array
  * how many calls have 0, 1, 2 ... ticks left. So situations that differ in the
@@ -63,7 +87,15 @@ bit waits[CALLERS];
 byte request[CALLERS]; /* on its way for so long at the most; 0: it is not */
 bit is_answered[CALLERS];
 Counts orphans; /* requests of callers that were killed */
-Counts arrived; /* calls that the exchange counts, by how long it does */
+
+#ifdef PROMPT
+byte sleeps[CALLERS]; /* until the next try */
+#define HAS_SLEPT (sleeps[me] == 0)
+#define REFUSE is_refused = 1
+#else
+#define HAS_SLEPT true
+#define REFUSE skip
+#endif
 
 /* ---- arithmetic ---- */
 
@@ -90,6 +122,29 @@ inline tick(window) {
   j = 0
 }
 
+inline take(window) {
+  lease[me] = (MISTAKE == 2 -> 0 : deadline[me] + GRACE);
+  window.leases.at[lease[me]] = window.leases.at[lease[me]] + 1;
+  window.leases.at[0] = 0
+}
+
+/* Ticks until there may be room, of which there is none now. */
+inline wait_for(window, in_window, length, limit, result) {
+  if
+  :: in_flight >= limit -> result = length
+  :: else ->
+     result = 0;
+     for (i : MINUTE - length + 1 .. AGES - 1) {
+       if
+       :: in_flight + in_window >= limit ->
+          in_window = in_window - window.ended.at[i]; result = i - (MINUTE - length)
+       :: else
+       fi
+     };
+     i = 0
+  fi
+}
+
 inline acquire(window) {
   sum(window.leases, 1, in_flight);
   sum(window.ended, 1, in_minute);
@@ -97,11 +152,20 @@ inline acquire(window) {
   granted = in_flight + in_second < PER_SECOND &&
     in_flight + in_minute < PER_MINUTE && window.blocked == 0;
   if
-  :: granted ->
-     lease[me] = (MISTAKE == 2 -> 0 : deadline[me] + GRACE);
-     window.leases.at[lease[me]] = window.leases.at[lease[me]] + 1;
-     window.leases.at[0] = 0
-  :: else
+  :: granted -> take(window)
+  :: else ->
+#ifdef PROMPT
+     wait_for(window, in_second, SECOND, PER_SECOND, sleeps[me]);
+     wait_for(window, in_minute, MINUTE, PER_MINUTE, j);
+     sleeps[me] = (sleeps[me] > j -> sleeps[me] : j);
+     sleeps[me] = (sleeps[me] > window.blocked -> sleeps[me] : window.blocked);
+     assert(sleeps[me] > 0);
+     j = 0;
+     is_refused = (MISTAKE != 4 && sleeps[me] >= deadline[me]);
+     sleeps[me] = (is_refused -> 0 : sleeps[me])
+#else
+     skip
+#endif
   fi;
   in_flight = 0; in_second = 0; in_minute = 0
 }
@@ -141,17 +205,23 @@ inline clear(window) {
   i = 0
 }
 
-#ifdef BREAK_BY_AGE
+#if MISTAKE == 5
+#define MAY_BREAK false
+#define MAY_FAIL false
+#elif defined(BREAK_BY_AGE)
 #define MAY_BREAK (lock_age > 0)
 #else
 #define MAY_BREAK is_killed[holder]
+#endif
+#ifndef MAY_FAIL
+#define MAY_FAIL !(MAY_BREAK)
 #endif
 
 inline lock_and_read() {
   do
   :: d_step { holder == 0 -> holder = me + 1; lock_age = 0; is_locked = 1 }; break
-  :: d_step { holder != 0 && MAY_BREAK -> holder = 0 }
-  :: d_step { holder != 0 && !(MAY_BREAK) }; break /* the operation fails */
+  :: d_step { holder != 0 && MAY_BREAK -> is_killed[holder] = 0; holder = 0 }
+  :: d_step { holder != 0 && MAY_FAIL -> REFUSE }; break /* the store fails */
   od;
   skip;
   d_step {
@@ -166,7 +236,7 @@ inline write_and_unlock() {
   if
   :: is_locked -> is_killed[me + 1] = 1; goto gone
   :: d_step { is_locked && holder == me + 1 }; d_step { copy(own[me], store) }
-  :: d_step { !is_locked || holder != me + 1 -> granted = 0 }
+  :: d_step { !is_locked || holder != me + 1 -> granted = 0; REFUSE }
   fi;
   skip;
   d_step {
@@ -194,57 +264,92 @@ inline write_and_unlock() {
 
 #endif
 
-#if STORE == 2
+/* ---- what happens to the stores ---- */
 
-#ifndef FULL
-#define FULL (MINUTE + LEASE)
-#endif
-#define STEP 3 /* by which the clock is set back */
-
-inline lose() {
+inline lose(blocked_for) {
   for (i : 0 .. AGES - 1) { store.leases.at[i] = 0; store.ended.at[i] = 0 };
   for (i : 0 .. CALLERS - 1) { lease[i] = 0 };
   i = 0;
-  store.blocked = (MISTAKE == 3 -> 0 : FULL)
+  store.blocked = blocked_for
 }
 
-/* What has `from` ticks left has STEP more, and `most` at the most. */
-inline set_back(counts, most) {
+#if defined(RESTART) || defined(EVICTED)
+
+#ifdef RESTART
+#define MAY_LOSE (deadline[0] == 0 && deadline[1] == 0 && deadline[CALLERS - 1] == 0)
+#else
+#define MAY_LOSE true
+#endif
+
+active proctype Loss() {
+  byte i;
+end:
+  d_step { MAY_LOSE -> lose(0) }
+}
+
+#endif
+
+#if STORE == 2
+
+#ifndef SET_BACK_TO
+#define SET_BACK_TO LEASE
+#endif
+
+/* What has more than `most` ticks left, STEP later, has `then`. */
+inline set_back(counts, most, then) {
   for (i : 1 .. AGES - 1) {
     j = AGES - i;
     if
     :: j + STEP <= most -> counts.at[j + STEP] = counts.at[j]; counts.at[j] = 0
-    :: j + STEP > most && j < most ->
-       counts.at[most] = counts.at[most] + counts.at[j]; counts.at[j] = 0
+    :: j + STEP > most && j != then ->
+       counts.at[then] = counts.at[then] + counts.at[j]; counts.at[j] = 0
     :: else
     fi
   };
   i = 0; j = 0
 }
 
-/* The server is restarted or evicts the state, once; somebody sets its clock. */
+inline set_clock_back() {
+  set_back(store.leases, LEASE, SET_BACK_TO);
+  set_back(store.ended, 2 * MINUTE, 2 * MINUTE);
+  for (i : 0 .. CALLERS - 1) {
+    if
+    :: lease[i] != 0 -> lease[i] = (lease[i] + STEP <= LEASE -> lease[i] + STEP : SET_BACK_TO)
+    :: else
+    fi
+  };
+  i = 0;
+  if
+  :: store.blocked != 0 -> store.blocked = (store.blocked + STEP < FULL -> store.blocked + STEP : FULL)
+  :: else
+  fi
+}
+
+inline set_clock_forward() {
+  for (k : 1 .. STEP) {
+    tick(store);
+    for (i : 0 .. CALLERS - 1) { COUNT_DOWN(lease[i]) };
+    i = 0
+  };
+  k = 0
+}
+
+/* The server is restarted or evicts the state, once; somebody sets its clock. A
+ * clock that is set back behind the beginning of what is known is a loss, too. */
 active proctype Server() {
   byte i, j;
-  bit has_lost, is_set_back;
+  bit has_lost, is_set;
+#ifdef FORWARD
+  byte k;
+#endif
 end:
   do
-  :: d_step { !has_lost -> has_lost = 1; lose() }
-  :: d_step {
-       !is_set_back -> is_set_back = 1;
-       set_back(store.leases, LEASE);
-       set_back(store.ended, 2 * MINUTE);
-       for (i : 0 .. CALLERS - 1) {
-         if
-         :: lease[i] != 0 -> lease[i] = (lease[i] + STEP < LEASE -> lease[i] + STEP : LEASE)
-         :: else
-         fi
-       };
-       i = 0;
-       if
-       :: store.blocked != 0 -> store.blocked = (store.blocked + STEP < FULL -> store.blocked + STEP : FULL)
-       :: else
-       fi
-     }
+  :: d_step { !has_lost -> has_lost = 1; lose((MISTAKE == 3 -> 0 : FULL)) }
+#ifdef FORWARD
+  :: d_step { !is_set -> is_set = 1; set_clock_forward() }
+#else
+  :: d_step { !is_set -> is_set = 1; set_clock_back() }
+#endif
   od
 }
 
@@ -252,16 +357,8 @@ end:
 
 /* ---- the exchange and the network ---- */
 
-inline arrive() {
-  arrived.at[MINUTE] = arrived.at[MINUTE] + 1;
-  sum(arrived, 1, in_minute);
-  sum(arrived, MINUTE - SECOND + 1, in_second);
-  assert(in_second <= PER_SECOND && in_minute <= PER_MINUTE);
-  in_second = 0; in_minute = 0
-}
-
 active proctype Network() {
-  byte i, in_second, in_minute;
+  byte i;
 end:
   do
   :: d_step { orphans.at[1] > 0 -> orphans.at[1]--; arrive() }
@@ -279,6 +376,11 @@ end:
   od
 }
 
+#ifdef PROMPT
+#define TIME_MAY_PASS (ALL_MAY_BE_LATER && (!waits[0] || sleeps[0] > 0))
+#else
+#define TIME_MAY_PASS ALL_MAY_BE_LATER
+#endif
 #if CALLERS > 2
 #define ALL_MAY_BE_LATER (orphans.at[1] == 0 && request[0] != 1 && request[1] != 1 && request[2] != 1)
 #else
@@ -290,9 +392,9 @@ active proctype Clock() {
 end:
   do
   :: d_step {
-       ALL_MAY_BE_LATER ->
+       TIME_MAY_PASS ->
        shift(orphans);
-       shift(arrived);
+       pass(1);
        tick(store);
 #if STORE == 1
        tick(own[0]);
@@ -305,8 +407,14 @@ end:
        for (i : 0 .. CALLERS - 1) {
          COUNT_DOWN(deadline[i]);
          COUNT_DOWN(lease[i]);
+#ifdef PROMPT
+         COUNT_DOWN(sleeps[i]);
+#endif
          COUNT_DOWN(request[i])
        };
+#ifdef PROMPT
+       assert(!waits[0] || deadline[0] > 0);
+#endif
        i = 0
      }
   od
@@ -317,6 +425,10 @@ end:
 proctype Caller(byte me) {
   byte grace, i, in_flight, in_second, in_minute;
   bit granted, is_sent;
+#ifdef PROMPT
+  byte j;
+  bit is_refused;
+#endif
 #if STORE == 1
   bit is_locked;
 #endif
@@ -327,10 +439,13 @@ end:
        left--; deadline[me] = TIMEOUT; waits[me] = 1
      };
      do
-     :: deadline[me] > 0 ->
+     :: deadline[me] > 0 && HAS_SLEPT ->
         ACQUIRE;
         if
         :: granted -> break
+#ifdef PROMPT
+        :: is_refused && !granted -> break
+#endif
         :: else
         fi
      :: deadline[me] == 0 -> break
@@ -358,12 +473,16 @@ next:
      d_step {
        orphans.at[request[me]] = orphans.at[request[me]] + 1; orphans.at[0] = 0;
        request[me] = 0; is_answered[me] = 0; deadline[me] = 0; lease[me] = 0;
+#ifdef PROMPT
+       sleeps[me] = 0; is_refused = 0;
+#endif
        grace = 0; granted = 0; is_sent = 0
      }
   od;
 #if STORE == 1
 gone: skip;
-  d_step { waits[me] = 0; deadline[me] = 0; clear(own[me]); is_locked = 0 }
+  d_step { waits[me] = 0; clear(own[me]); is_locked = 0 };
+  goto next; /* another worker takes its place */
 #endif
 }
 
