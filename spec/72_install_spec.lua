@@ -35,6 +35,23 @@ local function luarocks(dir, version, tree, arguments)
   })
 end
 
+local function bitfront_version()
+  return dofile("lua/bitfront/version.lua")
+end
+
+-- Where man finds the page of a command in this folder, as its user does.
+local function man(bin, arguments)
+  return support.run("man -w " .. arguments,
+    { env = { PATH = bin .. ":" .. os.getenv "PATH", MANPATH = false } })
+end
+
+local function finds_man_page(bin)
+  local path = man(bin, "bitfront"):gsub("\n$", "")
+  assert.equal(bin:gsub("/bin$", ""), path:sub(1, #bin - 4))
+  assert.truthy(support.read(path):find(("^%%.TH BITFRONT 1 [%%d-]+ %q"):format(
+    "bitfront " .. bitfront_version())))
+end
+
 -- A folder with the packed rock alone.
 local function pack_rock(version)
   local dir = copy_of_tree()
@@ -64,10 +81,6 @@ local function run(lua, tree, version)
   local empty = support.tmpdir()
   support.write(empty .. "/program.lua", PROGRAM)
   return support.must(lua .. " program.lua", { cwd = empty, env = environment(tree, version) })
-end
-
-local function bitfront_version()
-  return dofile("lua/bitfront/version.lua")
 end
 
 local function behaves_like_an_installation(tree, lua, version)
@@ -166,6 +179,13 @@ describe("the packed rock #once #apart", function()
                                  { cwd = tree })
         assert.equal(("bin:\nbitfront\n\nlib/lua/%s:\nbitfront\n\nshare/lua/%s:\nbitfront\n")
           :format(version, version), out)
+      end)
+
+      it("brings the man page, and takes it away again", function()
+        finds_man_page(tree .. "/bin")
+        luarocks(tree:match "^(.*)/", version, "remove bitfront")
+        local out, _, code = man(tree .. "/bin", "bitfront")
+        assert.same({ "", 16 }, { out, code })
       end)
     end)
   end
@@ -285,6 +305,18 @@ describe("make install #once #apart", function()
     local out = support.must(root .. "/usr/bin/bitfront --version",
       { env = { LUA_PATH = dir .. "/?.lua;;", LUA_CPATH = false } })
     assert.equal("bitfront " .. bitfront_version() .. "\n", out)
+  end)
+
+  it("puts the man page and completions where man and the shells look", function()
+    finds_man_page(root .. "/usr/bin")
+    for place, arguments in pairs {
+      ["bash-completion/completions/bitfront"] = "completion bash",
+      ["zsh/site-functions/_bitfront"] = "completion zsh",
+      ["fish/vendor_completions.d/bitfront.fish"] = "completion fish",
+    } do
+      assert.equal(support.must(root .. "/usr/bin/bitfront " .. arguments,
+        { env = environment(root .. "/usr", "5.4") }), support.read(root .. "/usr/share/" .. place))
+    end
   end)
 
   it("is undone by make uninstall", function()
