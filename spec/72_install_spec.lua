@@ -39,10 +39,11 @@ local function bitfront_version()
   return dofile("lua/bitfront/version.lua")
 end
 
--- Where man finds the page of a command in this folder, as its user does.
+-- Where man finds the page of a command in this folder, without this tree's build on
+-- the PATH, which has a page too.
 local function man(bin, arguments)
   return support.run("man -w " .. arguments,
-    { env = { PATH = bin .. ":" .. os.getenv "PATH", MANPATH = false } })
+    { env = { PATH = bin .. ":/usr/bin:/bin", MANPATH = false } })
 end
 
 local function finds_man_page(bin)
