@@ -138,7 +138,7 @@ run-nginx: ## serve them as a page, until Ctrl-C
 	@.ci/deps run nginx
 	@$(AGAIN) all
 	@$(AGAIN) LUA=luajit all
-	@spec/demo/nginx.sh $(COMMAND) $(BUILD)
+	@spec/demo/nginx.sh $(COMMAND)
 test: ## every spec on every Lua; ends with "N passed, N failed"
 	@.ci/deps run test
 	@$(AGAIN) all-luas helpers

@@ -113,6 +113,7 @@ build = {
     ["bitfront.cli.completion"] = "lua/bitfront/cli/completion.lua",
     ["bitfront.cli.limits_report"] = "lua/bitfront/cli/limits_report.lua",
     ["bitfront.cli.man_page"] = "lua/bitfront/cli/man_page.lua",
+    ["bitfront.cli.nginx_conf"] = "lua/bitfront/cli/nginx_conf.lua",
     ["bitfront.cli.prices"] = "lua/bitfront/cli/prices.lua",
     ["bitfront.cli.selection"] = "lua/bitfront/cli/selection.lua",
     ["bitfront.cli.streams"] = "lua/bitfront/cli/streams.lua",
@@ -191,4 +192,12 @@ build = {
 test = {
   type = "command",
   script = ".ci/luarocks.lua",
+}
+-- LuaRocks itself installs no man page. This one is in the rock's folder, which goes with
+-- the rock, and a link to it where man looks for the page of a command in the tree's bin/.
+-- The rock is as good without it: where it cannot be made, that is no failure.
+hooks = {
+  post_install = [["$(SCRIPTS_DIR)/bitfront" man >"$(PREFIX)/bitfront.1" && ]]
+    .. [[mkdir -p "$(SCRIPTS_DIR)/../share/man/man1" && ]]
+    .. [[ln -sf "$(PREFIX)/bitfront.1" "$(SCRIPTS_DIR)/../share/man/man1" || :]],
 }

@@ -113,6 +113,7 @@ build = {
     ["bitfront.cli.completion"] = "lua/bitfront/cli/completion.lua",
     ["bitfront.cli.limits_report"] = "lua/bitfront/cli/limits_report.lua",
     ["bitfront.cli.man_page"] = "lua/bitfront/cli/man_page.lua",
+    ["bitfront.cli.nginx_conf"] = "lua/bitfront/cli/nginx_conf.lua",
     ["bitfront.cli.prices"] = "lua/bitfront/cli/prices.lua",
     ["bitfront.cli.selection"] = "lua/bitfront/cli/selection.lua",
     ["bitfront.cli.streams"] = "lua/bitfront/cli/streams.lua",

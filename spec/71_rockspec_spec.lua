@@ -3,8 +3,10 @@ local support = require "spec.support"
 local SCM = "rockspec/bitfront-scm-1.rockspec"
 
 local function load_rockspec(path)
-  local rockspec = {}
-  assert(load(support.read(path), path, "t", rockspec))()
+  local rockspec, setfenv = {}, rawget(_G, "setfenv")
+  local chunk = assert((rawget(_G, "loadstring") or load)(support.read(path), path, "t", rockspec))
+  if setfenv then setfenv(chunk, rockspec) end
+  chunk()
   return rockspec
 end
 

@@ -179,39 +179,16 @@ describe("the site to copy #once #apart", function()
     exchange:stop()
   end)
 
-  local TEXT = support.read "spec/nginx/nginx.conf"
-
-  it("is what the command prints", function()
+  -- The command prints it, to a file that a reader then starts nginx with.
+  local function start(env)
     local out, err, code = command.run "nginx-conf"
-    assert.same({ TEXT, "", 0 }, { out, err, code })
-  end)
-
-  -- As it stands, but for the port, what belongs to the machine, and the place
-  -- of this tree.
-  local function configuration()
-    local found = require "bitfront.sandbox.nginx_process".find()
-    local root = support.must("pwd -P"):gsub("\n$", "")
-    local changed = TEXT:gsub("include [^\n]*", function() return found.load_modules end)
-      :gsub("127.0.0.1:8080", "127.0.0.1:$(port)")
-      :gsub("worker_processes auto;", "worker_processes 3; pid nginx.pid; error_log error.log info;"
-        .. (support.must "id -u" == "0\n" and "user root;" or ""))
-      :gsub("\nhttp {", function(line)
-        return line .. ([[
-          lua_package_path "%s/lua/?.lua;%s/lua/?/init.lua;;";
-          lua_package_cpath "%s/.build/5.1/?.so;;";
-          access_log off;
-          client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp;
-          uwsgi_temp_path tmp; scgi_temp_path tmp;]]):format(root, root, root)
-      end)
-    return changed
+    assert.same({ "", 0 }, { err, code })
+    env.BITFRONT_BASE_URL, env.BITFRONT_CA_FILE = exchange.base_url, exchange.ca_file
+    site = nginx.start { whole = nginx.as_printed(out), env = env }
   end
 
   it("shows balances and metrics, and keeps them fresh by itself", function()
-    site = nginx.start {
-      whole = configuration(),
-      env = { BITFRONT_API_KEY = exchange.key, BITFRONT_API_SECRET = exchange.secret,
-              BITFRONT_BASE_URL = exchange.base_url, BITFRONT_CA_FILE = exchange.ca_file },
-    }
+    start { BITFRONT_API_KEY = exchange.key, BITFRONT_API_SECRET = exchange.secret }
     for _ = 1, 100 do
       if #exchange:log() > 0 then break end
       support.sleep(0.05)
@@ -225,5 +202,13 @@ describe("the site to copy #once #apart", function()
     assert.equal(200, site:get "/balances".status)
     assert.matches("bitfront_up 1", site:get "/metrics".body)
     assert.is_nil(site:log():find "%[error%]")
+  end)
+
+  it("takes the account of the credentials file in HOME", function()
+    site:stop()
+    start { HOME = command.home { mine = { exchange.key, exchange.secret } },
+            BITFRONT_PROFILE = "mine" }
+    local reply = site:get "/balances"
+    assert.equal(200, reply.status, reply.body)
   end)
 end)

@@ -92,10 +92,11 @@ static void push_library(lua_State *L, const char *compiled, const char *loaded,
         bf_setstring(L, "file", info.dli_fname);
 }
 
-/* core.versions(): the libraries' versions, compiled against and loaded. */
+/* core.versions(): the libraries' versions, compiled against and loaded, and the
+ * file of this module. */
 static int core_versions(lua_State *L) {
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
     push_library(L, LIBCURL_VERSION, curl->version,
                  (void (*)(void))curl_version_info);
     bf_setstring(L, "ssl", curl->ssl_version);
@@ -105,6 +106,8 @@ static int core_versions(lua_State *L) {
     lua_setfield(L, -2, "openssl");
     push_library(L, LUA_RELEASE, NULL, (void (*)(void))lua_settop);
     lua_setfield(L, -2, "lua");
+    push_library(L, NULL, NULL, (void (*)(void))core_versions);
+    lua_setfield(L, -2, "core");
 #if LIBCURL_VERSION_NUM >= 0x075400
     if (curl->age >= CURLVERSION_TENTH)
         bf_setstring(L, "ca_file", curl->cainfo);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: spec/demo/nginx.sh COMMAND BUILD
+# usage: spec/demo/nginx.sh COMMAND
 #
 # The site of "bitfront nginx-conf" with a sandbox exchange behind it, both in
 # folders of their own and on free ports. They end with this script however it
@@ -8,8 +8,6 @@ set -u
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 PATH=$PATH:/usr/local/openresty/bin:/usr/local/openresty/nginx/sbin
 bitfront=$1
-tree=$PWD
-modules=$PWD/$2/5.1
 folder=$(mktemp -d "$PWD/.build/site.XXXXXX") || exit 1
 site=
 stop() {
@@ -30,10 +28,8 @@ ask_lua() {
 port=$(ask_lua 'ports[1]')
 nginx=$(ask_lua 'nginx.command')
 
-# Paths in nginx.conf: of this tree, and of what an ordinary user can write.
-quoted() { printf '%s' "$1" | sed 's/[\\"]/\\&/g'; }
+# What an ordinary user can write is in the site's folder.
 site_lines() {
-  ask_lua 'nginx.load_modules'
   echo 'pid nginx.pid; error_log error.log warn;'
   [ "$(id -u)" != 0 ] || echo 'user root;'
 }
@@ -42,14 +38,10 @@ http_lines() {
   for name in client_body proxy fastcgi uwsgi scgi; do
     echo "${name}_temp_path tmp;"
   done
-  lua=$(quoted "$tree/lua")
-  echo "lua_package_path \"$lua/?.lua;$lua/?/init.lua;;\";"
-  echo "lua_package_cpath \"$(quoted "$modules")/?.so;;\";"
 }
 configuration() {
   site_lines
-  "$bitfront" nginx-conf |
-    sed "s/127.0.0.1:8080/127.0.0.1:$port/; /^include/d" |
+  "$bitfront" nginx-conf | sed "s/127.0.0.1:8080/127.0.0.1:$port/" |
     while IFS= read -r line; do
       printf '%s\n' "$line"
       [ "$line" != 'http {' ] || http_lines

@@ -241,7 +241,7 @@ commands = rows.keyed {
   { name = "sandbox", description = "Run an exchange to test against.",
     options = OF_SANDBOX, run = run_sandbox },
   { name = "nginx-conf", description = "Print an nginx.conf that shows the balances.",
-    options = {}, run = function() write(load "bitfront.nginx.conf_example") end },
+    options = {}, run = function() load("bitfront.cli.nginx_conf").run() end },
   { name = "completion", description = "Print what makes a shell complete this command.",
     options = OF_COMPLETION, run = print_completion },
   { name = "man", description = "Print the man page, for man -l.", options = {},

@@ -1,17 +1,16 @@
---- The nginx.conf of a site to begin with; `bitfront nginx-conf` prints it, and
--- spec/nginx/nginx.conf is the same text.
+--- The nginx.conf of a site to begin with.
 
-return [==[
+local CONFIG = [==[
 # Balances as a page, as JSON or CSV, and as metrics, for this machine only.
 #
 #   /balances   the page in a browser; JSON, CSV and others by Accept or ?format=
 #   /metrics    for Prometheus
 #
 # "bitfront nginx-conf" prints this file. Try it as root, where no other nginx runs:
-#   bitfront nginx-conf >nginx.conf && nginx -c "$PWD/nginx.conf"
+#   bitfront nginx-conf >nginx.conf && $(command) -c "$PWD/nginx.conf"
 
-# Debian's nginx finds ngx_lua here; OpenResty has it built in.
-include /etc/nginx/modules-enabled/*.conf;
+# ngx_lua, where it is a module of its own: OpenResty has it built in.
+$(load_modules)
 
 worker_processes auto;
 
@@ -24,13 +23,17 @@ env BITFRONT_API_KEY;
 env BITFRONT_API_SECRET;
 env BITFRONT_BASE_URL;
 env BITFRONT_CA_FILE;
+# For the credentials file, in the place of key and secret. It must be the workers' own.
+env BITFRONT_PROFILE;
+env XDG_CONFIG_HOME;
+env HOME;
 
 events {}
 
 http {
-  # Where the rock is, if that is not where LuaJIT looks by itself:
-  # lua_package_path "/opt/rocks/share/lua/5.1/?.lua;/opt/rocks/share/lua/5.1/?/init.lua;;";
-  # lua_package_cpath "/opt/rocks/lib/lua/5.1/?.so;;";
+  # Where bitfront is: these were printed by the command of this tree.
+  lua_package_path $(lua_path);
+  lua_package_cpath $(lua_cpath);
 
   # What all workers share: balances, and the one call that fetches them.
   lua_shared_dict bitfront 1m;
@@ -68,3 +71,9 @@ http {
   }
 }
 ]==]
+
+---@param values table<string, string>  load_modules, command, lua_path, lua_cpath
+---@return string
+return function(values)
+  return (CONFIG:gsub("%$%(([%w_]+)%)", values))
+end

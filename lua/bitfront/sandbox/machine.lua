@@ -31,6 +31,14 @@ function _M.run(script, ...)
   return status == "0", output or ""
 end
 
+---@param file string
+---@param up string  from the file's folder to the one that is asked for, as "../.."
+---@return string folder  its whole path, without symbolic links
+function _M.folder(file, up)
+  local _, folder = _M.run('cd "$(dirname "$1")/$2" && pwd -P', file, up)
+  return folder
+end
+
 ---@param path string
 ---@return string? text
 ---@return string? message

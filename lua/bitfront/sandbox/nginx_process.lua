@@ -72,7 +72,9 @@ http {
 }
 ]]
 
-local function quoted(text)
+---@param text string
+---@return string  one word of nginx.conf, whatever is in it
+function _M.quoted(text)
   return '"' .. text:gsub('[\\"]', "\\%0") .. '"'
 end
 
@@ -85,7 +87,7 @@ local function load_modules(build)
   for i, name in ipairs { "ndk_http_module.so", "ngx_http_lua_module.so" } do
     local path = folder and folder .. "/" .. name
     if not (path and machine.run('[ -r "$1" ]', path)) then return nil end
-    lines[i] = "load_module " .. quoted(path) .. ";"
+    lines[i] = "load_module " .. _M.quoted(path) .. ";"
   end
   return table.concat(lines, "\n")
 end
@@ -108,10 +110,10 @@ end
 local function configuration(nginx, port)
   -- The folder that holds bitfront/, wherever this file was installed.
   local file = debug.getinfo(1, "S").source:match("^@(.*)$")
-  local _, root = machine.run('cd "$(dirname "$1")/../.." && pwd -P', file)
+  local root = machine.folder(file, "../..")
   return (CONFIG:gsub("%$%(([%w_]+)%)", {
     load_modules = nginx.load_modules,
-    lua_path = quoted(root .. "/?.lua;;"),
+    lua_path = _M.quoted(root .. "/?.lua;;"),
     port = tostring(port),
     example = example.reply,
   }))
