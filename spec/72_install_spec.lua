@@ -1,3 +1,4 @@
+local nginx = require "spec.support.nginx"
 local support = require "spec.support"
 
 -- No rocks server is asked: the two rocks it depends on count as provided, by
@@ -125,6 +126,33 @@ local function shows_balances(command)
   assert.truthy(out:find('"balance":1000107794.9999858', 1, true))
 end
 
+-- The nginx.conf that the command of an installation prints, and what it says to stderr.
+local function printed_conf(command)
+  local out, err, code = support.run(support.quote(command) .. " nginx-conf",
+    { cwd = support.tmpdir(), env = BARE })
+  assert.equal(0, code, err)
+  return out, err
+end
+
+-- An nginx that is started with it shows the balances of a sandbox, by that tree alone.
+local function serves_balances(tree)
+  local exchange = support.sandbox()
+  local out, err = printed_conf(tree .. "/bin/bitfront")
+  assert.equal("", err)
+  local site = nginx.start { whole = nginx.as_printed(out), env = {
+    BITFRONT_API_KEY = exchange.key, BITFRONT_API_SECRET = exchange.secret,
+    BITFRONT_BASE_URL = exchange.base_url, BITFRONT_CA_FILE = exchange.ca_file } }
+  local reply = site:get("/balances", { Accept = "application/json" })
+  local modules = ""
+  for _, pid in ipairs(site:workers()) do
+    modules = modules .. support.read(("/proc/%d/maps"):format(pid))
+  end
+  site:stop()
+  exchange:stop()
+  assert.equal(200, reply.status, reply.body)
+  assert.truthy(modules:find(tree .. "/lib/lua/5.1/bitfront/core.so", 1, true))
+end
+
 -- What a module needs of the program that loads it: names that no library gives it.
 -- A compiler that optimises may put in a function's place what it does.
 local function needs_only_lua(module)
@@ -160,6 +188,13 @@ describe("the packed rock #once #apart", function()
           local other = install_rock(dir, version, "a tree of " .. mode, mode)
           command_runs(other .. "/bin/bitfront")
           runs_by_links(other .. "/bin/bitfront")
+        end)
+      end
+
+      if version == "5.1" then
+        it("prints an nginx.conf with which nginx serves its balances", function()
+          serves_balances(tree)
+          serves_balances(install_rock(dir, version, "a tree for nginx", "none"))
         end)
       end
 
@@ -318,6 +353,22 @@ describe("make install #once #apart", function()
       assert.equal(support.must(root .. "/usr/bin/bitfront " .. arguments,
         { env = environment(root .. "/usr", "5.4") }), support.read(root .. "/usr/share/" .. place))
     end
+  end)
+
+  it("gives a command that prints an nginx.conf with which nginx serves balances", function()
+    local prefix = support.tmpdir() .. "/it's a prefix"
+    support.must("make -s install LUA=luajit PREFIX=" .. support.quote(prefix))
+    serves_balances(prefix)
+    support.must("make -s install LUA=lua5.4 PREFIX=" .. support.quote(prefix))
+    serves_balances(prefix)
+  end)
+
+  it("gives a command that says where nginx lacks modules that it prints the path of", function()
+    local out, err = printed_conf(root .. "/usr/bin/bitfront")
+    local folder = support.must("pwd -P", { cwd = root }):gsub("\n", "") .. "/usr/lib/lua/5.1"
+    assert.truthy(out:find(('lua_package_cpath "%s/?.so;;";'):format(folder), 1, true), out)
+    assert.equal(("bitfront: nginx needs bitfront for Lua 5.1 (LuaJIT): %s has none\n")
+      :format(folder), err)
   end)
 
   it("is undone by make uninstall", function()
