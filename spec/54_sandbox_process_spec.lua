@@ -316,6 +316,12 @@ describe("sandbox.start #apart", function()
       end)
     end
 
+    it("it ends when the whole group of its process is killed", function()
+      local lua, nginx = start_in_background()
+      shell.must(("kill -KILL -%d"):format(lua))
+      assert.is_true(ends_within(3, nginx))
+    end)
+
     it("it ends by Ctrl-C, and the program goes on", function()
       local lua, nginx, dir = start_in_background()
       shell.must(("kill -INT -%d"):format(lua))

@@ -192,7 +192,9 @@ function _M.stop(dir, pid)
 end
 
 -- Writes a line each second: that fails once the process that started the sandbox has
--- ended, however it ended. The guard ends after nginx, so that who waits for the guard's
+-- ended, however it ended. It has a session of its own, where the system can do that:
+-- what ends the whole group of that process must not end the guard before nginx, which
+-- has one too. The guard ends after nginx, so that who waits for the guard's
 -- end waits for nginx's.
 local GUARD = FUNCTIONS .. [[
   end() {
@@ -211,8 +213,8 @@ local GUARD = FUNCTIONS .. [[
 ---@param pid integer
 ---@return file* lines  until nginx ends
 function _M.guard(dir, pid)
-  local command = machine.with_arguments("exec 2>/dev/null\n" .. GUARD, dir, pid)
-  return assert(io.popen(command, "r"))
+  local guard = 'exec 2>/dev/null\nexec $(command -v setsid) sh -c "$1" sh "$2" "$3"'
+  return assert(io.popen(machine.with_arguments(guard, GUARD, dir, pid), "r"))
 end
 
 return _M
