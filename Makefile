@@ -62,6 +62,10 @@ COMMAND  = $(BUILD)/bin/bitfront
 SCRIPT   = lua/bitfront/cli/bitfront
 HELPERS := $(patsubst %.c,$(BUILD)/test/%,$(notdir \
   $(wildcard spec/support/*.c spec/bench/*.c)))
+# What a suite has started ends with it, see supervise.c; Linux alone can do that.
+SUPERVISOR := $(if $(filter Linux,$(shell uname -s)),.build/test/supervise)
+# By exec: the parent is make then, and no shell that goes on when make is killed.
+supervised = TMPDIR=/tmp exec $(SUPERVISOR)
 TORTURE_HOSTS = $(BUILD)/test/torture-5.4 $(BUILD)/test/torture-5.1
 LUA_FILES = $(shell find lua/bitfront -name '*.lua')
 
@@ -88,6 +92,11 @@ $(BUILD)/test/%: spec/support/%.c $(ARCHIVE)
 $(BUILD)/test/%: spec/bench/%.c $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(COMPILE) -o $@ $< $(ARCHIVE) $(LDFLAGS) $(DEP_LIBS)
+
+# Without csrc, so that scripts can have it before anything else is there.
+.build/test/supervise: spec/support/supervise.c
+	@mkdir -p $(@D)
+	$(CC) $(OUR_CFLAGS) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS)
 
 # A host of its own for each Lua, so neither $(LUA) nor its headers count here.
 $(TORTURE_HOSTS): $(BUILD)/test/torture-%: spec/torture/torture.c
@@ -132,55 +141,58 @@ export MAKE
 
 run: ## show the balances of the sandbox exchange
 	@.ci/deps run
-	@$(AGAIN) all
-	@spec/demo/run.sh $(COMMAND)
+	@$(AGAIN) all $(SUPERVISOR)
+	@$(supervised) spec/demo/run.sh $(COMMAND)
 run-nginx: ## serve them as a page, until Ctrl-C
 	@.ci/deps run nginx
-	@$(AGAIN) all
+	@$(AGAIN) all $(SUPERVISOR)
 	@$(AGAIN) LUA=luajit all
-	@spec/demo/nginx.sh $(COMMAND)
+	@$(supervised) spec/demo/nginx.sh $(COMMAND)
 test: ## every spec on every Lua; ends with "N passed, N failed"
 	@.ci/deps run test
 	@$(AGAIN) all-luas helpers
-	@.ci/test
+	@$(supervised) .ci/test
 check: ## the specs that need no server, on one Lua
 	@.ci/deps run test
 	@$(AGAIN) all helpers
-	@.ci/test check $(LUA)
+	@$(supervised) .ci/test check $(LUA)
 spec: ## one spec: make spec SPEC=25_clock LUA=lua5.1
 	@test -f spec/$(SPEC)_spec.lua || \
 	  { echo 'make spec SPEC=25_clock runs spec/25_clock_spec.lua' >&2; exit 1; }
 	@.ci/deps run test
 	@$(AGAIN) all helpers
-	@.ci/test $(LUA) spec/$(SPEC)_spec.lua
+	@$(supervised) .ci/test $(LUA) spec/$(SPEC)_spec.lua
 fresh: ## run and test on a bare Debian: SUITE=bookworm
-	@.ci/fresh
+	@$(AGAIN) $(SUPERVISOR)
+	@TMPDIR="$(CURDIR)/.build" exec $(SUPERVISOR) .ci/fresh
 page: ## the page in Chromium: accessibility, policy
 	@.ci/deps run nginx page
 	@$(AGAIN) all helpers
 	@$(AGAIN) LUA=luajit all
-	@.ci/page
+	@$(supervised) .ci/page
 lint: ## clang-format, clang-tidy, cppcheck, luacheck
 	@.ci/deps run test lint
 	@$(AGAIN) -k lint-found
 asan tsan valgrind: ## specs with checks of memory; of the thread
 	@.ci/deps run test $(filter valgrind,$@)
-	@.ci/memory $@
+	@$(AGAIN) $(SUPERVISOR)
+	@$(supervised) .ci/memory $@
 torture: ## every allocation fails once, in its turn
 	@.ci/deps run test valgrind
 	@$(AGAIN) all-luas helpers $(TORTURE_HOSTS)
-	@spec/torture/run.sh $(TORTURE_HOSTS)
+	@$(supervised) spec/torture/run.sh $(TORTURE_HOSTS)
 soak: ## calls for minutes, with faults; SOAK=all, "workers 60", "faults 250"
 	@.ci/deps run test soak
 	@$(AGAIN) all-luas helpers
-	@spec/soak/run.sh $(SOAK)
+	@$(supervised) spec/soak/run.sh $(SOAK)
 model: ## Spin tries every order of events on the limiter; MODEL=full
 	@.ci/deps model
-	@spec/model/run.sh $(MODEL)
+	@$(AGAIN) $(SUPERVISOR)
+	@$(supervised) spec/model/run.sh $(MODEL)
 bench: ## cost of a call, beside raw libcurl
 	@.ci/deps run test valgrind bench
 	@$(AGAIN) all-luas helpers
-	@spec/bench/run.sh
+	@$(supervised) spec/bench/run.sh
 coverage: ## lines and branches of C, lines of Lua, that no spec runs
 	@.ci/deps run test nginx
 	@spec/coverage/run.sh

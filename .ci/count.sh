@@ -6,41 +6,21 @@
 set -u
 make=${MAKE:-make}
 
-own_tally=
+# A folder of this script's own, removed when it ends: $folder. Where the script is
+# killed, `supervise` removes it.
+folder=
+make_folder() {
+  [ -n "$folder" ] || folder=$(mktemp -d) || exit 1
+}
+trap '[ -z "$folder" ] || rm -rf --one-file-system "$folder"' EXIT
+trap 'exit 130' HUP INT TERM
+
 if [ -z "${BITFRONT_TALLY:-}" ]; then
-  mkdir -p .build
-  own_tally=$PWD/.build/tally.$$
-  BITFRONT_TALLY=$own_tally
+  make_folder
+  BITFRONT_TALLY=$folder/tally
   : >"$BITFRONT_TALLY"
 fi
 export BITFRONT_TALLY
-
-# When a script ends, also by a signal, its command ends and its files are removed.
-session=
-folder=
-at_exit() {
-  [ -z "$session" ] || { pkill -TERM -s "$session"; wait "$session"; }
-  [ -z "$folder" ] || rm -rf --one-file-system "$folder"
-  [ -z "$own_tally" ] || rm -f "$own_tally"
-}
-trap at_exit EXIT
-trap 'exit 130' HUP INT TERM
-
-# attended COMMAND...: in a session of its own. Ctrl-C at the terminal reaches one
-# group of processes only, and each `timeout` makes another.
-attended() {
-  setsid "$@" &
-  session=$!
-  if wait "$session"; then status=0; else status=$?; fi
-  session=
-  return $status
-}
-
-# A folder of this script's own, removed when it ends: $folder.
-make_folder() {
-  mkdir -p .build
-  folder=$(mktemp -d "$PWD/.build/$1.XXXXXX") || exit 1
-}
 
 count() { echo "$*" >>"$BITFRONT_TALLY"; }
 lines() { wc -l <"$BITFRONT_TALLY"; }
@@ -99,8 +79,8 @@ specs() {
   make_locales
   lua=$1
   shift
-  suite in_tree "$lua" timeout -k 10 1200 ${under:-} "${SPEC_HOST:-$lua}" \
-    .ci/busted.lua -o .ci/tally.lua "$@" </dev/null
+  suite in_tree "$lua" .build/test/supervise timeout -k 10 1200 ${under:-} \
+    "${SPEC_HOST:-$lua}" .ci/busted.lua -o .ci/tally.lua "$@" </dev/null
 }
 
 # jobs LUA [BUSTED ARGUMENTS]: a line for each spec file, or of $files. Those that
@@ -116,7 +96,7 @@ jobs() {
 # is a line; of others all that they said is shown, when they have ended.
 side_by_side() {
   make_locales
-  attended sh -c 'xargs -r -P "$1" -L 1 sh -c "$2" "$0" <"$0/jobs"' "$folder" \
+  sh -c 'xargs -r -P "$1" -L 1 sh -c "$2" "$0" <"$0/jobs"' "$folder" \
     "${JOBS:-$(($(nproc) * 3))}" '
     log=$0/$$
     : >"$log.tally"
@@ -132,7 +112,7 @@ side_by_side() {
 
 # What the machine or its user has set is not what specs depend on: they run with
 # these variables of the caller, those of this tree's build, and fixed others.
-own="PATH MAKE BUILD CC CFLAGS CPPFLAGS LDFLAGS PKG_CONFIG PKG_CONFIG_PATH
+own="PATH MAKE BUILD TMPDIR CC CFLAGS CPPFLAGS LDFLAGS PKG_CONFIG PKG_CONFIG_PATH
   LD_LIBRARY_PATH CI BITFRONT_TALLY LOCPATH ASAN_OPTIONS LSAN_OPTIONS
   UBSAN_OPTIONS JSON_TEST_SUITE WYCHEPROOF"
 

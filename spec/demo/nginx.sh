@@ -2,13 +2,13 @@
 # usage: spec/demo/nginx.sh COMMAND
 #
 # The site of "bitfront nginx-conf" with a sandbox exchange behind it, both in
-# folders of their own and on free ports. They end with this script however it
-# ends: by Ctrl-C, mostly.
+# folders of their own and on free ports. They end with this script, by Ctrl-C
+# mostly; where it is killed, `supervise` ends them.
 set -u
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 PATH=$PATH:/usr/local/openresty/bin:/usr/local/openresty/nginx/sbin
 bitfront=$1
-folder=$(mktemp -d "$PWD/.build/site.XXXXXX") || exit 1
+folder=$(mktemp -d) || exit 1
 site=
 stop() {
   trap '' HUP INT TERM

@@ -2,10 +2,11 @@
 # usage: spec/demo/run.sh COMMAND
 #
 # The balances of the sandbox exchange, by a signed request over TLS. The
-# sandbox gets a folder of its own, and ends with this script however it ends.
+# sandbox gets a folder of its own, and ends with this script; where that is killed,
+# `supervise` ends it.
 set -u
 bitfront=$1
-folder=$(mktemp -d "$PWD/.build/sandbox.XXXXXX") || exit 1
+folder=$(mktemp -d) || exit 1
 stop() {
   "$bitfront" sandbox --stop --dir "$folder" >/dev/null 2>&1 && echo 'The sandbox is stopped.'
   rm -rf "$folder"
