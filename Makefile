@@ -66,7 +66,8 @@ HELPERS := $(patsubst %.c,$(BUILD)/test/%,$(notdir \
 SUPERVISOR := $(if $(filter Linux,$(shell uname -s)),.build/test/supervise)
 # By exec: the parent is make then, and no shell that goes on when make is killed.
 supervised = TMPDIR=/tmp exec $(SUPERVISOR)
-TORTURE_HOSTS = $(BUILD)/test/torture-5.4 $(BUILD)/test/torture-5.1
+TORTURE_HOSTS = $(patsubst lua%,$(BUILD)/test/torture-%,\
+  $(filter lua5.4 lua5.1 lua5.5,$(HERE)))
 LUA_FILES = $(shell find lua/bitfront -name '*.lua')
 
 all: $(MODULE) $(COMMAND) ## build for one Lua (the default)

@@ -316,6 +316,7 @@ describe("the network", function()
   for name, answer in pairs {
     ["closes"] = "", ["answers CONNECT with an interim reply"] = "HTTP/1.1 100 Continue\r\n\r\n",
     ["speaks no HTTP"] = "SSH-2.0-OpenSSH_9.2\r\n",
+    ["speaks HTTP of no known version"] = "HTTP/7.5 200 OK\r\n\r\n",
   } do
     it("names a proxy that " .. name, function()
       local server = recordd.start { "hello", "bytes:" .. recordd.hex(answer), "fin" }
@@ -742,11 +743,12 @@ describe("the network", function()
     local NOW = "print(require 'bitfront.core'.now())"
 
     -- What a process with a dead name server printed, and how long its end took.
-    local function ask_the_dead(connect_timeout, closes)
+    local function ask_the_dead(connect_timeout, closes, before)
       local dir, lua = support.tmpdir(), support.interpreter()
       support.write(dir .. "/ask.lua", PROGRAM:format(connect_timeout, closes))
       support.write(dir .. "/now.lua", NOW)
-      local out = dead_dns.run(("%s %s/ask.lua; %s %s/now.lua"):format(lua, dir, lua, dir))
+      local out = dead_dns.run(("%s%s %s/ask.lua; %s %s/now.lua")
+        :format(before or "", lua, dir, lua, dir))
       local lines = {}
       for line in out:gmatch("[^\n]+") do lines[#lines + 1] = line end
       return lines, tonumber(lines[4]) - tonumber(lines[3])
@@ -769,5 +771,22 @@ describe("the network", function()
         assert.is_true(ending < 3, "the end took " .. ending .. " s")
       end)
     end
+
+    it("gives up at the same stage where libcurl finds the time over before us #once", function()
+      if skip_message then pending(skip_message) end
+      local late = support.preload [[
+        #include <dlfcn.h>
+        #include <unistd.h>
+        int curl_multi_perform(void *multi, int *running) {
+            static int calls;
+            int (*next)(void *, int *) = dlsym(dlopen("libcurl.so.4", RTLD_LAZY),
+                                               "curl_multi_perform");
+            if (calls++ > 0)
+                usleep(300000);
+            return next(multi, running);
+        }]]
+      local lines = ask_the_dead("0.2", "true", "env LD_PRELOAD=" .. late .. " ")
+      assert.equal("timeout\tresolve", lines[1]:match "^%w+\t%w+")
+    end)
   end)
 end)

@@ -12,7 +12,7 @@ local function chunk(name, text)
 end
 
 -- Lua 5.1 and 5.2 write the whole of a chunk only.
-local CAN_STRIP = rawget(_G, "jit") or _VERSION == "Lua 5.3" or _VERSION == "Lua 5.4"
+local CAN_STRIP = rawget(_G, "jit") or _VERSION >= "Lua 5.3"
 
 describe("a mistake of the caller", function()
   local function raises(expected, ...)

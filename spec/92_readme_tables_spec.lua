@@ -272,10 +272,12 @@ end)
 describe("the README's other tables", function()
   it("name Debian packages that the Makefile installs", function()
     local deps = support.read ".ci/deps" .. " git "
+    for lua in support.read "Makefile":match "\nLUAS *= ([^\n]+)":gmatch "%S+" do
+      deps = ("%s %s lib%s-dev "):format(deps, lua, lua)
+    end
     for _, row in pairs(table_of "for | Debian packages") do
       for word in pairs(readme.words(row[2])) do
-        assert.truthy(deps:find(word, 1, true) or word:find "^liblua5%.[234]%-dev$"
-          or word:find "^lua5%.[234]$", word)
+        assert.truthy(deps:find(word, 1, true), word)
       end
     end
   end)

@@ -195,6 +195,8 @@ bool bf_connection_opened(struct bf_connection *c, CURLcode result) {
     if (result == CURLE_OK && fd == CURL_SOCKET_BAD)
         result = CURLE_COULDNT_CONNECT;
     if (result != CURLE_OK) {
+        if (result == CURLE_OPERATION_TIMEDOUT) /* ours was to come first */
+            bf_connection_expire(c);
         c->state = BF_CONNECTION_FAILED;
         bf_connection_set_error(c, result, &c->error);
         return false;

@@ -21,6 +21,7 @@ struct row {
     const char *code;
 };
 
+/* HTTP is read by libcurl from proxies alone, so a fault in it is a proxy's. */
 static const struct row rows[] = {
     {CURLE_COULDNT_RESOLVE_HOST,     BF_NETWORK,  "resolve"    },
     {CURLE_COULDNT_RESOLVE_PROXY,    BF_NETWORK,  "resolve"    },
@@ -29,15 +30,14 @@ static const struct row rows[] = {
     {CURLE_SEND_ERROR,               BF_NETWORK,  "reset"      },
     {CURLE_RECV_ERROR,               BF_NETWORK,  "reset"      },
     {CURLE_ABORTED_BY_CALLBACK,      BF_NETWORK,  "reset"      },
-    {CURLE_OPERATION_TIMEDOUT,       BF_TIMEOUT,  "connect"    },
     {CURLE_PEER_FAILED_VERIFICATION, BF_TLS,      "certificate"},
     {CURLE_SSL_CACERT_BADFILE,       BF_TLS,      "ca_file"    },
     {CURLE_SSL_CONNECT_ERROR,        BF_TLS,      "handshake"  },
     {CURLE_SSL_CIPHER,               BF_TLS,      "handshake"  },
     {(CURLcode)SSL_CLIENTCERT,       BF_TLS,      "handshake"  },
-    {CURLE_WEIRD_SERVER_REPLY,       BF_PROTOCOL, "framing"    },
-    {CURLE_UNSUPPORTED_PROTOCOL,     BF_PROTOCOL, "framing"    }, /* HTTP/0.9 */
-    {(CURLcode)TOO_LARGE,            BF_PROTOCOL, "too_large"  },
+    {CURLE_WEIRD_SERVER_REPLY,       BF_NETWORK,  "proxy"      },
+    {CURLE_UNSUPPORTED_PROTOCOL,     BF_NETWORK,  "proxy"      }, /* HTTP/0.9 */
+    {(CURLcode)TOO_LARGE,            BF_NETWORK,  "proxy"      },
     {CURLE_OUT_OF_MEMORY,            BF_MEMORY,   "memory"     },
 };
 
@@ -123,11 +123,11 @@ static void set_local_error(const struct bf_connection *c, CURLcode result,
 }
 
 /* Did TLS fail because the connection did? The rest of libcurl's text is the
- * system's error, in the locale's language. */
+ * system's error, in the locale's language; or OpenSSL reports no error. */
 static bool is_broken_handshake(CURLcode result, const char *text) {
     return result == CURLE_SSL_CONNECT_ERROR &&
            (strstr(text, "Recv failure: ") || strstr(text, "Send failure: ") ||
-            strstr(text, "SSL_connect: ") ||
+            strstr(text, "SSL_connect: ") || strstr(text, "error:00000000:") ||
             strstr(text, "getpeername() failed")); /* it had ended by then */
 }
 

@@ -181,7 +181,11 @@ static bool load(lua_State *L, const char *file, int index) {
 }
 
 static lua_State *open_state(void) {
+#if LUA_VERSION_NUM >= 505
+    lua_State *L = lua_newstate(allocate, NULL, 1); /* the seed of hashes */
+#else
     lua_State *L = lua_newstate(allocate, NULL);
+#endif
     if (!L)
         exit(2);
     luaL_openlibs(L);
