@@ -705,12 +705,17 @@ describe("the network", function()
       return result, elapsed / 2, own_elapsed / 2
     end
 
+    -- To 8.14, libcurl gives an address half of the time that is left before it tries the
+    -- next; later 200 ms, a tenth of it here.
+    local major, minor = require "bitfront.core".versions().curl.loaded:match "(%d+)%.(%d+)"
+    local halves = major * 1000 + minor <= 8014
     -- And after which parts of connect_timeout.
     for _, row in ipairs {
-      { "the second of two", "10.9.0.1 127.0.0.1", "ok", 0.3, 0.9 },
-      { "the third", "10.9.0.1 10.9.0.2 127.0.0.1", "ok", 0.5, 1 },
+      { "the second of two", "10.9.0.1 127.0.0.1", "ok", halves and 0.3 or 0.1, 0.9 },
+      { "the third", "10.9.0.1 10.9.0.2 127.0.0.1", "ok", halves and 0.5 or 0.2, 1 },
       { "the other family", "2001:db8:2::1 127.0.0.1", "ok", 0, 0.9 },
-      { "the second of the other family", "2001:db8:2::1 10.9.0.1 127.0.0.1", "ok", 0.2, 1 },
+      { "the second of the other family", "2001:db8:2::1 10.9.0.1 127.0.0.1", "ok",
+        halves and 0.2 or 0.1, 1 },
       { "the next where one refuses", "127.0.0.2 127.0.0.1", "ok", 0, 0.3 },
       { "none of two that are silent", "10.9.0.1 10.9.0.2", "timeout connect", 0.998, 1.3 },
     } do

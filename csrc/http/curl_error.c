@@ -15,6 +15,9 @@
 #define SSL_CLIENTCERT 98
 #define TOO_LARGE 100
 
+/* In libcurl's text, where OpenSSL reports no error. */
+#define NO_ERROR "error:00000000:"
+
 struct row {
     CURLcode result;
     enum bf_kind kind;
@@ -23,22 +26,22 @@ struct row {
 
 /* HTTP is read by libcurl from proxies alone, so a fault in it is a proxy's. */
 static const struct row rows[] = {
-    {CURLE_COULDNT_RESOLVE_HOST,     BF_NETWORK,  "resolve"    },
-    {CURLE_COULDNT_RESOLVE_PROXY,    BF_NETWORK,  "resolve"    },
-    {CURLE_COULDNT_CONNECT,          BF_NETWORK,  "refused"    },
-    {CURLE_GOT_NOTHING,              BF_NETWORK,  "empty"      },
-    {CURLE_SEND_ERROR,               BF_NETWORK,  "reset"      },
-    {CURLE_RECV_ERROR,               BF_NETWORK,  "reset"      },
-    {CURLE_ABORTED_BY_CALLBACK,      BF_NETWORK,  "reset"      },
-    {CURLE_PEER_FAILED_VERIFICATION, BF_TLS,      "certificate"},
-    {CURLE_SSL_CACERT_BADFILE,       BF_TLS,      "ca_file"    },
-    {CURLE_SSL_CONNECT_ERROR,        BF_TLS,      "handshake"  },
-    {CURLE_SSL_CIPHER,               BF_TLS,      "handshake"  },
-    {(CURLcode)SSL_CLIENTCERT,       BF_TLS,      "handshake"  },
-    {CURLE_WEIRD_SERVER_REPLY,       BF_NETWORK,  "proxy"      },
-    {CURLE_UNSUPPORTED_PROTOCOL,     BF_NETWORK,  "proxy"      }, /* HTTP/0.9 */
-    {(CURLcode)TOO_LARGE,            BF_NETWORK,  "proxy"      },
-    {CURLE_OUT_OF_MEMORY,            BF_MEMORY,   "memory"     },
+    {CURLE_COULDNT_RESOLVE_HOST,     BF_NETWORK, "resolve"    },
+    {CURLE_COULDNT_RESOLVE_PROXY,    BF_NETWORK, "resolve"    },
+    {CURLE_COULDNT_CONNECT,          BF_NETWORK, "refused"    },
+    {CURLE_GOT_NOTHING,              BF_NETWORK, "empty"      },
+    {CURLE_SEND_ERROR,               BF_NETWORK, "reset"      },
+    {CURLE_RECV_ERROR,               BF_NETWORK, "reset"      },
+    {CURLE_ABORTED_BY_CALLBACK,      BF_NETWORK, "reset"      },
+    {CURLE_PEER_FAILED_VERIFICATION, BF_TLS,     "certificate"},
+    {CURLE_SSL_CACERT_BADFILE,       BF_TLS,     "ca_file"    },
+    {CURLE_SSL_CONNECT_ERROR,        BF_TLS,     "handshake"  },
+    {CURLE_SSL_CIPHER,               BF_TLS,     "handshake"  },
+    {(CURLcode)SSL_CLIENTCERT,       BF_TLS,     "handshake"  },
+    {CURLE_WEIRD_SERVER_REPLY,       BF_NETWORK, "proxy"      },
+    {CURLE_UNSUPPORTED_PROTOCOL,     BF_NETWORK, "proxy"      }, /* HTTP/0.9 */
+    {(CURLcode)TOO_LARGE,            BF_NETWORK, "proxy"      },
+    {CURLE_OUT_OF_MEMORY,            BF_MEMORY,  "memory"     },
 };
 
 static const struct row *find(CURLcode result) {
@@ -127,7 +130,7 @@ static void set_local_error(const struct bf_connection *c, CURLcode result,
 static bool is_broken_handshake(CURLcode result, const char *text) {
     return result == CURLE_SSL_CONNECT_ERROR &&
            (strstr(text, "Recv failure: ") || strstr(text, "Send failure: ") ||
-            strstr(text, "SSL_connect: ") || strstr(text, "error:00000000:") ||
+            strstr(text, "SSL_connect: ") || strstr(text, NO_ERROR) ||
             strstr(text, "getpeername() failed")); /* it had ended by then */
 }
 
@@ -155,7 +158,8 @@ void bf_connection_set_error(struct bf_connection *c, CURLcode result,
                              struct bf_error *error) {
     const struct row *row = find(result);
     const char *text = c->curl_text;
-    const char *what = *text ? text : curl_easy_strerror(result);
+    bool is_told = *text && !strstr(text, NO_ERROR);
+    const char *what = is_told ? text : curl_easy_strerror(result);
     if (error->kind != BF_OK)
         return;
     redact(c);
