@@ -84,7 +84,7 @@ describe("the limits", function()
 end)
 
 describe("a clock that was set back", function()
-  it("holds nothing up for more than two minutes", function()
+  it("holds nothing up for longer than a call counts", function()
     local state = window.new()
     for i = 1, 3 do
       window.acquire(state, 5e9, i, 1000, 3, 60)
@@ -92,7 +92,7 @@ describe("a clock that was set back", function()
     end
     window.block(state, 5e9, 60000)
     local wait = window.acquire(state, 1e9, 4, 1000, 3, 60)
-    assert.is_true(wait > 0 and wait <= 120000, tostring(wait))
+    assert.is_true(wait > 0 and wait <= 125000, tostring(wait))
   end)
 
   -- The ms until there is room, for a caller who tries when it is told to.
@@ -105,16 +105,16 @@ describe("a clock that was set back", function()
     return now - begun
   end
 
+  -- A call may arrive until the end of its lease. How much of that was over when the
+  -- clock was set back, nobody knows.
   for _, back in ipairs { 1, 5, 64, 66, 290, 1e6 } do
-    it(("by %d s holds nothing up for the calls of a dead process"):format(back), function()
+    it(("by %d s ends the calls of a dead process neither early nor late"):format(back), function()
       for _, lease in ipairs { 1000, 15000, 65000 } do
         local state, now = window.new(), 5e9
         for i = 1, 3 do window.acquire(state, now, i, lease, 3, 60) end
         state = window.unpack(window.pack(state))
         local waited = waits(state, now - back * 1000, 3, 60)
-        local set_back = lease + back * 1000
-        local most = set_back > 65000 and 60000 or set_back + 1000
-        assert.is_true(waited <= most, tostring(waited))
+        assert.equal(math.min(lease + back * 1000, 65000) + 1000, waited)
       end
     end)
   end
@@ -333,25 +333,38 @@ describe("the store in Redis", function()
       server:restart()
     end,
   } do
-    it("counts as full for a minute after " .. what .. ", for all keys", function()
+    it("counts as full for as long as any call may count after " .. what, function()
       lose()
       for _, key in ipairs { "key1", "new" } do
         local wait = store:acquire(key, 1000, 3, 60)
-        assert.is_true(wait > 58000 and wait <= 60001, tostring(wait))
+        assert.is_true(wait > 123000 and wait <= 125001, tostring(wait))
       end
       age()
       assert.equal(0, (store:acquire("unused" .. what, 1000, 3, 60)))
     end)
   end
 
-  it("counts as full for a minute where its clock is behind what it had said", function()
+  it("counts as full for so long where its clock is behind what it had said", function()
     server:connect():hset("bitfront:limiter", "since", "99999999999999")
     local wait = store:acquire("key1", 1000, 3, 60)
-    assert.is_true(wait > 58000 and wait <= 60001, tostring(wait))
+    assert.is_true(wait > 123000 and wait <= 125001, tostring(wait))
     age()
   end)
 
-  it("has room a minute after its clock was set back during calls of killed processes", function()
+  it("has no room a minute after a loss, and has room when no call of before counts", function()
+    local connection = server:connect()
+    local function wait_after(ms)
+      local time = connection:time()
+      connection:hset("bitfront:limiter", "since",
+        ("%.0f"):format(time[1] * 1000 + time[2] / 1000 - ms))
+      return (store:acquire("lost" .. ms, 1000, 3, 60))
+    end
+    assert.is_true(wait_after(62000) > 60000)
+    assert.equal(0, wait_after(125000))
+    age()
+  end)
+
+  it("lets calls of killed processes last a lease where its clock was set back", function()
     local connection = server:connect()
     local function now_ms()
       local time = connection:time()
@@ -360,10 +373,12 @@ describe("the store in Redis", function()
     local late = now_ms() + 290000
     connection:hset("bitfront:limiter", "back",
       ("0 1=%.0f 2=%.0f 3=%.0f"):format(late, late, late))
+    local begun = now_ms()
     assert.is_true(store:acquire("back", 1000, 3, 60) > 0)
-    local text = connection:hget("bitfront:limiter", "back")
+    local ended, text = now_ms(), connection:hget("bitfront:limiter", "back")
     for expires_at in text:gmatch "=(%d+)" do
-      assert.is_true(tonumber(expires_at) - now_ms() <= 60000, text)
+      local since = tonumber(expires_at) - 65000
+      assert.is_true(since >= begun and since <= ended + 1, text)
     end
     assert.truthy(text:find "=", 1, true)
   end)

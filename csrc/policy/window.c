@@ -9,6 +9,9 @@ static const double SECOND = 1000, MINUTE = 60000;
  * lua/bitfront/limiter.lua). */
 static const double LONGEST_LEASE = 65000;
 
+/* A call that is in flight now does not count any more after that. */
+static const double LONGEST_FULL = 125000;
+
 static double max(double a, double b) {
     return a > b ? a : b;
 }
@@ -68,18 +71,18 @@ static void remove_slot(struct bf_window *w, size_t i) {
     w->in_flight[i] = w->in_flight[--w->in_flight_count];
 }
 
-/* Limits times that are in the future since the clock was set back. A slot
- * whose process is dead leaves room after a minute. */
+/* Limits times that are in the future since the clock was set back. A call in
+ * flight may last as long as any: for how long it has been, nobody knows. */
 static void set_back(struct bf_window *w, double now) {
     for (size_t i = 0; i < w->in_flight_count; i++)
         if (w->in_flight[i].expires_at > now + LONGEST_LEASE)
-            w->in_flight[i].expires_at = now + MINUTE - SECOND;
+            w->in_flight[i].expires_at = now + LONGEST_LEASE;
     for (size_t i = w->last; i > w->first; i--) {
         if (w->ended[i - 1] <= now + MINUTE)
             break;
         w->ended[i - 1] = now + MINUTE;
     }
-    w->full_until = min(w->full_until, now + MINUTE);
+    w->full_until = min(w->full_until, now + LONGEST_FULL);
 }
 
 /* Ends the calls whose lease is over; removes what ended more than a minute

@@ -75,8 +75,7 @@ local function store_error(cause)
   }
 end
 
-local NEW = "; a store that is new, or has lost what it knew, counts as full for a "
-  .. "minute"
+local NEW = "; a Redis that is new, or has lost what it knew, counts as full for 125 s"
 
 local function full_error(limit, wait)
   local may_be_new = wait > 30 and limit.store ~= process_store

@@ -1,8 +1,8 @@
 -- The limiter's store for many machines: Redis. One script on the server takes
 -- each decision, by the server's clock. All keys' states are fields of one hash,
 -- so that Redis (evicting, flushed, restarted, failed over) can lose them only
--- together, and a loss is noticed: then every key counts as full for a minute,
--- as it does in a Redis that has never been used for this.
+-- together, and a loss is noticed: then every key counts as full until no call from
+-- before can count, as it does in a Redis that has never been used for this.
 
 local limiter = require "bitfront.limiter"
 local native = require "bitfront.native"
@@ -34,7 +34,7 @@ if known[1] ~= run_id or not since or since > now then
   redis.call("HMSET", hash, "run_id", run_id, "since", known[2])
 end
 local state = known[3] and window.unpack(known[3]) or window.new()
-window.block(state, tonumber(known[2]), window.MINUTE)
+window.block(state, tonumber(known[2]), window.LONGEST_FULL)
 
 if operation == "peek" then
   local second, minute, full = window.peek(state, now)

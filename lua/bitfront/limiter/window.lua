@@ -14,6 +14,9 @@ _M.SECOND, _M.MINUTE = 1000, 60000
 -- server may read it UNANSWERED_GRACE_MS (limiter.lua) later.
 local LONGEST_LEASE = 65000
 
+-- A call that is in flight now does not count any more after that.
+_M.LONGEST_FULL = _M.MINUTE + LONGEST_LEASE
+
 --- A key of which no call is known.
 ---@class bitfront.Window
 ---@field full_until number  until when there is no room whatever the counts say
@@ -41,12 +44,12 @@ local function remove_slot(state, id)
   end
 end
 
--- Where the clock was set back, what it had said before is not far in the future.
--- A slot whose process is dead leaves room after a minute.
+-- Where the clock was set back, what it had said before is not far in the future. A
+-- call in flight may last as long as any: for how long it has been, nobody knows.
 local function set_back(state, now)
   for id, expires_at in pairs(state.in_flight) do
     if expires_at > now + LONGEST_LEASE then
-      state.in_flight[id] = now + _M.MINUTE - _M.SECOND
+      state.in_flight[id] = now + LONGEST_LEASE
     end
   end
   local i = state.last
@@ -54,7 +57,7 @@ local function set_back(state, now)
     state.ended[i] = now + _M.MINUTE
     i = i - 1
   end
-  state.full_until = math.min(state.full_until, now + _M.MINUTE)
+  state.full_until = math.min(state.full_until, now + _M.LONGEST_FULL)
 end
 
 -- Ends the calls whose lease is over: their process is dead. Forgets what ended
