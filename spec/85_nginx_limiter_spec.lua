@@ -10,6 +10,7 @@ local HTTP = [[
   lua_shared_dict limits 1m;
   lua_shared_dict tiny 32k;
   lua_shared_dict idle 32k;
+  lua_shared_dict grow 64k;
   init_by_lua_block {
     rows = dofile(%q)
     bitfront = require "bitfront"
@@ -84,6 +85,27 @@ local SERVER = [[
     ngx.print(wait, " ", dict:ttl "bitfront:limiter:new", " ",
       store:peek "busy", " ", #dict:get_keys(0))
   } }
+  # A state of two pages grows, where one page is free elsewhere.
+  location = /grow { content_by_lua_block {
+    local dict, store = ngx.shared.grow, bitfront.shared_dict_limiter "grow"
+    dict:set("bitfront:limiter-lock:x", 1) -- so that there is memory for a lock
+    local function acquire() return store:acquire("k", 50000, 1e6, 1e6) end
+    for _ = 1, 200 do assert(acquire() == 0) end
+    local i = 0
+    repeat i = i + 1 until not dict:safe_set("filler" .. i, ("x"):rep(3000))
+    dict:delete("filler" .. i - 1)
+    local count, wait, message = 199
+    repeat
+      count = count + 1
+      wait, message = acquire()
+    until wait ~= 0
+    local _, counted = store:peek "k"
+    dict:delete "filler1"
+    dict:delete "filler2"
+    dict:delete "filler3"
+    ngx.print(message, " ", counted == count, " ", acquire(), " ",
+      select(2, store:peek "k") == count + 1)
+  } }
   location = /pid { content_by_lua_block { ngx.print(ngx.worker.pid()) } }
   location = /locked { content_by_lua_block {
     local store, core = stores.dict(), require "bitfront.core"
@@ -151,6 +173,10 @@ describe("inside nginx #once #apart", function()
 
   it("the shared dict forgets idle keys where it is full, and no other ever", function()
     assert.equal("0 0 1 2", (host:body "/idle"))
+  end)
+
+  it("the shared dict loses no state that grows where there is no memory", function()
+    assert.equal("no memory true 0 true", (host:body "/grow"))
   end)
 
   describe("the shared dict", function()

@@ -47,9 +47,24 @@ local function lock(dict, name)
   return nil, ("could not acquire the lock within %s s"):format(LOCK_TIMEOUT)
 end
 
+-- Without memory for a new value a dict may already have removed the old one. So a
+-- state has two names in turn, and the next is written before the last is removed.
+-- A worker that is killed between them leaves both: then `name` counts, which is
+-- the later one, or one of which no caller has heard that it changed.
+local function names(key)
+  local name = PREFIX .. key
+  return name, name .. " +"
+end
+
+-- Returns the state, its name, and the next one. Who has no lock may look just
+-- when the name changes.
 local function read(dict, key)
-  local text = dict:get(PREFIX .. key)
-  return text and window.unpack(text) or window.new()
+  local name, other = names(key)
+  local text = dict:get(name)
+  if not text then
+    name, other, text = other, name, dict:get(other) or dict:get(name)
+  end
+  return text and window.unpack(text) or window.new(), name, other
 end
 
 -- Removes a key that has not been used for a minute, if nobody uses it now.
@@ -57,7 +72,12 @@ local function remove_idle(dict, key)
   local name = LOCK_PREFIX .. key
   name = successors[name] or name
   if not dict:safe_add(name, native.pid()) then return end
-  if window.is_idle(read(dict, key), native.now() * 1000) then dict:delete(PREFIX .. key) end
+  local state = read(dict, key)
+  if window.is_idle(state, native.now() * 1000) then
+    local first, second = names(key)
+    dict:delete(second)
+    dict:delete(first)
+  end
   dict:delete(name)
 end
 
@@ -68,27 +88,30 @@ local function sweep(dict)
   if now - (swept[dict] or -SWEEP_INTERVAL) < SWEEP_INTERVAL then return end
   swept[dict] = now
   for _, name in ipairs(dict:get_keys(0)) do
-    if name:sub(1, #PREFIX) == PREFIX then remove_idle(dict, name:sub(#PREFIX + 1)) end
+    local key = name:sub(1, #PREFIX) == PREFIX and name:sub(#PREFIX + 1):gsub(" %+$", "")
+    if key then remove_idle(dict, key) end
   end
 end
 
 -- A full dict might evict what others need, or this store.
-local function write(dict, key, state)
+local function write(dict, state, name, other)
   if dict:free_space() == 0 then sweep(dict) end
   if dict:free_space() == 0 then return nil, "no memory" end
-  return dict:safe_set(PREFIX .. key, window.pack(state))
+  local written, message = dict:safe_set(other, window.pack(state))
+  if written then dict:delete(name) end
+  return written, message
 end
 
 -- Does window[operation] to the key's state under the lock. Returns the wait that it
 -- gives, 0 where the state has changed; nil and the cause where it cannot be done.
 local function change(self, operation, key, ...)
   local dict, written = self.dict, true
-  local name, message = lock(dict, LOCK_PREFIX .. key)
-  if not name then return nil, message end
-  local state = read(dict, key)
+  local locked, message = lock(dict, LOCK_PREFIX .. key)
+  if not locked then return nil, message end
+  local state, name, other = read(dict, key)
   local wait = window[operation](state, native.now() * 1000, ...) or 0
-  if wait == 0 then written, message = write(dict, key, state) end
-  dict:delete(name)
+  if wait == 0 then written, message = write(dict, state, name, other) end
+  dict:delete(locked)
   return written and wait, message
 end
 
@@ -107,7 +130,8 @@ function Store:block(...)
 end
 
 function Store:peek(key)
-  return window.peek(read(self.dict, key), native.now() * 1000)
+  local state = read(self.dict, key)
+  return window.peek(state, native.now() * 1000)
 end
 
 local _M = {}
