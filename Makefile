@@ -183,7 +183,7 @@ torture: ## every allocation fails once, in its turn
 	@$(AGAIN) all-luas helpers $(TORTURE_HOSTS)
 	@$(supervised) spec/torture/run.sh $(TORTURE_HOSTS)
 soak: ## calls for minutes, with faults; SOAK=all, "workers 60", "faults 250"
-	@.ci/deps run test soak
+	@.ci/deps run test soak model
 	@$(AGAIN) all-luas helpers
 	@$(supervised) spec/soak/run.sh $(SOAK)
 model: ## Spin tries every order of events on the limiter; MODEL=full

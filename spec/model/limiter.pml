@@ -7,8 +7,8 @@
  *             callers are killed or paused at any step and started again, requests
  *             and replies are late or lost, the store loses its state or its clock
  *             is set back;
- *   liveness  a caller that waits gets a slot or is refused: at some time, whatever
- *             happens to the others, and with -DPROMPT before its deadline.
+ *   liveness  with -DPROMPT, a caller that waits gets a slot or is refused before its
+ *             deadline, whatever happens to the others.
  *
  * What is taken for one step and is two: a caller looks at its lease and writes its
  * request. One that is paused between them for longer than the grace may send late.
@@ -29,7 +29,7 @@
  * -DRESTART  a process or an nginx is started again and knows of no call before
  * -DEVICTED  somebody else has the dict evict the state
  * -DFORWARD  Redis' clock is set forward
- * and mistakes: -DMISTAKE=1 to 5, -DFULL=MINUTE, -DSET_BACK_TO=LEASE-1,
+ * and mistakes: -DMISTAKE=1 to 5, -DFULL=MINUTE, -DSET_BACK_TO=2,
  * -DBREAK_BY_AGE. */
 
 #ifndef STORE

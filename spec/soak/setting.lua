@@ -40,18 +40,28 @@ function _M.run_faults(faults, seconds)
   _M.sleep_until(begun + seconds)
 end
 
+---What `--check-limits` says of the arrivals, and the model of the limiter; and
+---whether both found that no limit was exceeded.
+---@return string report, boolean good
+function _M.check_limits(dir)
+  local report, stderr, status = shell.run(
+    ("%s lua/bitfront/cli/bitfront sandbox --check-limits --dir %s")
+      :format(shell.interpreter(), shell.quote(dir)))
+  local trace, more, refused = shell.run("spec/model/trace.sh "
+    .. shell.quote(dir .. "/arrivals.log"))
+  return report .. stderr .. trace .. more, status == 0 and refused == 0
+end
+
 ---Prints what arrived and what could have, 60 a minute for each key. Whether no
 ---limit was exceeded; and a good part of it did arrive, or nothing was tested.
 function _M.judge(sandbox, seconds)
-  local report, stderr, status = shell.run(
-    ("%s lua/bitfront/cli/bitfront sandbox --check-limits --dir %s")
-      :format(shell.interpreter(), shell.quote(sandbox.dir)))
-  io.write(report, stderr)
+  local report, good = _M.check_limits(sandbox.dir)
+  io.write(report)
   local calls = tonumber(report:match "(%d+) calls? of")
   local permitted = #_M.KEYS * 60 * math.ceil(seconds / 60)
   print(("%d of %d permitted calls in %d s: %.1f %%"):format(calls, permitted,
     seconds, calls / permitted * 100))
-  return status == 0 and calls > permitted * 0.4
+  return good and calls > permitted * 0.4
 end
 
 return _M
