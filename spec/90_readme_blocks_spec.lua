@@ -4,7 +4,7 @@ local redis = require "spec.support.redis"
 
 local doc = readme.doc
 
--- The limiter's state in Redis becomes one that is older than a minute.
+-- The limiter's state in Redis becomes one of which nothing was ever lost.
 local function age(server)
   local client = server:connect()
   for _, field in ipairs(client:hkeys "bitfront:limiter") do
@@ -39,7 +39,7 @@ describe("each block of the README #apart", function()
     end)
   end
 
-  it("of Redis shows balances after the first minute", function()
+  it("of Redis shows balances when it is not new any more", function()
     local count = 0
     for _, block in ipairs(doc.blocks) do
       if block.lang == "lua" and block.text:find("redis_limiter", 1, true) then

@@ -43,13 +43,13 @@ local function send(i, name)
   return function() signal(i, name) end
 end
 
--- What Redis loses makes a minute full; after it all processes make calls again.
+-- What Redis loses makes it full for 125 s; after them all processes make calls again.
 local FAULTS = {
   { 8, replace(1) }, { 9, replace(2) }, { 10, send(3, "STOP") },
   { 11, send(4, "STOP") }, { 20, function() server:restart() end },
   { 25, function() server:connect():flushall() end }, { 26, send(3, "CONT") },
-  { 27, replace(5) }, { 86, send(4, "CONT") }, { 87, send(6, "STOP") },
-  { 92, replace(7) }, { 99, send(6, "CONT") }, { 101, replace(8) },
+  { 27, replace(5) }, { 151, send(4, "CONT") }, { 152, send(6, "STOP") },
+  { 157, replace(7) }, { 164, send(6, "CONT") }, { 166, replace(8) },
 }
 
 local function print_results()

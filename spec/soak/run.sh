@@ -32,7 +32,7 @@ soak=${1:-}
 case $soak in
 workers) build_asan && exec lua5.4 spec/soak/workers.lua "$@" ;;
 faults) exec lua5.4 spec/soak/faults.lua "$@" ;;
-all) both 90 90 '' && both 150 90 faults ;;
-'') both 150 90 faults ;;
+all) both 90 90 '' && both 220 90 faults ;;
+'') both 220 90 faults ;;
 *) sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
 esac
