@@ -20,7 +20,8 @@
  * takes memory: a full dict refuses what is new and keeps what it has.
  *
  * -DSTORE=0  memory of one process; its callers are killed one by one
- * -DSTORE=1  a lua_shared_dict: read, change and write under a lock
+ * -DSTORE=1  a lua_shared_dict: read, change and write under a lock; with -DCOARSE
+ *            as one step, for larger instances
  * -DSTORE=2  Redis: an atomic script, a state that is lost, a clock that is set back
  * -DPROMPT   callers sleep for as long as the store says; time does not pass while
  *            the first one has something to do
@@ -188,9 +189,13 @@ inline release(window) {
 
 /* Each step is one operation of the dict; between two of them a worker may be
  * paused for any time, or killed. */
+#ifndef COARSE
 Window own[CALLERS]; /* what a worker has read */
+#endif
 byte holder = 0; /* of the lock; 0: nobody */
+#ifdef BREAK_BY_AGE
 byte lock_age = 0;
+#endif
 bit is_killed[CALLERS + 1];
 
 inline copy(from, to) {
@@ -217,45 +222,62 @@ inline clear(window) {
 #define MAY_FAIL !(MAY_BREAK)
 #endif
 
-inline lock_and_read() {
-  do
-  :: d_step { holder == 0 -> holder = me + 1; lock_age = 0; is_locked = 1 }; break
-  :: d_step { holder != 0 && MAY_BREAK -> is_killed[holder] = 0; holder = 0 }
-  :: d_step { holder != 0 && MAY_FAIL -> REFUSE }; break /* the store fails */
-  od;
-  skip;
-  d_step {
-    if
-    :: is_locked -> copy(store, own[me])
-    :: else
-    fi
-  }
-}
+#ifdef BREAK_BY_AGE
+#define LOCK holder = me + 1; lock_age = 0; is_locked = 1
+#else
+#define LOCK holder = me + 1; is_locked = 1
+#endif
 
+#define IF_LOCKED(step) d_step { if :: is_locked -> step :: else fi }
+
+/* With -DCOARSE a worker that has taken the lock reads, changes and writes in the same
+ * step, or is killed before it writes. That hides nothing: while it has the lock
+ * nobody else writes, time passes for its copy as for the store, and one that is
+ * slow to decide or to write cannot be told from one that takes the lock later or
+ * is slow to unlock. */
+#ifdef COARSE
+#define LOCK_STEP(change) d_step { holder == 0 -> LOCK; change(store) }; break \
+  :: d_step { holder == 0 -> holder = me + 1; is_killed[me + 1] = 1 }; goto gone
+#define READ_AND(change) skip
+#define FORGET skip
+#else
+#define FORGET clear(own[me])
+#define LOCK_STEP(change) d_step { holder == 0 -> LOCK }; break
+#define READ_AND(change) IF_LOCKED(copy(store, own[me])); IF_LOCKED(change(own[me]))
+#endif
+
+#define LOCK_AND(change) \
+  do \
+  :: LOCK_STEP(change) \
+  :: d_step { holder != 0 && MAY_BREAK -> is_killed[holder] = 0; holder = 0 } \
+  :: d_step { holder != 0 && MAY_FAIL -> REFUSE }; break /* the store fails */ \
+  od; \
+  skip; \
+  READ_AND(change)
+
+/* A worker may be killed before it writes and before it unlocks. */
 inline write_and_unlock() {
+#ifndef COARSE
   if
   :: is_locked -> is_killed[me + 1] = 1; goto gone
   :: d_step { is_locked && holder == me + 1 }; d_step { copy(own[me], store) }
   :: d_step { !is_locked || holder != me + 1 -> granted = 0; REFUSE }
   fi;
-  skip;
-  d_step {
-    if
-    :: is_locked && holder == me + 1 -> holder = 0
-    :: else
-    fi;
-    is_locked = 0; clear(own[me])
-  }
+#endif
+  if
+  :: is_locked && holder == me + 1 -> is_killed[me + 1] = 1; goto gone
+  :: d_step {
+       if
+       :: is_locked && holder == me + 1 -> holder = 0
+       :: else
+       fi;
+       is_locked = 0; FORGET
+     }
+  fi
 }
 
-#define ACQUIRE \
-  lock_and_read(); \
-  d_step { if :: is_locked -> acquire(own[me]) :: else fi }; \
-  write_and_unlock()
-#define RELEASE \
-  lock_and_read(); \
-  d_step { if :: is_locked -> release(own[me]) :: else fi }; \
-  write_and_unlock()
+#define ACQUIRE LOCK_AND(acquire); write_and_unlock()
+#define RELEASE LOCK_AND(release); write_and_unlock()
 
 #else
 
@@ -396,13 +418,15 @@ end:
        shift(orphans);
        pass(1);
        tick(store);
-#if STORE == 1
+#if STORE == 1 && !defined(COARSE)
        tick(own[0]);
        tick(own[1]);
 #if CALLERS > 2
        tick(own[2]);
 #endif
+#ifdef BREAK_BY_AGE
        lock_age = (holder == 0 -> 0 : 1);
+#endif
 #endif
        for (i : 0 .. CALLERS - 1) {
          COUNT_DOWN(deadline[i]);
@@ -481,7 +505,7 @@ next:
   od;
 #if STORE == 1
 gone: skip;
-  d_step { waits[me] = 0; clear(own[me]); is_locked = 0 };
+  d_step { waits[me] = 0; FORGET; is_locked = 0 };
   goto next; /* another worker takes its place */
 #endif
 }

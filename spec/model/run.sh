@@ -4,7 +4,7 @@
 # Checks limiter.pml: for each row below Spin writes a program that tries every
 # order of events and stops at the first error. By itself with 2 callers and 3
 # calls, some seconds a row; `full` with 3 callers and 4 calls for the rows of
-# safety that hold, which takes minutes and some GB of memory.
+# safety that hold, which takes an hour and some GB of memory.
 set -u
 model=$(cd "$(dirname "$0")" && pwd)/limiter.pml
 folder=$(mktemp -d) || exit 1
@@ -35,7 +35,7 @@ size='-DCALLERS=2 -DCALLS=3' store=-DCOLLAPSE
 if [ "${1:-}" = full ]; then
   size='-DCALLERS=3 -DCALLS=4'
   store=-DHC4 # of each state 12 bytes of its hash
-  rows=$(echo "$rows" | grep '^holds|safety')
+  rows=$(echo "$rows" | grep '^holds|safety' | sed 's/-DSTORE=1/& -DCOARSE/')
 fi
 
 # What Spin finds: "holds", "broken", or why there is no result.
