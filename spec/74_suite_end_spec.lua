@@ -75,7 +75,7 @@ local function survivors(tree)
 end
 
 local function wait_for(condition)
-  for _ = 1, 600 do
+  for _ = 1, 3000 do
     local value = condition()
     if value then return value end
     shell.sleep(0.1)
