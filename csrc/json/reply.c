@@ -185,8 +185,7 @@ static void read_members(struct reader *r, long index,
     struct bf_container container;
     struct bf_string key = {NULL, 0, false};
     *into = (struct bf_balance){.values = {{.number = 0}}};
-    if (!bf_scan_open(&r->scan, &container))
-        return;
+    (void)bf_scan_open(&r->scan, &container);
     while (bf_scan_member(&r->scan, &container, &key))
         read_field(r, index, into, &key);
     check_missing(r, index, into);

@@ -226,8 +226,6 @@ static bool has_duplicate(struct bf_key *keys, size_t count) {
 
 bool bf_scan_open(struct bf_scan *scan, struct bf_container *container) {
     char open = bf_scan_peek(scan);
-    if (scan->problem || (open != '{' && open != '['))
-        return fail(scan, "an object or array was expected");
     if (++scan->depth > BF_DEPTH_MAX)
         return fail(scan, "nested too deeply");
     scan->at++;

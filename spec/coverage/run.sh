@@ -60,7 +60,8 @@ prepare() {
   for lua in lua5.4 luajit; do
     "$make" -s LUA=$lua CFLAGS="$flags" LDFLAGS=--coverage all || return 1
   done
-  "$make" -s CFLAGS="$flags" LDFLAGS=--coverage helpers || return 1
+  "$make" -s CFLAGS="$flags" LDFLAGS=--coverage helpers \
+    $BUILD/test/torture-5.4 || return 1
   library 5.1 && library 5.4 && nginx_in_path && write_init || return 1
   [ "${BITFRONT_KEEP:-}" = yes ] && [ -d "$marks" ] && return
   find "$BUILD" -name '*.gcda' -delete
@@ -72,7 +73,11 @@ prepare || exit 1
 export under="env LUA_INIT=@$PWD/$BUILD/init.lua"
 PATH=$PWD/$BUILD/path:$PATH
 make_folder coverage
-files=$* jobs lua5.4 >"$folder/jobs"
+files=$* jobs lua5.4 --exclude-tags=long >"$folder/jobs"
 side_by_side
+if [ $# = 0 ]; then
+  # What only an allocation that fails reaches.
+  TORTURE=plain check torture spec/torture/run.sh $BUILD/test/torture-5.4
+fi
 lua5.4 spec/coverage/report.lua "$BUILD" || count 0 1 0
 finish

@@ -101,7 +101,7 @@ local function passes(file, seconds)
     . .ci/count.sh
     make_locales
     in_tree lua5.4 timeout -k 5 %d lua5.4 .ci/busted.lua -o .ci/tally.lua \
-      --no-keep-going %s </dev/null]]):format(seconds, file))
+      --no-keep-going --exclude-tags=long %s </dev/null]]):format(seconds, file))
   return code == 0
 end
 
