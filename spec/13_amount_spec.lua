@@ -2,6 +2,8 @@ local bc = require "spec.support.bc"
 local number = require "spec.support.number"
 local support = require "spec.support"
 
+local doubles = (os.getenv "BUILD" or ".build") .. "/test/doubles"
+
 -- Numbers whose nearest double is known by construction, not by a parser:
 -- exact decimals of doubles and of the points half-way between two of them.
 local BASE = 10000000
@@ -143,7 +145,7 @@ describe("a double #once", function()
   -- converted by a multiplication that does not decide a tie.
   it("is the nearest one, next to the points half way between two of them and on "
     .. "them, for 100,000 texts", function()
-    local out = support.must(".build/test/doubles 20000 " .. os.time())
+    local out = support.must(doubles .. " 20000 " .. os.time())
     assert.matches(" 0 wrong\n$", out)
   end)
 
@@ -158,7 +160,7 @@ describe("a double #once", function()
   it("is the nearest one, and its text the shortest, for 10,000,000 such texts, "
     .. "2,000,000 random doubles, the powers of two and ten, and their neighbours "
     .. "#long", function()
-    local out = support.must(".build/test/doubles 2000000 " .. os.time())
+    local out = support.must(doubles .. " 2000000 " .. os.time())
     assert.matches(" 0 wrong\n$", out)
   end)
 end)

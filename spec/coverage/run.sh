@@ -77,7 +77,7 @@ files=$* jobs lua5.4 --exclude-tags=long >"$folder/jobs"
 side_by_side
 if [ $# = 0 ]; then
   # What only an allocation that fails reaches.
-  TORTURE=plain check torture spec/torture/run.sh $BUILD/test/torture-5.4
+  TORTURE=malloc check torture spec/torture/run.sh $BUILD/test/torture-5.4
 fi
 lua5.4 spec/coverage/report.lua "$BUILD" || count 0 1 0
 finish

@@ -3,7 +3,8 @@
 #
 # Changes csrc and lua in COUNT places, one at a time, drawn at random by SEED, and runs
 # the specs of that room. A change that no spec notices has survived: it is printed.
-# PARTS of them at once, each in a copy of the tree in .build/mutants.
+# PARTS of them at once, each in a copy of the tree in .build/mutants. ONLY=csrc/json
+# draws from the files whose names begin so.
 set -eu
 seed=${SEED:-1} count=${COUNT:-60} parts=${PARTS:-2}
 folder=$PWD/.build/mutants
