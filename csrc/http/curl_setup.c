@@ -18,7 +18,11 @@
 
 /* libcurl's defaults are other ones, or are set by the environment: with them a
  * key was sent to another host after a redirect, and the TLS secrets were
- * written to SSLKEYLOGFILE. */
+ * written to SSLKEYLOGFILE.
+ * SSL_SESSIONID_CACHE: libcurl 7.88 frees a session twice when memory runs out.
+ * Connections are kept; what is saved by resuming one that was not is little.
+ * TIMEOUT_MS: deadlines are ours; the one of connecting is set for each
+ * connection. */
 static const struct {
     CURLoption option;
     long value;
@@ -41,11 +45,8 @@ static const struct {
     {CURLOPT_BUFFERSIZE,               4096                            }, /* of many calls at once */
     {CURLOPT_UPLOAD_BUFFERSIZE,        16384                           }, /* the least */
     {CURLOPT_NOSIGNAL,                 1                               },
- /* libcurl 7.88 frees a session twice when memory runs out. Connections are
-  * kept; what is saved by resuming one that was not is little. */
     {CURLOPT_SSL_SESSIONID_CACHE,      0                               },
     {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1                               },
- /* Deadlines are ours; the one of connecting is set for each connection. */
     {CURLOPT_TIMEOUT_MS,               0                               },
 #if LIBCURL_VERSION_NUM < 0x075500
     {CURLOPT_PROTOCOLS,                CURLPROTO_HTTP | CURLPROTO_HTTPS},

@@ -133,8 +133,8 @@ static int64_t seconds_of(const struct date *date) {
 /* Unix time in s of a date in one of the three forms of RFC 9110, 5.6.7, in any
  * locale; 0 where that is before 1970, -1 where it is no such date. */
 static int64_t read_date(const char *text, size_t len) {
+    /* IMF-fixdate, the one still sent; RFC 850; asctime, GMT too */
     static const struct form forms[] = {
-  /* IMF-fixdate, the one still sent; RFC 850; asctime, GMT too */
         {", 00 AAA 0000 00:00:00 GMT", 2, 5, 9,  14, false},
         {", 00-AAA-00 00:00:00 GMT",   2, 5, 9,  12, true },
         {" AAA _0 00:00:00 0000",      5, 1, 17, 8,  false},
