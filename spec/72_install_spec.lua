@@ -19,11 +19,11 @@ print(package.searchpath and package.searchpath("bitfront.core", package.cpath) 
 
 local SIGNATURE = "f23e24bfff7faf21f51eb2d36c510bd2c2cc4202fc9f1e28de06e929b318c3cd"
 
--- What a clone has; LuaRocks leaves its objects where it builds.
-local function copy_of_tree()
-  local dir = support.tmpdir()
+local FLAGS = support.quote "CFLAGS=-O0 -fPIC"
+
+-- What a clone has.
+local function copy_of_tree(dir)
   support.must("cp -R csrc lua rockspec LICENSE " .. support.quote(dir))
-  return dir
 end
 
 -- A shell command in which LuaRocks knows only the folder `dir`, and a tree in it.
@@ -54,19 +54,40 @@ local function finds_man_page(bin)
     "bitfront " .. bitfront_version())))
 end
 
+-- How the rock is packed, by the version of Lua: in a clone, as a reader of the README
+-- does it, and from the archive of a release, which its rockspec names.
+local PACK = {
+  ["5.1"] = function(dir)
+    copy_of_tree(dir)
+    luarocks(dir, "5.1", "tree", "make --pack-binary-rock rockspec/bitfront-scm-1.rockspec "
+      .. FLAGS)
+    support.must("rm -rf csrc lua bitfront", { cwd = dir })
+  end,
+  ["5.4"] = function(dir)
+    local name = "bitfront-" .. bitfront_version()
+    local rockspec = name .. "-1.rockspec"
+    support.must("mkdir " .. name, { cwd = dir })
+    copy_of_tree(dir .. "/" .. name)
+    support.write(dir .. "/" .. rockspec, (support.read("rockspec/" .. rockspec)
+      :gsub("https://example%.org/bitfront", "file://" .. dir)))
+    support.must(("tar -czf %s.tar.gz %s && rm -rf %s"):format(name, name, name), { cwd = dir })
+    luarocks(dir, "5.4", "tree", "pack " .. rockspec)
+    luarocks(dir, "5.4", "tree", ("build --pack-binary-rock %s-1.src.rock "):format(name) .. FLAGS)
+    support.must(("rm %s-1.src.rock %s.tar.gz"):format(name, name), { cwd = dir })
+  end,
+}
+
 -- A folder with the packed rock alone.
 local function pack_rock(version)
-  local dir = copy_of_tree()
+  local dir = support.tmpdir()
   support.write(dir .. "/config.lua", CONFIG:format(dir))
-  luarocks(dir, version, "tree", "make --pack-binary-rock rockspec/bitfront-scm-1.rockspec "
-    .. support.quote("CFLAGS=-O0 -fPIC"))
-  support.must("rm -rf csrc lua bitfront", { cwd = dir })
+  PACK[version](dir)
   return dir
 end
 
 -- Installs the packed rock; returns the tree's folder.
 local function install_rock(dir, version, tree, mode)
-  luarocks(dir, version, tree, ("install --deps-mode=%s ./bitfront-scm-1.*.rock"):format(mode))
+  luarocks(dir, version, tree, ("install --deps-mode=%s ./bitfront-*.rock"):format(mode))
   return dir .. "/" .. tree
 end
 
