@@ -41,10 +41,10 @@ http {
 ]]
 
 -- Ends nginx when standard input does. An empty environment: LUA_CPATH names
--- modules for the Lua of the specs.
+-- modules for the Lua of the specs. Shells often begin with 1024 descriptors.
 local RUN = [[
 PATH=$PATH:/usr/sbin:/usr/local/sbin:/usr/local/openresty/nginx/sbin
-cd "$1" && mkdir -p tmp || exit
+cd "$1" && mkdir -p tmp && ulimit -Sn "$(ulimit -Hn)" || exit
 exec 3<&0
 env -i PATH="$PATH" $(env) $(under) $(nginx) -g "daemon off;" -p "$1/" \
   -c nginx.conf </dev/null 3<&- >out 2>&1 &
