@@ -38,7 +38,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -49,6 +48,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "start_thread.h"
 
 enum { MAX_HEAD = 16384, MAX_NAME = 64, MAX_ARGS = 32, BACKLOG = 128 };
 
@@ -370,16 +371,14 @@ static void *accept_all(void *arg) {
     const struct listener *l = arg;
     const int on = 1;
     for (;;) {
-        pthread_t thread;
         struct connection *c = calloc(1, sizeof *c);
         if (!c || (c->fd = accept(l->fd, NULL, NULL)) < 0)
             die("accept");
         c->listener = l;
         c->id = ++connections;
         setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (pthread_create(&thread, NULL, serve, c) != 0)
-            die("pthread_create");
-        pthread_detach(thread);
+        if (!start_thread(serve, c))
+            die("start_thread");
     }
     return NULL;
 }
@@ -421,7 +420,6 @@ static void open_listener(struct listener *l) {
     struct sockaddr_in a = {.sin_family = AF_INET};
     struct sockaddr *addr = (struct sockaddr *)&a;
     socklen_t size = sizeof a;
-    pthread_t thread;
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     a.sin_port = htons(l->mode == DNS ? 53 : 0);
     l->fd = socket(AF_INET, l->mode == DNS ? SOCK_DGRAM : SOCK_STREAM, 0);
@@ -435,8 +433,8 @@ static void open_listener(struct listener *l) {
     /* One connection fills a backlog of 0: later ones get no answer at all. */
     if (l->mode == FULL && connect(socket(AF_INET, SOCK_STREAM, 0), addr, size))
         die("connect");
-    if (accepts(l->mode) && pthread_create(&thread, NULL, accept_all, l) != 0)
-        die("pthread_create");
+    if (accepts(l->mode) && !start_thread(accept_all, l))
+        die("start_thread");
     printf("%s %d\n", l->name, ntohs(a.sin_port));
 }
 

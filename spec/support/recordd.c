@@ -32,7 +32,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -41,6 +40,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "start_thread.h"
 
 enum { SECRET = 32, KEY = 16, IV = 12, TAG = 16, MOST = 16384, BATCH = 65536 };
 
@@ -358,14 +359,12 @@ static void *serve(void *arg) {
 static void *accept_all(void *arg) {
     const int *listener = arg, on = 1;
     for (;;) {
-        pthread_t thread;
         struct connection *c = calloc(1, sizeof *c);
         if (!c || (c->fd = accept(*listener, NULL, NULL)) < 0)
             die("accept");
         setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (pthread_create(&thread, NULL, serve, c) != 0)
-            die("pthread_create");
-        pthread_detach(thread);
+        if (!start_thread(serve, c))
+            die("start_thread");
     }
     return NULL;
 }
@@ -385,7 +384,6 @@ int main(int argc, char **argv) {
     struct sockaddr_in a = {.sin_family = AF_INET};
     socklen_t size = sizeof a;
     int listener = socket(AF_INET, SOCK_STREAM, 0);
-    pthread_t thread;
     if (argc < 3) {
         fprintf(stderr, "usage: recordd PEM STEP...\n");
         return 2;
@@ -397,7 +395,7 @@ int main(int argc, char **argv) {
     if (bind(listener, (struct sockaddr *)&a, size) != 0 ||
         listen(listener, 128) != 0 ||
         getsockname(listener, (struct sockaddr *)&a, &size) != 0 ||
-        pthread_create(&thread, NULL, accept_all, &listener) != 0)
+        !start_thread(accept_all, &listener))
         die("listen");
     printf("%d\n", ntohs(a.sin_port));
     fflush(stdout);
