@@ -176,3 +176,32 @@ describe("jitterd #once #apart", function()
     assert.equal(0, code)
   end)
 end)
+
+describe("faultd #once #apart", function()
+  local HELD = [=[
+    set -e
+    mkfifo stdin ports
+    printf "HTTP/1.1 204 No Content\r\n\r\n" >reply
+    exec 3<>stdin
+    (ulimit -v 3000000; exec "$1" . plain:plain <stdin >ports 3>&-) &
+    read -r name port <ports
+    perl -MIO::Socket::INET -e '
+      my @held;
+      for (1 .. 400) {
+        my $held = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $ARGV[0]) or last;
+        syswrite $held, "GET /f=reply;close=keep/ HTTP/1.1\r\n\r\n";
+        sysread $held, my $reply, 64 or last;
+        push @held, $held;
+      }
+      print scalar @held, " held\n"' "$port"
+    echo >&3
+    wait
+  ]=]
+
+  it("holds 400 connections in the addresses of a 32-bit process", function()
+    local faultd = support.must("pwd"):sub(1, -2) .. "/.build/test/faultd"
+    assert.equal("400 held\n", support.must(
+      ("timeout 60 sh -c %s sh %s"):format(support.quote(HELD), support.quote(faultd)),
+      { cwd = support.tmpdir() }))
+  end)
+end)
