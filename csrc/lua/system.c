@@ -92,8 +92,8 @@ static void push_library(lua_State *L, const char *compiled, const char *loaded,
         bf_setstring(L, "file", info.dli_fname);
 }
 
-/* core.versions(): the libraries' versions, compiled against and loaded, and the
- * file of this module. */
+/* core.versions(): the libraries' versions, compiled against and loaded, and
+ * the file of this module. */
 static int core_versions(lua_State *L) {
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
     lua_createtable(L, 0, 5);
