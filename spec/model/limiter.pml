@@ -30,7 +30,7 @@
  * -DRESTART  a process or an nginx is started again and knows of no call before
  * -DEVICTED  somebody else has the dict evict the state
  * -DFORWARD  Redis' clock is set forward
- * and mistakes: -DMISTAKE=1 to 5, -DFULL=MINUTE, -DSET_BACK_TO=2,
+ * and mistakes: -DMISTAKE=1 to 5, -DFULL=MINUTE, -DSET_BACK_TO=1,
  * -DBREAK_BY_AGE. */
 
 #ifndef STORE

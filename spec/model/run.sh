@@ -28,7 +28,7 @@ broken|safety|-DSTORE=2 -DMISTAKE=3|a lost state is taken for an empty one
 broken|liveness|-DPROMPT -DSTORE=0 -DMISTAKE=4|who has no turn before the deadline sleeps until it comes
 broken|liveness|-DPROMPT -DSTORE=1 -DMISTAKE=5|nobody breaks the lock of a dead process
 broken|safety|-DSTORE=2 -DPER_SECOND=2 -DPER_MINUTE=2 -DFULL=MINUTE|a lost state is full for a minute only: calls of before may arrive later
-broken|safety|-DSTORE=2 -DSET_BACK_TO=2|a lease is cut where the clock is set back: its call may arrive later
+broken|safety|-DSTORE=2 -DSET_BACK_TO=1|a lease is cut where the clock is set back: its call may arrive later
 broken|safety|-DSTORE=1 -DBREAK_BY_AGE -DCALLS=2|a lock is broken by age: its holder may only be paused'
 
 size='-DCALLERS=2 -DCALLS=3' store=-DCOLLAPSE
