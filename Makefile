@@ -163,9 +163,9 @@ spec: ## one spec: make spec SPEC=25_clock LUA=lua5.1
 	@.ci/deps run test
 	@$(AGAIN) all helpers
 	@$(supervised) .ci/test $(LUA) spec/$(SPEC)_spec.lua
-fresh: ## run and test on a bare Debian: SUITE=bookworm
+fresh: ## run and test on a bare Debian: SUITE=bookworm, FRESH=smoke for less
 	@$(AGAIN) $(SUPERVISOR)
-	@TMPDIR="$(CURDIR)/.build" exec $(SUPERVISOR) .ci/fresh
+	@TMPDIR="$(CURDIR)/.build" exec $(SUPERVISOR) .ci/fresh $(FRESH)
 page: ## the page in Chromium: accessibility, policy
 	@.ci/deps run nginx page
 	@$(AGAIN) all helpers

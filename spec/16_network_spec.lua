@@ -292,11 +292,17 @@ describe("the network", function()
     assert.equal("ok", result_in("LD_PRELOAD=" .. refusing .. " exec", faultd:url_body(BODY)))
   end)
 
+  -- How many are needed differs between versions of libcurl.
   it("fails with kind network, not tls, where there are too few descriptors", function()
-    for count, expected in pairs { [6] = "network descriptors true", [64] = "ok" } do
-      assert.equal(expected, result_in("ulimit -n " .. count .. "; exec",
-        faultd:url_body(BODY)))
+    local seen, last = {}, nil
+    for count = 4, 12 do
+      last = result_in("ulimit -n " .. count .. "; exec", faultd:url_body(BODY))
+      assert.is_true(last == "ok" or not seen.ok, count .. ": " .. last)
+      seen[last] = true
     end
+    seen["no start"] = nil
+    assert.same({ ["network descriptors true"] = true, ok = true }, seen)
+    assert.equal("ok", last)
   end)
 
   it("does not read what a proxy says without end", function()
