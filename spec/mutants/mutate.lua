@@ -1,8 +1,9 @@
 -- usage: mutate.lua SEED COUNT PART PARTS      in a copy of the tree, which it changes
 --
 -- Draws COUNT sites of csrc and lua by SEED, and of these tries each PARTS-th from PART
--- on: changes it, builds, and runs the specs of its room until one fails. A line for each:
--- killed, survived, equivalent, or uncompiled; behind survivors, what was changed.
+-- on: changes it, builds, and runs the specs, those of its room first, until one fails. A
+-- line for each: killed, survived, equivalent, or uncompiled; behind survivors, what was
+-- changed.
 
 local shell = require "spec.support.shell"
 local sites_of = require "spec.mutants.sites".of
@@ -26,8 +27,8 @@ local RELEVANT = {
   { "csrc/lua/policy", "19 24 25" },
   { "csrc/lua/exchange", "17 28 15 23 18" },
   { "csrc/lua/", "23 21_options 14 15 22 17 29 54 18" },
-  { "lua/bitfront/records/", "30 32 33 34 31 62 92" },
-  { "lua/bitfront/limiter", "24 19 27 26 85" },
+  { "lua/bitfront/records/", "32 34 33 30 21_options 31 62" },
+  { "lua/bitfront/limiter", "24 19 21_options 27 26 85" },
   { "lua/bitfront/wait", "28 26 27 84" },
   { "lua/bitfront/nginx", "81 82 83 86 85 92" },
   { "lua/bitfront/sandbox/", "51 50 52 53 55 54" },
@@ -39,16 +40,32 @@ local RELEVANT = {
   { "lua/bitfront/", "23 21_misuse 21_options 26 27 22 24 25 29 14 28 61 91" },
 }
 
-local function relevant(path)
-  for _, row in ipairs(RELEVANT) do
-    if path:sub(1, #row[1]) == row[1] then
-      local files = {}
-      for name in row[2]:gmatch "%S+" do
-        files[#files + 1] = shell.must("ls spec/" .. name .. "*_spec.lua"):match "[^\n]+"
-      end
-      return files
+local function files_of(pattern)
+  local files = {}
+  for path in shell.must("ls spec/" .. pattern .. "_spec.lua"):gmatch "[^\n]+" do
+    files[#files + 1] = path
+  end
+  return files
+end
+
+-- All spec files but those of the package and of the README's blocks, which take minutes:
+-- of a change, the likeliest to notice it first.
+local function specs_for(path)
+  local files, known = {}, {}
+  local function add(more)
+    for _, file in ipairs(more) do
+      if not known[file] then files[#files + 1] = file end
+      known[file] = true
     end
   end
+  for _, row in ipairs(RELEVANT) do
+    if #files == 0 and path:sub(1, #row[1]) == row[1] then
+      for name in row[2]:gmatch "%S+" do add(files_of(name .. "*")) end
+    end
+  end
+  add(files_of "[1-6]*")
+  add(files_of "8*")
+  return files
 end
 
 -- ---- drawing
@@ -172,7 +189,7 @@ local function try(site, number)
     shell.write(path, original)
     build(path)
   end
-  local files = relevant(path)
+  local files = specs_for(path)
   limit_of(files[1])
   if not change() then
     say "uncompiled"

@@ -2,7 +2,7 @@
 # usage: spec/mutants/run.sh        SEED=1 COUNT=60 PARTS=2 in the environment
 #
 # Changes csrc and lua in COUNT places, one at a time, drawn at random by SEED, and runs
-# the specs of that room. A change that no spec notices has survived: it is printed.
+# the specs, those of its room first. A change that no spec notices has survived: it is printed.
 # PARTS of them at once, each in a copy of the tree in .build/mutants. ONLY=csrc/json
 # draws from the files whose names begin so.
 set -eu
