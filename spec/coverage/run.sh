@@ -36,6 +36,14 @@ make_counts() {
     find "$BUILD/5.1" -name '*.gcda' -exec chmod a+rw {} +
 }
 
+# The counts of an object that has been compiled since: gcov refuses them.
+forget_old_counts() {
+  find "$BUILD" -name '*.gcno' | while read -r notes; do
+    counts=${notes%.gcno}.gcda
+    [ ! "$notes" -nt "$counts" ] || rm -f "$counts"
+  done
+}
+
 # nginx is started in an environment of its own, but found in PATH.
 nginx_in_path() {
   nginx=$(PATH=$PATH:/usr/sbin command -v nginx) || return 1
@@ -63,7 +71,10 @@ prepare() {
   "$make" -s CFLAGS="$flags" LDFLAGS=--coverage helpers \
     $BUILD/test/torture-5.4 || return 1
   library 5.1 && library 5.4 && nginx_in_path && write_init || return 1
-  [ "${BITFRONT_KEEP:-}" = yes ] && [ -d "$marks" ] && return
+  if [ "${BITFRONT_KEEP:-}" = yes ] && [ -d "$marks" ]; then
+    forget_old_counts
+    return
+  fi
   find "$BUILD" -name '*.gcda' -delete
   make_marks
   make_counts
