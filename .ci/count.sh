@@ -13,7 +13,9 @@ make_folder() {
   [ -n "$folder" ] || folder=$(mktemp -d) || exit 1
 }
 trap '[ -z "$folder" ] || rm -rf --one-file-system "$folder"' EXIT
-trap 'exit 130' HUP INT TERM
+# Not SIGTERM: a shell takes it only when its command has ended. Without a trap the
+# script ends at once, and `supervise` then ends the command.
+trap 'exit 130' HUP INT
 
 if [ -z "${BITFRONT_TALLY:-}" ]; then
   make_folder
