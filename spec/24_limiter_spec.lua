@@ -359,7 +359,7 @@ describe("the store in Redis", function()
     local function wait_after(ms)
       local time = connection:time()
       connection:hset("bitfront:limiter", "since",
-        ("%.0f"):format(time[1] * 1000 + time[2] / 1000 - ms))
+        ("%.0f"):format(math.floor(time[1] * 1000 + time[2] / 1000) - ms))
       return (store:acquire("lost" .. ms, 1000, 3, 60))
     end
     assert.is_true(wait_after(62000) > 60000)

@@ -240,7 +240,7 @@ describe("the packed rock #once #apart", function()
 
       it("brings the man page, and takes it away again", function()
         finds_man_page(tree .. "/bin")
-        luarocks(tree:match "^(.*)/", version, "remove bitfront")
+        luarocks(dir, version, "tree", "remove bitfront")
         local out, _, code = man(tree .. "/bin", "bitfront")
         assert.same({ "", 16 }, { out, code })
       end)

@@ -6,7 +6,6 @@ local function mutants_of(text, is_lua)
   for i, site in ipairs(sites_of(text, is_lua)) do
     found[i] = text:sub(1, site.first - 1) .. site.by .. text:sub(site.last + 1)
   end
-  table.sort(found)
   return found
 end
 
@@ -34,7 +33,10 @@ describe("a mutant #once", function()
   } do
     local is_lua, text, expected = row[1], row[2], row[3]
     it(("of %q is %d texts"):format(text, #expected), function()
-      assert.same(expected, mutants_of(text, is_lua))
+      local found = mutants_of(text, is_lua)
+      table.sort(expected) -- the order of two texts is the locale's
+      table.sort(found)
+      assert.same(expected, found)
     end)
   end
 end)

@@ -53,7 +53,7 @@ end
 -- the later one, or one of which no caller has heard that it changed.
 local function names(key)
   local name = PREFIX .. key
-  return name, name .. " +"
+  return name, name .. "\1" -- which no API key has
 end
 
 -- Returns the state, its name, and the next one. Who has no lock may look just
@@ -88,7 +88,7 @@ local function sweep(dict)
   if now - (swept[dict] or -SWEEP_INTERVAL) < SWEEP_INTERVAL then return end
   swept[dict] = now
   for _, name in ipairs(dict:get_keys(0)) do
-    local key = name:sub(1, #PREFIX) == PREFIX and name:sub(#PREFIX + 1):gsub(" %+$", "")
+    local key = name:sub(1, #PREFIX) == PREFIX and name:sub(#PREFIX + 1):gsub("\1$", "")
     if key then remove_idle(dict, key) end
   end
 end
