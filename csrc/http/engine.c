@@ -116,6 +116,17 @@ static void remove_done(struct bf_engine *engine, struct bf_exchange *x) {
         remove_running(engine, x);
 }
 
+/* libcurl 7.74 closes an open connection again where it begins another one in
+ * the same step and finds something to be read, as the tickets of TLS 1.3.
+ * Nothing was sent: the exchange gets another connection, until its deadline.
+ */
+static void find_another(struct bf_engine *engine, struct bf_exchange *x) {
+    x->connection->user = NULL;
+    bf_pool_end(&engine->pool, x->connection);
+    x->connection = NULL;
+    x->state = BF_EXCHANGE_NEW;
+}
+
 /* libcurl has ended its work on a connection. */
 static void on_connected(struct bf_engine *engine, struct bf_connection *c,
                          CURLcode result) {
@@ -124,6 +135,8 @@ static void on_connected(struct bf_engine *engine, struct bf_connection *c,
     bf_list_remove(&c->link);
     if (x && is_open) {
         bf_exchange_attach(x, c);
+    } else if (x && result == CURLE_OK) {
+        find_another(engine, x);
     } else if (x) {
         x->result.error = c->error;
         bf_exchange_end(x);
