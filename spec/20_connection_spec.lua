@@ -10,7 +10,14 @@ local BODY = support.success(
 local REPLY = support.reply(BODY)
 
 local function port_of(url)
-  return tonumber(url:match ":(%d+)")
+  return tonumber(url:match ":(%d+)$" or url:match ":(%d+)/")
+end
+
+-- A kernel may have been told to do without IPv6.
+local function needs_v6()
+  if not (support.read "/proc/net/if_inet6" or ""):find(("0"):rep(31) .. "1 ", 1, true) then
+    pending "::1 is no address of this machine"
+  end
 end
 
 -- How often a server did the step "mark:PATH".
@@ -254,14 +261,59 @@ describe("a connection", function()
     end
   end)
 
+  describe("of IPv6", function()
+    local faultd6
+    teardown(function() if faultd6 then faultd6:stop() end end)
+
+    local function start()
+      needs_v6()
+      faultd6 = faultd6 or support.faultd(nil, true)
+      faultd6:forget()
+    end
+
+    for _, listener in ipairs { "good", "plain" } do
+      it("is made to ::1, and kept, " .. listener, function()
+        start()
+        local one = client { base_url = faultd6:url_body(BODY, { listener = listener }) }
+        for _ = 1, 3 do assert.equal(2.5, assert(one:balances())[1].balance) end
+        one:close()
+        assert.equal("1 1 1", (faultd6:connections()))
+        assert.equal("[::1]:" .. faultd6.ports[listener], faultd6:requests()[3].headers.host)
+      end)
+    end
+
+    it("is made only to the host that the certificate names", function()
+      start()
+      for _, row in ipairs { { "wronghost", "tls", "hostname" }, { "unknown", "tls", "untrusted" },
+                             { "closed", "network", "refused" } } do
+        local _, err = support.balances(faultd6:url_body(BODY, { listener = row[1] }))
+        assert.same({ row[2], row[3] }, { err.kind, err.code })
+      end
+    end)
+  end)
+
+  -- The proxy's address is the one that is connected to.
+  describe("for http is not made to an address that is not loopback:", function()
+    for _, host in ipairs { "128.0.0.1", "126.255.255.255", "10.0.0.1", "[::2]", "[2001:db8::1]",
+                            "[fe80::1]", "[::ffff:127.0.0.1]" } do
+      it(host, function()
+        local _, err = support.balances(faultd:url_body(BODY, { listener = "plain" }),
+          { proxy = "http://" .. host .. ":" .. faultd.ports.plain })
+        assert.same({ "network", "refused", true }, { err.kind, err.code,
+          err.message:find("http:// leads to an address that is not loopback", 1, true) ~= nil })
+        assert.equal(0, #faultd:requests())
+      end)
+    end
+  end)
+
   describe("is not used again, at no cost of an attempt, where the server", function()
     local function put(shake, text)
       return shake == "wait:0" and recordd.bytes(text) or recordd.data(text)
     end
 
     -- How many connections and requests two calls take, where the server does these
-    -- steps when the first is over.
-    local function calls(shake, steps)
+    -- steps when the first is over. On 127.0.0.1, or the `address` given.
+    local function calls(shake, steps, address)
       local dir = support.tmpdir()
       local connected, asked, go = dir .. "/connected", dir .. "/asked", dir .. "/go"
       local all = { "mark:" .. connected, shake, "request", "mark:" .. asked,
@@ -270,7 +322,7 @@ describe("a connection", function()
       for _, step in ipairs { "request", "mark:" .. asked, put(shake, REPLY), "hang" } do
         all[#all + 1] = step
       end
-      local server = recordd.start(all)
+      local server = recordd.start(all, address)
       local one = support.client { base_url = server.url }
       for i = 1, 2 do
         local balances, err, info = one:balances()
@@ -278,7 +330,7 @@ describe("a connection", function()
         assert.same({ 2.5, 1 }, { balances[1].balance, info.attempts })
         if i == 1 then
           support.write(go, "")
-          tcp.wait_for_peer(port_of(server.url))
+          tcp.wait_for_peer(port_of(server.url), address ~= nil)
         end
       end
       one:close()
@@ -305,14 +357,17 @@ describe("a connection", function()
       { "has sent a record without data and a byte", { "+record:23:", "BYTE" } },
     }
 
-    local function add(shake, rows)
+    local function add(shake, rows, address)
       for _, row in ipairs(rows) do
-        it(row[1] .. (shake == "wait:0" and "" or ", " .. shake), function()
+        local where = (shake == "wait:0" and "" or ", " .. shake)
+          .. (address and ", at " .. address or "")
+        it(row[1] .. where, function()
+          if address then needs_v6() end
           local steps = {}
           for i, step in ipairs(row[2]) do
             steps[i] = step:gsub("BYTE", put(shake, "x")):gsub("REPLY", put(shake, REPLY))
           end
-          assert.same({ 2, 2 }, { calls(shake, steps) })
+          assert.same({ 2, 2 }, { calls(shake, steps, address) })
         end)
       end
     end
@@ -322,6 +377,7 @@ describe("a connection", function()
       add(shake, ENDINGS)
       add(shake, TLS_ENDINGS)
     end
+    for _, shake in ipairs { "wait:0", "shake13" } do add(shake, ENDINGS, "::1") end
 
     it("- but it is where there was only what belongs to TLS", function()
       local ticket = recordd.hex "\4\0\0\22\0\0\28\32\0\0\0\1\1a\0\8ticketab\0\0"

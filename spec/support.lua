@@ -35,8 +35,9 @@ end
 
 ---A running fault server; see faultd.lua.
 ---@param more? table<string, string>
-function _M.faultd(more)
-  return require "spec.support.faultd".start(more)
+---@param is_v6? boolean
+function _M.faultd(more, is_v6)
+  return require "spec.support.faultd".start(more, is_v6)
 end
 
 ---A proxy that delays what passes through it; see jitterd.lua.

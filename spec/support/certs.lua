@@ -4,14 +4,16 @@ local shell = require "spec.support.shell"
 
 local _M = {}
 
-local PLACE = ".build/test/certs"
+local PLACE = ".build/test/certificates"
+
+local LOOPBACK = "IP:127.0.0.1,IP:::1,DNS:localhost"
 
 -- File, who signs it, the names it is for, first and last day.
 local LEAVES = {
-  { "good", "ca", "IP:127.0.0.1,DNS:localhost", "20200101", "20491231" },
-  { "expired", "ca", "IP:127.0.0.1,DNS:localhost", "20200101", "20200201" },
+  { "good", "ca", LOOPBACK, "20200101", "20491231" },
+  { "expired", "ca", LOOPBACK, "20200101", "20200201" },
   { "wronghost", "ca", "DNS:elsewhere.invalid", "20200101", "20491231" },
-  { "unknown", "stranger", "IP:127.0.0.1,DNS:localhost", "20200101", "20491231" },
+  { "unknown", "stranger", LOOPBACK, "20200101", "20491231" },
 }
 
 -- `openssl ca` is the one command that takes any first and last day.

@@ -12,6 +12,8 @@
  *       tls11   HTTPS, TLS 1.1 at most silent  accepts, and sends nothing
  *       dns     UDP port 53, no answer reset   accepts and resets
  *
+ * on 127.0.0.1, or with a 6 behind it (tls6) on ::1.
+ *
  * What to answer is in the first segment of the request's path, so that a
  * spec can put it into base_url and the server keeps no state:
  *
@@ -49,6 +51,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "loopback.h"
 #include "start_thread.h"
 
 enum { MAX_HEAD = 16384, MAX_NAME = 64, MAX_ARGS = 32, BACKLOG = 128 };
@@ -64,6 +67,7 @@ static const char *const ending_names[] = {"fin", "rst", "notls", "hang",
 struct listener {
     SSL_CTX *tls;
     enum mode mode;
+    bool is_v6;
     int fd;
     char name[MAX_NAME];
 };
@@ -399,8 +403,12 @@ static SSL_CTX *make_tls(enum mode mode, const char *pem) {
 static void read_listener(struct listener *l, char *text) {
     char *rest = text;
     const char *name = strtok_r(rest, ":", &rest);
-    const char *mode = strtok_r(rest, ":", &rest);
+    char *mode = strtok_r(rest, ":", &rest);
+    size_t len = mode ? strlen(mode) : 0;
     snprintf(l->name, sizeof l->name, "%s", name ? name : "");
+    l->is_v6 = len > 0 && mode[len - 1] == '6';
+    if (l->is_v6)
+        mode[len - 1] = '\0';
     l->mode = (enum mode)word_index(mode ? mode : "", mode_names, NO_MODE);
     if (l->mode == NO_MODE || !name) {
         fprintf(stderr, "faultd: not a listener: %s\n", text);
@@ -415,27 +423,25 @@ static bool accepts(enum mode mode) {
     return mode != CLOSED && mode != FULL && mode != DNS;
 }
 
-/* Opens l's socket on a free port of 127.0.0.1 and prints which. */
+/* Opens l's socket on a free port and prints which. */
 static void open_listener(struct listener *l) {
-    struct sockaddr_in a = {.sin_family = AF_INET};
-    struct sockaddr *addr = (struct sockaddr *)&a;
-    socklen_t size = sizeof a;
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    a.sin_port = htons(l->mode == DNS ? 53 : 0);
-    l->fd = socket(AF_INET, l->mode == DNS ? SOCK_DGRAM : SOCK_STREAM, 0);
-    if (l->fd < 0 || bind(l->fd, addr, size) != 0 ||
-        getsockname(l->fd, addr, &size) != 0)
+    const bool is_dns = l->mode == DNS;
+    union address a;
+    l->fd = bind_loopback(&a, l->is_v6, is_dns ? SOCK_DGRAM : SOCK_STREAM,
+                          is_dns ? 53 : 0);
+    if (l->fd < 0)
         die("bind");
     /* A port that is bound and does not listen is taken, and refuses. */
     if ((l->mode == FULL && listen(l->fd, 0) != 0) ||
         (accepts(l->mode) && listen(l->fd, BACKLOG) != 0))
         die("listen");
     /* One connection fills a backlog of 0: later ones get no answer at all. */
-    if (l->mode == FULL && connect(socket(AF_INET, SOCK_STREAM, 0), addr, size))
+    if (l->mode == FULL &&
+        connect(socket(a.any.sa_family, SOCK_STREAM, 0), &a.any, size_of(&a)))
         die("connect");
     if (accepts(l->mode) && !start_thread(accept_all, l))
         die("start_thread");
-    printf("%s %d\n", l->name, ntohs(a.sin_port));
+    printf("%s %d\n", l->name, port_of(&a));
 }
 
 int main(int argc, char **argv) {

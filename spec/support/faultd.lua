@@ -33,15 +33,15 @@ local ECHO_LENGTH = {
 local OPTIONS = { "cut", "delay", "chunk", "gap", "echo", "serves", "idle",
                   "close" }
 
-local function listener_words(paths, more)
-  local words = {}
+local function listener_words(paths, more, is_v6)
+  local words, family = {}, is_v6 and "6" or ""
   for _, l in ipairs(LISTENERS) do
-    local word = l[1] .. ":" .. l[2]
+    local word = l[1] .. ":" .. l[2] .. family
     if l[3] then word = word .. ":" .. paths[l[3]] end
     words[#words + 1] = shell.quote(word)
   end
   for name, pem in pairs(more or {}) do
-    words[#words + 1] = shell.quote(name .. ":tls:" .. pem)
+    words[#words + 1] = shell.quote(("%s:tls%s:%s"):format(name, family, pem))
   end
   return table.concat(words, " ")
 end
@@ -62,14 +62,16 @@ end
 
 ---Starts a server with every listener there is.
 ---@param more? table<string, string> # further ones, and their certificates
+---@param is_v6? boolean # on ::1, not on 127.0.0.1
 ---@return table # see the methods
-function _M.start(more)
+function _M.start(more, is_v6)
   local dir, paths = shell.tmpdir(), certs.paths()
   shell.must("mkfifo " .. dir .. "/ports")
   local stdin = assert(io.popen(("exec %s %s %s >%s/ports")
-    :format(PROGRAM, dir, listener_words(paths, more), dir), "w"))
+    :format(PROGRAM, dir, listener_words(paths, more, is_v6), dir), "w"))
   return setmetatable({
     dir = dir,
+    host = is_v6 and "[::1]" or "127.0.0.1",
     ports = read_ports(dir .. "/ports"),
     ca_file = paths.ca,
     stdin = stdin,
@@ -92,7 +94,7 @@ end
 ---@field reply? string the bytes
 ---@field listener? string "good" where not given
 ---@field scheme? string
----@field host? string a name for 127.0.0.1
+---@field host? string a name for the server's address
 ---@field cut? integer
 ---@field delay? integer ms
 ---@field chunk? integer
@@ -113,7 +115,7 @@ function methods:url(t)
   end
   return ("%s://%s:%d/%s"):format(
     t.scheme or (listener == "plain" and "http" or "https"),
-    t.host or "127.0.0.1", self.ports[listener], table.concat(options, ";"))
+    t.host or self.host, self.ports[listener], table.concat(options, ";"))
 end
 
 local function echoed_length(body)

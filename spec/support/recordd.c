@@ -2,9 +2,9 @@
  * recordd: a loopback server that sends any bytes and any TLS record, also what
  * no TLS library lets one send, and as fast as the machine can.
  *
- *     recordd PEM STEP...
+ *     recordd ADDRESS PEM STEP...
  *
- * prints the free port that it listens on, does the steps on each connection,
+ * prints the free port of ADDRESS, 127.0.0.1 or ::1, that it listens on, does the steps on each connection,
  * and exits at the first byte or the end of its standard input. Steps:
  *
  *     hello            reads the client's first bytes, and leaves them at that
@@ -41,6 +41,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "loopback.h"
 #include "start_thread.h"
 
 enum { SECRET = 32, KEY = 16, IV = 12, TAG = 16, MOST = 16384, BATCH = 65536 };
@@ -381,23 +382,20 @@ static void make_tls(const char *pem) {
 }
 
 int main(int argc, char **argv) {
-    struct sockaddr_in a = {.sin_family = AF_INET};
-    socklen_t size = sizeof a;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    if (argc < 3) {
-        fprintf(stderr, "usage: recordd PEM STEP...\n");
+    union address a;
+    if (argc < 4) {
+        fprintf(stderr, "usage: recordd ADDRESS PEM STEP...\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    make_tls(argv[1]);
-    steps = argv + 2;
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener, (struct sockaddr *)&a, size) != 0 ||
-        listen(listener, 128) != 0 ||
-        getsockname(listener, (struct sockaddr *)&a, &size) != 0 ||
+    make_tls(argv[2]);
+    steps = argv + 3;
+    int listener =
+        bind_loopback(&a, strcmp(argv[1], "::1") == 0, SOCK_STREAM, 0);
+    if (listener < 0 || listen(listener, 128) != 0 ||
         !start_thread(accept_all, &listener))
         die("listen");
-    printf("%d\n", ntohs(a.sin_port));
+    printf("%d\n", port_of(&a));
     fflush(stdout);
     getchar();
     _exit(0); /* threads still use what exit() would tear down */

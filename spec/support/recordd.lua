@@ -23,20 +23,24 @@ function _M.data(text) return "record:23:" .. _M.hex(text) end
 
 ---Starts one that does these steps on each connection.
 ---@param steps string[]
+---@param address? string "127.0.0.1" where not given, or "::1"
 ---@return table # with `url`, and a method `stop`
-function _M.start(steps)
+function _M.start(steps, address)
+  address = address or "127.0.0.1"
   local words, fifo = {}, shell.tmpdir() .. "/port"
   for i, step in ipairs(steps) do words[i] = shell.quote(step) end
   shell.must("mkfifo " .. fifo)
-  local stdin = assert(io.popen(("exec .build/test/recordd %s %s >%s"):format(
-    shell.quote(certs.paths().good), table.concat(words, " "), fifo), "w"))
+  local stdin = assert(io.popen(("exec .build/test/recordd %s %s %s >%s"):format(
+    address, shell.quote(certs.paths().good), table.concat(words, " "), fifo), "w"))
   local file = assert(io.open(fifo))
   local port = file:read "*l"
   file:close()
   assert(port, "recordd did not start; make it first")
   local command = " " .. table.concat(steps, " ")
   local scheme = (command:find " shake" or command:find " hello") and "https" or "http"
-  return setmetatable({ stdin = stdin, url = scheme .. "://127.0.0.1:" .. port }, meta)
+  local host = address:find ":" and "[" .. address .. "]" or address
+  return setmetatable({ stdin = stdin, url = ("%s://%s:%s"):format(scheme, host, port) },
+    meta)
 end
 
 function methods:stop()
