@@ -65,7 +65,7 @@ HELPERS := $(patsubst %.c,$(BUILD)/test/%,$(notdir \
 # What a suite has started ends with it, see supervise.c; Linux alone can do that.
 SUPERVISOR := $(if $(filter Linux,$(shell uname -s)),.build/test/supervise)
 # By exec: the parent is make then, and no shell that goes on when make is killed.
-supervised = TMPDIR=/tmp exec $(SUPERVISOR)
+supervised = exec $(SUPERVISOR)
 TORTURE_HOSTS = $(patsubst lua%,$(BUILD)/test/torture-%,\
   $(filter lua5.4 lua5.1 lua5.5,$(HERE)))
 LUA_FILES = $(shell find lua/bitfront -name '*.lua')

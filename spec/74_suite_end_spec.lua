@@ -95,8 +95,9 @@ local function start_suite()
   local dir = shell.tmpdir()
   local ready = dir .. "/ready"
   shell.write(dir .. "/waits_spec.lua", SUITE:format(ready))
-  local make = tonumber(shell.must(([[env -u MAKEFLAGS --default-signal=INT setsid \
-    ${MAKE:-make} spec SPEC=%s >%s/out 2>&1 & echo $!]]):format(
+  local make = tonumber(shell.must(([[env -u MAKEFLAGS -u BITFRONT_TALLY -u TMPDIR \
+    --default-signal=INT setsid ${MAKE:-make} spec SPEC=%s >%s/out 2>&1 \
+    & echo $!]]):format(
     spec_name(dir .. "/waits_spec.lua"), dir)))
   local folder = wait_for(function()
     local text = shell.read(ready)
