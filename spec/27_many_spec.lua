@@ -1,5 +1,6 @@
 local bitfront = require "bitfront"
 local core = require "bitfront.core"
+local native = require "bitfront.native"
 local support = require "spec.support"
 
 describe("the balances of many accounts #smoke", function()
@@ -97,6 +98,63 @@ describe("the balances of many accounts #smoke", function()
       assert.is_nil(result.err)
     end
     assert.is_true(core.now() - begun >= 2)
+  end)
+
+  -- On a clock that only sleeping moves, with three accounts that get a slot a second,
+  -- the first at once: what is called meanwhile, and how often.
+  local function calls_while_waiting(has_scheduler)
+    local originals, now, next_slot, polls = {}, math.floor(native.now()), 0, 0
+    local started, counts = now, { slept = 0, sleeps = 0, acquires = 0, steps = 0 }
+    local function sleep(seconds)
+      counts.sleeps, counts.slept, now = counts.sleeps + 1, counts.slept + seconds, now + seconds
+    end
+    local function replace(name, by) originals[name], native[name] = native[name], by end
+    replace("now", function() return now end)
+    replace("sleep", sleep)
+    replace("step", function(seconds)
+      counts.steps = counts.steps + 1
+      return originals.step(seconds)
+    end)
+    -- Up to 10 ms are a poll, for a reply that comes whatever this clock says.
+    local function scheduler_sleep(seconds)
+      if seconds > 0.01 then return sleep(seconds) end
+      polls = polls + 1
+      assert(polls < 3000, "polls without end")
+      originals.sleep(0.001)
+    end
+    local function acquire()
+      counts.acquires = counts.acquires + 1
+      local left = started + next_slot - now
+      if left > 0 then return left * 1000 end
+      next_slot = next_slot + 1
+      return 0, next_slot
+    end
+    local function nothing() return 0, 0, 0 end
+    local store = { acquire = acquire, release = nothing, block = nothing, peek = nothing }
+    local clients = {}
+    for i = 1, 3 do
+      clients[i] = client_of(coin "A", nil, { rate_limit = { store = store },
+        sleep = has_scheduler and scheduler_sleep or nil })
+    end
+    local done, results = pcall(bitfront.balances_many, clients)
+    for name, original in pairs(originals) do native[name] = original end
+    assert.is_true(done, results)
+    for i = 1, 3 do assert.is_nil(results[i].err) end
+    return counts
+  end
+
+  -- A process that blocks sleeps for 250 ms at most, so that signals are noticed.
+  it("leave the processor alone while they wait for a slot", function()
+    local counts = calls_while_waiting(false)
+    assert.is_true(counts.steps < 50, counts.steps)
+    counts.steps = nil
+    assert.same({ slept = 2, sleeps = 8, acquires = 6 }, counts)
+  end)
+
+  it("leave it to a scheduler for the whole of that time", function()
+    local counts = calls_while_waiting(true)
+    counts.steps = nil
+    assert.same({ slept = 2, sleeps = 2, acquires = 6 }, counts)
   end)
 
   it("raise at the caller's line for what is misuse", function()

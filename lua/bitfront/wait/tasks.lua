@@ -59,8 +59,11 @@ local function idle(tasks, sleep, begun)
     left = math.min(left, math.max(0, (task.due or math.huge) - now))
   end
   if sleep then
-    if exchanges then native.step(0) end
-    sleep(math.min(left, wait.poll_interval(now - begun)))
+    if exchanges then
+      native.step(0)
+      left = math.min(left, wait.poll_interval(now - begun))
+    end
+    sleep(left)
   elseif exchanges then
     native.step(math.min(left, 60))
   else
