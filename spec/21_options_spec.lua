@@ -312,3 +312,77 @@ describe("bitfront.new", function()
         .. "http:// only for a loopback address; use https://\n", out)
     end)
 end)
+
+describe("the bounds of an option:", function()
+  local options = require "bitfront.options".rows
+  local rules = require "bitfront.sandbox.rules"
+  local site = require "bitfront.nginx.site_options".rows
+  local scripted = require "bitfront.sandbox.scripted".fields
+
+  -- Whose options, the option, what is just inside, what is just outside.
+  local DAY = { 5e-324, 0.001, 86400 }
+  local NO_DAY = { 0, -5e-324, 86400 + 2 ^ -36, 1 / 0, 0 / 0, "1" }
+  local TEXT = { "x", " ", "~", ("x"):rep(4095), ("x"):rep(4096) }
+  local NO_TEXT = { "", "\31", "\127", "a\0", ("x"):rep(4097), 1 }
+  local HOUR, NO_HOUR = { 0, 3600000 }, { -1, 0.5, 3600001 }
+  local new = options["bitfront.new"]
+  local ROWS = {
+    { new, "timeout", DAY, NO_DAY }, { new, "connect_timeout", DAY, NO_DAY },
+    { new, "retries", { 0, 1, 10 }, { -1, 0.5, 11, 0 / 0 } },
+    { new, "max_body", { 1, 2 ^ 30 - 1, 2 ^ 30 }, { 0, 1.5, 2 ^ 30 + 1, 1 / 0 } },
+    { new, "clock", { -1e12, 0, 1e12, "auto", "system" },
+      { -1e12 - 1, 1e12 + 1, 0.5, 1 / 0, "none" } },
+    { new, "profile", { "x", " ", "\128", ("x"):rep(4096) },
+      { "", "\0", "\1", "\31", "\127", ("x"):rep(4097) } },
+    { new, "ca_file", { "x", "\1", ("x"):rep(5000) }, { "", "a\0", 1 } },
+    { new, "proxy", { "http://x", "https://x", "socks5h://x", "socks4a://x",
+      "http://" .. ("x"):rep(4089) }, { "", "xhttp://x", "http:/x", "httpss://x", "socks5://x",
+      "socks4://x", "http://" .. ("x"):rep(4090) } },
+    { new, "rate_limit", { false, {}, { per_second = 1, per_minute = 1 },
+      { per_second = 1e9, per_minute = 1e9 } }, { true, { per_second = 0 }, { per_minute = 0 },
+      { per_second = 1e9 + 1 }, { per_minute = 1e9 + 1 }, { per_second = 1.5 } } },
+    { options["client:balances"], "timeout", DAY, NO_DAY },
+    { options["client:balances"], "retries", { 0, 10 }, { -1, 11, 0.5 } },
+    { options["bitfront.balances_many"], "timeout", DAY, NO_DAY },
+    { options["bitfront.balances_many"], "concurrency", { 1, 10000 }, { 0, 1.5, 10001 } },
+    { options["bitfront.redis_limiter"], "name", TEXT, NO_TEXT },
+    { require "bitfront.records.format".options, "places", { 0, 1, 400 }, { -1, 0.5, 401 } },
+    { site["bitfront.nginx.cached"], "ttl", { 0.1, 2, 86400 },
+      { 0, 0.1 - 2 ^ -56, 86400 + 2 ^ -36, 0 / 0 } },
+    { site["bitfront.nginx.cached"], "stale", { 0, 86400 }, { -5e-324, 86400 + 2 ^ -36, 0 / 0 } },
+    { site["bitfront.nginx.cached"], "dict", { "a", "Z_.-09" }, { "", "a b", "\195\164", "a/" } },
+    { site["bitfront.nginx.cached"], "name", { "a", "Z_.-09" }, { "", "a b", "\195\164", "a:" } },
+    { require "bitfront.sandbox".options, "port", { 0, 1, 65535 }, { -1, 0.5, 65536 } },
+    { rules.settings, "clock_offset_ms", { -2 ^ 53, 2 ^ 53 }, { 0.5, -2 ^ 53 - 2, 2 ^ 53 + 2 } },
+    { rules.settings, "latency_ms", HOUR, NO_HOUR }, { rules.settings, "jitter_ms", HOUR, NO_HOUR },
+    { scripted, "latency_ms", HOUR, NO_HOUR },
+    { scripted, "statusCode", { 0, 999999999 }, { -1, 0.5, 1000000000 } },
+    { scripted, "http_status", { 200, 599 }, { 199, 200.5, 600 } },
+    { scripted, "times", { 1, 1000000 }, { 0, 1.5, 1000001 } },
+  }
+  for _, name in ipairs { "api_key", "api_secret", "base_url", "user_agent" } do
+    ROWS[#ROWS + 1] = { new, name, TEXT, NO_TEXT }
+  end
+
+  local tried = {}
+  for number, row in ipairs(ROWS) do
+    local rows, name = row[1], row[2]
+    tried[rows[name]] = true
+    it(("%s, row %d"):format(name, number), function()
+      for i, inside in ipairs(row[3]) do assert.truthy((rows[name].check(inside)), i) end
+      for i, outside in ipairs(row[4]) do assert.falsy((rows[name].check(outside)), i) end
+    end)
+  end
+
+  it("all that are numbers are tried", function()
+    for _, all in ipairs { options, site, { rules.settings, scripted } } do
+      for _, rows in pairs(all) do
+        for name, row in pairs(rows) do
+          local _, expected = row.check(0 / 0)
+          local is_number = tostring(expected):find "a number" or tostring(expected):find "whole number"
+          assert.is_true(tried[row] or not is_number or rows == options.rate_limit, name)
+        end
+      end
+    end
+  end)
+end)
