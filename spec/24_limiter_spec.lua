@@ -248,6 +248,8 @@ describe("waiting for a slot #smoke", function()
       passed = limiter.acquire(limit, waiter, now + 10, 60)
     end }
     assert.truthy(passed)
+    -- The killed one would have tried at 1001, and was given a second more.
+    assert.is_true(now > 1002 and now < 1002.01, now)
   end)
 
   it("ends at the deadline behind a caller that never goes on", function()
