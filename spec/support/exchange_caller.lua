@@ -46,12 +46,13 @@ ts%d=$ts sign%d=$sign
 ---  secret?: string, nonce?: string|false, timestamp?: string|false,
 ---  shift_ms?: integer, signature?: string|false, more?: string }
 
--- Shell lines that sign the call number i, words of curl that send it, its nonce.
-local function signed(self, i, path, how)
+-- Shell lines that sign the call number i, words of curl that send it, its nonce. The
+-- timestamp is shift_ms from now, unless `how` says else.
+local function signed(self, i, path, how, shift_ms)
   self.nonce = self.nonce + 1
   local method, query = how.method or "GET", how.query or ""
   local nonce = choose(how.nonce, tostring(self.nonce))
-  local sign = SIGN:format(how.timestamp or "", how.shift_ms or 0, nonce or "",
+  local sign = SIGN:format(how.timestamp or "", how.shift_ms or shift_ms or 0, nonce or "",
     method, path, query, how.secret or self.sandbox.api_secret, i, i)
   local target = path .. (query ~= "" and "?" .. query or "")
   return sign, table.concat({
@@ -63,31 +64,34 @@ local function signed(self, i, path, how)
   }, " "), nonce
 end
 
-local LATE = 1000 -- ms
+local TOLERANCE = 1000 -- ms
 
--- Whether a busy machine took so long between the signing and the sending.
-local function is_late(reply, how)
+-- How many milliseconds after its timestamp a call arrived, where the caller said none.
+local function lateness(reply, how)
   local time = type(reply.json) == "table" and reply.json.responseTime
-  return not how.timestamp and not how.shift_ms and time
-    and time - (tonumber(reply.timestamp) or time) >= LATE
+  if how.timestamp or how.shift_ms or not time then return 0 end
+  return time - (tonumber(reply.timestamp) or time)
 end
 
----A signed call, which is made again where it was late. What is given replaces what
----would be right; a header that is given as false is not sent.
+---A signed call. Where a busy machine took so long that the exchange refuses the call,
+---it is made again, signed for as late as the last one arrived. What is given replaces
+---what would be right; a header that is given as false is not sent.
 ---@param path string
 ---@param how? Call
 ---@return table reply # timestamp, nonce, signature, body, json
 function caller:get(path, how)
-  local reply
+  local shift_ms, reply = 0, nil
   for _ = 1, 5 do
-    reply = self:get_once(path, how)
-    if not is_late(reply, how or {}) then break end
+    reply = self:get_once(path, how, shift_ms)
+    local late = lateness(reply, how or {})
+    if late < TOLERANCE and (shift_ms == 0 or late > -TOLERANCE) then break end
+    shift_ms = shift_ms + late
   end
   return reply
 end
 
-function caller:get_once(path, how)
-  local sign, words, nonce = signed(self, 1, path, how or {})
+function caller:get_once(path, how, shift_ms)
+  local sign, words, nonce = signed(self, 1, path, how or {}, shift_ms)
   local out = shell.must(sign .. self:curl(words))
   local timestamp, signature, body = out:match("^(%S*) (%x+)\n(.*)$")
   return { timestamp = timestamp, nonce = nonce, signature = signature,
