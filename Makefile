@@ -196,11 +196,12 @@ bench: ## cost of a call, beside raw libcurl
 	@$(supervised) spec/bench/run.sh
 coverage: ## lines and branches of C, lines of Lua, that no spec runs
 	@.ci/deps run test nginx
-	@spec/coverage/run.sh
+	@$(AGAIN) $(SUPERVISOR)
+	@$(supervised) spec/coverage/run.sh
 mutants: ## small changes at random, and the specs that notice: SEED=1 COUNT=60
 	@.ci/deps run test nginx
 	@$(AGAIN) all-luas helpers
-	@spec/mutants/run.sh
+	@$(supervised) spec/mutants/run.sh
 deps: ## apt-get what is missing for run, test and lint
 	@.ci/deps run test lint
 

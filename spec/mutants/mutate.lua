@@ -1,16 +1,15 @@
 -- usage: mutate.lua SEED COUNT PART PARTS      in a copy of the tree, which it changes
 --
 -- Draws COUNT sites of csrc and lua by SEED, and of these tries each PARTS-th from PART
--- on: changes it, builds, and runs the specs, those of its room first, until one fails. A
--- line for each: killed, survived, equivalent, or uncompiled; behind survivors, what was
--- changed.
+-- on: changes it, builds, and runs the specs of its room until one fails twice; those that
+-- are still open get all other specs in the end. A line for each: killed, survived,
+-- equivalent, or uncompiled; behind open ones and survivors, what was changed.
 
 local shell = require "spec.support.shell"
 local sites_of = require "spec.mutants.sites".of
 
 local seed, count, part, parts = tonumber(arg[1]), tonumber(arg[2]), tonumber(arg[3]),
   tonumber(arg[4])
-local SECONDS = 600 -- for a spec file on the unchanged tree
 
 -- The specs of what begins so, the likeliest first; the first row that matches.
 local RELEVANT = {
@@ -32,7 +31,7 @@ local RELEVANT = {
   { "lua/bitfront/wait", "28 26 27 84" },
   { "lua/bitfront/nginx", "81 82 83 86 85 92" },
   { "lua/bitfront/sandbox/", "51 50 52 53 55 54" },
-  { "lua/bitfront/cli/", "61 62 63 91" },
+  { "lua/bitfront/cli/", "61 62 63 64 65 91" },
   { "lua/bitfront/clock", "25 26 19 84" },
   { "lua/bitfront/credentials", "22 21_options 61" },
   { "lua/bitfront/many", "27 28 84" },
@@ -48,24 +47,24 @@ local function files_of(pattern)
   return files
 end
 
--- All spec files but those of the package and of the README's blocks, which take minutes:
--- of a change, the likeliest to notice it first.
+-- The spec files that are likeliest to notice a change of a file; and all others but
+-- those of the package and of the README's blocks, which take minutes.
 local function specs_for(path)
-  local files, known = {}, {}
-  local function add(more)
-    for _, file in ipairs(more) do
-      if not known[file] then files[#files + 1] = file end
-      known[file] = true
+  local is_listed = {}
+  local function listed(patterns)
+    local files = {}
+    for pattern in patterns:gmatch "%S+" do
+      for _, file in ipairs(files_of(pattern .. "*")) do
+        if not is_listed[file] then files[#files + 1] = file end
+        is_listed[file] = true
+      end
     end
+    return files
   end
   for _, row in ipairs(RELEVANT) do
-    if #files == 0 and path:sub(1, #row[1]) == row[1] then
-      for name in row[2]:gmatch "%S+" do add(files_of(name .. "*")) end
-    end
+    if path:sub(1, #row[1]) == row[1] then return listed(row[2]), listed "[1-6] 8" end
   end
-  add(files_of "[1-6]*")
-  add(files_of "8*")
-  return files
+  return {}, listed "[1-6] 8"
 end
 
 -- ---- drawing
@@ -106,100 +105,143 @@ local function line_at(text, at)
   return number + 1, before .. text:match("^[^\n]*", at)
 end
 
+-- What was made for an earlier change is made again too: make goes by the files' times.
 local function build(path)
-  if not path:find "^csrc" then
-    return select(3, shell.run("luac5.4 -p " .. path)) == 0
+  if not path:find "^csrc" and select(3, shell.run("luac5.4 -p " .. path)) ~= 0 then
+    return false
   end
   local targets = " all .build/test/threads .build/test/doubles .build/test/hmac"
   return select(3, shell.run("make -s LUA=lua5.4" .. targets .. " && make -s LUA=luajit all")) == 0
 end
 
-local TIMED_OUT = 124 -- of the command timeout
+-- By spec file, the longest that it took where it passed: seconds, and of a processor.
+-- false: it fails on the unchanged tree.
+local known = {}
 
--- Whether a spec file passes, within some seconds; and its exit code.
-local function passes(file, seconds)
-  local _, _, code = shell.run(([[
-    . .ci/count.sh
-    make_locales
-    in_tree lua5.4 timeout -k 5 %d lua5.4 .ci/busted.lua -o .ci/tally.lua \
-      --no-keep-going --exclude-tags=long %s </dev/null]]):format(seconds, file))
-  return code == 0, code
+-- The row of a file for specs.sh: what it may take at most.
+local function row_of(file)
+  local took = known[file] or { 145, 45 }
+  return ("%s %d %d\n"):format(file, 20 + 4 * took[1], 20 + 4 * took[2])
 end
 
--- Whether it fails twice. One that takes four times as long as it should is an endless
--- loop: once is enough.
-local function fails(file, seconds)
-  local is_passed, code = passes(file, seconds)
-  if is_passed then return false end
-  return code == TIMED_OUT or not passes(file, seconds)
-end
-
--- The seconds that a spec file is given: of those tried so far. false: it fails on the
--- unchanged tree.
-local limits = {}
-
-local function limit_of(file)
-  if limits[file] == nil then
-    local began = os.time()
-    local is_sound = passes(file, SECONDS) or passes(file, SECONDS)
-    limits[file] = is_sound and 20 + 4 * (os.time() - began)
-    if not is_sound then print("unusable: fails without a change: " .. file) end
-  end
-  return limits[file]
-end
-
--- The first of the files that fails with the change in place; nil: none does.
-local function killer_of(files, change, restore)
-  for _, file in ipairs(files) do
-    if limits[file] == nil then
-      restore()
-      limit_of(file)
-      change()
+-- Runs spec files in their order until one has failed twice. Those that passed are taken
+-- out of the list; returns the one that failed.
+local function run(files)
+  local rows = {}
+  for i, file in ipairs(files) do rows[i] = row_of(file) end
+  local out = shell.run(".build/test/supervise spec/mutants/specs.sh",
+    { stdin = table.concat(rows) })
+  for file, seconds, of_processor in out:gmatch "passed (%S+) (%d+) (%d+)" do
+    local before = known[file] or { 0, 0 }
+    known[file] = { math.max(before[1], tonumber(seconds)),
+                    math.max(before[2], tonumber(of_processor)) }
+    for i = #files, 1, -1 do
+      if files[i] == file then table.remove(files, i) end
     end
-    if limits[file] and fails(file, limits[file]) then return file end
+  end
+  return out:match "failed (%S+)"
+end
+
+local function is_usable(file)
+  if known[file] == nil then
+    known[file] = false
+    if run { file } then print("unusable: fails without a change: " .. file) end
+  end
+  return known[file] ~= false
+end
+
+-- Those that can be used, in the order of what they took; of the others the order stays.
+local function usable(files)
+  local found = {}
+  for i, file in ipairs(files) do
+    if known[file] ~= false then
+      local took = known[file] or { 60 }
+      found[#found + 1] = { file = file, took = took[1], i = i }
+    end
+  end
+  table.sort(found, function(a, b)
+    if a.took ~= b.took then return a.took < b.took end
+    return a.i < b.i
+  end)
+  for i, row in ipairs(found) do found[i] = row.file end
+  return found
+end
+
+-- The first of the files that fails with the change in place, and passes without it; nil:
+-- none does.
+local function killer_of(files, change, restore)
+  files = usable(files)
+  while #files > 0 do
+    local killer = run(files)
+    if not killer or known[killer] then return killer end
+    restore()
+    if is_usable(killer) then return killer end
+    change()
+    files = usable(files)
   end
 end
 
 -- Changes that change nothing, by file, line before and line after.
 local function is_equivalent(path, before, after)
-  local known = shell.read "spec/mutants/equivalent.txt" or ""
+  local listed = shell.read "spec/mutants/equivalent.txt" or ""
   local row = ("\n%s | %s | %s | "):format(path, before, after)
-  return ("\n" .. known):find(row, 1, true) ~= nil
+  return ("\n" .. listed):find(row, 1, true) ~= nil
 end
 
 local function trimmed(text) return text:match "^%s*(.-)%s*$" end
 
-local function try(site, number)
+local function prepare(site, number)
   local path, original = site.path, shell.read(site.path)
   local changed = original:sub(1, site.first - 1) .. site.by .. original:sub(site.last + 1)
   local line, before = line_at(original, site.first)
   local _, after = line_at(changed, site.first)
-  before, after = trimmed(before), trimmed(after)
-  local function say(word, more)
-    print(("%s: %s:%d (%d)%s"):format(word, path, line, number, more or ""))
-    if word == "survived" then print("  - " .. before .. "\n  + " .. after) end
-    io.stdout:flush()
+  local likely, others = specs_for(path)
+  return {
+    path = path, original = original, likely = likely, others = others,
+    before = trimmed(before), after = trimmed(after),
+    where = ("%s:%d (%d)"):format(path, line, number),
+    change = function()
+      shell.write(path, changed)
+      return build(path)
+    end,
+    restore = function()
+      shell.write(path, original)
+      return build(path)
+    end,
+  }
+end
+
+local function say(word, mutant, more)
+  print(("%s: %s%s"):format(word, mutant.where, more or ""))
+  if not more then print("  - " .. mutant.before .. "\n  + " .. mutant.after) end
+  io.stdout:flush()
+end
+
+-- Whether none of the files notices a change.
+local function survives(mutant, files)
+  local is_compiled = mutant.change()
+  local killer = is_compiled and killer_of(files, mutant.change, mutant.restore)
+  shell.write(mutant.path, mutant.original)
+  if not is_compiled then
+    say("uncompiled", mutant, "")
+  elseif killer then
+    say("killed", mutant, " by " .. killer)
   end
-  if is_equivalent(path, before, after) then return say "equivalent" end
-  local function change()
-    shell.write(path, changed)
-    return build(path)
-  end
-  local function restore()
-    shell.write(path, original)
-    build(path)
-  end
-  local files = specs_for(path)
-  limit_of(files[1])
-  if not change() then
-    say "uncompiled"
-  else
-    local killer = killer_of(files, change, restore)
-    say(killer and "killed" or "survived", killer and " by " .. killer)
-  end
-  restore()
+  return is_compiled and not killer
 end
 
 local picked, total = drawn()
 if part == 1 then print(("seed %d: %d of %d places"):format(seed, #picked, total)) end
-for number = part, #picked, parts do try(picked[number], number) end
+local open = {} -- those that the likely specs have not noticed
+for number = part, #picked, parts do
+  local mutant = prepare(picked[number], number)
+  if is_equivalent(mutant.path, mutant.before, mutant.after) then
+    say("equivalent", mutant, "")
+  elseif survives(mutant, mutant.likely) then
+    say("open", mutant)
+    open[#open + 1] = mutant
+  end
+end
+for _, mutant in ipairs(open) do
+  if survives(mutant, mutant.others) then say("survived", mutant) end
+end

@@ -3,8 +3,9 @@
 #
 # Changes csrc and lua in COUNT places, one at a time, drawn at random by SEED, and runs
 # the specs, those of its room first. A change that no spec notices has survived: it is printed.
-# PARTS of them at once, each in a copy of the tree in .build/mutants. ONLY=csrc/json
-# draws from the files whose names begin so.
+# PARTS of them at once, each in a copy of the tree in .build/mutants, with a log beside
+# it, and SIDE=2 specs at once in each. ONLY=csrc/json draws from the files whose names
+# begin so.
 set -eu
 seed=${SEED:-1} count=${COUNT:-60} parts=${PARTS:-2}
 folder=$PWD/.build/mutants
@@ -12,8 +13,6 @@ rm -rf "$folder"
 mkdir -p "$folder"
 
 pids=
-trap '[ -z "$pids" ] || kill $pids 2>/dev/null' EXIT
-trap 'exit 130' HUP INT TERM
 for part in $(seq "$parts"); do
   tree=$folder/$part
   mkdir "$tree"
@@ -27,7 +26,6 @@ for part in $(seq "$parts"); do
   pids="$pids $!"
 done
 for pid in $pids; do wait "$pid" || exit 1; done
-pids=
 cat "$folder"/*.log
 awk -F: '
   { n[$1]++ }

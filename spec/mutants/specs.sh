@@ -1,0 +1,32 @@
+#!/bin/sh
+# usage: spec/mutants/specs.sh <LIST      lines "FILE SECONDS PROCESSOR_SECONDS"
+#
+# Runs spec files, SIDE at once in their order, until one fails twice. Prints
+# "passed FILE SECONDS PROCESSOR_SECONDS" for each that passes, and "failed FILE".
+# A file has so many seconds in all, and each of its processes so many of a processor:
+# that ends an endless loop also where the machine has much else to do.
+if [ $# = 0 ]; then
+  exec xargs -r -P "${SIDE:-2}" -L 1 "$0"
+fi
+export BITFRONT_TALLY=/dev/null
+. .ci/count.sh
+make_locales
+file=$1 seconds=$2
+ulimit -t "$3" -v 4194304
+
+run() {
+  in_tree lua5.4 .build/test/supervise timeout -k 5 "$seconds" lua5.4 .ci/busted.lua \
+    -o .ci/tally.lua --no-keep-going --exclude-tags=long "$file" </dev/null >/dev/null 2>&1
+}
+
+began=$(date +%s)
+if run || { began=$(date +%s) && run; }; then
+  took=$(($(date +%s) - began))
+  times | awk -v file="$file" -v took="$took" 'NR == 2 {
+    n = split($0, part, /[ms ]+/)
+    printf "passed %s %d %d\n", file, took, part[1] * 60 + part[2] + part[3] * 60 + part[4] + 1
+  }'
+else
+  echo "failed $file"
+  kill "$PPID" # xargs; the supervisor above it ends the others
+fi
