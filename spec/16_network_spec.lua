@@ -128,6 +128,16 @@ describe("the network", function()
       end)
     end
 
+    for i = 1, 4 do
+      local row = ROWS[i]
+      it("at " .. row[1] .. " of an https proxy, and sends nothing", function()
+        local tunnel = require "spec.support.tunnel".start("", row[3])
+        is_refused("tls", row[2], faultd:url_body(BODY), { proxy = tunnel.url })
+        tunnel:stop()
+        assert.equal(0, #faultd:requests())
+      end)
+    end
+
     it("at a certificate that names credentials, and shows none", function()
       local dir = support.tmpdir()
       local subject = ("\27[2J%s %s"):format(support.KEY, support.SECRET)
@@ -222,8 +232,9 @@ describe("the network", function()
       local balances, err = client:balances()
       io.write(balances and "ok"
         or err.kind .. " " .. err.code .. " " .. tostring(err.retryable))
-      local variable = err and err.message:match "OPENSSL_CONF"
-      io.write(variable and ": " .. variable or "")
+      local source = err and (err.message:match "configured by the (.*)"
+        or err.message:match "this libcurl uses (.-);")
+      io.write(source and ": " .. source or "")
       %s
     ]]):format(url, faultd.ca_file, after or ""))
     local out, _, code = support.run(before .. " " .. support.interpreter() .. " " .. program)
@@ -234,8 +245,35 @@ describe("the network", function()
     local file = support.tmpdir() .. "/openssl.cnf"
     support.write(file, "openssl_conf = init\n[init]\nproviders = these\n[these]\n"
       .. "null = null\n[null]\nactivate = 1\n")
-    assert.equal("config openssl false: OPENSSL_CONF",
+    assert.equal("config openssl false: file that the environment variable OPENSSL_CONF names",
       result_in("OPENSSL_CONF=" .. file .. " exec", faultd:url_body(BODY)))
+    namespace.needed(pending)
+    local of_system = support.must "openssl version -d":match '"(.*)"' .. "/openssl.cnf"
+    local mounting = ("%s sh -c 'mount --bind %s %s && exec \"$@\"' sh env "):format(
+      namespace.UNSHARE, file, of_system)
+    assert.equal("config openssl false: system's openssl.cnf",
+      result_in(mounting, faultd:url_body(BODY)))
+    assert.equal(
+      "config openssl false: folder that the environment variable OPENSSL_MODULES names",
+      result_in(mounting .. "OPENSSL_MODULES=/nonexistent", faultd:url_body(BODY)))
+  end)
+
+  it("fails with kind config where libcurl uses no OpenSSL, or another one", function()
+    for version, text in pairs {
+      ['"GnuTLS/3.7.9"'] = "GnuTLS/3.7.9", ['"OpenSSL/1.1.1w"'] = "OpenSSL/1.1.1w",
+      ["0"] = "no TLS",
+    } do
+      local other = support.preload(([[
+        #include <curl/curl.h>
+        static curl_version_info_data info = { .ssl_version = %s };
+        curl_version_info_data *curl_version_info(CURLversion version) {
+            (void)version;
+            return &info;
+        }
+      ]]):format(version))
+      assert.equal("config libcurl false: " .. text,
+        result_in("LD_PRELOAD=" .. other, faultd:url_body(BODY)))
+    end
   end)
 
   it("fails at once where no name server can be reached", function()

@@ -232,6 +232,51 @@ describe("the engine's thread", function()
     assert.equal("program.lua\n", support.must("ls " .. dir))
   end)
 
+  it("listens elsewhere where TMPDIR cannot be used", function()
+    local dir = support.tmpdir()
+    local function folder_in(tmpdir)
+      local out = support.lua('print(require "bitfront.core".thread_listen())',
+        { env = { TMPDIR = tmpdir } })
+      return out:match "^(.*)/bitfront%.......+/s\n$"
+    end
+    -- 108 bytes hold the path, "/bitfront.XXXXXX/s" and the end of the text.
+    local longest = dir .. "/" .. ("x"):rep(88 - #dir - 1)
+    support.must(("mkdir %s %sx"):format(longest, longest))
+    assert.equal(longest, folder_in(longest))
+    for _, other in ipairs { longest .. "x", "/nonexistent/folder", ".", "", false } do
+      assert.equal("/dev/shm", folder_in(other))
+    end
+  end)
+
+  it("listens nowhere where the system refuses to bind, and leaves no folder", function()
+    local dir = support.tmpdir()
+    local out = support.lua('print(require "bitfront.core".thread_listen())', { env = {
+      TMPDIR = dir, LD_PRELOAD = support.preload "int bind(void) { return -1; }" } })
+    assert.equal("nil\n", out)
+    assert.equal("", support.must("ls -A " .. dir))
+  end)
+
+  it("listens again when the host has closed the connection", function()
+    local out, err = support.lua(([=[
+      local core = require "bitfront.core"
+      local client = assert(core.new { base_url = %q, ca_file = %q, user_agent = "spec",
+        connect_timeout = 5, max_body = 1e6 })
+      assert(client:set_credentials("k", "s"))
+      local path = core.thread_listen()
+      assert(os.execute("lua5.4 -e 'require \"cqueues.socket\".connect { path = [[" .. path
+        .. "]] }:connect(5)'"))
+      print(core.thread_accept(), core.thread_listen())
+      local job = assert(core.thread_start { client = client, deadline = core.now() + 5 })
+      local last, again = core.now() + 20, nil
+      repeat -- the path of the old connection lasts 2 s
+        core.sleep(0.01)
+        again = job:done() and core.thread_listen()
+      until again or core.now() > last
+      print(type(again))
+    ]=]):format(faultd:url_body(BODY), faultd.ca_file))
+    assert.equal("true\tnil\nstring\n", out, err)
+  end)
+
   local function ends_well(program, library)
     local dir = support.tmpdir()
     support.write(dir .. "/program.lua", ([[
