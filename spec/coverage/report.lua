@@ -53,17 +53,20 @@ local function c_files()
   return found
 end
 
--- ---- Lua: the lines that have an instruction, by Lua's own compiler, and those marked.
+-- ---- Lua: the lines that have an instruction by the compilers of PUC Lua and of LuaJIT,
+-- ---- and those marked. nginx in the specs runs on LuaJIT, the rest on PUC Lua.
 
 -- The return at a function's end is behind the last statement, and is often not reached.
 -- What takes a function's "..." calls no hook.
 local function lines_with_code(path)
-  local lines, last = {}, nil
+  local lines, last, by_luajit = {}, nil, {}
+  for line in shell.must("luajit spec/coverage/luajit_lines.lua "
+    .. shell.quote(path)):gmatch "%d+" do by_luajit[tonumber(line)] = true end
   local listing = shell.must("luac5.4 -l -p - <" .. shell.quote(path))
   for line in listing:gmatch "[^\n]+" do
     local number = line:match "^\t%d+\t%[(%d+)%]"
     if line:find("VARARGPREP", 1, true) then number = nil end
-    if number and last then lines[last] = { is_run = false, branches = {} } end
+    if number and last and by_luajit[last] then lines[last] = { is_run = false, branches = {} } end
     last = tonumber(number)
   end
   return lines
