@@ -572,6 +572,24 @@ describe("inside nginx #once #apart", function()
     assert.equal(20, count(host:many("/slow", 20), "BTC"))
   end)
 
+  it("callers who come one after the other wait with one semaphore", function()
+    start { init = [[
+      local semaphore, made = require "ngx.semaphore", 0
+      local new = semaphore.new
+      semaphore.new = function(n)
+        made = made + 1
+        return new(n)
+      end
+      function semaphores() return made end
+    ]], server = [[
+      location = /made { content_by_lua_block { ngx.print(semaphores()) } } ]] }
+    host:await("no caller is woken", function()
+      return host:body "/slow" == "BTC\n" and host:body "/made" == "1"
+    end)
+    for _ = 1, 5 do assert.equal("BTC\n", (host:body "/slow")) end
+    assert.equal("1", (host:body "/made"))
+  end)
+
   it("a worker whose first timer nginx discarded listens later", function()
     local tmp = support.tmpdir()
     start { env = { TMPDIR = tmp }, http = "lua_max_running_timers 8;", server = TIMERS .. [[

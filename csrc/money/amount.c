@@ -16,9 +16,9 @@
 /* The head has as many digits: so many fit into 64 bits. */
 #define HEAD_DIGITS 19
 
-/* The midpoint between two doubles has at most 767 significant digits. Of the
- * digits after the head and these it only matters whether one is not 0. */
-#define MOST_TAIL_DIGITS 750
+/* The midpoint between two doubles has at most 768 significant digits. Of the
+ * digits after these it only matters whether one is not 0. */
+#define MOST_TAIL_DIGITS (768 - HEAD_DIGITS)
 
 /* Larger than any exponent that the digits of a real text could offset. */
 #define EXPONENT_CAP 1000000000000000

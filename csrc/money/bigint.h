@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* Room for 5^1094 and for 770 digits, aligned: the largest operands. */
+/* Room for 5^1094 and for 769 digits, aligned: the largest operands. */
 #define BF_BIG_WORDS 84
 
 #pragma GCC visibility push(hidden)
