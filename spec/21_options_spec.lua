@@ -219,7 +219,8 @@ describe("bitfront.new", function()
     "256.1.1.1", "0x7f.1", "017.0.0.1", "1.2.3.4.", "[::1]x", "[]", "]", "[1.2.3.4]",
     "[::1", "::1", "[::1]:", "[::1]:0", "[::1]:65536", "[::1]80", "[1:2:3:4:5:6:7]",
     "[1:2:3:4:5:6:7:8:9]", "[1::2::3]", "[::12345]", "[::g]", "[::1.2.3.256]", "[[::1]]",
-    "[::1%]", "[::1%25]", "[fe80::1%1]", "[fe80::1%25lo]", "[fe80::1%lo]", "a:0", "a:", "a:65536", "a:+1", "a:1x", "a::1", "/a",
+    "[::1%]", "[::1%25]", "[fe80::1%1]", "[fe80::1%25lo]", "[fe80::1%lo]",
+    "a:0", "a:", "a:65536", "a:+1", "a:1x", "a::1", "/a",
     "a@b@c", "b\252cher.example",
   }
   for _, host in ipairs(NOWHERE) do
@@ -379,7 +380,8 @@ describe("the bounds of an option:", function()
       for _, rows in pairs(all) do
         for name, row in pairs(rows) do
           local _, expected = row.check(0 / 0)
-          local is_number = tostring(expected):find "a number" or tostring(expected):find "whole number"
+          local text = tostring(expected)
+          local is_number = text:find "a number" or text:find "whole number"
           assert.is_true(tried[row] or not is_number or rows == options.rate_limit, name)
         end
       end

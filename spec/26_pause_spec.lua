@@ -110,7 +110,8 @@ describe("a call that fails pauses", function()
   -- A store with room for all, which tells for how many ms it was blocked.
   local function store_of(blocks)
     return { acquire = function() return 0, 1 end, release = function() return true end,
-      block = function(_, _, ms) blocks[#blocks + 1] = ms end, peek = function() return 0, 0, 0 end }
+      block = function(_, _, ms) blocks[#blocks + 1] = ms end,
+      peek = function() return 0, 0, 0 end }
   end
 
   local function http(code, ...)

@@ -37,8 +37,8 @@ static int bind_loopback(union address *a, bool is_v6, int type,
                                      .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t size = size_of(a);
     int fd = socket(a->any.sa_family, type, 0);
-    if (fd >= 0 &&
-        (bind(fd, &a->any, size) != 0 || getsockname(fd, &a->any, &size) != 0)) {
+    if (fd >= 0 && (bind(fd, &a->any, size) != 0 ||
+                    getsockname(fd, &a->any, &size) != 0)) {
         (void)close(fd);
         fd = -1;
     }

@@ -4,8 +4,9 @@
  *
  *     recordd ADDRESS PEM STEP...
  *
- * prints the free port of ADDRESS, 127.0.0.1 or ::1, that it listens on, does the steps on each connection,
- * and exits at the first byte or the end of its standard input. Steps:
+ * prints the free port of ADDRESS, 127.0.0.1 or ::1, that it listens on, does
+ * the steps on each connection, and exits at the first byte or the end of its
+ * standard input. Steps:
  *
  *     hello            reads the client's first bytes, and leaves them at that
  *     shake12 shake13  the handshake, of TLS 1.2 or 1.3
