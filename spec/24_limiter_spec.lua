@@ -450,15 +450,15 @@ return table.concat(results, "\n")
 
   local function in_c(windows, key, now, name, a, b, c, d)
     windows[key] = windows[key] or core.window()
-    local store = core.window_store(windows, error)
-    if name == "acquire" then return (store:acquire(key, b, c, d, now, a)) end
-    if name == "release" then return store:release(key, a, b, now) end
+    local windows_store = core.window_store(windows, error)
+    if name == "acquire" then return (windows_store:acquire(key, b, c, d, now, a)) end
+    if name == "release" then return windows_store:release(key, a, b, now) end
     if name == "block" then
-      store:block(key, a, now)
+      windows_store:block(key, a, now)
       return nil
     end
     if name == "is_idle" then return windows[key]:is_idle(now) end
-    return store:peek(key, now)
+    return windows_store:peek(key, now)
   end
 
   it("gives at the same times the same results as the store of a process", function()
