@@ -752,7 +752,10 @@ describe("the network", function()
     -- To 8.14, libcurl gives an address half of the time that is left before it tries the
     -- next; later 200 ms, a tenth of it here.
     local major, minor = require "bitfront.core".versions().curl.loaded:match "(%d+)%.(%d+)"
-    local halves = major * 1000 + minor <= 8014
+    local version = major * 1000 + minor
+    local halves = version <= 8014
+    -- Before 7.87 the last address has half of the rest too: of 9/8, see csrc/http/connection.c.
+    local both = version < 7087 and 9 / 8 * 3 / 4 or 0.998
     -- And after which parts of connect_timeout.
     for _, row in ipairs {
       { "the second of two", "10.9.0.1 127.0.0.1", "ok", halves and 0.3 or 0.1, 0.9 },
@@ -761,7 +764,7 @@ describe("the network", function()
       { "the second of the other family", "2001:db8:2::1 10.9.0.1 127.0.0.1", "ok",
         halves and 0.2 or 0.1, 1 },
       { "the next where one refuses", "127.0.0.2 127.0.0.1", "ok", 0, 0.3 },
-      { "none of two that are silent", "10.9.0.1 10.9.0.2", "timeout connect", 0.998, 1.3 },
+      { "none of two that are silent", "10.9.0.1 10.9.0.2", "timeout connect", both, 1.3 },
     } do
       it("reaches " .. row[1] .. " within connect_timeout #once", function()
         namespace.needed(pending)
