@@ -618,7 +618,12 @@ describe("bitfront.nginx.serve #once #apart", function()
     assert.equal(200, reply.status)
     local text = "\n" .. reply.body
     assert.equal(0, value_of(text, "bitfront_up"))
-    assert.truthy(value_of(text, 'bitfront_exchange_errors_total{kind="network"}') >= 1)
+    local calls, errors = value_of(text, "bitfront_exchange_calls_total"), 0
+    for kind, count in text:gmatch '\nbitfront_exchange_errors_total{kind="(%l+_?%l*)"} (%d+)' do
+      assert.equal(kind == "network" and calls or 0, tonumber(count), kind)
+      errors = errors + count
+    end
+    assert.is_true(errors >= 1 and errors == calls)
     assert.is_nil(value_of(text, "bitfront_cache_age_seconds"))
     support.write(site.dir .. "/metrics", reply.body)
     support.must("promtool check metrics <" .. site.dir .. "/metrics")
