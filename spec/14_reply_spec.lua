@@ -112,10 +112,14 @@ describe("a whole reply", function()
     it("not where they are cut off, wherever that is", function()
       local whole = support.success("[" .. record('"BTC"', "10.5", "-0.25") .. "]")
       for len = #whole - 1, whole:find("[", 1, true), -1 do
-        for _, body in ipairs { whole:sub(1, len), whole:sub(1, len) .. "\0" } do
+        -- A number that is none is wrong from its beginning.
+        local cut = whole:sub(1, len)
+        local number = cut:match ":(%-?%d+%.)$" or cut:match ":(%-)$" or ""
+        for _, body in ipairs { cut, cut .. "\0" } do
           local balances, err = ask(body)
           assert.is_nil(balances)
           assert.equal("json", err.code)
+          assert.equal(len + 1 - #number, tonumber(err.message:match " at byte (%d+)$"), body)
         end
       end
     end)
