@@ -202,6 +202,28 @@ describe("a client", function()
     client:close()
   end)
 
+  local function fail() error("no", 0) end
+  for name, row in pairs {
+    ["is not there"] = { "config cjson", fail },
+    ["refuses the text"] = { "protocol json", function()
+      return { new = function() return { decode = fail } end }
+    end },
+  } do
+    it("gives client:get an error, and info, where lua-cjson " .. name, function()
+      local loaded, preload = package.loaded.cjson, package.preload.cjson
+      package.loaded.cjson, package.preload.cjson = nil, row[2]
+      local client = client_of(support.success '{"a":1}')
+      local data, err, info = client:get "/v1/trade/openOrders"
+      client:close()
+      package.loaded.cjson, package.preload.cjson = loaded, preload
+      assert.is_nil(data)
+      assert.equal(row[1], err.kind .. " " .. err.code)
+      assert.equal(1, err.attempts)
+      assert.is_false(err.retryable)
+      assert.equal(1000, info.statusCode)
+    end)
+  end
+
   it("gives client:get the whole reply where there is no responseData",
     function()
       local client = client_of '{"timezone":"U\\u0054C","responseTime":7}'
