@@ -244,10 +244,29 @@ describe("the engine", function()
     local REFUSED = "network descriptors, network descriptors, ok, "
 
     it("is not made, and the next call tries again #once", function()
-      for _, errno in ipairs { "EMFILE", "ENFILE", "EPERM", "EACCES" } do
+      for _, errno in ipairs { "EMFILE", "ENFILE", "EPERM", "EACCES", "ENOMEM" } do
         local said, code = shortage.run(faultd, "read",
           { preload = shortage.refusing(errno) })
         assert.same({ REFUSED, 7 }, { said, code }, errno)
+      end
+    end)
+
+    it("is not made where libcurl then makes no multi handle #once", function()
+      local MEMORY = "memory memory, memory memory, ok, "
+      for errno, expected in pairs { EMFILE = REFUSED, ENOMEM = MEMORY, ["0"] = MEMORY } do
+        local library = support.preload(([[
+          #include <dlfcn.h>
+          #include <errno.h>
+          static int refused;
+          void *curl_multi_init(void) {
+            void *library = dlopen("libcurl.so.4", RTLD_NOW);
+            if (++refused > 2) return ((void *(*)(void))dlsym(library, "curl_multi_init"))();
+            errno = %s;
+            return 0;
+          }
+        ]]):format(errno))
+        assert.same({ expected, 7 }, { shortage.run(faultd, "read", { preload = library }) },
+          errno)
       end
     end)
 
