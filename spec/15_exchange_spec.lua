@@ -526,15 +526,14 @@ describe("an HTTP exchange", function()
         '[{"currency":"BTC","balance":7,"availableBalance":7}]')
       local first = raw(ok(LENGTH), BODY)
       for _, listener in ipairs { "good", "plain" } do
-        local client = support.client {
-          base_url = faultd:url {
-            listener = listener, close = "keep",
-            reply = first .. raw(ok("Content-Length: " .. #stale), stale),
-            chunk = #first, gap = 50,
-          },
+        local url = faultd:url {
+          listener = listener, close = "keep",
+          reply = first .. raw(ok("Content-Length: " .. #stale), stale),
+          chunk = #first, gap = 50,
         }
+        local client = support.client { base_url = url }
         assert.equal(2.5, client:balances()[1].balance)
-        support.sleep(0.25)
+        require "spec.support.tcp".wait_for_peer(tonumber(url:match ":(%d+)"))
         assert.equal(2.5, client:balances()[1].balance)
         client:close()
       end
