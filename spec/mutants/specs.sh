@@ -32,10 +32,12 @@ passes() {
 
 if passes; then
   took=$(($(date +%s) - began))
-  times | awk -v file="$file" -v took="$took" 'NR == 2 {
-    n = split($0, part, /[ms ]+/)
+  make_folder
+  times >"$folder/times" # in a pipe it would be another process's
+  awk -v file="$file" -v took="$took" 'NR == 2 {
+    split($0, part, /[ms ]+/)
     printf "passed %s %d %d\n", file, took, part[1] * 60 + part[2] + part[3] * 60 + part[4] + 1
-  }'
+  }' "$folder/times"
 else
   echo "failed $file"
   kill "$PPID" # xargs; the supervisor above it ends the others
