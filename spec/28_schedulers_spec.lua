@@ -1,3 +1,4 @@
+local native = require "bitfront.native"
 local recordd = require "spec.support.recordd"
 local support = require "spec.support"
 
@@ -55,7 +56,8 @@ describe("under the scheduler", function()
   local REPLY_AT = 10 -- ticks
 
   -- Runs the function beside a coroutine that sleeps 10 ms each time. A server sends a
-  -- reply after each tenth tick only: a call that blocks the others never ends.
+  -- reply after each tenth tick only: a call that blocks the others never ends. One that
+  -- blocks them for a part of the time waits in the engine.
   ---@param act fun(url: string)
   ---@return integer ticks
   local function ticks_beside(scheduler, act)
@@ -66,6 +68,12 @@ describe("under the scheduler", function()
       for _, step in ipairs { "request", "await:" .. go, reply } do steps[#steps + 1] = step end
     end
     local server = recordd.start(steps)
+    local step, longest_step = native.step, 0
+    native.step = function(seconds)
+      longest_step = math.max(longest_step, seconds)
+      return step(seconds)
+    end
+    finally(function() native.step = step end)
     scheduler.run {
       function()
         while not ended do
@@ -81,6 +89,7 @@ describe("under the scheduler", function()
     }
     server:stop()
     assert.falsy(failure)
+    assert.equal(0, longest_step)
     return ticks
   end
 
