@@ -26,7 +26,7 @@ Headers in a place of their own: luarocks ... CURL_DIR=... OPENSSL_DIR=...]],
 dependencies = {
   "lua >= 5.1, < 5.6",
   "lua-cjson",
-  "argparse",
+  "argparse >= 0.7",
 }
 test_dependencies = {
   "busted >= 2.0",

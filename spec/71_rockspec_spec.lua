@@ -73,7 +73,7 @@ describe("the rockspec #once", function()
     local luas = support.read "Makefile":match "\nLUAS *= ([^\n]+)"
     local last = 0
     for minor in luas:gmatch "lua5%.(%d+)" do last = math.max(last, tonumber(minor)) end
-    assert.same({ ("lua >= 5.1, < 5.%d"):format(last + 1), "lua-cjson", "argparse" },
+    assert.same({ ("lua >= 5.1, < 5.%d"):format(last + 1), "lua-cjson", "argparse >= 0.7" },
                 rockspec.dependencies)
     assert.is_table(rockspec.external_dependencies.CURL)
     assert.is_table(rockspec.external_dependencies.OPENSSL)
