@@ -112,6 +112,22 @@ local SERVER = [[
     ngx.print(wait, " ", dict:ttl "bitfront:limiter:new", " ",
       store:peek "busy", " ", #dict:get_keys(0))
   } }
+  # Both names of a state, as a worker leaves them that is killed between two steps.
+  location = /both { content_by_lua_block {
+    local dict, store = ngx.shared.limits, stores.dict()
+    local name, now = "bitfront:limiter:both", require "bitfront.core".now() * 1000
+    local one, two = ("0 %%.0f"):format(now), ("0 %%.0f %%.0f"):format(now, now)
+    dict:set(name, one)
+    dict:set(name .. "\1", two)
+    local function names()
+      return (dict:get(name) and "first" or "") .. (dict:get(name .. "\1") and "second" or "")
+    end
+    ngx.print((select(2, store:peek "both")))
+    for _ = 1, 2 do
+      ngx.print(" ", (store:acquire("both", 5000, 9, 60)), " ", select(2, store:peek "both"), " ",
+        names())
+    end
+  } }
   # A state of two pages grows, where one page is free elsewhere.
   location = /grow { content_by_lua_block {
     local dict, store = ngx.shared.grow, bitfront.shared_dict_limiter "grow"
@@ -225,6 +241,10 @@ describe("inside nginx #once #apart", function()
 
   it("the shared dict loses no state that grows where there is no memory", function()
     assert.equal("no memory true 0 true", (host:body "/grow"))
+  end)
+
+  it("the shared dict goes on with one of two states that a killed worker left", function()
+    assert.equal("1 0 2 second 0 3 first", (host:body "/both"))
   end)
 
   describe("the shared dict", function()

@@ -47,17 +47,18 @@ local function lock(dict, name)
   return nil, ("could not acquire the lock within %s s"):format(LOCK_TIMEOUT)
 end
 
--- Without memory for a new value a dict may already have removed the old one. So a
--- state has two names in turn, and the next is written before the last is removed.
--- A worker that is killed between them leaves both: then `name` counts, which is
--- the later one, or one of which no caller has heard that it changed.
+-- A dict that has no memory for a new value may have removed the old one already. So a
+-- state has two names in turn: it is written under one before the other is removed.
+-- Where a worker was killed between the two steps, both are there, and the one under the
+-- first name is taken: either it is the newer one, or the newer one is a change that was
+-- never reported to a caller.
 local function names(key)
   local name = PREFIX .. key
   return name, name .. "\1" -- which no API key has
 end
 
--- Returns the state, its name, and the next one. Who has no lock may look just
--- when the name changes.
+-- Returns the state, its name, and its next name. The first name is read again for a
+-- caller without the lock: the state may have got that name meanwhile.
 local function read(dict, key)
   local name, other = names(key)
   local text = dict:get(name)
