@@ -21,8 +21,7 @@ end
 
 function _M.run()
   local nginx = nginx_process.find() or ELSEWHERE
-  local file = debug.getinfo(1, "S").source:match "^@(.*)$"
-  local lua = for_luajit(machine.folder(file, "../.."))
+  local lua = for_luajit(machine.lua_folder())
   local modules = for_luajit(machine.folder(native.versions().core.file, ".."))
   streams.write(conf_example {
     command = nginx.command, load_modules = nginx.load_modules,

@@ -39,6 +39,11 @@ function _M.folder(file, up)
   return folder
 end
 
+---@return string folder  that has bitfront/, wherever this file was installed
+function _M.lua_folder()
+  return _M.folder(debug.getinfo(1, "S").source:match "^@(.*)$", "../..")
+end
+
 ---@param path string
 ---@return string? text
 ---@return string? message

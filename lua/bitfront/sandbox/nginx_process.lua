@@ -108,12 +108,9 @@ function _M.find()
 end
 
 local function configuration(nginx, port)
-  -- The folder that holds bitfront/, wherever this file was installed.
-  local file = debug.getinfo(1, "S").source:match("^@(.*)$")
-  local root = machine.folder(file, "../..")
   return (CONFIG:gsub("%$%(([%w_]+)%)", {
     load_modules = nginx.load_modules,
-    lua_path = _M.quoted(root .. "/?.lua;;"),
+    lua_path = _M.quoted(machine.lua_folder() .. "/?.lua;;"),
     port = tostring(port),
     example = example.reply,
   }))
@@ -192,10 +189,10 @@ function _M.stop(dir, pid)
 end
 
 -- Writes a line each second: that fails once the process that started the sandbox has
--- ended, however it ended. It has a session of its own, where the system can do that:
--- what ends the whole group of that process must not end the guard before nginx, which
--- has one too. The guard ends after nginx, so that who waits for the guard's
--- end waits for nginx's.
+-- ended, however it ended. Where there is a setsid, the guard has a session of its own,
+-- as nginx has: a signal to the group of that process must not end the guard and leave
+-- nginx. The guard ends after nginx, so that who waits for the guard's end waits for
+-- nginx's.
 local GUARD = FUNCTIONS .. [[
   end() {
     trap '' INT TERM HUP
