@@ -9,7 +9,8 @@ static const double SECOND = 1000, MINUTE = 60000;
  * lua/bitfront/limiter.lua). */
 static const double LONGEST_LEASE = 65000;
 
-/* A call that is in flight now does not count any more after that. */
+/* For so long a call that is in flight now may still count: MINUTE after the
+ * longest lease. */
 static const double LONGEST_FULL = 125000;
 
 static double max(double a, double b) {
@@ -71,8 +72,9 @@ static void remove_slot(struct bf_window *w, size_t i) {
     w->in_flight[i] = w->in_flight[--w->in_flight_count];
 }
 
-/* Limits times that are in the future since the clock was set back. A call in
- * flight may last as long as any: for how long it has been, nobody knows. */
+/* Limits times that are in the future since the clock was set back. For how
+ * long a call has been in flight is not known then: it gets the longest lease
+ * again. */
 static void set_back(struct bf_window *w, double now) {
     for (size_t i = 0; i < w->in_flight_count; i++)
         if (w->in_flight[i].expires_at > now + LONGEST_LEASE)

@@ -65,7 +65,7 @@ end
 ---@field argname? string  what the value of an option is called
 ---@field convert? fun(text: string): any, string?
 ---@field choices? string[]
----@field words? string[]  that a shell completes a value by which has no choices
+---@field words? string[]  where there are no choices: what a shell completes the value by
 ---@field default? string
 ---@field overwrite? boolean  false: it may be given once only; else the last one counts
 ---@field count? "*"  it may be given several times, and all count

@@ -14,7 +14,7 @@ _M.SECOND, _M.MINUTE = 1000, 60000
 -- server may read it UNANSWERED_GRACE_MS (limiter.lua) later.
 local LONGEST_LEASE = 65000
 
--- A call that is in flight now does not count any more after that.
+-- For so long a call that is in flight now may still count.
 _M.LONGEST_FULL = _M.MINUTE + LONGEST_LEASE
 
 --- A key of which no call is known.
@@ -44,8 +44,8 @@ local function remove_slot(state, id)
   end
 end
 
--- Where the clock was set back, what it had said before is not far in the future. A
--- call in flight may last as long as any: for how long it has been, nobody knows.
+-- Where the clock was set back, what it had said before is not far in the future. For
+-- how long a call has been in flight is not known then: it gets the longest lease again.
 local function set_back(state, now)
   for id, expires_at in pairs(state.in_flight) do
     if expires_at > now + LONGEST_LEASE then
