@@ -139,7 +139,7 @@ local OF_WATCH = {
 local OF_SANDBOX = {
   { kind = "option", name = "--port", argname = "<number>",
     convert = number("a port is a number from %d to %d", "^%d+$", 0, 65535),
-    description = "Port on 127.0.0.1; 0 is any free one." },
+    description = "Port on 127.0.0.1; 0 is any free one; else 8443, or a free one." },
   { kind = "option", name = "--accounts", argname = "<file>", convert = not_empty,
     description = "JSON file of the accounts it answers for." },
   { kind = "option", name = "--dir", argname = "<folder>", convert = not_empty,
