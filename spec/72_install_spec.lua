@@ -388,7 +388,8 @@ describe("make install #once #apart", function()
     local out, err = printed_conf(root .. "/usr/bin/bitfront")
     local folder = support.must("pwd -P", { cwd = root }):gsub("\n", "") .. "/usr/lib/lua/5.1"
     assert.truthy(out:find(('lua_package_cpath "%s/?.so;;";'):format(folder), 1, true), out)
-    assert.equal(("bitfront: nginx needs bitfront for Lua 5.1 (LuaJIT): %s has none\n")
+    assert.equal(("bitfront: nginx needs bitfront for Lua 5.1 (LuaJIT): %s has none; install it "
+      .. "there too, with luarocks --lua-version 5.1 or make install LUA=luajit\n")
       :format(folder), err)
   end)
 

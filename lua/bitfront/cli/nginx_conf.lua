@@ -29,7 +29,8 @@ function _M.run()
     lua_cpath = quoted(modules .. "/?.so;;"),
   })
   if not machine.run('[ -r "$1" ]', modules .. "/bitfront/core.so") then
-    streams.say(("nginx needs bitfront for Lua 5.1 (LuaJIT): %s has none"):format(modules))
+    streams.say(("nginx needs bitfront for Lua 5.1 (LuaJIT): %s has none; install it there "
+      .. "too, with luarocks --lua-version 5.1 or make install LUA=luajit"):format(modules))
   end
 end
 
