@@ -386,13 +386,16 @@ describe("bitfront.nginx.cached #once #apart", function()
     it("the request that finds no balances fetches them, and the log says so once", function()
       start("ttl = 0.2", { server = BUSY, http = "lua_max_running_timers 8;" })
       site:get "/timers"
+      local shortest = math.huge
       for i = 1, 5 do
         local told, took = timed_tell()
+        shortest = math.min(shortest, took)
         assert.same({ 5, "fresh" }, { told.count, told.info.freshness })
-        assert.is_true(took < 0.9, took)
         assert.equal(i, calls())
         support.sleep(0.25) -- the next ones have stale balances
       end
+      -- Who waits for a timer that never runs does so each time, for a second.
+      assert.is_true(shortest < 0.9, shortest)
       assert.equal(1, notes())
       site:get "/free"
       assert.equal("fresh", tell().info.freshness)
