@@ -16,6 +16,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifndef FOLDER
+#define FOLDER "."
+#endif
+
 enum { MOST_LINES = 4096, MOST_FILES = 4096, LONGEST_NAME = 256 };
 
 /* A source of this process, by the address of its name. */

@@ -60,8 +60,7 @@ static int exit_code(int status) {
 
 static pid_t read_parent(const char *pid) {
     char path[64], text[1024];
-    const char *after;
-    int parent = 0;
+    const char *after; /* ") S 1": its state and its parent */
     (void)snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
     FILE *file = fopen(path, "r");
     size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
@@ -70,7 +69,7 @@ static pid_t read_parent(const char *pid) {
     text[n] = '\0';
     /* The name before it may have any character. */
     after = strrchr(text, ')');
-    return after && sscanf(after, ") %*c %d", &parent) == 1 ? parent : 0;
+    return after && strlen(after) > 4 ? (pid_t)strtol(after + 4, NULL, 10) : 0;
 }
 
 static void read_parents(void) {
