@@ -525,8 +525,10 @@ describe("an HTTP exchange", function()
       local stale = support.success(
         '[{"currency":"BTC","balance":7,"availableBalance":7}]')
       local first = raw(ok(LENGTH), BODY)
+      local server = support.faultd() -- to which no other client has a connection
+      finally(function() server:stop() end)
       for _, listener in ipairs { "good", "plain" } do
-        local url = faultd:url {
+        local url = server:url {
           listener = listener, close = "keep",
           reply = first .. raw(ok("Content-Length: " .. #stale), stale),
           chunk = #first, gap = 50,
