@@ -258,7 +258,7 @@ describe("the network", function()
       result_in(mounting .. "OPENSSL_MODULES=/nonexistent", faultd:url_body(BODY)))
   end)
 
-  it("fails with kind config where libcurl uses no OpenSSL, or another one", function()
+  it("fails with kind config where libcurl uses no OpenSSL, or another one #once", function()
     for version, text in pairs {
       ['"GnuTLS/3.7.9"'] = "GnuTLS/3.7.9", ['"OpenSSL/1.1.1w"'] = "OpenSSL/1.1.1w",
       ["0"] = "no TLS",

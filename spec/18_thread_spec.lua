@@ -248,7 +248,7 @@ describe("the engine's thread", function()
     end
   end)
 
-  it("listens nowhere where the system refuses to bind, and leaves no folder", function()
+  it("listens nowhere where the system refuses to bind, and leaves no folder #once", function()
     local dir = support.tmpdir()
     local out = support.lua('print(require "bitfront.core".thread_listen())', { env = {
       TMPDIR = dir, LD_PRELOAD = support.preload "int bind(void) { return -1; }" } })
