@@ -63,6 +63,16 @@ function _M.run(faultd, how, options)
   return (out:gsub("\ttrue\n", ", ")), code
 end
 
+---What the calls come to with three descriptors left: enough where libcurl (8.14 has
+---eventfd for it) takes one to be woken by, and too few where it takes two.
+---@param refused string  what they come to with too few
+---@return string
+function _M.with_three(refused)
+  local loaded = require "bitfront.core".versions().curl.loaded
+  local major, minor = loaded:match "^(%d+)%.(%d+)"
+  return major * 100 + minor >= 814 and "ok, ok, ok, " or refused
+end
+
 -- What libcurl, in one version or another, makes to be woken by.
 local REFUSAL = [[
 #define _GNU_SOURCE
