@@ -223,6 +223,19 @@ describe("the engine", function()
     assert.truthy(out:find "\ntrue\t", out)
   end)
 
+  it("lets Ctrl-C end a loop of sleeps, also one that LuaJIT has compiled", function()
+    local dir = support.tmpdir()
+    support.write(dir .. "/program.lua", [[
+      local core = require "bitfront.core"
+      local jit = rawget(_G, "jit")
+      if jit then jit.opt.start "hotloop=1" end
+      print(pcall(function() for _ = 1, 1000 do core.sleep(0.01) end end))
+    ]])
+    local out = support.run(("{ sleep 1; kill -s INT $$; } & exec %s %s/program.lua")
+      :format(support.interpreter(), dir))
+    assert.truthy(out:find "^false\t[^\n]*interrupted!", out)
+  end)
+
   it("does not use the descriptors of closed standard streams", function()
     local dir = support.tmpdir()
     support.write(dir .. "/program.lua", ([[

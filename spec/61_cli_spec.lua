@@ -385,7 +385,7 @@ describe("bitfront doctor", function()
     support.must(("cp %s %s"):format(libcrypto, copy))
     out = support.lua(([[
       require "bitfront.core"
-      assert(package.loadlib(%q, "*"))
+      package.loadlib(%q, "*") -- 5.1 finds no function of that name, and loads it
       require "bitfront.cli".main { "doctor" }
     ]]):format(copy), { env = env })
     assert.truthy(out:find("TROUBLE +libraries +there are two OpenSSLs"), out)
@@ -424,13 +424,16 @@ describe("bitfront sandbox", function()
 
   it("ends in the foreground on Ctrl-C, without a traceback", function()
     local dir = support.tmpdir()
+    -- LuaJIT compiles each loop at once: no hook runs in what it has compiled.
+    local env = environment()
+    env.LUA_INIT = "if jit then jit.opt.start 'hotloop=1' end"
     -- SIGINT to the group, once, as a terminal sends it.
-    local _, err = support.run(([[exec setsid -w sh -c '
+    local _, err = support.run(([[exec timeout -s KILL 60 setsid -w sh -c '
       { for _ in $(seq 300); do [ ! -s exports ] || break; sleep 0.1; done
-        sleep 0.1; kill -s INT -- -$$; } &
+        sleep 2.5; kill -s INT -- -$$; } &
       exec "$@" >exports' sh %s]])
       :format(command.line("sandbox --port 0 --dir " .. support.quote(dir))),
-      { env = environment(), cwd = dir })
+      { env = env, cwd = dir })
     assert.truthy(one_line(err), err)
     assert.truthy(support.read(dir .. "/exports"):find("export BITFRONT_BASE_URL=", 1, true))
     local _, _, code = bitfront("sandbox --stop --dir " .. support.quote(dir))

@@ -77,6 +77,15 @@ int bf_push_fork(lua_State *L);
  * (memory). */
 void bf_push_decimal(lua_State *L, const char *text, size_t len);
 
+/* ---- system.c ---- */
+
+/* What blocked calls this before it returns. A signal ends the waiting early,
+ * and its handler may have set a debug hook, as the interpreter's does for
+ * Ctrl-C: calling a function runs the hook now, not when the server has
+ * answered, and also within a loop that LuaJIT has compiled, which runs no
+ * hooks of its own. May raise. */
+void bf_run_hook(lua_State *L);
+
 /* ---- text.c: texts for people: nothing secret in them, and nothing that
  * controls a terminal. All text from outside that a message holds is pushed by
  * one of these. Both may raise (memory). ---- */

@@ -205,21 +205,6 @@ static int core_start(lua_State *L) {
     return start(L, &error) ? 1 : bf_push_error(L, &error);
 }
 
-static int nothing(lua_State *L) {
-    (void)L;
-    return 0;
-}
-
-/* A signal ends a step early. Its handler may have set a debug hook, as the
- * interpreter's does for Ctrl-C: calling a function runs the hook now, not when
- * the server has answered. It may raise; the box then frees the exchange. */
-static void run_hook(lua_State *L) {
-    if (!lua_gethook(L))
-        return;
-    lua_pushcfunction(L, nothing);
-    lua_call(L, 0, 0);
-}
-
 /* core.balances(request), core.get(request): the result of one whole attempt,
  * blocking; of the account's balances, and of anything else. */
 static int attempt(lua_State *L) {
@@ -229,7 +214,7 @@ static int attempt(lua_State *L) {
         return bf_push_error(L, &error);
     while (box->exchange->state != BF_EXCHANGE_DONE) {
         (void)bf_engine_step(box->engine, 60);
-        run_hook(L);
+        bf_run_hook(L);
     }
     return push_result(L, box);
 }
@@ -243,6 +228,7 @@ static int core_step(lua_State *L) {
     luaL_argcheck(L, seconds >= 0, 1, "seconds must not be negative");
     if (box->engine && !bf_engine_is_from_parent(box->engine))
         running = bf_engine_step(box->engine, seconds);
+    bf_run_hook(L);
     bf_pushinteger(L, (int64_t)running);
     return 1;
 }

@@ -67,6 +67,18 @@ static int core_process_exists(lua_State *L) {
     return 1;
 }
 
+static int nothing(lua_State *L) {
+    (void)L;
+    return 0;
+}
+
+void bf_run_hook(lua_State *L) {
+    if (!lua_gethook(L))
+        return;
+    lua_pushcfunction(L, nothing);
+    lua_call(L, 0, 0);
+}
+
 /* core.sleep(seconds): a minute at the most; a signal ends it early. */
 static int core_sleep(lua_State *L) {
     double seconds = luaL_checknumber(L, 1);
@@ -75,6 +87,7 @@ static int core_sleep(lua_State *L) {
     time.tv_sec = (time_t)seconds;
     time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
     (void)nanosleep(&time, NULL);
+    bf_run_hook(L);
     return 0;
 }
 

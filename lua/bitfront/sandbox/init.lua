@@ -9,6 +9,7 @@ local example = require "bitfront.sandbox.example"
 local folder = require "bitfront.sandbox.folder"
 local limits_check = require "bitfront.sandbox.limits_check"
 local machine = require "bitfront.sandbox.machine"
+local native = require "bitfront.native"
 local nginx_process = require "bitfront.sandbox.nginx_process"
 local ports = require "bitfront.sandbox.ports"
 
@@ -160,9 +161,10 @@ _M.start = of_folder("start", _M.options, function(dir, options)
 end)
 
 -- Not guard:lines(): that raises where a signal ends the read, and Ctrl-C then raises
--- a second time, behind pcall.
+-- a second time, behind pcall. The sleep lets Ctrl-C end the loop where LuaJIT has
+-- compiled it.
 local function drain(guard)
-  while guard:read("*l") do end
+  while guard:read("*l") do native.sleep(0) end
 end
 
 --- Blocks until a sandbox started without `background` ends: by Ctrl-C, or by `stop`
