@@ -66,9 +66,11 @@ end
 
 local TOLERANCE = 1000 -- ms
 
--- How many milliseconds after its timestamp a call arrived, where the caller said none.
+-- How many milliseconds after its timestamp a call arrived that was refused for it,
+-- where the caller said none.
 local function lateness(reply, how)
-  local time = type(reply.json) == "table" and reply.json.responseTime
+  local refused = type(reply.json) == "table" and reply.json.statusCode == 6005
+  local time = refused and reply.json.responseTime
   if how.timestamp or how.shift_ms or not time then return 0 end
   return time - (tonumber(reply.timestamp) or time)
 end
