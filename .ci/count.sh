@@ -102,11 +102,12 @@ side_by_side() {
     "${JOBS:-$(($(nproc) * 3))}" '
     log=$0/$$
     : >"$log.tally"
+    begun=$(date +%s)
     BITFRONT_TALLY=$log.tally .ci/test "$@" >"$log" 2>&1 </dev/null
     [ -s "$log.tally" ] || echo 0 1 0 >"$log.tally"
     if awk "\$2 + \$3 { exit 1 }" "$log.tally"; then
       account=$(tail -n 1 "$log")
-      printf "%s: %s\n" "$*" "$account" >"$log"
+      printf "%s: %s, %s s\n" "$*" "$account" $(($(date +%s) - begun)) >"$log"
     fi
     flock "$0" cat "$log"' || count 0 1 0
   cat "$folder"/*.tally >>"$BITFRONT_TALLY"
