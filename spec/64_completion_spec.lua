@@ -168,7 +168,7 @@ local MADE_UP = { {
                 description = HOSTILE } },
 } }
 
-describe("bitfront completion #once", function()
+describe("bitfront completion #once #apart", function()
   for shell, complete in pairs(SHELLS) do
     describe("lets " .. shell .. " complete", function()
       local found

@@ -78,7 +78,7 @@ end
 -- What means something to roff, at the beginning of a line and within it.
 local HOSTILE = [[.SH 'tis \fBbold\fR \n(yr \(co "quoted" .. it's `so` a-b ~ ^ größer {x,y} $HOME]]
 
-describe("bitfront man #once", function()
+describe("bitfront man #once #apart", function()
   local page
 
   lazy_setup(function() page = page_of() end)
