@@ -207,7 +207,7 @@ describe("the sandbox #apart", function()
       assert.equal(6005, refused.json.statusCode)
       local answered = refused.json.responseTime + 3600000
       assert.is_true(answered >= before - 1 and answered <= core.wall() + 1)
-      assert.equal(1000, caller:code(BALANCES, { shift_ms = -3600000 }))
+      assert.equal(1000, caller:code(BALANCES, { shift_ms = -3599100 }))
     end)
 
     -- How long after its arrival the reply of each call says that it is sent.
