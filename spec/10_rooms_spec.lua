@@ -31,17 +31,10 @@ end
 
 local function texts_of(folder, name)
   local texts = {}
-  for path in support.must(("find %s -type f -name '%s'"):format(folder, name)):gmatch "[^\n]+" do
+  for _, path in ipairs(support.lines(("find %s -type f -name '%s'"):format(folder, name))) do
     texts[path] = support.read(path)
   end
   return texts
-end
-
-local function sorted_keys(set)
-  local keys = {}
-  for key in pairs(set) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
 end
 
 -- ---- csrc ----
@@ -185,7 +178,7 @@ local function check_cycles(found, graph)
     end
     state[module], trail[#trail] = "closed", nil
   end
-  for _, module in ipairs(sorted_keys(graph)) do
+  for _, module in ipairs(support.keys(graph)) do
     if not state[module] then visit(module) end
   end
 end
@@ -209,7 +202,7 @@ end
 ---@return string[]
 local function errors_of_lua(texts)
   local found, graph, aliases = {}, {}, {}
-  for _, path in ipairs(sorted_keys(texts)) do
+  for _, path in ipairs(support.keys(texts)) do
     local text, edges, count = texts[path], {}, 0
     local entry, rest = entry_of(path)
     if not layer[entry] or rest and not LUA_ROOMS[entry] then
@@ -248,8 +241,8 @@ local function same_names(texts)
     rooms_of[base] = rooms_of[base] or {}
     rooms_of[base][room] = true
   end
-  for _, base in ipairs(sorted_keys(rooms_of)) do
-    local rooms = sorted_keys(rooms_of[base])
+  for _, base in ipairs(support.keys(rooms_of)) do
+    local rooms = support.keys(rooms_of[base])
     local is_bound = #rooms == 2 and rooms_of[base].lua and is_binding(texts, base)
     if #rooms > 1 and not is_bound and not SAME_NAMES[base] then
       found[#found + 1] = base .. ": " .. table.concat(rooms, ", ")
@@ -261,7 +254,7 @@ end
 describe("csrc #once", function()
   it("has rooms that know only what stands lower, and no long file", function()
     local all, texts = {}, texts_of("csrc", "*")
-    local paths = sorted_keys(texts)
+    local paths = support.keys(texts)
     for _, path in ipairs(paths) do
       for _, err in ipairs(errors_of(path, texts[path])) do all[#all + 1] = err end
     end
@@ -332,7 +325,7 @@ describe("lua/bitfront #once", function()
 
   it("has rooms that know only what stands lower, no cycle, no long file, one alias each",
     function()
-      assert.is_true(#sorted_keys(texts) > 60)
+      assert.is_true(#support.keys(texts) > 60)
       assert.same({}, errors_of_lua(texts))
     end)
 
@@ -340,7 +333,7 @@ describe("lua/bitfront #once", function()
     local found, aliases, specs = {}, {}, texts_of("spec", "*.lua")
     specs["spec/10_rooms_spec.lua"] = nil -- its rows make up aliases
     for _, all in ipairs { texts, specs } do
-      for _, path in ipairs(sorted_keys(all)) do
+      for _, path in ipairs(support.keys(all)) do
         check_aliases(found, path, all[path], aliases)
       end
     end

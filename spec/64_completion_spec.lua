@@ -134,16 +134,9 @@ local function options_of(row)
   return expected
 end
 
--- Without what is shown beside them, which bash does not show.
-local function words_of(list)
-  local words = {}
-  for word in pairs(list) do words[#words + 1] = word end
-  table.sort(words)
-  return words
-end
-
+-- bash does not show the texts beside the words.
 local function compare(shell, expected, found)
-  assert.same(words_of(expected), words_of(found))
+  assert.same(support.keys(expected), support.keys(found))
   if shell ~= "bash" then assert.same(expected, found) end
 end
 
@@ -196,7 +189,7 @@ describe("bitfront completion #once #apart", function()
       it("values that are known", function()
         for line, words in pairs(CHOICES) do
           table.sort(words)
-          assert.same(words, words_of(found[line]), line)
+          assert.same(words, support.keys(found[line]), line)
         end
       end)
 
@@ -210,7 +203,7 @@ describe("bitfront completion #once #apart", function()
                                            "bitfront made-up --option " })
         compare(shell, commands_of(MADE_UP), made_up["bitfront "])
         compare(shell, options_of(MADE_UP[1]), made_up["bitfront made-up --"])
-        assert.same({ "one", "two" }, words_of(made_up["bitfront made-up --option "]))
+        assert.same({ "one", "two" }, support.keys(made_up["bitfront made-up --option "]))
       end)
     end)
 

@@ -118,7 +118,7 @@ describe("bitfront man #once #apart", function()
       it("has each kind of error", function()
         local kinds = terms_of(section(text, "EXIT STATUS"))["1"]:match "kinds are (.-)%."
         assert.same({}, readme.differences(readme.matches(kinds, "[%l_]+"),
-          readme.keys(readme.table_of "kind | when | codes")))
+          support.keys(readme.table_of "kind | when | codes")))
       end)
 
       it("has each environment variable of the README", function()

@@ -10,16 +10,6 @@ local function load_rockspec(path)
   return rockspec
 end
 
--- The paths that `find` prints, as a sorted list.
-local function files(arguments)
-  local list = {}
-  for path in support.must("find " .. arguments):gmatch("[^\n]+") do
-    list[#list + 1] = path
-  end
-  table.sort(list)
-  return list
-end
-
 local function sorted(list)
   local copy = {}
   for i, value in ipairs(list) do copy[i] = value end
@@ -42,7 +32,7 @@ describe("the rockspec #once", function()
 
   it("compiles every C file", function()
     local sources = rockspec.build.modules["bitfront.core"].sources
-    assert.same(files("csrc -name '*.c'"), sorted(sources))
+    assert.same(support.lines("find csrc -name '*.c'"), sorted(sources))
   end)
 
   it("begins with the C file that says which headers are missing", function()
@@ -55,7 +45,7 @@ describe("the rockspec #once", function()
   end)
 
   it("installs every Lua file under its module's name", function()
-    assert.same(files("lua/bitfront -name '*.lua'"), lua_modules(rockspec))
+    assert.same(support.lines("find lua/bitfront -name '*.lua'"), lua_modules(rockspec))
     for name, path in pairs(rockspec.build.modules) do
       if type(path) == "string" then
         local module = path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", "")
@@ -66,7 +56,7 @@ describe("the rockspec #once", function()
 
   it("leaves no other file of lua/ out", function()
     assert.same({ rockspec.build.install.bin.bitfront },
-                files("lua -type f ! -name '*.lua'"))
+                support.lines("find lua -type f ! -name '*.lua'"))
   end)
 
   it("declares what it needs: the Luas of the Makefile, and two rocks", function()
@@ -165,8 +155,8 @@ describe("a release #once", function()
     tree = {
       version = dofile "lua/bitfront/version.lua",
       changelog = support.read "CHANGELOG.md", readme = support.read "README.md",
-      rockspecs = texts_of(files "rockspec -type f"), made = support.read(made),
-      sources = texts_of(files "lua csrc .ci Makefile -type f"),
+      rockspecs = texts_of(support.lines "find rockspec -type f"), made = support.read(made),
+      sources = texts_of(support.lines "find lua csrc .ci Makefile -type f"),
     }
   end)
 

@@ -5,11 +5,7 @@ local luacats = require "spec.support.luacats"
 local bitfront = require "bitfront"
 local support = require "spec.support"
 
-local paths = {}
-for path in support.must "find lua/bitfront -name '*.lua' | sort":gmatch "[^\n]+" do
-  paths[#paths + 1] = path
-end
-local all = luacats.read(paths)
+local all = luacats.read(support.lines "find lua/bitfront -name '*.lua'")
 
 local BUILTIN = { ["file*"] = true }
 for name in ("any boolean false function integer lightuserdata nil number self string table "

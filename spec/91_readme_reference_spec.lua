@@ -48,7 +48,7 @@ local OPTIONS = {
 
 local function compare_options(listed, class)
   local fields = fields_of(class)
-  assert.same({}, readme.differences(readme.keys(fields), readme.keys(listed)))
+  assert.same({}, readme.differences(support.keys(fields), support.keys(listed)))
   for name, text in pairs(fields) do
     local default = default_of(text)
     if default then assert.equal(default, default_of(listed[name].text), name) end
@@ -91,14 +91,14 @@ describe("the README's reference lists", function()
           assert.truthy(entry.syntax and entry.syntax:find(name .. "(", 1, true), heading)
         end
       end
-      assert.same({}, readme.differences(readme.keys(functions(prefix, module)),
-        readme.keys(listed)))
+      assert.same({}, readme.differences(support.keys(functions(prefix, module)),
+        support.keys(listed)))
     end)
   end
 
   it("each method of a decimal and no other", function()
     local text = support.read "README.md":match "\n#### bitfront.decimal\n(.-)\n####"
-    assert.same(readme.keys(functions("", debug.getmetatable(bitfront.decimal "1").__index)),
+    assert.same(support.keys(functions("", debug.getmetatable(bitfront.decimal "1").__index)),
       readme.set(readme.matches(text, "decimal:([%w_]+)%(")))
   end)
 
@@ -119,8 +119,8 @@ describe("the README's table of errors", function()
   end
 
   it("has each of the fields", function()
-    assert.same(readme.keys(fields_of "bitfront.Error"),
-      readme.keys(table_of "field | what it is"))
+    assert.same(support.keys(fields_of "bitfront.Error"),
+      support.keys(table_of "field | what it is"))
   end)
 
   it("has each status code under its kind", function()
@@ -189,7 +189,7 @@ describe("the README's tables of formats", function()
   it("have each format", function()
     local formats = table_of "format | what it is"
     local one_of = output_of "balances --help":match "One of (.-)%."
-    assert.same({}, readme.differences(readme.matches(one_of, "%l+"), readme.keys(formats)))
+    assert.same({}, readme.differences(readme.matches(one_of, "%l+"), support.keys(formats)))
     for name in pairs(formats) do bitfront.format({ RECORD }, name) end
     assert.has_error(function() bitfront.format({ RECORD }, "xml") end)
   end)
@@ -198,7 +198,7 @@ describe("the README's tables of formats", function()
     local listed = table_of "column | what it is"
     local message = output_of "balances --columns nope"
     local named = message:match "'nope': ([%w, ]+)" or message:match '"nope"[^:]*: ([%w, ]+)'
-    assert.same({}, readme.differences(readme.matches(named, "%w+"), readme.keys(listed)))
+    assert.same({}, readme.differences(readme.matches(named, "%w+"), support.keys(listed)))
     for name in pairs(listed) do bitfront.format({ RECORD }, "csv", { columns = { name } }) end
   end)
 
@@ -239,7 +239,7 @@ describe("the README's part on the command", function()
       if name then listed[name] = true end
     end
     assert.is_true(#names >= 7)
-    assert.same({}, readme.differences(names, readme.keys(listed)))
+    assert.same({}, readme.differences(names, support.keys(listed)))
   end)
 
   local described = {}

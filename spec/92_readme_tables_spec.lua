@@ -52,7 +52,7 @@ describe("the README's tables of the sandbox #apart", function()
   it("have each request of the control endpoint", function()
     local requests = readme.sources "lua/bitfront/sandbox -name '*.lua'"
     assert.same(readme.set(readme.matches(requests, '"(%u+ /sandbox/%l+)"')),
-      readme.keys(table_of "request | what it does"))
+      support.keys(table_of "request | what it does"))
   end)
 end)
 
@@ -95,7 +95,7 @@ describe("the README's tables of nginx #once #apart", function()
     local detail = cjson.decode((site:body "/balances?nope=1")).detail
     local named = detail:match "Parameters are (.*)%.":gsub(" and ", " ")
     assert.same(readme.set(readme.matches(named, "%l+")),
-      readme.keys(table_of "parameter | what it does"))
+      support.keys(table_of "parameter | what it does"))
   end)
 
   it("stand beside an example of the JSON that is served", function()
@@ -113,13 +113,13 @@ describe("the README's tables of nginx #once #apart", function()
     local text = site:body "/balances?format=prometheus"
     assert.truthy(text:find "bitfront_up 1", text)
     assert.same(readme.set(readme.matches(text, "# TYPE ([%l_]+)")),
-      readme.keys(table_of "metric | what it is"))
+      support.keys(table_of "metric | what it is"))
   end)
 
   it("have each kind of error", function()
     local text = site:body "/balances?format=prometheus"
     assert.same(readme.set(readme.matches(text, '_errors_total{kind="([%l_]+)"}')),
-      readme.keys(table_of "kind | when | codes"))
+      support.keys(table_of "kind | when | codes"))
   end)
 
   it("have the status for each kind of error", function()
@@ -295,13 +295,13 @@ describe("the README's other tables", function()
   it("name rooms and files that there are", function()
     local rooms = table_of "room of `csrc/` | what is in it"
     local folders = readme.matches(support.must "ls -d csrc/*/", "csrc/(%l+)/")
-    assert.same(readme.set(folders), readme.keys(rooms))
+    assert.same(readme.set(folders), support.keys(rooms))
     folders = { "the files themselves" }
     for folder in support.must "ls -d lua/bitfront/*/":gmatch "bitfront/(%l+/)" do
       folders[#folders + 1] = folder
     end
     assert.same(readme.set(folders),
-      readme.keys(table_of "room of `lua/bitfront/` | what is in it"))
+      support.keys(table_of "room of `lua/bitfront/` | what is in it"))
     for path in support.read "README.md":gmatch "%f[%l](%l+/[%w_/]+%.%l+)" do
       if path:find "^csrc/" or path:find "^lua/bitfront/" then
         assert.truthy(support.read(path), path)

@@ -5,7 +5,8 @@ local shell = require "spec.support.shell"
 local _M = {
   tmpdir = shell.tmpdir, run = shell.run, must = shell.must, lua = shell.lua,
   read = shell.read, write = shell.write, quote = shell.quote,
-  sleep = shell.sleep, interpreter = shell.interpreter, preload = shell.preload,
+  lines = shell.lines, keys = shell.keys, sleep = shell.sleep,
+  interpreter = shell.interpreter, preload = shell.preload,
 }
 
 -- The credentials of the API's own documentation.

@@ -10,20 +10,6 @@ local GOALS = { c_lines = 100, c_branches = 95, lua_lines = 100 }
 
 local build = assert(arg[1], "usage: report.lua BUILD")
 
-local function files_of(command)
-  local files = {}
-  for path in shell.must(command):gmatch "[^\n]+" do files[#files + 1] = path end
-  table.sort(files)
-  return files
-end
-
-local function sorted_keys(set)
-  local keys = {}
-  for key in pairs(set) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
-
 -- ---- C: what gcov says of each object, summed up by source. Two objects (5.4, 5.1) are
 -- ---- of one source, and an inline function is in many.
 
@@ -38,8 +24,8 @@ end
 
 local function c_files()
   local found = {}
-  for _, path in ipairs(files_of("find csrc -name '*.c'")) do found[path] = {} end
-  for _, object in ipairs(files_of("find " .. build .. "/*/obj -name '*.gcda'")) do
+  for _, path in ipairs(shell.lines("find csrc -name '*.c'")) do found[path] = {} end
+  for _, object in ipairs(shell.lines("find " .. build .. "/*/obj -name '*.gcda'")) do
     local out = shell.must("gcov --branch-probabilities --json-format --stdout "
       .. shell.quote(object) .. " 2>/dev/null")
     for _, file in ipairs(cjson.decode(out).files) do
@@ -74,7 +60,7 @@ end
 
 local function lua_files()
   local found = {}
-  for _, path in ipairs(files_of("find lua/bitfront -type f")) do
+  for _, path in ipairs(shell.lines("find lua/bitfront -type f")) do
     local marks = assert(shell.read(build .. "/lines/" .. path:gsub("/", "%%")))
     found[path] = lines_with_code(path)
     for number, line in pairs(found[path]) do line.is_run = marks:byte(number + 1) ~= 0 end
@@ -129,7 +115,7 @@ end
 local function account_of(path, lines, missing, partly)
   local account = { lines = 0, lines_run = 0, branches = 0, branches_run = 0 }
   local texts = texts_of(path)
-  for _, number in ipairs(sorted_keys(lines)) do
+  for _, number in ipairs(shell.keys(lines)) do
     local line, text = lines[number], texts[number]
     local is_excused = not line.is_run and excuse(path, text)
     local where = ("%s:%d: %s"):format(path, number, trimmed(text))
@@ -158,7 +144,7 @@ local function print_files(files, title)
   local missing, partly = {}, {}
   local total = { lines = 0, lines_run = 0, branches = 0, branches_run = 0 }
   print("\n== " .. title)
-  for _, path in ipairs(sorted_keys(files)) do
+  for _, path in ipairs(shell.keys(files)) do
     local account = account_of(path, files[path], missing, partly)
     for name, value in pairs(account) do total[name] = total[name] + value end
     print_row(path, account)

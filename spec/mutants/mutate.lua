@@ -39,14 +39,6 @@ local RELEVANT = {
   { "lua/bitfront/", "23 21_misuse 21_options 26 27 22 24 25 29 14 28 61 91" },
 }
 
-local function files_of(pattern)
-  local files = {}
-  for path in shell.must("ls spec/" .. pattern .. "_spec.lua"):gmatch "[^\n]+" do
-    files[#files + 1] = path
-  end
-  return files
-end
-
 -- The spec files that are likeliest to notice a change of a file; and all others but
 -- those of the package and of the README's blocks, which take minutes.
 local function specs_for(path)
@@ -54,7 +46,7 @@ local function specs_for(path)
   local function listed(patterns)
     local files = {}
     for pattern in patterns:gmatch "%S+" do
-      for _, file in ipairs(files_of(pattern .. "*")) do
+      for _, file in ipairs(shell.lines("ls spec/" .. pattern .. "*_spec.lua")) do
         if not is_listed[file] then files[#files + 1] = file end
         is_listed[file] = true
       end
@@ -78,7 +70,7 @@ end
 local function all_sites()
   local all = {}
   local only = os.getenv "ONLY" or ""
-  for path in shell.must "find csrc lua/bitfront -type f | sort":gmatch "[^\n]+" do
+  for _, path in ipairs(shell.lines "find csrc lua/bitfront -type f") do
     local is_lua = not path:find "%.[ch]$"
     local is_drawn = path:sub(1, #only) == only
     for _, site in ipairs(is_drawn and sites_of(shell.read(path), is_lua) or {}) do

@@ -140,20 +140,12 @@ function _M.by_name(rows)
   return map
 end
 
----@return string[]  sorted
-function _M.keys(map)
-  local list = {}
-  for key in pairs(map) do list[#list + 1] = key end
-  table.sort(list)
-  return list
-end
-
 ---Each item once.
 ---@return string[]  sorted
 function _M.set(list)
   local names = {}
   for _, name in ipairs(list) do names[name] = true end
-  return _M.keys(names)
+  return shell.keys(names)
 end
 
 ---What the code has and the README lacks, and the reverse, in words.
@@ -164,10 +156,10 @@ function _M.differences(code, listed)
   local is_in, found = { code = {}, listed = {} }, {}
   for _, name in ipairs(code) do is_in.code[name] = true end
   for _, name in ipairs(listed) do is_in.listed[name] = true end
-  for _, name in ipairs(_M.keys(is_in.code)) do
+  for _, name in ipairs(shell.keys(is_in.code)) do
     if not is_in.listed[name] then found[#found + 1] = name .. " is missing in the README" end
   end
-  for _, name in ipairs(_M.keys(is_in.listed)) do
+  for _, name in ipairs(shell.keys(is_in.listed)) do
     if not is_in.code[name] then found[#found + 1] = name .. " is in the README alone" end
   end
   return found
@@ -184,7 +176,7 @@ end
 ---@param arguments string
 function _M.sources(arguments)
   local texts = {}
-  for path in shell.must("find " .. arguments):gmatch "[^\n]+" do
+  for _, path in ipairs(shell.lines("find " .. arguments)) do
     texts[#texts + 1] = shell.read(path)
   end
   return table.concat(texts, "\n")

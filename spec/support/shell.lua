@@ -107,6 +107,23 @@ function _M.must(command, options)
   return stdout
 end
 
+---The lines that a command, which must succeed, prints.
+---@return string[] # sorted
+function _M.lines(command)
+  local lines = {}
+  for line in _M.must(command):gmatch "[^\n]+" do lines[#lines + 1] = line end
+  table.sort(lines)
+  return lines
+end
+
+---@return any[] # of the table, sorted
+function _M.keys(map)
+  local keys = {}
+  for key in pairs(map) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
 ---The command that runs this interpreter, from the words that started it.
 function _M.interpreter()
   local words, i = arg or {}, 0
