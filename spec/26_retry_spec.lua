@@ -177,6 +177,27 @@ describe("a failed call", function()
     assert.equal(3, info.attempts)
   end)
 
+  it("counts them also where the reply is whole and is not what was asked for", function()
+    local loaded = package.loaded.cjson
+    for method, row in pairs {
+      balance = { "BTC", support.success() }, server_time = { nil, "{}" },
+      get = { "/v1/public/time", "{}" },
+    } do
+      sandbox:reset()
+      sandbox:script { http_status = 503 }
+      sandbox:script { body = row[2] }
+      local client = client_with()
+      package.loaded.cjson = { new = function() return { decode = error } end }
+      local value, err, info = client[method](client, row[1])
+      package.loaded.cjson = loaded
+      client:close()
+      assert.is_nil(value)
+      assert.same({ "protocol", 2, 200, info.responseTime, 2 },
+        { err.kind, err.attempts, err.http_status, err.response_time,
+          info.attempts }, method)
+    end
+  end)
+
   -- As a finalizer may, or a debug hook.
   it("counts its own attempts where another call is made as it ends", function()
     sandbox:script { statusCode = 5000 }

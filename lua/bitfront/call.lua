@@ -214,12 +214,12 @@ local function try_again(run, err)
   return true
 end
 
--- Returns the user's info: nil where no envelope was read. Nothing may use `run`
--- after this: another call may have it.
-local function finish(run, info)
+-- Returns the user's info: nil where the call failed and no envelope was read. Nothing
+-- may use `run` after this: another call may have it.
+local function finish(run, info, err)
   local credentials = run.request.credentials
   if credentials then credentials:release() end
-  if info and (info.responseTime or info.statusCode) then
+  if not err or info and (info.responseTime or info.statusCode) then
     info.attempts, info.elapsed = run.attempts, native.now() - run.started
   else
     info = nil
@@ -256,7 +256,7 @@ function _M.perform(account, target, options, waiter)
     note_rate_limit(run, err)
   until not try_again(run, err)
   err.stale = nil
-  return nil, err, finish(run, info)
+  return nil, err, finish(run, info, err)
 end
 
 return _M

@@ -63,12 +63,10 @@ function Client:balances(options, ...)
   return call.perform(account, target.BALANCES, of_call("client:balances", options, ...))
 end
 
--- The error of a reply that is not what was asked for.
-local function schema_error(message, info)
-  return errors.new({
-    kind = "protocol", code = "schema", http_status = info and info.http_status,
-    message = message,
-  }, info and info.attempts or 1)
+-- The error of a reply that was read and is not what was asked for.
+local function reply_error(message, info, kind, code)
+  return errors.new({ kind = kind or "protocol", code = code or "schema", message = message,
+    http_status = info.http_status, response_time = info.responseTime }, info.attempts)
 end
 
 -- The one record of the coin that was asked for. Of two, neither is known to be
@@ -99,7 +97,7 @@ function Client:balance(code, options, ...)
     of_call("client:balance", options, ...))
   if not records then return nil, err, info end
   local record, message = the_record(records, code)
-  return record, message and schema_error(message, info), info
+  return record, message and reply_error(message, info), info
 end
 
 --- The server's clock. Needs no credentials.
@@ -112,9 +110,9 @@ function Client:server_time(options, ...)
   local account = account_of(self, "server_time")
   local reply, err, info = call.perform(account, target.TIME,
     of_call("client:server_time", options, ...))
-  local time = info and info.responseTime
-  if reply and not time then err = schema_error("responseTime must be an integer", info) end
-  return not err and time or nil, err, info
+  if not reply then return nil, err, info end
+  local time = info.responseTime
+  return time, not time and reply_error("responseTime must be an integer", info) or nil, info
 end
 
 -- The body has passed the strict scanner; what lua-cjson is lax about cannot be
@@ -123,14 +121,9 @@ end
 -- was set later and has a comma.
 local function decode(text)
   local found, cjson = pcall(require, "cjson")
-  if not found then
-    return nil, { kind = "config", code = "cjson",
-      message = "client:get needs the rock lua-cjson" }
-  end
+  if not found then return nil, "client:get needs the rock lua-cjson", "config", "cjson" end
   local decoded, value = pcall(cjson.new().decode, text)
-  if not decoded then
-    return nil, { kind = "protocol", code = "json", message = value }
-  end
+  if not decoded then return nil, value, "protocol", "json" end
   return value
 end
 
@@ -146,8 +139,8 @@ function Client:get(path, query, options, ...)
   local text, err, info = call.perform(account, target.of_path(path, query),
     of_call("client:get", options, ...))
   if not text then return nil, err, info end
-  local value, decode_err = decode(text)
-  return value, decode_err and errors.new(decode_err, info and info.attempts or 1), info
+  local value, message, kind, code = decode(text)
+  return value, kind and reply_error(message, info, kind, code), info
 end
 
 --- Wipes the credentials. Calls after it return an error of kind "closed";
