@@ -575,6 +575,18 @@ return table.concat(results, "\n")
   end)
 end)
 
+it("a refusal by a store that is not in Redis does not tell of Redis", function()
+  local own = { acquire = function() return 90000 end }
+  local in_process = memory.new()
+  in_process:block("k", 90000)
+  for _, store in ipairs { own, in_process } do
+    local _, err = limiter.acquire({ store = store, key = "k", per_second = 3, per_minute = 60 },
+      nil, core.now() + 10, 60)
+    assert.is_true(err.retry_after > 80 and err.retry_after <= 90, err.retry_after)
+    assert.equal("3 calls a second and 60 a minute leave no room before the deadline", err.message)
+  end
+end)
+
 it("a store of one's own must have block #smoke", function()
   local function nothing() end
   local ok, message = pcall(require "bitfront".new, { rate_limit = { store = {

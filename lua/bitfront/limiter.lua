@@ -13,6 +13,7 @@ local _M = {}
 ---@field release fun(self, key: string, id: any, grace: number?): any  the slot's call has ended `grace` ms from now; nil: nothing was sent, and nothing counts
 ---@field block fun(self, key: string, ms: number): any  there is no room for so long
 ---@field peek fun(self, key: string): integer?, any, number  calls that count in the second and in the minute, ms for which it is full whatever they are
+---@field full_hint? string  for people: why there may be no room for long
 
 --- The server may read a request for so long after nobody waits for its answer any
 --- more. On a connection that it has closed it reads nothing.
@@ -75,14 +76,12 @@ local function store_error(cause)
   }
 end
 
-local NEW = "; a Redis that is new, or has lost what it knew, counts as full for 125 s"
-
 local function full_error(limit, wait)
-  local may_be_new = wait > 30 and limit.store ~= process_store
+  local hint = wait > 30 and limit.store.full_hint
   return {
     kind = "rate_limit", code = "limit", retry_after = wait,
     message = ("%d calls a second and %d a minute leave no room before the "
-      .. "deadline%s"):format(limit.per_second, limit.per_minute, may_be_new and NEW or ""),
+      .. "deadline%s"):format(limit.per_second, limit.per_minute, hint and "; " .. hint or ""),
   }
 end
 

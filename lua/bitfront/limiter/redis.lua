@@ -66,7 +66,9 @@ redis.call("PEXPIRE", hash, 30 * 86400000)
 return math.ceil(wait or 0)
 ]]
 
-local Store = {}
+local Store = {
+  full_hint = "a Redis that is new, or has lost what it knew, counts as full for 125 s",
+}
 Store.__index = Store
 
 -- ---- the client: redis-lua raises, lua-resty-redis returns nil and a message
