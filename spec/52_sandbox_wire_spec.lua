@@ -173,6 +173,11 @@ describe("the sandbox #apart", function()
       end
     end)
 
+    it("says it without backslashes before slashes", function()
+      assert.equal('{"error":"step: damage must be a name of GET /sandbox/damages"}',
+        shell.must(caller:curl(caller:control_words("POST", "script", '{"damage":"none"}'))))
+    end)
+
     it("sets accounts", function()
       caller:control("POST", "accounts",
         '{"api_key":"MINE","api_secret":"s3","balances":[{"currency":"BTC",'

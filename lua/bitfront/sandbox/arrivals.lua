@@ -16,11 +16,6 @@ local LONGEST = 10000
 local arrivals = {}
 arrivals.__index = arrivals
 
--- JSON without the backslashes that cjson puts before slashes.
-local function encode(arrival)
-  return (cjson.encode(arrival):gsub("\\(.)", { ["/"] = "/" }))
-end
-
 -- A line is written whole, or cut where the disk is full.
 local function write(self, line)
   local ok, message = nil, self.message
@@ -31,7 +26,7 @@ local function write(self, line)
 end
 
 function arrivals:add(request, decision, step, down)
-  local line = encode {
+  local line = cjson.encode({
     arrived_ms = request.arrived, -- by the machine's clock
     method = request.method,
     path = request.path,
@@ -43,7 +38,7 @@ function arrivals:add(request, decision, step, down)
     verdict = decision.code,
     script = step, -- that was answered instead
     down = down or nil,
-  }
+  }):gsub("\\/", "/") -- cjson escapes each slash
   self.last = self.last + 1
   self.lines[self.last] = line
   self.lines[self.last - LONGEST] = nil

@@ -87,7 +87,7 @@ local calls = {
 }
 
 local function failure(message)
-  return cjson.encode { error = message }
+  return (cjson.encode { error = message }:gsub("\\/", "/")) -- cjson escapes each slash
 end
 
 ---@param request bitfront.sandbox.Request
