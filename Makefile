@@ -244,8 +244,16 @@ INST_LDIR ?= $(PREFIX)/share/lua/$(ABI)
 INST_CDIR ?= $(PREFIX)/lib/lua/$(ABI)
 INST_BDIR ?= $(PREFIX)/bin
 
-# The command finds the modules of its PREFIX; other programs look by LUA_PATH.
-#
+# The command finds the modules of its PREFIX from where it lies. Modules that are
+# elsewhere are named in it, before its last line. Other programs look by LUA_PATH.
+folders =
+ifneq ($(INST_LDIR) $(INST_CDIR) $(INST_BDIR),$(PREFIX)/share/lua/$(ABI) \
+  $(PREFIX)/lib/lua/$(ABI) $(PREFIX)/bin)
+  folders = \
+    package.path = [[$(INST_LDIR)/?.lua;$(INST_LDIR)/?/init.lua;]] .. package.path \
+    package.cpath = [[$(INST_CDIR)/?.so;]] .. package.cpath
+endif
+
 # What the command prints of itself, where man and the shells look for it.
 PRINTED = $(addprefix $(BUILD)/share/,man/man1/bitfront.1 \
   bash-completion/completions/bitfront zsh/site-functions/_bitfront \
@@ -266,7 +274,8 @@ install: all $(PRINTED) ## to PREFIX, /usr/local, under DESTDIR
 	done
 	install -d "$(DESTDIR)$(INST_CDIR)/bitfront" "$(DESTDIR)$(INST_BDIR)"
 	install -m 755 $(MODULE) "$(DESTDIR)$(INST_CDIR)/bitfront/core.so"
-	{ echo '#!/usr/bin/env $(LUA)'; sed 1d $(SCRIPT); } \
+	{ echo '#!/usr/bin/env $(LUA)'; sed '1d;$$d' $(SCRIPT); \
+	  $(if $(folders),echo $(call quote,$(folders));) tail -n 1 $(SCRIPT); } \
 	  >"$(DESTDIR)$(INST_BDIR)/bitfront"
 	chmod 755 "$(DESTDIR)$(INST_BDIR)/bitfront"
 	@for file in $(PRINTED:$(BUILD)/%=%); do \

@@ -355,6 +355,26 @@ describe("make install #once #apart", function()
     runs_by_links(dir .. "/moved/bin/bitfront")
   end)
 
+  -- There an older one lies where the command would look by itself.
+  for _, row in ipairs { { "lua5.4", "5.4", "INST_LDIR" }, { "lua5.4", "5.4", "INST_CDIR" },
+                         { "luajit", "5.1", "INST_LDIR", "INST_CDIR", "INST_BDIR" } } do
+    it(("gives %s a command that finds its modules with %s apart from PREFIX"):format(row[1],
+      table.concat(row, ", ", 3)), function()
+      local dir = support.tmpdir()
+      local words = { "make -s install LUA=", row[1], " PREFIX=", dir }
+      support.must(("mkdir -p share/lua/%s/bitfront lib && cd share/lua/%s/bitfront"
+        .. " && echo 'error [[an older one]]' >cli.lua"):format(row[2], row[2]), { cwd = dir })
+      for i = 3, #row do
+        words[#words + 1] = (" %s=%s"):format(row[i], support.quote(dir .. "/it's " .. row[i]))
+      end
+      support.must(table.concat(words))
+      local command = dir .. (row[5] and "/it's INST_BDIR" or "/bin") .. "/bitfront"
+      command_runs(command)
+      runs_by_links(command)
+      shows_balances(command)
+    end)
+  end
+
   it("gives a command whose own modules come before those that LUA_PATH names", function()
     local dir = support.tmpdir()
     support.must("mkdir bitfront", { cwd = dir })
