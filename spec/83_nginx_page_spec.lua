@@ -3,6 +3,7 @@
 
 local command = require "spec.support.command"
 local nginx = require "spec.support.nginx"
+local nginx_process = require "bitfront.sandbox.nginx_process"
 local support = require "spec.support"
 
 local HOSTILE = [=[[
@@ -202,6 +203,18 @@ describe("the site to copy #once #apart", function()
     assert.equal(200, site:get "/balances".status)
     assert.matches("bitfront_up 1", site:get "/metrics".body)
     assert.is_nil(site:log():find "%[error%]")
+  end)
+
+  -- Root tries it as another user, to whom the folder belongs.
+  it("is for an ordinary user too, who can write nowhere but in the folder", function()
+    local dir, is_root = support.tmpdir(), support.must "id -u" == "0\n"
+    support.write(dir .. "/nginx.conf", (command.run "nginx-conf"))
+    local _, err, code = support.run(("%s %s -t -p ./ -c nginx.conf"):format(is_root
+      and "chown 65534 . && setpriv --reuid=65534 --regid=65534 --clear-groups" or "",
+      nginx_process.find().command), { cwd = dir, env = { PATH = "/usr/bin:/bin" } })
+    assert.equal(0, code, err)
+    assert.same({ "access.log", "error.log", "nginx.conf", "nginx.pid", "tmp" },
+      support.lines("ls " .. dir))
   end)
 
   it("takes the account of the credentials file in HOME", function()

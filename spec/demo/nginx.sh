@@ -5,8 +5,6 @@
 # folders of their own and on free ports. They end with this script, by Ctrl-C
 # mostly; where it is killed, `supervise` ends them.
 set -u
-PATH=$PATH:/usr/sbin:/usr/local/sbin
-PATH=$PATH:/usr/local/openresty/bin:/usr/local/openresty/nginx/sbin
 bitfront=$1
 folder=$(mktemp -d) || exit 1
 site=
@@ -28,24 +26,9 @@ ask_lua() {
 port=$(ask_lua 'ports[1]')
 nginx=$(ask_lua 'nginx.command')
 
-# What an ordinary user can write is in the site's folder.
-site_lines() {
-  echo 'pid nginx.pid; error_log error.log warn;'
-  [ "$(id -u)" != 0 ] || echo 'user root;'
-}
-http_lines() {
-  echo 'access_log off;'
-  for name in client_body proxy fastcgi uwsgi scgi; do
-    echo "${name}_temp_path tmp;"
-  done
-}
 configuration() {
-  site_lines
-  "$bitfront" nginx-conf | sed "s/127.0.0.1:8080/127.0.0.1:$port/" |
-    while IFS= read -r line; do
-      printf '%s\n' "$line"
-      [ "$line" != 'http {' ] || http_lines
-    done
+  [ "$(id -u)" != 0 ] || echo 'user root;'
+  "$bitfront" nginx-conf | sed "s/127.0.0.1:8080/127.0.0.1:$port/"
 }
 answers() {
   for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -59,7 +42,7 @@ answers() {
 exports=$("$bitfront" sandbox --background --port 0 --dir "$folder/exchange") ||
   exit 1
 eval "$exports"
-mkdir -p "$folder/site/tmp" && configuration >"$folder/site/nginx.conf" ||
+mkdir -p "$folder/site" && configuration >"$folder/site/nginx.conf" ||
   exit 1
 # Variables that name modules for another Lua are not for nginx.
 env -u LUA_PATH -u LUA_CPATH "$nginx" -p "$folder/site/" -c nginx.conf \

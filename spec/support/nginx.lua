@@ -162,15 +162,11 @@ function _M.start(options)
 end
 
 ---A whole nginx.conf that the command has printed, as it stands but for the port and
----for what an ordinary user cannot write.
+---the workers' user.
 ---@param text string
 ---@return string whole
 function _M.as_printed(text)
-  return (text:gsub("127%.0%.0%.1:8080", "127.0.0.1:$(port)")
-    :gsub("\nworker_processes", "\npid nginx.pid; error_log error.log info; $(user)%0")
-    :gsub("\nhttp {", [[%0
-      access_log off; client_body_temp_path tmp; proxy_temp_path tmp;
-      fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;]]))
+  return (text:gsub("127%.0%.0%.1:8080", "127.0.0.1:$(port)"):gsub("\npid", "\n$(user)%0"))
 end
 
 ---Waits for something to come true.

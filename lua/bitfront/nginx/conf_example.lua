@@ -6,13 +6,17 @@ local CONFIG = [==[
 #   /balances   the page in a browser; JSON, CSV and others by Accept or ?format=
 #   /metrics    for Prometheus
 #
-# "bitfront nginx-conf" prints this file. Try it as root, where no other nginx runs:
-#   bitfront nginx-conf >nginx.conf && $(command) -c "$PWD/nginx.conf"
+# "bitfront nginx-conf" prints this file. Try it in a folder of its own:
+#   bitfront nginx-conf >nginx.conf && $(command) -p "$PWD/" -c nginx.conf
 
 # ngx_lua, where it is a module of its own: OpenResty has it built in.
 $(load_modules)
 
 worker_processes auto;
+
+# What nginx writes, here and in http, is in the folder that -p names.
+pid nginx.pid;
+error_log error.log;
 
 # Where root starts nginx, its workers are another user's, who has to be able to
 # read the rock and BITFRONT_CA_FILE: the sandbox's is for its owner only.
@@ -31,6 +35,13 @@ env HOME;
 events {}
 
 http {
+  access_log access.log;
+  client_body_temp_path tmp;
+  proxy_temp_path tmp;
+  fastcgi_temp_path tmp;
+  uwsgi_temp_path tmp;
+  scgi_temp_path tmp;
+
   # Where bitfront is: these were printed by the command of this tree.
   lua_package_path $(lua_path);
   lua_package_cpath $(lua_cpath);

@@ -93,16 +93,16 @@ local function load_modules(build)
 end
 
 ---@class bitfront.sandbox.Nginx
----@field command string
+---@field command string  with its folder
 ---@field load_modules string
 
 ---@return bitfront.sandbox.Nginx?
 ---@return string? message
 function _M.find()
-  for _, command in ipairs(CANDIDATES) do
-    local ok, build = machine.run(PATH .. '"$1" -V', command)
-    local modules = ok and load_modules(build)
-    if modules then return { command = command, load_modules = modules } end
+  for _, name in ipairs(CANDIDATES) do
+    local ok, output = machine.run(PATH .. 'command -v "$1" && "$1" -V', name)
+    local modules = ok and load_modules(output)
+    if modules then return { command = output:match "[^\n]+", load_modules = modules } end
   end
   return nil, MISSING
 end
