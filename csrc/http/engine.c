@@ -12,6 +12,7 @@
 #define SPARE_KEPT 64      /* finished exchanges kept for the next calls */
 #define LONGEST_WAIT 1     /* s, where nothing ends the wait before */
 #define CLOSING_TIME 0.005 /* s in one step, for connections at their end */
+#define MOST_LOST 10       /* unused connections that an exchange may lose */
 
 struct bf_engine {
     CURLM *multi;
@@ -118,8 +119,7 @@ static void remove_done(struct bf_engine *engine, struct bf_exchange *x) {
 
 /* libcurl 7.74 closes an open connection again where it begins another one in
  * the same step and finds something to be read, as the tickets of TLS 1.3.
- * Nothing was sent: the exchange gets another connection, until its deadline.
- */
+ * Nothing was sent: the exchange gets another connection. */
 static void find_another(struct bf_engine *engine, struct bf_exchange *x) {
     x->connection->user = NULL;
     bf_pool_end(&engine->pool, x->connection);
@@ -135,7 +135,7 @@ static void on_connected(struct bf_engine *engine, struct bf_connection *c,
     bf_list_remove(&c->link);
     if (x && is_open) {
         bf_exchange_attach(x, c);
-    } else if (x && result == CURLE_OK) {
+    } else if (x && result == CURLE_OK && x->lost++ < MOST_LOST) {
         find_another(engine, x);
     } else if (x) {
         x->result.error = c->error;

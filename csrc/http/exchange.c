@@ -299,6 +299,7 @@ void bf_exchange_reset(struct bf_exchange *x) {
     x->request = NULL;
     x->connection = NULL;
     x->clean = x->readable = false;
+    x->lost = 0;
     x->sent = x->parsed = 0;
     bf_buffer_reset(&x->buffer);
     bf_head_init(&x->head);

@@ -26,6 +26,7 @@ struct bf_exchange {
     bool clean;     /* once it is done: the connection can carry another */
     bool readable;  /* there may be something to receive */
     double started; /* on bf_now()'s clock */
+    int lost;       /* connections that libcurl closed before they were used */
     size_t sent;    /* bytes of the request */
     struct bf_buffer buffer; /* all that was received */
     size_t parsed;           /* bytes of it that are lines of heads */
