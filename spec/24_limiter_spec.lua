@@ -587,6 +587,28 @@ it("a refusal by a store that is not in Redis does not tell of Redis", function(
   end
 end)
 
+it("a call that waits for a slot ends when it wakes after its client was closed", function()
+  for _, retries in ipairs { 0, 1 } do -- with and without an attempt before
+    local taken, faultd = 0, support.faultd()
+    local store = { acquire = function()
+      taken = taken + 1
+      return taken > retries and 100 or 0, taken
+    end }
+    for _, name in ipairs { "release", "block", "peek" } do store[name] = function() end end
+    local client
+    client = support.client { retries = retries, timeout = 3, rate_limit = { store = store },
+      base_url = faultd:url { reply = "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n" },
+      sleep = function(seconds)
+        if taken > retries then client:close() end
+        core.sleep(seconds)
+      end }
+    local _, err = client:balances()
+    faultd:stop()
+    assert.same({ "closed", "closed", retries, retries + 2 },
+      { err.kind, err.code, err.attempts, taken })
+  end
+end)
+
 it("a store of one's own must have block #smoke", function()
   local function nothing() end
   local ok, message = pcall(require "bitfront".new, { rate_limit = { store = {

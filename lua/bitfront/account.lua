@@ -143,11 +143,17 @@ local function open(account, signed)
   return not done and err or nil
 end
 
+--- The error of a call by this handle, where its client is closed.
+---@return table? err
+function _M.closed(handle)
+  return handle:is_closed()
+    and { kind = "closed", code = "closed", message = "the client is closed" } or nil
+end
+
 local function find(account, signed)
-  local ask, err = account.options.credentials, nil
-  if account.handle:is_closed() then
-    return { kind = "closed", code = "closed", message = "the client is closed" }
-  elseif not ask and not account.has_own_credentials
+  local ask, err = account.options.credentials, _M.closed(account.handle)
+  if err then return err end
+  if not ask and not account.has_own_credentials
     and not account.handle:has_credentials() then
     err = open(account, signed)
   end

@@ -97,6 +97,7 @@ local limit_of = _M.limit_of
 local function new_run(account)
   local run = { account = account, slot = {},
     request = { amounts = account.options.amounts } }
+  function run.slot.cancelled() return accounts.closed(run.request.client) end
   function run.release(is_unanswered)
     limiter.release(run.slot, is_unanswered and limiter.UNANSWERED_GRACE_MS or 0)
   end
@@ -245,7 +246,7 @@ function _M.perform(account, target, options, waiter)
         LONGEST_ATTEMPT, run.slot)
     end
     if limit_err then
-      err = err or errors.new(limit_err, 0)
+      if not err or limit_err.kind == "closed" then err = errors.new(limit_err, run.attempts) end
       break
     end
     value, err, info = attempt(run, slot)

@@ -143,8 +143,8 @@ function Client:get(path, query, options, ...)
   return value, kind and reply_error(message, info, kind, code), info
 end
 
---- Wipes the credentials. Calls after it return an error of kind "closed";
---- closing again does nothing.
+--- Wipes the credentials. Calls after it return an error of kind "closed", and so does
+--- one that waits, when it wakes; closing again does nothing.
 function Client:close(...)
   local account = account_of(self, "close")
   no_more("client:close", ...)

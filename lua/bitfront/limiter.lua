@@ -52,6 +52,7 @@ end
 ---@field limit bitfront.Limit
 ---@field id any
 ---@field expires_at number  s, on native.now's clock: nothing may be sent after that
+---@field cancelled? fun(): table?  why nobody waits for it any more, as an error
 
 -- The callers who wait for a slot, in order of arrival, by store and key. A
 -- caller is { due = when it tries next }; the queue's `due` is when the first
@@ -162,13 +163,16 @@ local function wait_in_queue(limit, waiter, deadline, longest, slot)
   local caller = {}
   while true do
     local acquired, err, wait = try_in_turn(limit, queue, caller, deadline, longest, slot)
+    if not (acquired or err) then
+      wait = math.max(wait, SHORTEST_SLEEP)
+      caller.due = native.now() + wait
+      waiter.sleep(wait)
+      err = slot.cancelled and slot.cancelled()
+    end
     if acquired or err then
       leave(limit, queue, caller)
       return acquired, err
     end
-    wait = math.max(wait, SHORTEST_SLEEP)
-    caller.due = native.now() + wait
-    waiter.sleep(wait)
   end
 end
 
