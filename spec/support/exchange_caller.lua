@@ -102,8 +102,8 @@ function caller:get_once(path, how, shift_ms)
            body = body, json = body:sub(1, 1) == "{" and cjson.decode(body) }
 end
 
----Calls that arrive within milliseconds: signed beforehand, for later,
----and sent one after the other by one process. "$ts1" as a timestamp is the first's.
+---Calls that arrive within milliseconds: signed beforehand, for later, and sent one after
+---the other by one process. "$ts1" as a timestamp is the first's.
 ---@param calls (string|{ [1]: string, [2]: Call? })[] path and how, or curl's words
 ---@return (integer|false)[] codes # false: no reply
 function caller:together(calls)
