@@ -102,7 +102,9 @@ static CURLcode on_tls(CURL *easy, void *context, void *userdata) {
     if (!SSL_CTX_set_ex_data(context, atomic_load(&tls_index), tls))
         return CURLE_OUT_OF_MEMORY;
     SSL_CTX_set_keylog_callback(context, NULL);
-    (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
+    /* A kept connection outlives its client, and holds its last record. */
+    (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION |
+                                           SSL_OP_CLEANSE_PLAINTEXT);
     if (tls->layers != 1)
         (void)SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     if (tls->layers > 0)
