@@ -45,6 +45,27 @@ describe("bitfront.sign #smoke", function()
         bitfront.sign(row[2], 99999, 1700000000000, "GET", "/v1/x", row[3]))
     end)
   end
+
+  local NO_SECRET, NO_TEXT = "must be a string that is not empty", "must be a string or a whole number"
+
+  for _, row in ipairs {
+    { "an empty secret", "secret " .. NO_SECRET, "" },
+    { "a secret that is a number", "secret " .. NO_SECRET, 5 },
+    { "a nonce of half a number", "nonce " .. NO_TEXT, "s", 0.5 },
+    { "a timestamp without an end", "timestamp " .. NO_TEXT, "s", 12345, 1 / 0 },
+    { "a method that is true", "method " .. NO_TEXT, "s", 12345, 0, true },
+    { "no path", "path " .. NO_TEXT, "s", 12345, 0, "GET", nil },
+    { "a query in a table", "query " .. NO_TEXT, "s", 12345, 0, "GET", "/", {} },
+    { "a body that is a function", "body " .. NO_TEXT, "s", 12345, 0, "GET", "/", "", print },
+  } do
+    it("raises at the caller's line for " .. row[1], function()
+      local ok, message = pcall(function()
+        return (bitfront.sign(row[3], row[4], row[5], row[6], row[7], row[8], row[9]))
+      end)
+      assert.is_false(ok)
+      assert.equal(row[2], message:match "^[^\n]*11_sign_spec%.lua:%d+: bitfront%.sign: (.*)$")
+    end)
+  end
 end)
 
 -- WYCHEPROOF, its file hmac_sha256_test.json, adds its vectors to those of RFC 4231.

@@ -175,15 +175,18 @@ describe("a whole reply", function()
         (ask_one("[" .. record('"BTC"', 1) .. "]")))
     end)
 
-    for name, data in pairs {
-      ["an empty array"] = "[]",
-      ["null"] = "null",
-      ["another coin"] = record('"ETH"', 1),
+    for name, row in pairs {
+      ["an empty array"] = { "[]", "has no record of BTC" },
+      ["null"] = { "null", "must be an array" },
+      ["another coin"] = { record('"ETH"', 1), "has no record of BTC" },
+      ["two records of the coin"] = { ("[%s,%s]"):format(record('"BTC"', 1), record('"BTC"', 2)),
+        "has more than one record of BTC" },
     } do
       it("may not be " .. name, function()
-        local one, err = ask_one(data)
+        local one, err = ask_one(row[1])
         assert.is_nil(one)
-        assert.equal("schema", err.code)
+        assert.same({ "protocol", "schema", "responseData " .. row[2] },
+          { err.kind, err.code, err.message })
       end)
     end
   end)

@@ -140,6 +140,13 @@ describe("the store of a process #smoke", function()
     for _ in pairs(full.windows) do left = left + 1 end
     assert.is_true(left < 200, tostring(left))
   end)
+
+  it("keeps keys that are in use, however many come after them", function()
+    local full = memory.new()
+    for i = 1, 100 do assert.equal(0, (full:acquire("used" .. i, 60000, 3, 60))) end
+    for i = 1, 1000 do full:block("key" .. i, 0) end
+    for i = 1, 100 do assert.same({ 1, 1, 0 }, { full:peek("used" .. i) }) end
+  end)
 end)
 
 describe("waiting for a slot #smoke", function()
@@ -297,6 +304,18 @@ describe("waiting for a slot #smoke", function()
       assert.is_nil(slot)
       assert.equal("rate_limit", err.kind)
       assert.equal("store", err.code)
+    end
+  end)
+
+  it("is told by the doctor where the store raises or returns the cause", function()
+    local function fail() error("no such host", 0) end
+    for _, peek in ipairs { fail, function() return nil, "no such host" end } do
+      local client = support.client { base_url = "http://127.0.0.1:1", rate_limit = { store = {
+        acquire = fail, release = fail, block = fail, peek = peek } } }
+      local report, is_healthy = require "bitfront.doctor".examine(client)
+      client:close()
+      assert.matches("TROUBLE +limits +the store cannot be asked: no such host\n$", report)
+      assert.is_false(is_healthy)
     end
   end)
 end)
@@ -607,6 +626,20 @@ it("a call that waits for a slot ends when it wakes after its client was closed"
     assert.same({ "closed", "closed", retries, retries + 2 },
       { err.kind, err.code, err.attempts, taken })
   end
+end)
+
+it("the store in Redis needs the source of the script that it sends", function()
+  local out = support.lua [[
+    local path = debug.getinfo(require "bitfront.limiter.window".acquire, "S").source:sub(2)
+    local text = io.open(path):read "*a"
+    -- As in a program that is packed into one file.
+    package.loaded["bitfront.limiter.window"] = (loadstring or load)(text, "=packed")()
+    print(pcall(function()
+      return (require "bitfront".redis_limiter { connect = function() end })
+    end))
+  ]]
+  assert.matches("^false\t[^\n]*program%.lua:6: bitfront%.redis_limiter: the source of "
+    .. "bitfront%.limiter%.window cannot be read\n$", out)
 end)
 
 it("a store of one's own must have block #smoke", function()

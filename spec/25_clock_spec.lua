@@ -103,6 +103,7 @@ describe("the clock #smoke", function()
     local dict = {
       get = function(_, name) return stored[name] end,
       safe_set = function(_, name, value) stored[name] = value end,
+      delete = function(_, name) stored[name] = nil end,
     }
     clock:share(dict)
     learn(7000, 0.02)
@@ -116,6 +117,9 @@ describe("the clock #smoke", function()
     is_near(7010, ahead_of_wall(offset))
     stored["bitfront:clock:https://c.example"] = "nonsense"
     assert.equal(offset, (other:offset()))
+    other:forget()
+    assert.same({ 0, false }, { other:offset() })
+    assert.is_nil(stored["bitfront:clock:https://c.example"])
   end)
 
   it("is one for all clients of an exchange, and freed with the last", function()

@@ -358,6 +358,19 @@ describe("a failed call", function()
     end
   end)
 
+  it("is ended by Ctrl-C also within on_attempt", function()
+    local out = support.lua(([[
+      local core = require "bitfront.core"
+      local client = require "bitfront".new { api_key = "k", api_secret = "s",
+        base_url = "http://127.0.0.1:%d", retries = 0, on_attempt = function()
+          io.popen("kill -s INT $PPID"):close()
+          while true do core.sleep(0.01) end
+        end }
+      print(pcall(client.balances, client))
+    ]]):format(support.free_port()))
+    assert.matches("^false\t[^\n]*interrupted!\n$", out)
+  end)
+
   it("is not harmed by whatever on_attempt raises", function()
     for _, raised in ipairs {
       "text", 1, false, {},

@@ -115,6 +115,13 @@ describe("the format", function()
         format(records, "table", { columns = { "currency", "balance" } }))
     end)
 
+    it("gives a character above all wide and combining ones one column", function()
+      local records = { record("\244\128\128\128", "1"), record("b", "1") } -- U+100000
+      assert.equal("currency  balance\n\244\128\128\128               1\n"
+        .. "b               1\n",
+        format(records, "table", { columns = { "currency", "balance" } }))
+    end)
+
     it("writes out what could control a terminal", function()
       local out = format({ record("\27[31m\226\128\174\255", 1) }, "table")
       assert.matches("\\x1B[31m\\u{202E}\\xFF", out, 1, true)

@@ -42,6 +42,15 @@ describe("the command", function()
     end
   end)
 
+  it("ends with 1 and one line on stderr where a module of its own is damaged", function()
+    local dir = support.tmpdir()
+    support.must("mkdir bitfront", { cwd = dir })
+    support.write(dir .. "/bitfront/version.lua", "error('two\\nlines', 0)")
+    local path = dir .. "/?.lua;" .. package.path
+    assert.same({ "", "bitfront: two\\nlines\n", 1 },
+                { bitfront("--version", environment { LUA_PATH = path }) })
+  end)
+
   it("ends with 2 and one line on stderr when it is called wrongly", function()
     is_misuse("", "a command is required")
     is_misuse("balence", "unknown command")
@@ -424,9 +433,10 @@ describe("bitfront sandbox", function()
 
   it("ends in the foreground on Ctrl-C, without a traceback", function()
     local dir = support.tmpdir()
-    -- LuaJIT compiles each loop at once: no hook runs in what it has compiled.
     local env = environment()
-    env.LUA_INIT = "if jit then jit.opt.start 'hotloop=1' end"
+    if rawget(_G, "jit") then -- compiles each loop at once: no hook runs in what it has compiled
+      env.LUA_INIT = "jit.opt.start 'hotloop=1'"
+    end
     -- SIGINT to the group, once, as a terminal sends it.
     local _, err = support.run(([[exec timeout -s KILL 60 setsid -w sh -c '
       { for _ in $(seq 300); do [ ! -s exports ] || break; sleep 0.1; done

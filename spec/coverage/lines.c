@@ -29,10 +29,22 @@ static struct {
     char *lines; /* NULL: none of lua/bitfront */
 } files[MOST_FILES];
 
+/* The path of a source in this tree; NULL: it is none of lua/bitfront. */
+static const char *path_of(const char *source) {
+    static const char end[] = "/bin/bitfront"; /* the installed command */
+    size_t length = strlen(source);
+    if (source[0] != '@')
+        return NULL;
+    if (length > sizeof end &&
+        strcmp(source + length - (sizeof end - 1), end) == 0)
+        return "lua/bitfront/cli/bitfront";
+    return strstr(source, "lua/bitfront/");
+}
+
 /* The mapped file of a source; NULL where there is none, or none just now. */
 static char *map_lines(const char *source) {
-    const char *found = strstr(source, "lua/bitfront/");
-    if (!found || source[0] != '@')
+    const char *found = path_of(source);
+    if (!found)
         return NULL;
     char path[sizeof FOLDER + LONGEST_NAME];
     int length = snprintf(path, sizeof path, "%s/%s", FOLDER, found);
@@ -57,7 +69,7 @@ static char *lines_of(const char *source) {
         strncmp(files[first].name, source, LONGEST_NAME - 1) == 0)
         return files[first].lines;
     char *lines = map_lines(source);
-    if (!lines && strstr(source, "lua/bitfront/"))
+    if (!lines && path_of(source))
         return NULL;
     if (files[first].lines)
         munmap(files[first].lines, MOST_LINES);
@@ -84,9 +96,32 @@ static void begin(lua_State *L, void *library) {
     lua_sethook(L, mark, LUA_MASKLINE, 0);
 }
 
+#if LUA_VERSION_NUM == 504
+/* Lua's own hook for Ctrl-C takes the place of this one, and removes itself as it
+ * raises: a pcall that catches that sets this one again. */
+static int finish_pcall(lua_State *L, int status, lua_KContext context) {
+    (void)context;
+    if (!lua_gethook(L))
+        begin(L, RTLD_DEFAULT);
+    lua_pushboolean(L, status == LUA_OK || status == LUA_YIELD);
+    lua_insert(L, 1);
+    return lua_gettop(L);
+}
+
+static int protected_call(lua_State *L) {
+    luaL_checkany(L, 1);
+    int arguments = lua_gettop(L) - 1;
+    int status = lua_pcallk(L, arguments, LUA_MULTRET, 0, 0, finish_pcall);
+    return finish_pcall(L, status, 0);
+}
+#endif
+
 int luaopen_lines(lua_State *L);
 int luaopen_lines(lua_State *L) {
     begin(L, RTLD_DEFAULT);
+#if LUA_VERSION_NUM == 504
+    lua_register(L, "pcall", protected_call);
+#endif
     return 0;
 }
 
