@@ -339,6 +339,90 @@ describe("sandbox.start #apart", function()
   end)
 end)
 
+describe("a sandbox says #apart", function()
+  -- A PATH with scripts, by the name of a command, that are found before the machine's.
+  local function path_with(scripts)
+    local dir = shell.tmpdir()
+    for name, script in pairs(scripts) do
+      shell.write(dir .. "/" .. name, "#!/bin/sh\n" .. script)
+      shell.must("chmod +x " .. dir .. "/" .. name)
+    end
+    return dir .. ":" .. os.getenv "PATH"
+  end
+
+  -- What start or stop says, in a process of its own.
+  local function says(call, dir, scripts, before, options)
+    local program = shell.tmpdir() .. "/program.lua"
+    shell.write(program, ([[
+      local result, message = require "bitfront.sandbox".%s {
+        dir = os.getenv "DIR", %s }
+      io.write(message or tostring(result))]]):format(call, options or ""))
+    return (shell.run(("{ %s exec %s %s; } 2>&1 | cat")
+      :format(before or "", shell.interpreter(), program),
+      { env = environment(root() .. "/lua", { DIR = dir, PATH = path_with(scripts) }) }))
+  end
+
+  local BACKGROUND = "port = 0, background = true"
+
+  it("how to install nginx where there is none with ngx_lua", function()
+    local out = says("start", shell.tmpdir(), {
+      openresty = "exit 1", nginx = "echo configure arguments: --modules-path=/nonexistent",
+    }, "", BACKGROUND)
+    assert.matches("^the sandbox needs nginx with ngx_lua, and found none%.\n  Debian", out)
+  end)
+
+  it("why nginx did not start, and tries another port only where that one is taken", function()
+    local dir = shell.tmpdir()
+    local out = says("start", dir, { openresty = [[
+      [ "$1" != -V ] || { echo lua-nginx-module; exit; }
+      echo >>tries
+      case $(wc -l <tries) in
+        1|2) echo 'nginx: [emerg] bind() to 127.0.0.1:1 failed (98: Address already in use)' ;;
+        *) echo 'nginx: [emerg] no luck' ;;
+      esac
+      exit 1]] }, "", BACKGROUND)
+    assert.equal("nginx did not start: nginx: [emerg] no luck", out)
+    assert.equal("\n\n\n", shell.read(dir .. "/tries"))
+  end)
+
+  it("why openssl made no certificates", function()
+    assert.equal("openssl could not make the certificates: no entropy",
+      says("start", shell.tmpdir(), { openssl = "echo no entropy >&2; exit 3" }, "", BACKGROUND))
+  end)
+
+  it("which file could not be written, of one byte or of many", function()
+    for _, length in ipairs { 1, 100000 } do
+      local dir, file = shell.must("cd " .. shell.tmpdir() .. " && pwd -P"):sub(1, -2),
+        shell.tmpdir() .. "/accounts.json"
+      shell.write(file, ('[{"api_key":"K","api_secret":"%s","balances":[]}]')
+        :format(("s"):rep(length)))
+      assert.equal(dir .. "/accounts.json: File too large",
+        says("start", dir, {}, "trap '' XFSZ; ulimit -f 0;",
+          ("%s, accounts = %q"):format(BACKGROUND, file)))
+    end
+  end)
+
+  local NO_WAIT = { sleep = "exit 0" }
+
+  it("that another start does not end", function()
+    local dir = shell.must("cd " .. shell.tmpdir() .. " && pwd -P"):sub(1, -2)
+    local pid = shell.must("sleep 60 >/dev/null 2>&1 & echo $!")
+    shell.must(("ln -s %d %s/starting"):format(tonumber(pid), dir))
+    local out = says("start", dir, NO_WAIT, "", BACKGROUND)
+    shell.must("kill " .. pid)
+    assert.equal("another start is under way in " .. dir, out)
+  end)
+
+  it("that nginx does not stop", function()
+    local box = assert(sandbox.start { port = 0, background = true, dir = shell.tmpdir() })
+    shell.must("kill -STOP " .. box.pid)
+    local out = says("stop", box.dir, NO_WAIT)
+    shell.must("kill -CONT " .. box.pid)
+    assert.equal(("nginx, process %d, does not stop"):format(box.pid), out)
+    assert.is_true(ends_within(5, box.pid))
+  end)
+end)
+
 describe("a folder with files of the user's", function()
   it("is not taken, and they stay as they are", function()
     for _, name in ipairs { "nginx.conf", "server.key", "ca.pem" } do

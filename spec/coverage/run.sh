@@ -48,6 +48,7 @@ forget_old_counts() {
 nginx_in_path() {
   nginx=$(PATH=$PATH:/usr/sbin command -v nginx) || return 1
   mkdir -p "$BUILD/path"
+  # shellcheck disable=SC2016
   printf '#!/bin/sh\nexport LD_PRELOAD=%s${LD_PRELOAD:+:$LD_PRELOAD}\nexec %s "$@"\n' \
     "'$PWD/$BUILD/lines-5.1.so'" "$nginx" >"$BUILD/path/nginx"
   chmod +x "$BUILD/path/nginx"

@@ -119,8 +119,7 @@ function _M.parse(json)
   end
   local ok, result = pcall(accounts_of, document.api_key and { document } or document)
   if ok then return result end
-  if type(result) == "table" then return nil, result.message end
-  error(result, 0)
+  return nil, result.message or error(result, 0)
 end
 
 return _M

@@ -69,10 +69,10 @@ function _M.write(path, text)
   local file
   file, message = io.open(path, "wb")
   if not file then return nil, message end
-  ok, message = file:write(text)
-  if ok then return file:close() end
-  file:close()
-  return nil, message
+  local written, early = file:write(text)
+  local closed, late = file:close() -- which writes what is still in the buffer
+  if written and closed then return true end
+  return nil, ("%s: %s"):format(path, early or late)
 end
 
 return _M
