@@ -500,6 +500,35 @@ describe("bitfront.nginx.cached #once #apart", function()
       return type(first) .. " " .. type(second)]])
   end)
 
+  it("a lock that another worker removed, who took it for an older one, begins no call", function()
+    start "ttl = 2"
+    assert.equal("nil nil nil", run [[
+      local dict = ngx.shared.bitfront
+      local late = { safe_add = function(_, key, ...)
+        local added, message = dict:safe_add(key, ...)
+        dict:delete(key)
+        return added, message
+      end }
+      for _, name in ipairs { "get", "delete", "safe_set" } do
+        late[name] = function(_, ...) return dict[name](dict, ...) end
+      end
+      local shared = require "bitfront.nginx.shared_balances".new(late, "x")
+      local token, err = shared:acquire(require "bitfront.native".now(), 2)
+      return tostring(token) .. " " .. tostring(err) .. " "
+        .. tostring(dict:get "bitfront:x:began")]])
+  end)
+
+  it("a lookup ends where another worker's call brings nothing in time", function()
+    start "ttl = 60, options = { timeout = 0.2 }"
+    run [[
+      local shared = require("bitfront.nginx").cached(require "wanted").shared
+      shared:put("began", ("%d x %.9f"):format(ngx.worker.pid(),
+        require "bitfront.native".now() + 60))]]
+    local told = tell()
+    assert.same({ "timeout", "response", 0 }, { told.kind, told.code, calls() })
+    assert.matches("no worker has brought balances in time", told.err, 1, true)
+  end)
+
   it("a full dict is an error, logged once, and nothing is evicted", function()
     start("ttl = 0.2", { size = "12k" })
     run [[
@@ -520,6 +549,52 @@ describe("bitfront.nginx.cached #once #apart", function()
     assert.truthy(after >= before)
     local _, times = site:log():gsub("lua_shared_dict cannot keep", "")
     assert.equal(1, times)
+  end)
+
+  -- A full dict but for `free` items of a lock's size and one of `longer` bytes.
+  local function fill(free, longer)
+    return (([[
+      local dict = ngx.shared.bitfront
+      local prefix = require("bitfront.nginx").cached(require "wanted").shared.prefix
+      local function add(name, length)
+        return dict:safe_add(prefix .. name, ("x"):rep(length))
+      end
+      if $longer > 0 then add("longer", $longer) end
+      for i = 1, $free do add("free" .. i, 50) end
+      for _, length in ipairs { 2000, 1000, 500, 250, 100, 50, 1 } do
+        local i = 0
+        repeat i = i + 1 until not add(length .. "-" .. i, length)
+      end
+      for i = 1, $free do dict:delete(prefix .. "free" .. i) end
+      dict:delete(prefix .. "longer")]])
+      :gsub("%$(%a+)", { free = free, longer = longer }))
+  end
+
+  local function told_of_full_dict(free, longer)
+    start('ttl = 60, options = { rate_limit = false, clock = "system" }', { size = "32k" })
+    run(fill(free, longer))
+    local told = tell()
+    local keys = site:get("/keys").body
+    assert.is_nil(keys:find(":lock ", 1, true))
+    return told.kind, told.code, told.err:match "cannot keep the (%a+): no memory", calls(), keys
+  end
+
+  it("a dict without room for a call's beginning is an error, and no call is made", function()
+    local kind, code, what, count, keys = told_of_full_dict(1, 0)
+    assert.same({ "config", "dict", "began", 0 }, { kind, code, what, count })
+    assert.is_nil(keys:find(":began ", 1, true))
+  end)
+
+  it("a dict without room for balances is an error, told once to all for a ttl", function()
+    local kind, code, what, count = told_of_full_dict(3, 350)
+    assert.same({ "config", "dict", "value", 1 }, { kind, code, what, count })
+    assert.same({ "config", "dict" }, { tell().kind, tell().code })
+    assert.equal(1, calls())
+  end)
+
+  it("a dict without room for balances nor for that error is an error", function()
+    local kind, code, what, count = told_of_full_dict(3, 0)
+    assert.same({ "config", "dict", "state", 1 }, { kind, code, what, count })
   end)
 
   it("what is wrong with the client is an error, and is not raised", function()
@@ -703,6 +778,12 @@ describe("bitfront.nginx.cached #once #apart", function()
       assert.matches("%]:1: .*: too many arguments$", run(
         "return select(2, pcall(function() require('bitfront.nginx')." .. call .. " end))"))
     end
+  end)
+
+  it("raises at the caller's line for a call with a dot", function()
+    start "ttl = 5"
+    assert.matches("%]:1: call it with a colon: cache:balances%(%)$", run [[
+return select(2, pcall(function() require("bitfront.nginx").cached(require "wanted").balances() end))]])
   end)
 
   it("raises at the caller's line for what will not do", function()

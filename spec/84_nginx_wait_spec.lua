@@ -590,6 +590,59 @@ describe("inside nginx #once #apart", function()
     assert.equal("1", (host:body "/made"))
   end)
 
+  it("callers get their answers also where no semaphore can be made", function()
+    start { init = [[
+      short = false
+      local semaphore, refused = require "ngx.semaphore", 0
+      local new = semaphore.new
+      semaphore.new = function(n)
+        if not short then return new(n) end
+        refused = refused + 1
+        return nil, "no memory"
+      end
+      function count_refused() return refused end
+    ]], server = [[
+      location = /short { content_by_lua_block { short = true } }
+      location = /refused { content_by_lua_block { ngx.print(count_refused()) } }]] }
+    host:body "/short"
+    host:await("no caller waits with a semaphore", function()
+      assert.equal(20, count(host:many("/slow", 20), "BTC"))
+      return host:body "/refused" ~= "0"
+    end)
+    await_no_jobs()
+    logs_no_error()
+  end)
+
+  it("a caller waits no longer than its deadline for a thread that is stuck", function()
+    local stuck = support.tmpdir() .. "/stuck"
+    local library = support.preload(([[
+      #include <dlfcn.h>
+      #include <unistd.h>
+      int curl_multi_poll(void *multi, void *fds, unsigned count, int ms, int *ready) {
+        void *libcurl = dlopen("libcurl.so.4", RTLD_LAZY);
+        int (*real)(void *, void *, unsigned, int, int *) = dlsym(libcurl, "curl_multi_poll");
+        while (access("%s", F_OK) == 0) usleep(10000);
+        return real(multi, fds, count, ms, ready);
+      }]]):format(stuck))
+    start { env = { LD_PRELOAD = library }, server = ([[
+      location = /try { content_by_lua_block {
+        local begun = require "bitfront.core".now()
+        local client = require "bitfront".new { api_key = "k", api_secret = "s", timeout = 0.3,
+          base_url = ngx.unescape_uri(ngx.var.arg_url), ca_file = "%s", rate_limit = false }
+        local _, err = client:balances()
+        local took = require "bitfront.core".now() - begun
+        ngx.print(tostring(err), " ", took >= 0.55)
+      } }]]):format(faultd.ca_file) }
+    assert.equal("BTC\n", (host:body "/ok"))
+    support.write(stuck, "")
+    local said = host:body("/try?url=" .. faultd:url { listener = "silent" })
+    os.remove(stuck)
+    assert.equal("bitfront: timeout (busy): the engine's thread did not complete the request "
+      .. "in time true", said)
+    assert.equal("BTC\n", (host:body "/ok"))
+    await_no_jobs()
+  end)
+
   it("a worker whose first timer nginx discarded listens later", function()
     local tmp = support.tmpdir()
     start { env = { TMPDIR = tmp }, http = "lua_max_running_timers 8;", server = TIMERS .. [[
