@@ -46,7 +46,8 @@ describe("bitfront.sign #smoke", function()
     end)
   end
 
-  local NO_SECRET, NO_TEXT = "must be a string that is not empty", "must be a string or a whole number"
+  local NO_SECRET = "must be a string that is not empty"
+  local NO_TEXT = "must be a string or a whole number"
 
   for _, row in ipairs {
     { "an empty secret", "secret " .. NO_SECRET, "" },

@@ -182,6 +182,9 @@ describe("sandbox.start #apart", function()
     box, message = start { port = 0, accounts = "/none" }
     assert.is_nil(box)
     assert.matches("/none", message)
+    box, message = start { port = 0, accounts = "/" }
+    assert.is_nil(box)
+    assert.equal("/: Is a directory", message)
   end)
 
   it("keeps its folder and its keys private, and no key of its CA", function()

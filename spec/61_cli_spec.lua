@@ -44,11 +44,12 @@ describe("the command", function()
 
   it("ends with 1 and one line on stderr where a module of its own is damaged", function()
     local dir = support.tmpdir()
-    support.must("mkdir bitfront", { cwd = dir })
-    support.write(dir .. "/bitfront/version.lua", "error('two\\nlines', 0)")
+    support.must("mkdir -p bitfront/cli", { cwd = dir })
+    support.write(dir .. "/bitfront/cli/completion.lua",
+      "return function() error('two\\nlines', 0) end")
     local path = dir .. "/?.lua;" .. package.path
-    assert.same({ "", "bitfront: two\\nlines\n", 1 },
-                { bitfront("--version", environment { LUA_PATH = path }) })
+    assert.same({ "", "bitfront: two\\x0Alines\n", 1 },
+                { bitfront("completion bash", environment { LUA_PATH = path }) })
   end)
 
   it("ends with 2 and one line on stderr when it is called wrongly", function()

@@ -782,8 +782,9 @@ describe("bitfront.nginx.cached #once #apart", function()
 
   it("raises at the caller's line for a call with a dot", function()
     start "ttl = 5"
-    assert.matches("%]:1: call it with a colon: cache:balances%(%)$", run [[
-return select(2, pcall(function() require("bitfront.nginx").cached(require "wanted").balances() end))]])
+    assert.matches("%]:2: call it with a colon: cache:balances%(%)$", run [[
+      local cache = require("bitfront.nginx").cached(require "wanted")
+      return select(2, pcall(function() cache.balances() end))]])
   end)
 
   it("raises at the caller's line for what will not do", function()

@@ -29,25 +29,33 @@ static struct {
     char *lines; /* NULL: none of lua/bitfront */
 } files[MOST_FILES];
 
-/* The path of a source in this tree; NULL: it is none of lua/bitfront. */
-static const char *path_of(const char *source) {
-    static const char end[] = "/bin/bitfront"; /* the installed command */
-    size_t length = strlen(source);
+/* The name that a source has in lua/bitfront of this tree, or of an installed
+ * one; NULL: it has none. */
+static const char *name_of(const char *source) {
+    static const char *const folders[] = {"lua/bitfront/", "lua/5.4/bitfront/",
+                                          "lua/5.1/bitfront/"};
+    static const char command[] = "/bin/bitfront";
+    size_t length = strlen(source), end = sizeof command - 1;
     if (source[0] != '@')
         return NULL;
-    if (length > sizeof end &&
-        strcmp(source + length - (sizeof end - 1), end) == 0)
-        return "lua/bitfront/cli/bitfront";
-    return strstr(source, "lua/bitfront/");
+    if (length > end && strcmp(source + length - end, command) == 0)
+        return "cli/bitfront";
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        const char *found = strstr(source, folders[i]);
+        if (found)
+            return found + strlen(folders[i]);
+    }
+    return NULL;
 }
 
 /* The mapped file of a source; NULL where there is none, or none just now. */
 static char *map_lines(const char *source) {
-    const char *found = path_of(source);
-    if (!found)
+    const char *name = name_of(source);
+    if (!name)
         return NULL;
     char path[sizeof FOLDER + LONGEST_NAME];
-    int length = snprintf(path, sizeof path, "%s/%s", FOLDER, found);
+    int length =
+        snprintf(path, sizeof path, "%s/lua/bitfront/%s", FOLDER, name);
     if (length < 0 || (size_t)length >= sizeof path)
         return NULL;
     for (char *c = path + sizeof FOLDER; *c; c++)
@@ -69,7 +77,7 @@ static char *lines_of(const char *source) {
         strncmp(files[first].name, source, LONGEST_NAME - 1) == 0)
         return files[first].lines;
     char *lines = map_lines(source);
-    if (!lines && path_of(source))
+    if (!lines && name_of(source))
         return NULL;
     if (files[first].lines)
         munmap(files[first].lines, MOST_LINES);
@@ -97,8 +105,8 @@ static void begin(lua_State *L, void *library) {
 }
 
 #if LUA_VERSION_NUM == 504
-/* Lua's own hook for Ctrl-C takes the place of this one, and removes itself as it
- * raises: a pcall that catches that sets this one again. */
+/* Lua's own hook for Ctrl-C takes the place of this one, and removes itself as
+ * it raises: a pcall that catches that sets this one again. */
 static int finish_pcall(lua_State *L, int status, lua_KContext context) {
     (void)context;
     if (!lua_gethook(L))

@@ -53,7 +53,7 @@ function _M.read(path)
   local text
   text, message = file:read("*a")
   file:close()
-  return text, message
+  return text, not text and ("%s: %s"):format(path, message) or nil
 end
 
 --- Writes a new file in place of an old one. It is its owner's alone before the
