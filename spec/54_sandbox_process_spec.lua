@@ -342,7 +342,7 @@ describe("sandbox.start #apart", function()
   end)
 end)
 
-describe("a sandbox says #apart", function()
+describe("a sandbox says #once #apart", function()
   -- A PATH with scripts, by the name of a command, that are found before the machine's.
   local function path_with(scripts)
     local dir = shell.tmpdir()

@@ -34,10 +34,10 @@ local LOCK = [[
     owner=$(readlink "$1/starting") && ! kill -0 "$owner" && rm -f "$1/starting"
     return 1
   } 2>/dev/null
-  tries=200
+  tries=100
   until try_lock "$1"; do
     [ $((tries -= 1)) -gt 0 ] || exit 1
-    sleep 0.05
+    sleep 0.1
   done
 ]]
 
