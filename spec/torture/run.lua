@@ -2,31 +2,30 @@
 -- the Lua that the end of its name says, against a server that it starts.
 --
 -- With TORTURE=short in the environment many allocations are left out, and it
--- ends within a minute; with TORTURE=malloc those runs are left out that fail Lua's
--- allocator, or need valgrind.
+-- ends within a minute; with TORTURE=coverage runs are left out that gcov's counters
+-- make too slow: those under valgrind, and most of those in a new process.
 
 local support = require "spec.support"
 
-local SHORT = os.getenv "TORTURE" == "short"
-local MALLOC = os.getenv "TORTURE" == "malloc"
+local HOW = os.getenv "TORTURE" or "whole"
 local SCENARIOS = "spec/torture/scenarios.lua"
 
 local BODY = support.success('[{"currency":"BTC","balance":2.5,'
   .. '"availableBalance":1.25},{"currency":"L\\u004e","balance":1e-8,'
   .. '"availableBalance":0}]')
 
--- How each run is made: what fails, for how many allocations of a scenario in a
--- short and in a whole run (0: for each), and the words before the program's.
+-- How each run is made: what fails, for how many allocations of a scenario (0: for
+-- each; nil: no run), and the words before the program's.
 local VALGRIND = "valgrind --quiet --error-exitcode=9 --leak-check=full "
   .. "--show-leak-kinds=definite,indirect,possible "
   .. "--errors-for-leak-kinds=definite,indirect,possible "
   .. "--soname-synonyms=somalloc=nouserintercepts"
 local RUNS = {
-  { "lua", 150, 0, "env TORTURE_CJSON=yes" },
-  { "lua", 4, 200, VALGRIND },
-  { "c", 40, 0, "" },
-  { "c", 3, 60, VALGRIND },
-  { "cold", 150, 0, "" },
+  { "lua", "env TORTURE_CJSON=yes", short = 150, coverage = 150, whole = 0 },
+  { "lua", VALGRIND, short = 4, whole = 200 },
+  { "c", "", short = 40, coverage = 0, whole = 0 },
+  { "c", VALGRIND, short = 3, whole = 60 },
+  { "cold", "", short = 150, coverage = 150, whole = 0 },
 }
 
 local FAILS = {
@@ -103,25 +102,25 @@ local function execute(script)
 end
 
 local function torture(program, run, settings)
-  local what, tries = run[1], SHORT and run[2] or run[3]
+  local what, words, tries = run[1], run[2], run[HOW]
   print(("\n%s: %s%s%s"):format(
     program:match "[^/]+$", FAILS[what],
     tries > 0 and (", up to %d times a scenario and way"):format(tries) or "",
-    run[4] == VALGRIND and ", under valgrind" or ""))
+    words == VALGRIND and ", under valgrind" or ""))
   io.stdout:flush()
   return execute(([[
 eval "$(${MAKE:-make} -s --no-print-directory env LUA=lua%s)"
-%s exec %s %s %s %d %s]]):format(program:match "[%d.]+$", settings, run[4],
+%s exec %s %s %s %d %s]]):format(program:match "[%d.]+$", settings, words,
     program, what, tries, SCENARIOS))
 end
 
 local function main(programs)
+  assert(RUNS[1][HOW], "TORTURE is short, coverage or whole")
   local faultd = support.faultd()
   local settings, good = environment(faultd), true
   for _, program in ipairs(programs) do
     for _, run in ipairs(RUNS) do
-      local is_run = not MALLOC or run[1] ~= "lua" and run[4] ~= VALGRIND
-      if is_run and not torture(program, run, settings) then
+      if run[HOW] and not torture(program, run, settings) then
         print "\nthis run has failed; what it wrote last tells where"
         good = false
       end
