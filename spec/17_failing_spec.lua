@@ -1,0 +1,245 @@
+-- What a call comes to where a function of the system, of libcurl or of OpenSSL fails.
+
+local failing = require "spec.support.failing"
+local support = require "spec.support"
+
+describe("where a function fails that is not this module's, #once", function()
+  local faultd, profile
+
+  setup(function()
+    faultd, profile = support.faultd(), support.tmpdir() .. "/credentials"
+    support.write(profile, "[p]\napi_key = k\napi_secret = s\n")
+    support.must("chmod 600 " .. profile)
+  end)
+  teardown(function() faultd:stop() end)
+
+  -- What the program's lines are, with `call` for the result of a call, by a client of
+  -- its own, in one word or two.
+  local function says(expected, program)
+    local out, err, code = failing.run(([[
+      local core, decimal = require "bitfront.core", require "bitfront".decimal
+      local URL, PLAIN, CA, PROFILE = %q, %q, %q, %q
+      local HALF, LONG = decimal "2.5", ("9"):rep(1000)
+      local function new_client(options)
+        options = options or {}
+        options.base_url, options.ca_file = options.base_url or URL, CA
+        options.user_agent, options.connect_timeout, options.max_body = "spec", 3, 1e6
+        return core.new(options)
+      end
+      local function told(done, err)
+        return done and "ok" or type(err) == "table" and err.kind .. " " .. err.code or tostring(err)
+      end
+      local calls = 0
+      local function call(how)
+        local client, err = new_client()
+        local done = client
+        calls = calls + 1 -- an account of its own has no connection yet
+        if client then done, err = client:set_credentials("k" .. calls, "s") end
+        local request = { client = client, deadline = core.now() + 5 }
+        if not done then
+          return told(done, err)
+        elseif how ~= "thread" then
+          return told(core.balances(request))
+        end
+        local job
+        job, err = core.thread_start(request)
+        if not job then return told(job, err) end
+        while not job:done() do core.sleep(0.001) end
+        return told(job:finish())
+      end
+    ]]):format(faultd:url_body(support.success()),
+      faultd:url_body(support.success(), { listener = "plain" }), faultd.ca_file, profile)
+      .. program)
+    assert.equal(table.concat(expected, "\n") .. "\n", out, err)
+    assert.equal(0, code, err)
+  end
+
+  -- Rows of { a call's result, the function, what it returns, more }.
+  local function calls_say(rows, how)
+    local expected, program = {}, {}
+    for _, row in ipairs(rows) do
+      expected[#expected + 1] = row[2] .. " " .. row[1]
+      program[#program + 1] = ("fail(%q, %d, %s) print(%q .. call(%q)) heal()")
+        :format(row[2], row[3], row[4] or "{}", row[2] .. " ", how or "")
+    end
+    expected[#expected + 1] = "ok"
+    says(expected, table.concat(program, "\n") .. ("\nprint(call(%q))"):format(how or ""))
+  end
+
+  it("a call says so, and the next one is right", function()
+    calls_say {
+      { "config openssl", "OSSL_LIB_CTX_get0_global_default", 0 },
+      { "memory memory", "curl_global_init", 27 },
+      { "ok", "dladdr", 0 },
+      { "memory memory", "EVP_Digest", 0 },
+      { "config openssl", "EVP_MAC_fetch", 0 },
+      { "memory memory", "EVP_MAC_CTX_new", 0 },
+      { "memory memory", "EVP_MAC_init", 0 },
+      { "memory memory", "curl_url", 0 },
+      { "memory memory", "curl_easy_init", 0 },
+      { "memory memory", "curl_multi_add_handle", 3 },
+      { "ok", "curl_multi_poll", 3, "{ times = 2 }" },
+      { "network refused", "socket", -1, "{ errno = 13 }" }, -- EACCES
+      { "network descriptors", "socket", -1, "{ errno = 24 }" }, -- EMFILE
+      { "network descriptors", "socket", -1, "{ errno = 23 }" }, -- ENFILE
+      { "network refused", "fcntl", -1, "{ argument = 1, is = 3 }" }, -- F_GETFL
+      { "network refused", "fcntl", -1, "{ argument = 1, is = 2 }" }, -- F_SETFD
+      { "ok", "ioctl", -1 },
+      { "ok", "sigpending", -1 },
+      { "ok", "clock_gettime", -1, "{ argument = 0, is = 7 }" }, -- CLOCK_BOOTTIME
+    }
+  end)
+
+  it("a call that was to be signed is not sent", function()
+    faultd:forget()
+    says({ "memory memory", "memory memory", "ok" }, [[
+      URL = PLAIN
+      for _, name in ipairs { "EVP_MAC_update", "EVP_MAC_final" } do
+        fail(name, 0)
+        print(call())
+        heal()
+      end
+      print(call())
+    ]])
+    assert.equal(1, #faultd:requests())
+  end)
+
+  it("a call finds another connection where libcurl has closed the one that it made", function()
+    says({ "ok", "nil" }, [[
+      fail("curl_easy_getinfo", 0, { times = 1, argument = 1, is = 0x50002C }) -- no socket
+      print(call())
+      print(tostring(heal()))
+    ]])
+  end)
+
+  -- Each of them, in its turn. The two without which a call is as safe came with 7.87.
+  it("a call is refused where libcurl refuses an option", function()
+    local major, minor = require "bitfront.core".versions().curl.compiled:match "^(%d+)%.(%d+)"
+    local optional = major * 100 + minor >= 787 and 2 or 0
+    says({ "true", tostring(optional) }, [[
+      local refused, count, has_failed = 0, -1, true
+      while has_failed do
+        count = count + 1
+        fail("curl_easy_setopt", 48, { times = 1, after = count }) -- CURLE_UNKNOWN_OPTION
+        refused = refused + (call() == "config libcurl" and 1 or 0)
+        has_failed = not heal()
+      end
+      print(refused > 20)
+      print(count - refused)
+    ]])
+  end)
+
+  it("the engine's thread is not made, and the next call makes it", function()
+    calls_say({
+      { "config openssl", "OSSL_LIB_CTX_get0_global_default", 0 },
+      { "config openssl", "OPENSSL_init_crypto", 0 },
+      { "memory memory", "__register_atfork", 12 },
+      { "memory memory", "__cxa_atexit", -1 },
+      { "memory memory", "pthread_mutex_init", 12 },
+      { "memory thread", "pthread_attr_init", 12 },
+      { "memory thread", "pthread_create", 11 },
+    }, "thread")
+  end)
+
+  it("the engine's thread listens nowhere", function()
+    says({ "nil", "nil", "string" }, [[
+      for _, name in ipairs { "socket", "listen" } do
+        fail(name, -1, { errno = 13 })
+        print(core.thread_listen())
+        heal()
+      end
+      print(type(core.thread_listen()))
+    ]])
+  end)
+
+  it("a profile is not read", function()
+    says({ "memory memory", "config profile", "false file", "config profile", "ok", "config profile" },
+      [[
+      for _, row in ipairs {
+        { "open", 12 }, { "open", 13 }, { "open", 20 }, -- ENOMEM, EACCES, ENOTDIR
+        { "fstat", 5 }, { "read", 4, 3 }, { "read", 5 }, -- EIO, EINTR three times, EIO
+      } do
+        fail(row[1], -1, { errno = row[2], times = row[3] })
+        local credentials, err = core.profile(PROFILE, "p")
+        heal()
+        print(credentials == false and "false " .. err or told(credentials, err))
+      end
+    ]])
+  end)
+
+  it("a ca_file is not read", function()
+    says({ "memory memory", "network descriptors", "network descriptors", "memory memory",
+      "tls ca_file", "ok" }, [[
+      for _, row in ipairs {
+        { "open", -1, { errno = 12 } }, -- ENOMEM
+        { "open", -1, { errno = 24 } }, -- EMFILE
+        { "open", -1, { errno = 24, after = 1 } },
+        { "X509_STORE_new", 0 }, { "X509_STORE_load_file", 0 },
+      } do
+        fail((table.unpack or unpack)(row))
+        print(told(core.check_ca_file(CA)))
+        heal()
+      end
+      print(told(core.check_ca_file(CA)))
+    ]])
+  end)
+
+  it("there is no random number, no digest and no file's name", function()
+    says({ "nil", "memory memory", "0", "nil" }, [[
+      fail("RAND_bytes", 0)
+      for _ = 1, 64 do core.random() end -- those that were drawn before
+      print(core.random())
+      print(call())
+      fail("EVP_Digest", 0)
+      print(select("#", core.sha1 "x"))
+      fail("dladdr", 0)
+      print(core.versions().curl.file)
+    ]])
+  end)
+
+  it("arithmetic raises", function()
+    says({ "27 not enough memory for a decimal\tnil" }, [[
+      local text = ("9"):rep(50)
+      local ROWS = {
+        { "BN_new", function() return decimal "1" end },
+        { "BN_mul_word", function() return decimal "1" end },
+        { "BN_mul_word", function() return decimal(text) end },
+        { "BN_add_word", function() return decimal(text) end },
+        { "BN_add_word", function() return decimal(text) end, 2 },
+        { "BN_mul_word", function() return decimal(2.5e60) end },
+        { "BN_mul_word", function() return decimal(2.5e10) end },
+        { "BN_copy", function() return decimal(2.5e10) end },
+        { "BN_set_word", function() return decimal(1) end },
+        { "BN_lshift", function() return decimal(1) end },
+        { "BN_add_word", function() return decimal(1) end },
+        { "BN_set_word", function() return decimal(1.5) end },
+        { "BN_bn2dec", function() return decimal(LONG) end },
+        { "BN_bn2dec", function() return tostring(HALF) end },
+        { "BN_bn2dec", function() return HALF:to_number() end },
+        { "BN_lshift1", function() return HALF:round(0, "half_even") end },
+        { "BN_add_word", function() return HALF:round(0, "up") end },
+        { "BN_set_word", function() return HALF:round(0, "up") end },
+        { "BN_mul_word", function() return HALF:round(0, "up") end },
+        { "BN_div", function() return HALF:round(0, "up") end },
+        { "BN_CTX_get", function() return HALF:round(0, "up") end },
+        { "BN_CTX_get", function() return HALF:round(0, "up") end, 1 },
+        { "BN_copy", function() return HALF:round(4) end },
+        { "BN_mul_word", function() return HALF:round(4) end },
+        { "BN_copy", function() return HALF + 1 end },
+        { "BN_mul", function() return HALF * HALF end },
+        { "BN_copy", function() return HALF < 1 end },
+      }
+      local messages = {}
+      for _, row in ipairs(ROWS) do
+        fail(row[1], 0, { after = row[3] })
+        local done, message = pcall(row[2])
+        heal()
+        assert(not done, row[1])
+        message = message:match "not enough.*"
+        messages[message] = true
+        assert(row[2]() ~= nil)
+      end
+      print(#ROWS .. " " .. next(messages), next(messages, next(messages)))
+    ]])
+  end)
+end)
