@@ -34,6 +34,12 @@ describe("a reply's JSON", function()
     end
   end)
 
+  local function many_members(count)
+    local members = {}
+    for i = 1, count do members[i] = (',"key%d":%d'):format(i, i) end
+    return table.concat(members)
+  end
+
   describe("is refused where the envelope is damaged by", function()
     local good = support.success()
     local ROWS = {
@@ -48,6 +54,8 @@ describe("a reply's JSON", function()
       { "statusCode twice, once in escapes",
         good:sub(1, -2) .. ',"\\u0073tatusCode":1000}' },
       { "an unknown field twice", support.success("[]", ',"x":1,"x":2') },
+      { "an unknown field twice among many", support.success("[]", many_members(100)
+        .. ',"key7":0') },
       { "currency twice in a record", support.success(
         '[{"currency":"BTC","currency":"ETH","balance":1,'
         .. '"availableBalance":1}]') },
@@ -87,6 +95,8 @@ describe("a reply's JSON", function()
       { "\0", "is binary data, not JSON" },
       { "OK", 'is not JSON: it begins with "OK"' },
       { " upstream failed\nsee the log", 'is not JSON: it begins with "upstream failed"' },
+      { "up\rdown", 'is not JSON: it begins with "up"' },
+      { ("\191"):rep(60), 'is not JSON: it begins with "..."' },
       { "404 page not found", 'is not JSON: it begins with "404 page not found"' },
       { "nobody", 'is not JSON: it begins with "nobody"' },
       { "NaN", 'is not JSON: it begins with "NaN"' },
@@ -151,10 +161,7 @@ describe("a reply's JSON", function()
     end
 
     it("- many unlike keys in one object", function()
-      local members = {}
-      for i = 1, 2000 do members[i] = ('"key%d":%d'):format(i, i) end
-      assert.same({}, (ask(in_unknown_field(
-        "{" .. table.concat(members, ",") .. "}"))))
+      assert.same({}, (ask(in_unknown_field("{" .. many_members(2000):sub(2) .. "}"))))
     end)
 
     it("- white space all round", function()

@@ -63,6 +63,9 @@ describe("an HTTP exchange", function()
       { "in chunks of a byte", raw(ok(CHUNKED), in_chunks(BODY, 1)) },
       { "in chunks with extensions",
         raw(ok(CHUNKED), in_chunks(BODY, 7, ";a=b")) },
+      { "in chunks with blanks and tabs behind their sizes",
+        raw(ok(CHUNKED), in_chunks(BODY, 7, " ;\ta")) },
+      { "in chunks with tabs behind their sizes", raw(ok(CHUNKED), in_chunks(BODY, 7, "\t")) },
       { "in chunks with a trailer", (raw(ok(CHUNKED), in_chunks(BODY, 90))
         :gsub("0\r\n\r\n$", "0\r\nX-Checked: yes\r\n\r\n")) },
       { "without a reason in the status line",
@@ -143,6 +146,7 @@ describe("an HTTP exchange", function()
         raw(ok(LENGTH .. "b"), BODY) },
       { "with a length with a point", raw(ok(LENGTH .. ".0"), BODY) },
       { "with an empty length", raw(ok("Content-Length:"), BODY) },
+      { "with a length of 20 digits", raw(ok("Content-Length: " .. ("0"):rep(17) .. #BODY), BODY) },
       { "with chunks and a length",
         raw(ok(CHUNKED, LENGTH), in_chunks(BODY, 1000)) },
       { "with a length and chunks",
@@ -166,6 +170,8 @@ describe("an HTTP exchange", function()
       { "in chunks, from a server of HTTP/1.0 behind an interim reply of HTTP/1.1",
         "HTTP/1.1 100 Continue\r\n\r\n"
           .. raw({ "HTTP/1.0 200 OK", CHUNKED }, in_chunks(BODY, 1000)) },
+      { "behind an interim reply that is malformed",
+        raw { "HTTP/1.1 103 Early Hints", "X-A" } .. raw(ok(LENGTH), BODY) },
       { "behind an interim reply that is chunked",
         raw({ "HTTP/1.1 103 Early Hints", CHUNKED }) .. raw(ok(CHUNKED), in_chunks(BODY, 1000)) },
       { "behind an interim reply that announces a body",
@@ -177,6 +183,8 @@ describe("an HTTP exchange", function()
       { "with bytes after the last chunk",
         raw(ok(CHUNKED), in_chunks(BODY, 1000) .. "x") },
       { "compressed", raw(ok(LENGTH, "Content-Encoding: gzip"), BODY) },
+      { "compressed twice",
+        raw(ok(LENGTH, "Content-Encoding: gzip", "Content-Encoding: gzip"), BODY) },
       { "with an unknown encoding", raw(ok(LENGTH, "Content-Encoding: br2"), BODY) },
       { "with an empty encoding", raw(ok(LENGTH, "Content-Encoding:"), BODY) },
       { "with an encoding behind none",
@@ -186,6 +194,7 @@ describe("an HTTP exchange", function()
       { "with a bare CR in a header", raw(ok(LENGTH, "X-A: b\rX-C: d"), BODY) },
       { "with a bare LF for a line's end",
         "HTTP/1.1 200 OK\n" .. LENGTH .. "\n\n" .. BODY },
+      { "with a bare LF for the head's end", raw(ok(LENGTH)):sub(1, -3) .. "\n" .. BODY },
       { "with a NUL in a header", raw(ok(LENGTH, "X-A: b\0c"), BODY) },
       { "with a blank before a colon",
         raw(ok("Content-Length : " .. #BODY), BODY) },
@@ -202,12 +211,22 @@ describe("an HTTP exchange", function()
       { "from another protocol", "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n\r\n",
         "fin" },
       { "with a status of two digits", raw({ "HTTP/1.1 20 OK", LENGTH }, BODY) },
+      { "with a status of two digits and no more", raw({ "HTTP/1.1 20", LENGTH }, BODY) },
+      { "with a tab before the status", raw({ "HTTP/1.1\t200 OK", LENGTH }, BODY) },
       { "with a status of four digits",
         raw({ "HTTP/1.1 2000 OK", LENGTH }, BODY) },
       { "with a chunk size that is no number",
         raw(ok(CHUNKED), "zz\r\n" .. BODY .. "\r\n0\r\n\r\n") },
       { "with a chunk size too large for any number",
         raw(ok(CHUNKED), ("f"):rep(20) .. "\r\n" .. BODY .. "\r\n0\r\n\r\n") },
+      { "with a letter behind a chunk's size", raw(ok(CHUNKED), in_chunks(BODY, 7, "x")) },
+      { "with a control character behind a chunk's size",
+        raw(ok(CHUNKED), in_chunks(BODY, 7, ";a\1b")) },
+      { "with a bare CR behind a chunk's size", raw(ok(CHUNKED), in_chunks(BODY, 7, "\rx")) },
+      { "with a chunk size's line that ends with LF",
+        raw(ok(CHUNKED), (in_chunks(BODY, 1000):gsub("\r\n", "\n", 1))) },
+      { "with a control character in a trailer",
+        raw(ok(CHUNKED), (in_chunks(BODY, 1000):gsub("\r\n$", "X-A: \1\r\n\r\n"))) },
       { "with a chunk longer than its size",
         raw(ok(CHUNKED), "5\r\n" .. BODY .. "\r\n0\r\n\r\n") },
     }
@@ -450,6 +469,18 @@ describe("an HTTP exchange", function()
       { false, "Retry-After: Wed, 21 Oct 2015 24:29:30 GMT", DATE },
       { false, "Retry-After: Sun, 29 Feb 2015 07:29:30 GMT", DATE },
       { false, "Retry-After: Mi, 21 Okt 2015 07:29:30 GMT", DATE },
+      { false, "Retry-After: Wed; 21 Oct 2015 07:29:30 GMT", DATE },
+      { false, "Retry-After: Wed, x1 Oct 2015 07:29:30 GMT", DATE },
+      { false, "Retry-After: Wed,  1 Oct 2015 07:29:30 GMT", DATE },
+      { false, "Retry-After: Wed Oct x1 07:29:30 2015", DATE },
+      { false, "Retry-After: Wed, 00 Oct 2015 07:29:30 GMT", DATE },
+      { false, "Retry-After: Sat, 32 Oct 2015 07:29:30 GMT", DATE },
+      { false, "Retry-After: Wed, 21 Okt 2015 07:29:30 GMT", DATE },
+      { false, "Retry-After: Wed, 21 Oct 2015 07:60:30 GMT", DATE },
+      { false, "Retry-After: Wed, 21 Oct 2015 07:29:61 GMT", DATE },
+      { 86400, "Retry-After: Wed, 29 Feb 2400 07:29:30 GMT", DATE },
+      { false, "Retry-After: Mon, 29 Feb 2100 07:29:30 GMT", DATE },
+      { false, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT", "Date: " .. ("x"):rep(100) },
       { false, "Retry-After: Wed, 21-Oct-15 07:29:30 GMT", DATE },
       { false, "Retry-After: Wed Oct 21 07:29:30 2015 GMT", DATE },
       -- The longest of several.
@@ -488,6 +519,15 @@ describe("an HTTP exchange", function()
         is_refused("auth", 6001, status("401 Unauthorized",
           support.refusal(6001)))
       end)
+
+    it("and an envelope that lacks a member is kind http", function()
+      for _, member in ipairs { '"timezone":"UTC",', '"responseTime":1525239801363,',
+        '"statusCode":5000,', ',"statusMessage":"REFUSED"' } do
+        local body, count = support.refusal(5000):gsub(member, "")
+        assert.equal(1, count)
+        is_refused("http", "status", status("503 Service Unavailable", body))
+      end
+    end)
 
     it("and half an envelope is kind http", function()
       is_refused("http", "status", status("500 Internal Server Error",
