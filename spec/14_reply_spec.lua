@@ -370,6 +370,16 @@ describe("a whole reply", function()
       end)
     end
 
+    it("cut behind 512 bytes of the 2 KiB that are searched", function()
+      assert.matches(("x"):rep(512) .. "$", message(("x"):rep(5000)))
+    end)
+
+    it("with what is hidden written out, however short", function()
+      for text, shown in pairs { ["a\127"] = "a\\x7F", ["\195\169"] = "\195\169", ["~ "] = "~ " } do
+        assert.equal(shown, message(text))
+      end
+    end)
+
     it("and may have none", function()
       assert.equal("signature",
         select(2, ask(support.refusal(4003, '""'))).kind)

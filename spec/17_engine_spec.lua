@@ -292,6 +292,74 @@ describe("the engine", function()
     end
   end)
 
+  it("raises for what no caller in its senses asks", function()
+    local client, exchange = new_handle(faultd:url_body(BODY, { delay = 50 })), nil
+    local credentials, window = client:credentials(), core.window()
+    local store = core.window_store({ k = window }, error)
+    local released = client:credentials()
+    released:release()
+    released:release()
+    exchange = start(client)
+    for message, call in pairs {
+      ["base_url and user_agent are needed"] = function()
+        core.new { base_url = "https://a", connect_timeout = 1, max_body = 1 }
+      end,
+      ["credentials that were not released"] = function() client:use(released) end,
+      ["the exchange is still running"] = function() exchange:finish() end,
+      ["seconds must not be negative"] = function() core.step(-1) end,
+      ["0 to 60 seconds"] = function() core.sleep(-1) end,
+      ["(0 to 60 seconds)"] = function() core.sleep(60.5) end,
+      ["a limit must be a whole number"] = function() store:acquire("k", 1, 0, 1) end,
+      ["whole number from 1"] = function() store:acquire("k", 1, 1, 1.5) end,
+      ["number from 1 to 1e9"] = function() store:acquire("k", 1, 1, 1e10) end,
+      ["a time was expected"] = function() store:acquire("k", 0 / 0, 1, 1) end,
+    } do
+      local done, text = pcall(call)
+      assert.is_false(done, message)
+      assert.matches(message, text, 1, true)
+    end
+    assert(client:use(credentials))
+    assert(finish(exchange))
+    assert.has_error(function() exchange:finish() end)
+    assert.is_false(client:holds("other", support.SECRET))
+    assert.is_false(client:holds(support.KEY, (support.SECRET:gsub(".$", "~"))))
+    assert.is_false(client:holds((support.KEY:gsub(".$", "~")), support.SECRET))
+    assert.is_true(client:holds(support.KEY, support.SECRET))
+  end)
+
+  it("tells of no job where no thread was asked for", function()
+    assert.equal("0\tfalse\t0\t0\n", support.lua [[
+      local core = require "bitfront.core"
+      core.thread_close()
+      print(core.thread_take {}, core.thread_accept(), core.thread_status())]])
+  end)
+
+  -- Finalizers run in the reverse order of their objects.
+  it("refuses calls where the Lua state is being closed #once", function()
+    local out, err = support.lua(([[
+      local core = require "bitfront.core"
+      local client, closed, window, amount
+      local function told(done, err) print(done and "done" or err.kind .. " " .. err.code) end
+      LAST = setmetatable({}, { __gc = function()
+        print(closed, closed:close())
+        print((select(2, pcall(closed.key_id, closed))))
+        print(pcall(window.is_idle, window), pcall(tostring, amount))
+        local request = { client = client, deadline = core.now() + 1 }
+        told(core.start(request))
+        told(core.thread_start(request))
+        print(core.thread_listen())
+      end })
+      closed = core.new { base_url = %q, user_agent = "spec", connect_timeout = 1, max_body = 1 }
+      client, window, amount = closed, core.window(), core.decimal "1"
+      client:set_credentials("k", "s")
+      told(core.start { client = client, deadline = core.now() + 1 })
+      told(core.thread_start { client = client, deadline = core.now() + 1 })
+    ]]):format(faultd:url_body(BODY, { listener = "plain" })))
+    assert.equal("done\ndone\nbitfront.client (closed)\n"
+      .. "bad argument #1 to '?' (a client that was made)\n"
+      .. "false\tfalse\tthe decimal is gone\nclosed closed\nclosed closed\nnil\n", out, err)
+  end)
+
   it("does not take other userdata for its own", function()
     assert.has_error(function() core.balances { client = io.stdout } end)
     assert.has_error(function() core.start { client = {} } end)

@@ -79,6 +79,9 @@ describe("where a function fails that is not this module's, #once", function()
       { "memory memory", "curl_easy_init", 0 },
       { "memory memory", "curl_multi_add_handle", 3 },
       { "ok", "curl_multi_poll", 3, "{ times = 2 }" },
+      { "network unreachable", "connect", -1, "{ errno = 101 }" }, -- ENETUNREACH
+      { "network unreachable", "connect", -1, "{ errno = 113 }" }, -- EHOSTUNREACH
+      { "network reset", "connect", -1, "{ errno = 104 }" }, -- ECONNRESET
       { "network refused", "socket", -1, "{ errno = 13 }" }, -- EACCES
       { "network descriptors", "socket", -1, "{ errno = 24 }" }, -- EMFILE
       { "network descriptors", "socket", -1, "{ errno = 23 }" }, -- ENFILE

@@ -315,6 +315,14 @@ describe("the engine's thread", function()
     end)
   end
 
+  it("lets the process end while a name does not resolve for long #once", function()
+    local took = ends_well("J = start('https://late.invalid') core.sleep(0.1) os.exit(7)",
+      support.preload [[
+        #include <unistd.h>
+        int getaddrinfo(void) { for (;;) sleep(60); }]])
+    assert.is_true(took < 5, tostring(took))
+  end)
+
   it("lets the process end while a system call of the thread does not return #once", function()
     local took = ends_well("J = start(SILENT) core.sleep(0.1) os.exit(7)", support.preload [[
       #include <sys/socket.h>

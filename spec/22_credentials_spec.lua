@@ -119,7 +119,8 @@ describe("credentials", function()
     it("the line", function()
       for value, what in pairs { ['"k"'] = QUOTES, ["'k'"] = QUOTES, ['"'] = QUOTES,
         ["\vk"] = BLANK, ["k\f"] = BLANK, [""] = " must not be empty",
-        ["k\1"] = " must be a string of printable ASCII characters" } do
+        ["k\1"] = " must be a string of printable ASCII characters",
+        ["k\127"] = " must be a string of printable ASCII characters" } do
         local message, requests = result({}, "",
           ("[default]\napi_key = k\napi_secret = %s\n"):format(value))
         assert.equal("config profile HOME/.config/bitfront/credentials: line 3" .. what, message)
@@ -726,6 +727,18 @@ describe("a text that is shown", function()
       assert.equal(shown, core.escape(text))
       assert.equal(shown, core.clean(text))
       assert.equal(shown, core.clean(shown)) -- and again, nothing more
+    end
+  end)
+
+  it("has what is hidden written out in any plane, in JSON as a surrogate pair", function()
+    for text, shown in pairs {
+      ["\243\160\128\129"] = { "\\u{E0001}", "\\udb40\\udc01" },
+      ["\240\157\133\179"] = { "\\u{1D173}", "\\ud834\\udd73" },
+      ["\226\128\174"] = { "\\u{202E}", "\\u202e" },
+      ["\243\176\128\128"] = { "\243\176\128\128", "\243\176\128\128" }, -- behind the last one
+    } do
+      assert.equal(shown[1], core.escape(text))
+      assert.equal(shown[2], core.escape(text, true))
     end
   end)
 end)

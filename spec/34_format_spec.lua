@@ -241,7 +241,8 @@ describe("the format", function()
     end)
 
     it("is read back by lua-cjson, whatever the text", function()
-      for _, code in ipairs { 'q"\\/', "\1\n\127", "\194\133\226\128\174", "比特" } do
+      for _, code in ipairs { 'q"\\/', "\1\n\127", "\194\133\226\128\174", "比特",
+        "\243\160\128\129" } do
         assert.equal(code, cjson.decode(format({ record(code, 1) }, "json"))[1].currency)
       end
     end)

@@ -1,8 +1,9 @@
 /* Has gcov write the counts of a process that ends by _exit, as a forked child
  * does: gcov itself writes them where a process ends by exit.
  *
- * Compiled twice. Preloaded, it is the _exit of each process. With COUNTED it is
- * linked into each library that counts, and gives it gcov's function to call. */
+ * Compiled twice. Preloaded, it is the _exit of each process. With COUNTED it
+ * is linked into each library that counts, and gives it gcov's function to
+ * call. */
 #include <dlfcn.h>
 #include <stddef.h>
 #include <sys/syscall.h>

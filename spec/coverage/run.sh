@@ -12,7 +12,7 @@ marks=$PWD/$BUILD/lines
 pc() { ${PKG_CONFIG:-pkg-config} "$@"; }
 
 # Without atomic counters a thread's counts are lost, and a child's are not added.
-flags='-O0 -g --coverage -fprofile-update=atomic'
+flags='-O0 -g --coverage -fprofile-update=atomic -include spec/coverage/noreturn.h'
 linked="--coverage $BUILD/counted.o"
 
 library() {

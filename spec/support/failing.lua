@@ -6,7 +6,8 @@ local shell = require "spec.support.shell"
 local _M = {}
 
 local NAMES = {
-  "__cxa_atexit", "__register_atfork", "accept", "bind", "clock_gettime", "fcntl", "fstat", "ioctl", "listen", "open", "read",
+  "__cxa_atexit", "__register_atfork", "accept", "bind", "clock_gettime",
+  "connect", "fcntl", "fstat", "ioctl", "listen", "open", "read",
   "send", "sigpending", "socket", "stat", "pthread_attr_init", "pthread_create",
   "pthread_mutex_init", "dladdr",
   "curl_easy_getinfo", "curl_easy_init", "curl_easy_setopt", "curl_global_init",
