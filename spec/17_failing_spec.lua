@@ -27,7 +27,7 @@ describe("where a function fails that is not this module's, #once", function()
         return core.new(options)
       end
       local function told(done, err)
-        return done and "ok" or type(err) == "table" and err.kind .. " " .. err.code or tostring(err)
+        return done and "ok" or err.kind .. " " .. err.code
       end
       local calls = 0
       local function call(how)
@@ -156,8 +156,8 @@ describe("where a function fails that is not this module's, #once", function()
   end)
 
   it("a profile is not read", function()
-    says({ "memory memory", "config profile", "false file", "config profile", "ok", "config profile" },
-      [[
+    says({ "memory memory", "config profile", "false file", "config profile", "ok",
+      "config profile" }, [[
       for _, row in ipairs {
         { "open", 12 }, { "open", 13 }, { "open", 20 }, -- ENOMEM, EACCES, ENOTDIR
         { "fstat", 5 }, { "read", 4, 3 }, { "read", 5 }, -- EIO, EINTR three times, EIO
@@ -184,6 +184,16 @@ describe("where a function fails that is not this module's, #once", function()
         heal()
       end
       print(told(core.check_ca_file(CA)))
+    ]])
+  end)
+
+  it("a call has no certificates of the system's", function()
+    local major, minor = require "bitfront.core".versions().curl.loaded:match "^(%d+)%.(%d+)"
+    if major * 100 + minor < 788 then return end -- it reads them by another function
+    says({ "tls ca_file" }, [[
+      CA = nil
+      fail("X509_STORE_load_file", 0)
+      print(call())
     ]])
   end)
 
@@ -244,5 +254,80 @@ describe("where a function fails that is not this module's, #once", function()
       end
       print(#ROWS .. " " .. next(messages), next(messages, next(messages)))
     ]])
+  end)
+end)
+
+describe("a name that resolves only after the call's deadline #once", function()
+  it("gets no connection then", function()
+    local faultd = support.faultd()
+    finally(function() faultd:stop() end)
+    local library = support.preload [[
+      #define _GNU_SOURCE
+      #include <dlfcn.h>
+      #include <string.h>
+      #include <unistd.h>
+      int getaddrinfo(const char *name, void *service, void *hints, void *found) {
+        int (*next)(const char *, void *, void *, void *) = dlsym(RTLD_NEXT, "getaddrinfo");
+        if (!name || strcmp(name, "late.test") != 0)
+          return next(name, service, hints, found);
+        usleep(300000);
+        return next("127.0.0.1", service, hints, found);
+      }
+      int connect(int fd, void *address, unsigned len) {
+        int (*next)(int, void *, unsigned) = dlsym(RTLD_NEXT, "connect");
+        write(1, "c", 1);
+        return next(fd, address, len);
+      }]]
+    local late = faultd:url { listener = "silent", host = "late.test" }
+    local out, err = support.lua(([[
+      local bitfront = require "bitfront"
+      local function call(url, timeout)
+        local client = bitfront.new { api_key = "key", api_secret = "secret", base_url = url,
+          ca_file = %q, timeout = timeout, retries = 0, rate_limit = false, clock = "system" }
+        local balances, err = client:balances()
+        print(balances and "ok" or err.kind .. " " .. err.code)
+      end
+      call(%q, 0.1)
+      call(%q, 5)
+    ]]):format(faultd.ca_file, late, faultd:url_body(support.success(), { delay = 1000 })),
+      { env = { LD_PRELOAD = library } })
+    assert.equal("timeout resolve\ncok\n", out, err)
+  end)
+end)
+
+-- As where a process is stopped meanwhile.
+describe("a call whose deadline passes while its connection is looked at #once", function()
+  it("is not signed", function()
+    local faultd = support.faultd()
+    finally(function() faultd:stop() end)
+    local library, mark = support.preload [[
+      #define _GNU_SOURCE
+      #include <dlfcn.h>
+      #include <stdlib.h>
+      #include <unistd.h>
+      int poll(void *fds, unsigned long count, int timeout) {
+        int (*next)(void *, unsigned long, int) = dlsym(RTLD_NEXT, "poll");
+        int found = next(fds, count, timeout);
+        if (count == 1 && timeout == 0 && access(getenv("MARK"), F_OK) == 0)
+          usleep(600000);
+        return found;
+      }]], support.tmpdir() .. "/mark"
+    local out, err = support.lua(([[
+      local client = require "bitfront".new { api_key = "key", api_secret = "secret",
+        base_url = %q, ca_file = %q, timeout = 0.5, retries = 0, rate_limit = false,
+        clock = "system" }
+      local function call()
+        local balances, err = client:balances()
+        print(balances and "ok" or err.kind .. " " .. err.code)
+      end
+      call()
+      io.open(os.getenv "MARK", "w"):close()
+      call()
+      os.remove(os.getenv "MARK")
+      call()
+    ]]):format(faultd:url_body(support.success()), faultd.ca_file),
+      { env = { LD_PRELOAD = library, MARK = mark } })
+    assert.equal("ok\ntimeout response\nok\n", out, err)
+    assert.equal(2, #faultd:requests())
   end)
 end)

@@ -470,4 +470,14 @@ describe("the engine's thread", function()
     end
     assert.is_true(next(connections) ~= nil)
   end)
+
+  it("has no jobs in a forked child, which ends as any other program", function()
+    local client = new_handle(faultd:url_body(BODY, { delay = 50 }))
+    local job = start(client)
+    assert.is_true(in_child(function()
+      local live, held = core.thread_status()
+      return live == 0 and held == 0
+    end))
+    assert(finish(job))
+  end)
 end)

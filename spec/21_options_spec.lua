@@ -202,7 +202,8 @@ describe("bitfront.new", function()
     "http://localhost:8080", "http://[::1]:80", "HTTPS://EXAMPLE.COM",
     "https://a_b.example.", "https://xn--bcher-kva.example", "https://3com.example/p%2Fq",
     "https://[0:0:0:0:0:0:0:1]:65535", "https://[::ffff:127.0.0.1]", "https://a/://b",
-    "https://a.0xg", "https://0a.x", "https://[2001:db8::]", "https://[1:2:3:4:5:6:255.255.255.255]/p", "http://[::1]/p",
+    "https://a.0xg", "https://0a.x", "https://[2001:db8::]",
+    "https://[1:2:3:4:5:6:255.255.255.255]/p", "http://[::1]/p",
     "https://" .. ("a"):rep(63) .. ".b", "https://" .. ("a."):rep(126) .. "a",
   } do
     it("takes " .. url, function()
@@ -220,7 +221,8 @@ describe("bitfront.new", function()
     "[::1", "::1", "[::1]:", "[::1]:0", "[::1]:65536", "[::1]80", "[1:2:3:4:5:6:7]",
     "[1:2:3:4:5:6:7:8:9]", "[1::2::3]", "[::12345]", "[::g]", "[::1.2.3.256]", "[[::1]]",
     "[::1%]", "[::1%25]", "[fe80::1%1]", "[fe80::1%25lo]", "[fe80::1%lo]",
-    "0x50", "a.0X50", "a.0x", "a:0", "a:", "a:65536", "a:000443", "a\127b", "a:+1", "a:1x", "a::1", "/a",
+    "0x50", "a.0X50", "a.0x", "a:0", "a:", "a:65536", "a:000443", "a\127b", "a:+1", "a:1x",
+    "a::1", "/a",
     "a@b@c", "b\252cher.example",
   }
   for _, host in ipairs(NOWHERE) do

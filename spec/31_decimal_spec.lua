@@ -100,7 +100,7 @@ describe("a decimal", function()
     end)
 
     it("is refused for what is no finite number", function()
-      for _, value in ipairs { 0 / 0, 1 / 0, -1 / 0, true, {}, print } do
+      for _, value in ipairs { 0 / 0, 1 / 0, -1 / 0, true, {}, print, io.stdout } do
         local made, message = decimal(value)
         assert.is_nil(made)
         assert.is_string(message)

@@ -2,7 +2,7 @@ local support = require "spec.support"
 
 -- Every build in every Lua that is here. The builds are made here where only one is
 -- wanted.
-local HOSTS, VERSIONS = {}, {}
+local HOSTS, VERSIONS, BUILD = {}, {}, os.getenv "BUILD" or ".build"
 for lua in support.must "${MAKE:-make} -s --no-print-directory luas":gmatch "%S+" do
   HOSTS[lua] = lua:match "%d.*" or "5.1"
   if lua ~= "luajit" then VERSIONS[#VERSIONS + 1] = HOSTS[lua] end
@@ -28,15 +28,15 @@ end
 local function run(lua, version, statement)
   local out = support.must(lua .. " -e " .. support.quote(
     ("print(select(2, pcall(function() %s end)))"):format(statement)), {
-    env = { LUA_CPATH = (".build/%s/?.so;;"):format(version) } })
+    env = { LUA_CPATH = ("%s/%s/?.so;;"):format(BUILD, version) } })
   return (out:gsub("\n$", ""))
 end
 
 describe("a build in each Lua #once", function()
   lazy_setup(function()
     for _, version in ipairs(VERSIONS) do
-      support.must(("${MAKE:-make} -s LUA=lua%s .build/%s/bitfront/core.so")
-        :format(version, version))
+      support.must(("${MAKE:-make} -s LUA=lua%s %s/%s/bitfront/core.so")
+        :format(version, BUILD, version))
     end
   end)
 
@@ -67,7 +67,8 @@ describe("a build in each Lua #once", function()
     local hosts = {}
     for lua in pairs(HOSTS) do hosts[lua] = exported(lua) end
     for _, version in ipairs(VERSIONS) do
-      local build = support.must("nm -D --undefined-only .build/" .. version .. "/bitfront/core.so")
+      local build = support.must(("nm -D --undefined-only %s/%s/bitfront/core.so")
+        :format(BUILD, version))
       local needed, weak = names(build, "U"), names(build, "w")
       for lua, has in pairs(hosts) do
         for name in pairs(needed) do

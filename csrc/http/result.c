@@ -76,7 +76,7 @@ static const char *format_of(const char *text, size_t len) {
 
 static bool is_html(const char *text, size_t len) {
     static const char tag[] = "<html", doctype[] = "<!doctype html";
-    if (len == 0 || *text != '<')
+    if (*text != '<')
         return false;
     if (len >= sizeof doctype - 1 &&
         bf_equal_folded(text, doctype, sizeof doctype - 1))

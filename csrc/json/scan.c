@@ -10,6 +10,9 @@
 /* As many digits fit into 64 bits. */
 #define HEAD_DIGITS 19
 
+/* One of them at least is before the point. */
+_Static_assert(HEAD_DIGITS - 1 <= BF_QUOTIENT_PLACES, "places of a quotient");
+
 void bf_scan_init(struct bf_scan *scan, const char *text, size_t len) {
     scan->begin = scan->at = text;
     scan->end = text + len;

@@ -18,8 +18,6 @@ void bf_big_copy(struct bf_big *a, const struct bf_big *b) {
 
 int bf_big_bits(const struct bf_big *a) {
     int bits = 32 * a->size;
-    if (bits == 0)
-        return 0;
     for (uint32_t top = a->word[a->size - 1]; top < 0x80000000; top <<= 1)
         bits--;
     return bits;

@@ -73,8 +73,8 @@ static inline bool bf_round_product(uint64_t w, const struct bf_reciprocal *r,
 }
 
 /* Stores the double nearest to head / 10^places, as bf_amount_to_double does.
- * Returns false, storing nothing, where this cannot decide which one it is:
- * at the point half way between two doubles, and for more places. */
+ * Returns false, storing nothing, where this cannot decide which one it is, at
+ * the point half way between two doubles. For at most BF_QUOTIENT_PLACES. */
 static inline bool bf_quotient_to_double(uint64_t head, unsigned places,
                                          double *out) {
     const struct bf_reciprocal *r;
@@ -84,8 +84,6 @@ static inline bool bf_quotient_to_double(uint64_t head, unsigned places,
         *out = 0;
         return true;
     }
-    if (places > BF_QUOTIENT_PLACES)
-        return false;
     /* With w = head * 2^shift, the quotient is w * 2^bits / 5^places, times a
      * power of two. Its first 128 bits are those of the product of w and the
      * reciprocal: the reciprocal is too small by less than one, which is less

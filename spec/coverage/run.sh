@@ -99,13 +99,12 @@ make_folder coverage
 forking=$(grep -l 'spec[.]support[.]fork' ${*:-spec/*_spec.lua})
 {
   files=$* jobs lua5.4 --exclude-tags=long
-  [ -z "$forking" ] || files=$forking jobs luajit --exclude-tags=long
+  [ -z "$forking" ] || files=$forking jobs luajit --exclude-tags=long,once
 } >"$folder/jobs"
 side_by_side
 if [ $# = 0 ]; then
   # What only an allocation that fails reaches.
-  TORTURE=coverage check torture env LD_PRELOAD="$PWD/$BUILD/exits.so" \
-    spec/torture/run.sh $BUILD/test/torture-5.4
+  TORTURE=coverage check torture spec/torture/run.sh $BUILD/test/torture-5.4
 fi
 lua5.4 spec/coverage/report.lua "$BUILD" || count 0 1 0
 finish

@@ -321,7 +321,16 @@ local function takes_slots()
     end
   end
   local in_second, in_minute = store:peek "k"
-  return in_second == 40 and in_minute == 40, "WRONG counts"
+  if in_second ~= 40 or in_minute ~= 40 then
+    return nil, "WRONG counts"
+  end
+  for id = -1, -40, -1 do -- as of calls that another process has forgotten
+    local ended, message = store:release("k", id, 0)
+    if not ended then
+      return nil, message
+    end
+  end
+  return true
 end
 
 -- The limits are so high that nothing waits. What is remembered of each call for
@@ -361,6 +370,7 @@ local scenarios = {
   { name = "refusal", run = fails("auth", 6001), prepare = prepared "REFUSAL" },
   { name = "damaged", run = fails("protocol", "json"),
     prepare = prepared "DAMAGED" },
+  { name = "members", run = asks_balances(2.5), prepare = prepared "MEMBERS" },
   { name = "cut", run = fails("network", "truncated"),
     prepare = prepared "CUT" },
   { name = "tls", run = asks_balances(2.5), prepare = prepared "TLS" },
