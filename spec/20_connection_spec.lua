@@ -107,6 +107,17 @@ describe("a connection", function()
         assert.equal("1 2 1 2", (faultd:connections()))
       end)
 
+      it("another ca_file than none has its own, " .. listener, function()
+        local bare = require "bitfront".new { base_url = url, rate_limit = false, retries = 0,
+          api_key = "keyOfI", api_secret = support.SECRET }
+        for _ = 1, 2 do
+          call { base_url = url, api_key = "keyOfI" }
+          bare:balances()
+        end
+        bare:close()
+        assert.equal(listener == "plain" and "1 2 1 2" or "1 1", (faultd:connections()))
+      end)
+
       it("another proxy has its own, " .. listener, function()
         local one, other = tunnel.start "http", tunnel.start "http"
         for _ = 1, 2 do

@@ -137,7 +137,7 @@ describe("credentials", function()
   end)
 
   local FILE = "# accounts\n[default]\napi_key = file-key\n"
-    .. "api_secret = file-secret\r\n\n[other]\n  api_key=other-key\n"
+    .. "api_secret = file-secret\r\n\n[other]\n \tapi_key=other-key\n"
     .. "api_secret=other=secret\n; end\n[half]\napi_key = x\n"
 
   it("come from the profile file where the environment has none", function()
@@ -174,6 +174,8 @@ describe("credentials", function()
   it("of a profile that lack one of the two are refused", function()
     assert.equal("config profile HOME/.config/bitfront/credentials: section "
       .. "[half] has no api_secret", (result({}, 'profile = "half"', FILE)))
+    assert.equal("config profile HOME/.config/bitfront/credentials: section "
+      .. "[half] has no api_key", (result({}, 'profile = "half"', "[half]\napi_secret = x\n")))
   end)
 
   it("may begin with a byte order mark and have comments", function()
@@ -199,6 +201,7 @@ describe("credentials", function()
     ["[default]\napi_key = k\napi_secret = s\nca_file = ca.pem\n"] = "line 4 must be an absolute",
     ["[default]\napi_key = k\napi_secret = s\nca_file = \"/ca.pem\"\n"] = "line 4 must be an abs",
     ["[default]\napi_key = k\napi_secret = s\nca_file = /\0\n"] = "line 4 has a control",
+    ["[default]\napi_key = k\napi_secret = s\nca_file = /\127\n"] = "line 4 has a control",
     ["[default]\nca_file = /" .. ("x"):rep(4096)] = "line 2 is too long",
     ["[default]\nca_file = /a\nca_file = /b\n"] = "ca_file is set twice %(line 3%)$",
     ["[default]\napi_key = k\napi_key = l\n"] = "api_key is set twice %(line 3%)$",
@@ -707,6 +710,20 @@ describe("the credentials of every account of the process", function()
     end
     local ordinary = support.SECRET:sub(1, 20) .. "-"
     assert.equal(ordinary, core.clean(ordinary))
+    client:close()
+  end)
+
+  it("are found in escapes alone that are whole, and of ASCII characters", function()
+    local client = account("%a\\bcdefgh", support.SECRET)
+    for _, escape in ipairs { "%", "%2", "%g5", "%2g", "%00", "%a5", "\\", "\\u002", "\\u0000",
+      "\\u00a5", "\\u00g5", "%61", "\\a" } do
+      assert.equal(escape, core.clean(escape))
+      assert.equal("x" .. escape .. "bcdefgh", core.clean("x" .. escape .. "bcdefgh"))
+    end
+    for _, key in ipairs { "%a\\bcdefgh", "%25%61%5c%62cdefgh", "\\u0025A\\\\bcdefgh",
+      "\\%a\\\\bcdefgh" } do
+      assert.equal("x***y", core.clean("x" .. key .. "y"))
+    end
     client:close()
   end)
 end)
