@@ -123,6 +123,15 @@ describe("a decimal", function()
       assert.equal("-1.10", tostring(-decimal("1.10")))
     end)
 
+    it("is equal to no other value", function()
+      local one = decimal "1"
+      for _, other in ipairs { {}, io.stdout, "1" } do
+        assert.is_false(one == other)
+        assert.is_false(other == one)
+      end
+      assert.is_true(one == decimal "1.0")
+    end)
+
     it("takes strings and numbers on either side #smoke", function()
       local half = decimal("0.5")
       for _, sum in ipairs { half + 1, 1 + half, half + "1", "1" + half } do

@@ -153,7 +153,7 @@ const char *bf_simple_string(const char *at, const char *end,
 }
 
 bool bf_scan_string(struct bf_scan *scan, struct bf_string *string) {
-    if (scan->problem || bf_scan_peek(scan) != '"')
+    if (bf_scan_peek(scan) != '"')
         return fail(scan, "a string was expected");
     string->text = ++scan->at;
     string->escaped = false;
@@ -373,7 +373,7 @@ bool bf_scan_number(struct bf_scan *scan, struct bf_span *number,
     const char *end;
     (void)bf_scan_peek(scan);
     end = bf_number(scan->at, scan->end, value);
-    if (scan->problem || !end)
+    if (!end)
         return fail(scan, "bad number");
     if (isnan(*value))
         return fail(scan, "number beyond a double's range");
@@ -407,8 +407,6 @@ bool bf_scan_skip(struct bf_scan *scan) {
     struct bf_string string;
     struct bf_span number;
     double value;
-    if (scan->problem)
-        return false;
     switch (bf_scan_peek(scan)) {
     case '{':
     case '[':

@@ -57,7 +57,7 @@ static inline char bf_scan_peek(struct bf_scan *scan) {
 }
 
 /* Each of these returns false, with `problem` set, where the text is something
- * else; and false at once where a problem is already set. */
+ * else. All but bf_scan_end are for a scan without a problem. */
 bool bf_scan_skip(struct bf_scan *scan); /* any value */
 bool bf_scan_string(struct bf_scan *scan, struct bf_string *string);
 bool bf_scan_end(struct bf_scan *scan); /* nothing but blanks is left */
