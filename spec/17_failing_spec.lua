@@ -3,7 +3,7 @@
 local failing = require "spec.support.failing"
 local support = require "spec.support"
 
-describe("where a function fails that is not this module's, #once", function()
+describe("where a function fails that is not this module's, #once #apart", function()
   local faultd, profile
 
   setup(function()
@@ -70,6 +70,7 @@ describe("where a function fails that is not this module's, #once", function()
     calls_say {
       { "config openssl", "OSSL_LIB_CTX_get0_global_default", 0 },
       { "memory memory", "curl_global_init", 27 },
+      { "memory memory", "CRYPTO_get_ex_new_index", -1, "{ argument = 0, is = 1 }" }, -- SSL_CTX
       { "ok", "dladdr", 0 },
       { "memory memory", "EVP_Digest", 0 },
       { "config openssl", "EVP_MAC_fetch", 0 },
@@ -259,7 +260,7 @@ describe("where a function fails that is not this module's, #once", function()
   end)
 end)
 
-describe("a name that resolves only after the call's deadline #once", function()
+describe("a name that resolves only after the call's deadline #once #apart", function()
   it("gets no connection then", function()
     local faultd = support.faultd()
     finally(function() faultd:stop() end)
@@ -298,7 +299,7 @@ describe("a name that resolves only after the call's deadline #once", function()
 end)
 
 -- As where a process is stopped meanwhile.
-describe("a call whose deadline passes while its connection is looked at #once", function()
+describe("a call whose deadline passes while its connection is looked at #once #apart", function()
   it("is not signed", function()
     local faultd = support.faultd()
     finally(function() faultd:stop() end)
