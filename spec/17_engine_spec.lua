@@ -304,6 +304,9 @@ describe("the engine", function()
       ["base_url and user_agent are needed"] = function()
         core.new { base_url = "https://a", connect_timeout = 1, max_body = 1 }
       end,
+      ["user_agent are needed"] = function()
+        core.new { user_agent = "spec", connect_timeout = 1, max_body = 1 }
+      end,
       ["credentials that were not released"] = function() client:use(released) end,
       ["the exchange is still running"] = function() exchange:finish() end,
       ["seconds must not be negative"] = function() core.step(-1) end,
@@ -322,6 +325,7 @@ describe("the engine", function()
     assert(finish(exchange))
     assert.has_error(function() exchange:finish() end)
     assert.is_false(client:holds("other", support.SECRET))
+    assert.is_false(client:holds(support.KEY, "other"))
     assert.is_false(client:holds(support.KEY, (support.SECRET:gsub(".$", "~"))))
     assert.is_false(client:holds((support.KEY:gsub(".$", "~")), support.SECRET))
     assert.is_true(client:holds(support.KEY, support.SECRET))

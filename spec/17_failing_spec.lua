@@ -13,25 +13,19 @@ describe("where a function fails that is not this module's, #once #apart", funct
   end)
   teardown(function() faultd:stop() end)
 
-  -- What the program's lines are, with `call` for the result of a call, by a client of
-  -- its own, in one word or two.
+  -- What the program must print. Its `call` makes a call by a client of its own and
+  -- returns "ok", or the error's kind and code.
   local function says(expected, program)
     local out, err, code = failing.run(([[
-      local core, decimal = require "bitfront.core", require "bitfront".decimal
+      local core = require "bitfront.core"
       local URL, PLAIN, CA, PROFILE = %q, %q, %q, %q
-      local HALF, LONG = decimal "2.5", ("9"):rep(1000)
-      local function new_client(options)
-        options = options or {}
-        options.base_url, options.ca_file = options.base_url or URL, CA
-        options.user_agent, options.connect_timeout, options.max_body = "spec", 3, 1e6
-        return core.new(options)
-      end
       local function told(done, err)
         return done and "ok" or err.kind .. " " .. err.code
       end
       local calls = 0
       local function call(how)
-        local client, err = new_client()
+        local client, err = core.new { base_url = URL, ca_file = CA, user_agent = "spec",
+          connect_timeout = 3, max_body = 1e6 }
         local done = client
         calls = calls + 1 -- an account of its own has no connection yet
         if client then done, err = client:set_credentials("k" .. calls, "s") end
@@ -54,7 +48,8 @@ describe("where a function fails that is not this module's, #once #apart", funct
     assert.equal(0, code, err)
   end
 
-  -- Rows of { a call's result, the function, what it returns, more }.
+  -- Rows of { a call's result, the function, what it returns, more }; then a call in
+  -- which none fails.
   local function calls_say(rows, how)
     local expected, program = {}, {}
     for _, row in ipairs(rows) do
@@ -66,7 +61,7 @@ describe("where a function fails that is not this module's, #once #apart", funct
     says(expected, table.concat(program, "\n") .. ("\nprint(call(%q))"):format(how or ""))
   end
 
-  it("a call says so, and the next one is right", function()
+  it("a call ends with that error, or as ever, and later ones as ever", function()
     calls_say {
       { "config openssl", "OSSL_LIB_CTX_get0_global_default", 0 },
       { "memory memory", "curl_global_init", 27 },
@@ -215,7 +210,8 @@ describe("where a function fails that is not this module's, #once #apart", funct
 
   it("arithmetic raises", function()
     says({ "27 not enough memory for a decimal\tnil" }, [[
-      local text = ("9"):rep(50)
+      local decimal = require "bitfront".decimal
+      local HALF, LONG, text = decimal "2.5", ("9"):rep(1000), ("9"):rep(50)
       local ROWS = {
         { "BN_new", function() return decimal "1" end },
         { "BN_mul_word", function() return decimal "1" end },
