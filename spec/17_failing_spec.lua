@@ -153,7 +153,7 @@ describe("where a function fails that is not this module's, #once #apart", funct
 
   it("a profile is not read", function()
     says({ "memory memory", "config profile", "false file", "config profile", "ok",
-      "config profile" }, [[
+      "config profile", "config profile" }, [[
       for _, row in ipairs {
         { "open", 12 }, { "open", 13 }, { "open", 20 }, -- ENOMEM, EACCES, ENOTDIR
         { "fstat", 5 }, { "read", 4, 3 }, { "read", 5 }, -- EIO, EINTR three times, EIO
@@ -163,6 +163,8 @@ describe("where a function fails that is not this module's, #once #apart", funct
         heal()
         print(credentials == false and "false " .. err or told(credentials, err))
       end
+      fail("fstat", -1)
+      print(told(core.profiles(PROFILE)))
     ]])
   end)
 
