@@ -338,6 +338,11 @@ describe("the engine", function()
       print(core.thread_take {}, core.thread_accept(), core.thread_status())]])
   end)
 
+  it("knows no size of an output that is no terminal", function()
+    assert.equal("false\tnil\n", support.lua
+      'local core = require "bitfront.core" print(core.is_terminal(), core.terminal_size())')
+  end)
+
   -- Finalizers run in the reverse order of their objects.
   it("refuses calls where the Lua state is being closed #once", function()
     local out, err = support.lua(([[
