@@ -4,6 +4,7 @@
 local recordd = require "spec.support.recordd"
 local support = require "spec.support"
 local tcp = require "spec.support.tcp"
+local turns = require "spec.support.turns"
 
 local BODY = support.success(
   '[{"currency":"BTC","balance":2.5,"availableBalance":1.25}]')
@@ -292,25 +293,11 @@ describe("a peer", function()
       { "one trailer", OK .. "Transfer-Encoding: chunked\r\n\r\n0\r\nA:", "b" },
     }
 
-    -- By how much a call is late, beside that one where there is one.
-    local function lateness(unending)
-      local one = client { timeout = 10,
-        base_url = faultd:url_body(BODY, { listener = "plain", delay = 150 }) }
-      local result = require "bitfront".balances_many { one, unending }[1]
-      one:close()
-      assert.is_nil(result.err)
-      return result.info.elapsed - 0.15
-    end
-
     local function delays_no_call(steps, may_succeed)
       local server = serve(steps)
       local one = support.client { base_url = server.url, timeout = 0.5 }
-      local begun = support.own_time()
       assert.is_true(one:balances() == nil or may_succeed)
-      assert.is_true(support.own_time() - begun < 0.8)
-      local late = math.huge -- the machine may be busy with something else
-      for _ = 1, 5 do late = late < 0.1 and late or lateness(one) - lateness() end
-      assert.is_true(late < 0.1, late .. " s late")
+      turns.check_short(faultd, one, 0.5)
       one:close()
       server:stop()
     end

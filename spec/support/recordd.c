@@ -21,9 +21,10 @@
  *     fin rst hang     how it ends: TCP's end (as without any of these), a
  *                      reset, or not before the client leaves
  *
- * A step with "*" before it is done without end. What one with "+" before it
- * sends goes out in one write with what the next one sends; with "/", only its
- * last byte does.
+ * A step with "*" before it is done without end: for 30 s, so that a caller
+ * which reads for as long as there is something to read fails, and does not
+ * hang. What one with "+" before it sends goes out in one write with what the
+ * next one sends; with "/", only its last byte does.
  */
 #include <openssl/err.h>
 #include <openssl/hmac.h>
@@ -304,10 +305,11 @@ static bool put(struct connection *c, const char *step) {
 }
 
 static bool send_without_end(struct connection *c, const char *step) {
+    time_t due = time(NULL) + 30;
     do
         while (c->waiting < BATCH && put(c, step))
             ;
-    while (flush(c, 0));
+    while (flush(c, 0) && time(NULL) < due);
     return false;
 }
 
