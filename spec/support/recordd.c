@@ -14,6 +14,7 @@
  *     wait:MS          does nothing for so long
  *     mark:PATH        appends a byte to this file
  *     await:PATH       waits until there is this file, and removes it
+ *     gather:COUNT     waits until so many connections have come to this step
  *     bytes:HEX        sends these bytes as they are
  *     record:TYPE:HEX  sends a record of that type (a number), encrypted
  *     update:HEX       sends KeyUpdate, and goes on with the next key
@@ -35,6 +36,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -282,6 +284,14 @@ static bool await(const char *path) {
     return true;
 }
 
+static bool gather(int count) {
+    static atomic_int gathered;
+    atomic_fetch_add(&gathered, 1);
+    while (atomic_load(&gathered) < count)
+        wait_ms(1);
+    return true;
+}
+
 /* The rest of the step where it begins with word, else NULL. */
 static const char *after(const char *step, const char *word) {
     size_t len = strlen(word);
@@ -329,6 +339,8 @@ static bool take_other(struct connection *c, const char *step) {
         return mark(rest);
     if ((rest = after(step, "await:")))
         return await(rest);
+    if ((rest = after(step, "gather:")))
+        return gather((int)strtol(rest, NULL, 10));
     return strcmp(step, "half") == 0 && shutdown(c->fd, SHUT_WR) == 0;
 }
 
