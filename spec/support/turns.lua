@@ -38,7 +38,7 @@ local accounts_made = 0
 -- Three calls over new connections, which are replied to one after the other, and
 -- with them that client's.
 local function drive_three(faultd, unending, timeout)
-  local clients, timeouts = {}, { 30, 30, 30, timeout }
+  local clients, timeouts = {}, { 60, 60, 60, timeout }
   for i = 1, 3 do
     accounts_made = accounts_made + 1
     clients[i] = support.client { api_key = ("Turns%08d"):format(accounts_made),
