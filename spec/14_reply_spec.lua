@@ -144,6 +144,8 @@ describe("a whole reply", function()
   end)
 
   it("gives its own words in info, beside the call's", function()
+    local now = require "bitfront.core".now
+    local begun = now()
     local _, err, info = ask(support.success())
     assert.is_nil(err)
     assert.equal("UTC", info.timezone)
@@ -152,7 +154,7 @@ describe("a whole reply", function()
     assert.equal("SUCCESS", info.statusMessage)
     assert.equal(200, info.http_status)
     assert.equal(1, info.attempts)
-    assert.is_true(info.elapsed > 0 and info.elapsed < 5)
+    assert.is_true(info.elapsed > 0 and info.elapsed <= now() - begun)
   end)
 
   describe("of one coin", function()

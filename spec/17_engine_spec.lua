@@ -37,13 +37,13 @@ describe("the engine", function()
 
   it("gives in pieces what it gives in one call", function()
     local client = new_handle(faultd:url_body(BODY))
-    local whole = balances(client)
+    local whole, begun = balances(client), core.now()
     local pieces, err, info = finish(start(client))
     assert.same(whole, pieces)
     assert.is_nil(err)
     assert.equal(1000, info.statusCode)
-    assert.is_true(info.sent <= core.now() and core.now() - info.sent < 5)
-    assert.is_true(info.round_trip >= 0 and info.round_trip < 5)
+    assert.is_true(begun <= info.sent and info.sent <= core.now())
+    assert.is_true(info.round_trip >= 0 and info.round_trip <= core.now() - info.sent)
   end)
 
   it("signs with the server's time as an offset to the clock that is asked for",
@@ -74,26 +74,26 @@ describe("the engine", function()
     assert.is_true(math.abs(sum / 10000 - 0.5) < 0.03)
   end)
 
-  it("does not wait when it is asked not to", function()
-    local client = new_handle(faultd:url_body(BODY, { delay = 200 }))
-    local exchange = start(client)
-    local steps = 0
-    while not exchange:done() do
-      local before = support.own_time()
-      core.step(0)
-      assert.is_true(support.own_time() - before < 0.1)
-      steps = steps + 1
-      support.sleep(0.002)
-    end
-    assert.is_true(steps > 2)
-    assert.equal(1, #assert(exchange:finish()))
-  end)
-
   -- A server that replies to none before so many requests have come.
   local function serve_together(count, body)
     return recordd.start { "shake13", "request", "gather:" .. count,
       recordd.data(support.reply(body)) }
   end
+
+  it("does not wait when it is asked not to", function()
+    local server = serve_together(2, BODY)
+    local client = new_handle(server.url)
+    local exchange = start(client, 30)
+    for _ = 1, 100 do
+      core.step(0)
+      assert.is_false(exchange:done())
+      support.sleep(0.002)
+    end
+    local other = start(client, 30)
+    assert.equal(1, #assert(finish(exchange)))
+    assert.equal(1, #assert(finish(other)))
+    server:stop()
+  end)
 
   it("carries many exchanges at once, each with its own end", function()
     local good, bad = serve_together(15, BODY), serve_together(15, "[")
