@@ -119,7 +119,8 @@ function _M.parse(json)
   end
   local ok, result = pcall(accounts_of, document.api_key and { document } or document)
   if ok then return result end
-  return nil, result.message or error(result, 0)
+  if type(result) == "table" then return nil, result.message end
+  error(result, 0)
 end
 
 return _M
