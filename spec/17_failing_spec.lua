@@ -103,13 +103,18 @@ describe("where a function fails that is not this module's, #once #apart", funct
     assert.equal(1, #faultd:requests())
   end)
 
-  it("a call finds another connection where libcurl has closed the one that it made", function()
-    says({ "ok", "nil" }, [[
-      fail("curl_easy_getinfo", 0, { times = 1, argument = 1, is = 0x50002C }) -- no socket
-      print(call())
-      print(tostring(heal()))
-    ]])
-  end)
+  -- As libcurl 7.74 closes some. `heal` tells whether more would have been lost.
+  for _, row in ipairs { { 1, "ok", "nil" }, { 3, "ok", "nil" }, { 10, "ok", "nil" },
+                         { 11, "network refused", "nil" }, { 100, "network refused", "true" } } do
+    it(("a call finds another connection, not without end, where libcurl has closed "
+      .. "those that it made: %d times"):format(row[1]), function()
+      says({ row[2], row[3] }, ([[
+        fail("curl_easy_getinfo", 0, { times = %d, argument = 1, is = 0x50002C }) -- no socket
+        print(call())
+        print(tostring(heal()))
+      ]]):format(row[1]))
+    end)
+  end
 
   -- Each of them, in its turn. The two without which a call is as safe came with 7.87.
   it("a call is refused where libcurl refuses an option", function()

@@ -473,32 +473,4 @@ describe("a connection", function()
         (support.lua(program, { env = { LD_PRELOAD = library } })))
     end)
   end)
-
-  -- As libcurl 7.74 closes some; there each is, as often as is told.
-  for lost, expected in pairs { [3] = "ok", [100] = "network" } do
-    it(("is made anew, not without end, where libcurl has closed it: %d times #once #apart")
-      :format(lost), function()
-      local library = support.preload(([[
-        #include <dlfcn.h>
-        #include <unistd.h>
-        int curl_easy_getinfo(void *easy, int what, void *value) {
-            static int lost;
-            void *library = dlopen("libcurl.so.4", RTLD_NOW);
-            if (what != 0x50002c /* CURLINFO_ACTIVESOCKET */ || lost == %d)
-                return ((int (*)(void *, int, ...))dlsym(library, "curl_easy_getinfo"))(
-                    easy, what, value);
-            lost++;
-            *(int *)value = -1;
-            return write(2, ".", 1) != 1;
-        }]]):format(lost))
-      local out, err = support.lua(([[
-        local core = require "bitfront.core"
-        local client = core.new { base_url = %q, user_agent = "spec", connect_timeout = 3,
-                                  max_body = 1e6 }
-        local _, err = core.get { client = client, expect = "public", deadline = core.now() + 3 }
-        io.write(err and err.kind or "ok")
-      ]]):format(faultd:url_body(BODY, { listener = "plain" })), { env = { LD_PRELOAD = library } })
-      assert.same({ expected, math.min(lost, 11) }, { out, #err })
-    end)
-  end
 end)
