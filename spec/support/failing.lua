@@ -20,9 +20,10 @@ local NAMES = {
 }
 
 -- The file that FAILING names holds a number that no other plan had, a function's name,
--- what it returns, errno, how many calls of it fail behind how many others, and which
--- of its arguments (from 0; -1: none) must be what for that. With the last failure the
--- file is removed. Plain system calls read it: no function here calls another one.
+-- what it returns, errno, how many calls of it fail behind how many others, which of
+-- its arguments (from 0; -1: none) must be what for that, and a part of the path of the
+-- library that must have called it ("/": any). With the last failure the file is
+-- removed. Plain system calls read it: but for dladdr, no function here calls another.
 local LIBRARY = [[
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -34,9 +35,10 @@ local LIBRARY = [[
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int fails(const char *name, const long *arguments, long *value) {
+static int fails(const char *name, const long *arguments, void *caller, long *value) {
   static int last, left, before;
-  char text[200], other[64];
+  char text[200], other[64], from[64];
+  Dl_info library;
   int serial, error, times, after, index;
   long expected;
   long fd = syscall(SYS_openat, AT_FDCWD, getenv("FAILING"), O_RDONLY);
@@ -44,9 +46,11 @@ static int fails(const char *name, const long *arguments, long *value) {
   if (fd >= 0)
     syscall(SYS_close, fd);
   text[len > 0 ? len : 0] = '\0';
-  if (sscanf(text, "%d %63s %ld %d %d %d %d %ld", &serial, other, value, &error, &times,
-             &after, &index, &expected) != 8 || strcmp(name, other) != 0 ||
-      (index >= 0 && arguments[index] != expected))
+  if (sscanf(text, "%d %63s %ld %d %d %d %d %ld %63s", &serial, other, value, &error,
+             &times, &after, &index, &expected, from) != 9 || strcmp(name, other) != 0 ||
+      (index >= 0 && arguments[index] != expected) ||
+      (strcmp(from, "/") != 0 && (!dladdr(caller, &library) ||
+                                  !strstr(library.dli_fname, from))))
     return 0;
   if (serial != last) {
     left = times;
@@ -77,7 +81,7 @@ static void *real(const char *name) {
     const long arguments[] = {a, b, c, d, e, f}; \
     long value; \
     long (*function)(long, long, long, long, long, long); \
-    if (fails(#name, arguments, &value)) \
+    if (fails(#name, arguments, __builtin_return_address(0), &value)) \
       return value; \
     *(void **)&function = real(#name); \
     return function(a, b, c, d, e, f); \
@@ -94,7 +98,8 @@ local function fail(name, value, more)
   local file = assert(io.open(os.getenv "FAILING", "w"))
   file:write(serial, " ", name, " ", value, " ", more.errno or 0,
     " ", more.times or 1000000,
-    " ", more.after or 0, " ", more.argument or -1, " ", more.is or 0, "\n")
+    " ", more.after or 0, " ", more.argument or -1, " ", more.is or 0,
+    " ", more.from or "/", "\n")
   file:close()
 end
 local function heal() return os.remove(os.getenv "FAILING") end
