@@ -220,12 +220,12 @@ describe("the engine", function()
       print(core.now() - begun < 5, core.step(0))
     ]]):format(faultd:url_body(BODY, { delay = 9000 }), faultd.ca_file))
     -- As if its time were up, `timeout` interrupts: half a second after the request
-    -- has arrived.
+    -- has arrived. Without --foreground it does so twice, and the second one kills.
     faultd:forget()
     local out = support.run(([[
       { for _ in $(seq 300); do [ ! -s %s/requests ] || break; sleep 0.1; done
         sleep 0.5; kill -ALRM $$; } &
-      exec timeout -s INT -k 20 60 %s %s/program.lua]])
+      exec timeout --foreground -s INT -k 20 60 %s %s/program.lua]])
       :format(faultd.dir, support.interpreter(), dir))
     assert.truthy(out:find "^false\t[^\n]*interrupted!", out)
     assert.truthy(out:find "\ntrue\t", out)
