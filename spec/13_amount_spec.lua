@@ -140,7 +140,7 @@ local function read_by_lua()
   return cases
 end
 
-describe("a double #once", function()
+describe("a double #once #apart", function()
   -- The same program checks the shortest texts of doubles. Most amounts are
   -- converted by a multiplication that does not decide a tie.
   it("is the nearest one, next to the points half way between two of them and on "
