@@ -247,7 +247,7 @@ describe("the file of arrivals", function()
   end)
 end)
 
-describe("bitfront sandbox --check-limits", function()
+describe("bitfront sandbox --check-limits #apart", function()
   local box, caller
 
   setup(function()

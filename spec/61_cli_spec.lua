@@ -21,7 +21,7 @@ local bitfront, environment = command.run, command.environment
 local with_credentials, one_line = command.with_credentials, command.is_one_line
 local is_misuse, fails = command.is_misuse, command.fails
 
-describe("the command", function()
+describe("the command #apart", function()
   it("says its version", function()
     assert.same({ "bitfront " .. require "bitfront"._VERSION .. "\n", "", 0 },
                 { bitfront "--version" })
@@ -99,7 +99,7 @@ describe("the command", function()
   end)
 end)
 
-describe("the command, without credentials,", function()
+describe("the command, without credentials, #apart", function()
   it("names the variables, the file and the sandbox", function()
     fails("balances", environment(), "BITFRONT_API_KEY.*BITFRONT_API_SECRET.*bitfront/credentials"
       .. ".*bitfront sandbox")
@@ -122,7 +122,7 @@ describe("the command, without credentials,", function()
   end)
 end)
 
-describe("the command, with a server that fails,", function()
+describe("the command, with a server that fails, #apart", function()
   local faultd
 
   lazy_setup(function() faultd = support.faultd() end)
@@ -195,7 +195,7 @@ describe("the command, with a server that fails,", function()
   end)
 end)
 
-describe("the command, with the sandbox exchange,", function()
+describe("the command, with the sandbox exchange, #apart", function()
   local sandbox, env
 
   lazy_setup(function()
@@ -309,7 +309,7 @@ describe("the command, with the sandbox exchange,", function()
   end)
 end)
 
-describe("bitfront doctor", function()
+describe("bitfront doctor #apart", function()
   local sandbox, env
 
   lazy_setup(function()
@@ -418,7 +418,7 @@ describe("bitfront doctor", function()
   end)
 end)
 
-describe("bitfront sandbox", function()
+describe("bitfront sandbox #apart", function()
   it("runs in the background, prints how to use it, and stops", function()
     local dir = support.quote(support.tmpdir())
     local out, err, code = support.run(

@@ -4,7 +4,7 @@ local support = require "spec.support"
 
 local bitfront, fails, is_misuse = command.run, command.fails, command.is_misuse
 
-describe("bitfront balances", function()
+describe("bitfront balances #apart", function()
   local sandbox, env
 
   lazy_setup(function()

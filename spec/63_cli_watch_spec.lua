@@ -10,7 +10,7 @@ local BEFORE = { { currency = "BTC", balance = "4.50", availableBalance = "4" },
 local AFTER = { { currency = "BTC", balance = "4.5000000000000000001", availableBalance = "3" },
                 { currency = "NEW", balance = "1e-8", availableBalance = "0" } }
 
-describe("bitfront watch", function()
+describe("bitfront watch #apart", function()
   local sandbox, env
 
   local function balances(list)

@@ -32,7 +32,7 @@ local function run(lua, version, statement)
   return (out:gsub("\n$", ""))
 end
 
-describe("a build in each Lua #once", function()
+describe("a build in each Lua #once #apart", function()
   lazy_setup(function()
     for _, version in ipairs(VERSIONS) do
       support.must(("${MAKE:-make} -s LUA=lua%s %s/%s/bitfront/core.so")

@@ -662,7 +662,8 @@ describe("inside nginx #once #apart", function()
     assert.equal(20, count(host:many("/slow", 20), "BTC"))
   end)
 
-  -- The first call of a worker, with so many descriptors left.
+  -- The first call of a worker, with so many descriptors left. Of three or four
+  -- it depends on the turns of thread and worker whether they are enough.
   for left = 0, 4 do
     it(("calls work again after a time with %d descriptors left"):format(left), function()
       local server = ([[
@@ -684,7 +685,7 @@ describe("inside nginx #once #apart", function()
       local took = at_best(2, function()
         start { main = "worker_rlimit_nofile 100;", server = server }
         local words = host:body "/short"
-        assert.truthy(words == "network descriptors" or left > 3 and words == "BTC", words)
+        assert.truthy(words == "network descriptors" or left > 2 and words == "BTC", words)
         for _ = 1, 3 do assert.equal("BTC\n", (host:body "/ok")) end
         local pids = host:workers()
         host:signal "HUP"
