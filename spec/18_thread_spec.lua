@@ -350,13 +350,11 @@ describe("the engine's thread", function()
       end
     end)
 
-  for left = 0, 3 do
-    it(("works again after a time with %d descriptors left, and lets the process end"):format(left),
-      function()
-        local expected = left == 3 and shortage.with_three(REFUSED) or REFUSED
-        assert.same({ expected, 7 }, { shortage.run(faultd, "thread", { left = left }) })
-      end)
-  end
+  it("works again after a time with too few descriptors left, and lets the process end",
+    function()
+      local enough = shortage.enough(faultd, "thread", REFUSED)
+      assert.truthy(enough and enough >= 3, enough)
+    end)
 
   it("notices new jobs, and that it is to end, within a second where nothing can wake it #once",
     function()

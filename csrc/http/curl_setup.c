@@ -234,22 +234,22 @@ static CURLM *init_multi(int *system_error) {
     return multi;
 }
 
-/* libcurl makes a multi handle also where the system refuses what it is woken
- * by; to wake it fails then. */
+/* Where the system refuses what libcurl is woken by, some versions make a multi
+ * handle all the same; to wake it fails then. */
 CURLM *bf_multi_new(struct bf_error *error) {
     int system_error;
     CURLM *multi = init_multi(&system_error);
     if (multi && curl_multi_wakeup(multi) == CURLM_OK)
         return multi;
     (void)curl_multi_cleanup(multi);
-    if (multi || (system_error && system_error != ENOMEM))
+    if (system_error == ENOMEM || (!multi && !system_error))
+        bf_error_no_memory(error);
+    else
         bf_error_set(error, BF_NETWORK, "descriptors",
                      "the system refuses the file descriptors that libcurl "
                      "is woken by%s%s",
                      system_error ? ": " : "",
                      system_error ? strerror(system_error) : "");
-    else
-        bf_error_no_memory(error);
     return NULL;
 }
 

@@ -1,6 +1,7 @@
 -- A program that makes three calls: two while the system refuses it something,
 -- and one after that. It says what became of each, and ends with 7.
 
+local assert = require "luassert"
 local shell = require "spec.support.shell"
 local support = require "spec.support"
 
@@ -63,14 +64,17 @@ function _M.run(faultd, how, options)
   return (out:gsub("\ttrue\n", ", ")), code
 end
 
----What the calls come to with three descriptors left: enough where libcurl (8.14 has
----eventfd for it) takes one to be woken by, and too few where it takes two.
----@param refused string  what they come to with too few
----@return string
-function _M.with_three(refused)
-  local loaded = require "bitfront.core".versions().curl.loaded
-  local major, minor = loaded:match "^(%d+)%.(%d+)"
-  return major * 100 + minor >= 814 and "ok, ok, ok, " or refused
+---The least number of descriptors that are enough for all calls; with fewer, two are
+---refused, each time. Versions of libcurl differ in how many they are woken by.
+---@param refused string  what the calls come to with too few
+---@return integer?  nil: five are too few
+function _M.enough(faultd, how, refused)
+  for left = 0, 5 do
+    local said, code = _M.run(faultd, how, { left = left })
+    assert.equal(7, code, said)
+    if said == "ok, ok, ok, " then return left end
+    assert.equal(refused, said)
+  end
 end
 
 -- What libcurl, in one version or another, makes to be woken by.
