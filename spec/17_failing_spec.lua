@@ -136,7 +136,7 @@ describe("where a function fails that is not this module's, #once #apart", funct
   it("the engine's thread is not made, and the next call makes it", function()
     calls_say({
       { "config openssl", "OSSL_LIB_CTX_get0_global_default", 0 },
-      { "config openssl", "OPENSSL_init_crypto", 0 },
+      { "memory memory", "OPENSSL_init_crypto", 0, '{ from = "/core.so" }' },
       { "memory memory", "__register_atfork", 12 },
       { "memory memory", "__cxa_atexit", -1 },
       { "memory memory", "pthread_mutex_init", 12 },
