@@ -25,47 +25,45 @@ local function shown(page, formatter)
 end
 
 -- The lines below a heading, until the next one; those of commands are indented by 3.
+-- How far the first line is indented is the formatter's choice, and taken away.
 local function section(text, heading)
-  local lines, is_inside = {}, false
+  local lines, is_inside, indent = {}, false, nil
   for line in text:gmatch "[^\n]+" do
     if not line:find "^     " then
       is_inside = line == heading
     elseif is_inside then
-      lines[#lines + 1] = line
+      indent = indent or #line:match "^ *"
+      lines[#lines + 1] = line:sub(indent + 1)
     end
   end
   return lines
 end
 
--- A term and what is said of it, in one line where the term is short.
-local function add_lines(lines, term, text)
-  if #term < 7 then
-    lines[#lines + 1] = ("       %-7s%s"):format(term, text)
-  else
-    lines[#lines + 1] = "       " .. term
-    lines[#lines + 1] = "              " .. text
-  end
+-- What they say. Whether a short term has a line of its own, is the formatter's choice too.
+local function words(lines)
+  return (table.concat(lines, " "):gsub(" +", " "))
 end
 
--- The section of a command, as it has to be.
-local function section_of(row)
-  local lines, synopsis = { "", "       " .. row.description }, "       bitfront " .. row.name
+-- The words of a command's section, as they have to be.
+local function words_of(row)
+  local lines, synopsis = { "", row.description }, "bitfront " .. row.name
   for _, option in ipairs(row.options) do
     local value = option.argname and " " .. option.argname:match "<(.*)>" or ""
     local term = option.name .. value
-    add_lines(lines, term, option.description
-      .. (option.default and " Default: " .. option.default .. "." or ""))
+    lines[#lines + 1] = term
+    lines[#lines + 1] = option.description
+      .. (option.default and " Default: " .. option.default .. "." or "")
     synopsis = synopsis .. (option.kind == "argument" and " " .. term or " [" .. term .. "]")
   end
   lines[1] = synopsis
-  return lines
+  return words(lines)
 end
 
 -- The terms of a section that are a word each, and by them what is said of them.
 local function terms_of(lines)
   local terms, last = {}, nil
   for _, line in ipairs(lines) do
-    local term, text = line:match "^       (%S+) *(.*)$"
+    local term, text = line:match "^(%S+) *(.*)$"
     if term then
       terms[#terms + 1], terms[term], last = term, text, term
     else
@@ -95,7 +93,7 @@ describe("bitfront man #once #apart", function()
 
       for _, row in ipairs(commands) do
         it("says what " .. row.name .. " does and takes", function()
-          assert.same(section_of(row), section(text, "   " .. row.name))
+          assert.equal(words_of(row), words(section(text, "   " .. row.name)))
         end)
       end
 
@@ -105,7 +103,8 @@ describe("bitfront man #once #apart", function()
           options = { { kind = "option", name = "--it's", argname = "<.a\\b>",
                         description = HOSTILE .. " " .. HOSTILE } },
         }
-        assert.same(section_of(row), section(shown(man_page { row }, formatter), "   made-up"))
+        assert.equal(words_of(row),
+          words(section(shown(man_page { row }, formatter), "   made-up")))
       end)
 
       it("has the exit statuses of the README", function()
