@@ -30,7 +30,7 @@ static void stop(lua_State *L, lua_Debug *at) {
 static void on_interrupt(int signal_number) {
     (void)signal(signal_number, SIG_DFL);
     /* lua.c does so too: of Lua's functions, this one is made for handlers. */
-    // NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c)
+    // NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c,cert-msc54-cpp)
     lua_sethook(interrupted, stop,
                 LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
@@ -43,7 +43,7 @@ static int traceback(lua_State *L) {
 /* lua_CFunction of (argc, argv). */
 static int run(lua_State *L) {
     int argc = (int)lua_tointeger(L, 1);
-    char **argv = lua_touserdata(L, 2);
+    char **argv = (char **)lua_touserdata(L, 2);
     luaL_openlibs(L);
     push_arg(L, argc, argv);
     lua_setglobal(L, "arg");
@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
         lua_pushcfunction(L, traceback);
         lua_pushcfunction(L, run);
         lua_pushinteger(L, argc);
-        lua_pushlightuserdata(L, argv);
+        lua_pushlightuserdata(L, (void *)argv);
         status = lua_pcall(L, 2, 0, 1);
         if (status != LUA_OK)
             (void)fprintf(stderr, "%s: %s\n", argv[0], lua_tostring(L, -1));

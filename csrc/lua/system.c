@@ -97,7 +97,7 @@ static void push_library(lua_State *L, const char *compiled, const char *loaded,
                          void (*function)(void)) {
     const void *address;
     Dl_info info;
-    memcpy(&address, &function, sizeof address);
+    memcpy((void *)&address, (const void *)&function, sizeof address);
     lua_createtable(L, 0, 4);
     bf_setstring(L, "compiled", compiled);
     bf_setstring(L, "loaded", loaded);

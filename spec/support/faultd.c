@@ -436,9 +436,11 @@ static void open_listener(struct listener *l) {
         (accepts(l->mode) && listen(l->fd, BACKLOG) != 0))
         die("listen");
     /* One connection fills a backlog of 0: later ones get no answer at all. */
-    if (l->mode == FULL &&
-        connect(socket(a.any.sa_family, SOCK_STREAM, 0), &a.any, size_of(&a)))
-        die("connect");
+    if (l->mode == FULL) {
+        int fd = socket(a.any.sa_family, SOCK_STREAM, 0);
+        if (fd < 0 || connect(fd, &a.any, size_of(&a)) != 0)
+            die("connect");
+    }
     if (accepts(l->mode) && !start_thread(accept_all, l))
         die("start_thread");
     printf("%s %d\n", l->name, port_of(&a));

@@ -268,9 +268,10 @@ static void end_finished_pairs(void) {
 static int ask(int fd, short events) {
     if (polls.n == polls.room) {
         polls.room = polls.room * 2 + 16;
-        polls.p = realloc(polls.p, polls.room * sizeof *polls.p);
-        if (!polls.p)
+        void *more = realloc(polls.p, polls.room * sizeof *polls.p);
+        if (!more)
             die("realloc");
+        polls.p = more;
     }
     polls.p[polls.n] = (struct pollfd){events ? fd : -1, events, 0};
     return (int)polls.n++;

@@ -321,7 +321,7 @@ static void torture_all(const struct scenario *s, long tries) {
 
 /* How a child ends. The C library itself ends it, with this status, where there
  * is no memory for a library's thread-local data. */
-enum { STRUCK = 20, SPARED, GAVE_UP = 127 };
+enum { STRUCK = 20, SPARED = 21, GAVE_UP = 127 };
 
 static _Noreturn void run_cold(const struct scenario *s, enum way way,
                                long at) {
