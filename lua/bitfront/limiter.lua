@@ -161,19 +161,18 @@ end
 local function wait_in_queue(limit, waiter, deadline, longest, slot)
   local queue = queue_of(limit) or set_queue(limit, { due = 0 })
   local caller = {}
-  while true do
-    local acquired, err, wait = try_in_turn(limit, queue, caller, deadline, longest, slot)
+  local acquired, err, wait
+  repeat
+    acquired, err, wait = try_in_turn(limit, queue, caller, deadline, longest, slot)
     if not (acquired or err) then
       wait = math.max(wait, SHORTEST_SLEEP)
       caller.due = native.now() + wait
       waiter.sleep(wait)
       err = slot.cancelled and slot.cancelled()
     end
-    if acquired or err then
-      leave(limit, queue, caller)
-      return acquired, err
-    end
-  end
+  until acquired or err
+  leave(limit, queue, caller)
+  return acquired, err
 end
 
 --- Waits for a slot. Where there is none before the deadline, nothing is spent and
