@@ -293,8 +293,7 @@ describe("the engine", function()
     end)
 
     it("is not made with too few descriptors left, and the next call tries again", function()
-      local enough = shortage.enough(faultd, "read", REFUSED)
-      assert.truthy(enough and enough >= 3, enough)
+      shortage.check_left(faultd, "read", REFUSED)
     end)
   end)
 

@@ -352,8 +352,7 @@ describe("the engine's thread", function()
 
   it("works again after a time with too few descriptors left, and lets the process end",
     function()
-      local enough = shortage.enough(faultd, "thread", REFUSED)
-      assert.truthy(enough and enough >= 3, enough)
+      shortage.check_left(faultd, "thread", REFUSED)
     end)
 
   it("notices new jobs, and that it is to end, within a second where nothing can wake it #once",
