@@ -1,4 +1,5 @@
 local bad_json = require "spec.support.bad_json"
+local json = require "bitfront.json"
 local support = require "spec.support"
 
 -- Strictness does not depend on where a value stands, so each document is
@@ -25,11 +26,22 @@ describe("a reply's JSON", function()
     assert.is_false(err.retryable)
   end
 
+  -- By bitfront.json.decode. A range is that of doubles.
+  local function is_not_decoded(document, name)
+    local is_range = name and name:find "^range"
+    for _, amounts in ipairs(is_range and { "number" } or { "number", "string", "decimal" }) do
+      local value, message = json.decode(document, { amounts = amounts })
+      assert.is_nil(value)
+      assert.matches(" at byte %d+$", message)
+    end
+  end
+
   describe("is refused where it is not JSON", function()
     for _, row in ipairs(bad_json) do
       it("- " .. row[1], function()
         is_refused("json", row[2])
         is_refused("json", in_unknown_field(row[2]))
+        is_not_decoded(row[2], row[1])
       end)
     end
   end)
@@ -156,6 +168,7 @@ describe("a reply's JSON", function()
       local name = #document > 60 and document:sub(1, 57) .. "..." or document
       it(("- %d: %q"):format(i, name), function()
         assert.same({}, (ask(in_unknown_field(document))))
+        assert.is_not_nil((json.decode(document)))
         is_refused("schema", document)
       end)
     end
@@ -211,8 +224,10 @@ describe("a reply's JSON", function()
         if class == "n" or REFUSED[name] then
           is_refused("json", document)
           is_refused("json", in_unknown_field(document))
+          is_not_decoded(document)
         elseif class == "y" then
           is_refused("schema", document)
+          assert.is_not_nil((json.decode(document)))
           assert.same({}, (ask(in_unknown_field(document))))
         else
           local balances, err = ask(in_unknown_field(document))

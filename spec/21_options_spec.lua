@@ -107,7 +107,7 @@ describe("bitfront.new", function()
       "decimal", "filter", "nonzero", "find", "by_currency", "sort", "locked", "total",
       "value", "diff", "format",
     }
-    local are_tried = { _VERSION = true }
+    local are_tried = { _VERSION = true, null = true, json = true } -- 12_json has its functions
 
     for _, name in ipairs(FUNCTIONS) do
       are_tried[name] = true
@@ -141,7 +141,9 @@ describe("bitfront.new", function()
       ["client:server_time"] = { client, {} }, ["client:get"] = { client, "/v1/a", "", {} },
       ["client:close"] = { client },
     }
-    for name in pairs(bitfront) do assert.is_truthy(CALLS[name] or name == "_VERSION", name) end
+    for name, value in pairs(bitfront) do
+      assert.is_truthy(CALLS[name] or type(value) ~= "function", name)
+    end
     for name, arguments in pairs(CALLS) do
       local method = name:match "^client:(.*)"
       local called = method and client[method] or bitfront[name]

@@ -66,8 +66,9 @@ describe("a client", function()
           { { retries = 11 }, "retries must be" }, { { retries = true }, "retries must be" },
           { { retires = 1 }, 'unknown option "retires"; did you mean "retries"?' },
           { { "BTC" }, 'unknown option "1"' }, { { colour = 1 }, 'unknown option "colour"' },
-          { { amounts = "string" },
-            "amounts is an option of bitfront.new; a call takes timeout and retries" },
+          { { amounts = "text" }, 'amounts must be "number", "string" or "decimal"' },
+          { { max_body = 9 },
+            "max_body is an option of bitfront.new; a call takes timeout, retries and amounts" },
           { { api_key = "k", api_secret = "s" }, "is an option of bitfront.new" },
           { "BTC", "options must be a table, not a string" },
           { 5, "options must be a table, not a number" },
@@ -192,37 +193,6 @@ describe("a client", function()
     assert.is_true(math.abs(info.clock_offset - offset) < 5000)
     client:close()
   end)
-
-  it("gives client:get what lua-cjson makes of responseData", function()
-    local client = client_of(support.success '{"a":[1.5,null,"x\\u00e9"]}')
-    local data = client:get "/v1/trade/openOrders"
-    assert.equal(1.5, data.a[1])
-    assert.equal(require "cjson".null, data.a[2])
-    assert.equal("x\195\169", data.a[3])
-    client:close()
-  end)
-
-  local function fail() error("no", 0) end
-  for name, row in pairs {
-    ["is not there"] = { "config cjson", fail },
-    ["refuses the text"] = { "protocol json", function()
-      return { new = function() return { decode = fail } end }
-    end },
-  } do
-    it("gives client:get an error, and info, where lua-cjson " .. name, function()
-      local loaded, preload = package.loaded.cjson, package.preload.cjson
-      package.loaded.cjson, package.preload.cjson = nil, row[2]
-      local client = client_of(support.success '{"a":1}')
-      local data, err, info = client:get "/v1/trade/openOrders"
-      client:close()
-      package.loaded.cjson, package.preload.cjson = loaded, preload
-      assert.is_nil(data)
-      assert.equal(row[1], err.kind .. " " .. err.code)
-      assert.equal(1, err.attempts)
-      assert.is_false(err.retryable)
-      assert.equal(1000, info.statusCode)
-    end)
-  end
 
   it("gives client:get the whole reply where there is no responseData",
     function()

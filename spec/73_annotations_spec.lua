@@ -93,6 +93,7 @@ describe("annotations #once", function()
       client:close()
       return getmetatable(client).__index, 5
     end,
+    ["bitfront.json."] = function() return bitfront.json, 2 end,
     ["bitfront.nginx."] = function() return require "bitfront.nginx", 3 end,
     ["bitfront.sandbox."] = function() return require "bitfront.sandbox", 5 end,
   } do
@@ -198,6 +199,7 @@ describe("the annotations of", function()
   for class, options in pairs {
     ["bitfront.Options"] = rows["bitfront.new"], ["bitfront.RateLimit"] = rows.rate_limit,
     ["bitfront.CallOptions"] = rows["client:balances"],
+    ["bitfront.JsonOptions"] = rows["bitfront.json.decode"],
     ["bitfront.ManyOptions"] = rows["bitfront.balances_many"],
     ["bitfront.RedisOptions"] = rows["bitfront.redis_limiter"],
     ["bitfront.FormatOptions"] = require "bitfront.records.format".options,

@@ -38,6 +38,7 @@ local OPTIONS = {
   ["bitfront.new"] = "bitfront.Options",
   ["bitfront.balances_many"] = "bitfront.ManyOptions",
   ["client:balances"] = "bitfront.CallOptions",
+  ["bitfront.json.decode"] = "bitfront.JsonOptions",
   ["bitfront.redis_limiter"] = "bitfront.RedisOptions",
   ["bitfront.filter"] = "bitfront.Filter",
   ["bitfront.format"] = "bitfront.FormatOptions",
@@ -80,6 +81,7 @@ describe("the README's reference lists", function()
   for name in LUA:gmatch "\nfunction Cache:([%w_]+)%(" do cache[name] = print end
   for prefix, module in pairs {
     ["bitfront."] = bitfront, ["client:"] = getmetatable(client).__index, ["cache:"] = cache,
+    ["bitfront.json."] = bitfront.json,
     ["bitfront.nginx."] = require "bitfront.nginx", ["sandbox."] = require "bitfront.sandbox",
   } do
     it("each function of " .. prefix .. " and no other", function()

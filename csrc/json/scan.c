@@ -368,18 +368,31 @@ const char *bf_number(const char *at, const char *end, double *value) {
     return at;
 }
 
+/* The number that ends at `end`; NULL: there is none. */
+static bool accept_number(struct bf_scan *scan, const char *end,
+                          struct bf_span *number) {
+    if (!end)
+        return fail(scan, "bad number");
+    *number = (struct bf_span){scan->at, (size_t)(end - scan->at)};
+    scan->at = end;
+    return true;
+}
+
 bool bf_scan_number(struct bf_scan *scan, struct bf_span *number,
                     double *value) {
     const char *end;
     (void)bf_scan_peek(scan);
     end = bf_number(scan->at, scan->end, value);
-    if (!end)
-        return fail(scan, "bad number");
-    if (isnan(*value))
+    if (end && isnan(*value))
         return fail(scan, "number beyond a double's range");
-    *number = (struct bf_span){scan->at, (size_t)(end - scan->at)};
-    scan->at = end;
-    return true;
+    return accept_number(scan, end, number);
+}
+
+bool bf_scan_number_text(struct bf_scan *scan, struct bf_span *number) {
+    struct digits digits;
+    (void)bf_scan_peek(scan);
+    return accept_number(scan, take_number(scan->at, scan->end, &digits),
+                         number);
 }
 
 static bool skip_word(struct bf_scan *scan, const char *word) {

@@ -1,6 +1,6 @@
 /* A strict JSON reader: RFC 8259 to the last byte, UTF-8 checked, no key twice
- * in an object, nothing deeper than BF_DEPTH_MAX, no number beyond a double's
- * range. It reads the text in place; strings and numbers are spans of it. */
+ * in an object, nothing deeper than BF_DEPTH_MAX. It reads the text in place;
+ * strings and numbers are spans of it. */
 #ifndef BF_SCAN_H
 #define BF_SCAN_H
 
@@ -65,9 +65,13 @@ bool bf_scan_end(struct bf_scan *scan); /* nothing but blanks is left */
 /* Sets the problem to a lack of memory; returns false. */
 bool bf_scan_no_memory(struct bf_scan *scan);
 
-/* Stores the number's text and the nearest double. */
+/* Stores the number's text and the nearest double; one beyond a double's range
+ * is a problem. */
 bool bf_scan_number(struct bf_scan *scan, struct bf_span *number,
                     double *value);
+
+/* Stores the number's text, whatever its range. */
+bool bf_scan_number_text(struct bf_scan *scan, struct bf_span *number);
 
 /* Objects and arrays: call bf_scan_open at '{' or '['. Then call
  * bf_scan_member or bf_scan_element, and read one value, until it returns

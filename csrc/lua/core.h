@@ -13,6 +13,7 @@
 void bf_add_client(lua_State *L);
 void bf_add_decimal(lua_State *L);
 void bf_add_exchange(lua_State *L);
+void bf_add_json(lua_State *L);
 void bf_add_policy(lua_State *L);
 void bf_add_system(lua_State *L);
 void bf_add_text(lua_State *L);
@@ -45,9 +46,10 @@ void bf_error_closing(struct bf_error *error);
 
 /* ---- result.c: the result of an attempt, as Lua gets it ---- */
 
-/* Pushes three values for an exchange that is done, and returns their number:
- *   the records, or responseData's text (the whole reply's where it has none);
- *       nil after an error
+/* Pushes three values for an exchange that is done, perhaps above others that
+ * are to be dropped, and returns 3:
+ *   the records, or the value of responseData (of the whole reply where it has
+ *       none); nil after an error
  *   nil; after an error a table: kind (absent for a refusal by the exchange),
  *       code, message, http_status, response_time, retry_after, and `stale`
  *       where a kept connection broke before the reply
@@ -70,6 +72,22 @@ int bf_push_done(lua_State *L, bool done, const struct bf_error *error);
 /* Pushes nil and the error of what was begun before a fork, in another process.
  */
 int bf_push_fork(lua_State *L);
+
+/* ---- json.c ---- */
+
+/* The argument "number", "string" or "decimal"; none is the first. Raises for
+ * another one. */
+enum bf_amounts bf_check_amounts(lua_State *L, int arg);
+
+/* Pushes a string's text with its escapes decoded. May raise (memory). */
+void bf_push_string(lua_State *L, const struct bf_string *string);
+
+/* Pushes the value that the text begins with, a part of a reply that was read:
+ * the text is valid, and followed by a NUL, text.text[text.len]. Below it may
+ * be further values. Returns false, with `error` set, where a number is none
+ * that `amounts` can have. May raise (memory). */
+bool bf_push_json(lua_State *L, struct bf_span text, enum bf_amounts amounts,
+                  struct bf_error *error);
 
 /* ---- decimal.c ---- */
 

@@ -56,11 +56,10 @@ static struct bf_span opt_span(lua_State *L, int index, const char *otherwise) {
 
 struct bf_request *bf_to_request(lua_State *L, struct bf_error *error) {
     static const char *const expects[] = {"balances", "data", "public", NULL};
-    static const char *const modes[] = {"number", "string", "decimal", NULL};
     int at = push_fields(L);
     struct bf_client *client = bf_check_client(L, at + CLIENT);
     int expect = luaL_checkoption(L, at + EXPECT, expects[0], expects);
-    int amounts = luaL_checkoption(L, at + AMOUNTS, modes[0], modes);
+    enum bf_amounts amounts = bf_check_amounts(L, at + AMOUNTS);
     double deadline = luaL_optnumber(L, at + DEADLINE, HUGE_VAL);
     double clock_offset = luaL_optnumber(L, at + CLOCK_OFFSET, 0);
     struct bf_span path = opt_span(L, at + PATH, BALANCES_PATH);
@@ -79,7 +78,7 @@ struct bf_request *bf_to_request(lua_State *L, struct bf_error *error) {
         return NULL;
     }
     request->expect = (enum bf_expect)expect;
-    request->amounts = (enum bf_amounts)amounts;
+    request->amounts = amounts;
     request->deadline = deadline;
     request->clock_offset = (int64_t)clock_offset;
     request->monotonic = lua_toboolean(L, at + MONOTONIC);

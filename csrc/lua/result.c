@@ -20,17 +20,6 @@ static void set_clean(lua_State *L, const char *key,
 
 /* ---- a reply ---- */
 
-static void push_string(lua_State *L, const struct bf_string *string) {
-    char *decoded;
-    if (!string->escaped) {
-        lua_pushlstring(L, string->text, string->len);
-        return;
-    }
-    decoded = bf_newuserdata(L, string->len + 1);
-    lua_pushlstring(L, decoded, bf_string_decode(string, decoded));
-    lua_remove(L, -2); /* the scratch */
-}
-
 /* The reader has checked that the amount is in range. */
 static void push_amount(lua_State *L, const struct bf_value *amount,
                         enum bf_amounts amounts) {
@@ -50,7 +39,7 @@ static void push_balance(lua_State *L, const struct bf_balance *balance,
     for (int i = 0; i < BF_FIELDS; i++) {
         lua_pushvalue(L, names + i);
         if (bf_fields[i].kind == BF_TEXT)
-            push_string(L, &balance->values[i].text);
+            bf_push_string(L, &balance->values[i].text);
         else
             push_amount(L, &balance->values[i], amounts);
         lua_rawset(L, -3);
@@ -154,24 +143,30 @@ static void push_attempt_error(lua_State *L, const struct bf_result *result) {
 
 /* ---- the result ---- */
 
-static void push_value(lua_State *L, const struct bf_result *result,
+/* The value lies above what it was made with; false, with an error set, where
+ * there is none. */
+static bool push_value(lua_State *L, struct bf_result *result,
                        const struct bf_request *request) {
-    const struct bf_reply *reply = &result->reply;
-    const struct bf_span *data = reply->has_data ? &reply->data : &result->body;
-    if (request->expect == BF_BALANCES)
-        push_balances(L, reply, request->amounts);
-    else
-        lua_pushlstring(L, data->text, data->len);
+    const struct bf_span *body = &result->body;
+    const char *data =
+        result->reply.has_data ? result->reply.data.text : body->text;
+    if (request->expect != BF_BALANCES)
+        return bf_push_json(
+            L, (struct bf_span){data, body->len - (size_t)(data - body->text)},
+            request->amounts, &result->error);
+    push_balances(L, &result->reply, request->amounts);
+    return true;
 }
 
 int bf_push_result(lua_State *L, struct bf_exchange *exchange) {
     struct bf_result *result = &exchange->result;
+    bool done;
     if (exchange->request->client->closed)
         bf_result_close(result);
-    if (result->error.kind == BF_OK)
-        push_value(L, result, exchange->request);
+    done =
+        result->error.kind == BF_OK && push_value(L, result, exchange->request);
     lua_pushnil(L);
-    if (result->error.kind != BF_OK)
+    if (!done)
         push_attempt_error(L, result);
     push_info(L, result);
     return 3;

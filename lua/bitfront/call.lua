@@ -96,7 +96,7 @@ local limit_of = _M.limit_of
 
 local function new_run(account)
   local run = { account = account, slot = {},
-    request = { amounts = account.options.amounts } }
+    request = {} }
   function run.slot.cancelled() return accounts.closed(run.request.client) end
   function run.release(is_unanswered)
     limiter.release(run.slot, is_unanswered and limiter.UNANSWERED_GRACE_MS or 0)
@@ -122,6 +122,7 @@ local function begin(account, target, options, waiter)
   local run = state.spare_run or new_run(account)
   state.spare_run = nil
   set_request(run.request, account, target, credentials)
+  run.request.amounts = options.amounts or own.amounts
   run.clock, run.waiter, run.started, run.ready = account.clock, waiter, started, started
   run.deadline = started + (options.timeout or own.timeout)
   run.retries = options.retries or own.retries

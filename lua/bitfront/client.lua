@@ -64,8 +64,8 @@ function Client:balances(options, ...)
 end
 
 -- The error of a reply that was read and is not what was asked for.
-local function reply_error(message, info, kind, code)
-  return errors.new({ kind = kind or "protocol", code = code or "schema", message = message,
+local function reply_error(message, info)
+  return errors.new({ kind = "protocol", code = "schema", message = message,
     http_status = info.http_status, response_time = info.responseTime }, info.attempts)
 end
 
@@ -108,39 +108,24 @@ end
 ---@overload fun(self: bitfront.Client, options?: bitfront.CallOptions): nil, bitfront.Error, bitfront.Info?
 function Client:server_time(options, ...)
   local account = account_of(self, "server_time")
-  local reply, err, info = call.perform(account, target.TIME,
+  local _, err, info = call.perform(account, target.TIME,
     of_call("client:server_time", options, ...))
-  if not reply then return nil, err, info end
+  if err then return nil, err, info end
   local time = info.responseTime
   return time, not time and reply_error("responseTime must be an integer", info) or nil, info
-end
-
--- The body has passed the strict scanner; what lua-cjson is lax about cannot be
--- in it. A new instance each time, because lua-cjson reads the locale's decimal
--- point only when one is made, and takes "1.5" for an error in a locale that
--- was set later and has a comma.
-local function decode(text)
-  local found, cjson = pcall(require, "cjson")
-  if not found then return nil, "client:get needs the rock lua-cjson", "config", "cjson" end
-  local decoded, value = pcall(cjson.new().decode, text)
-  if not decoded then return nil, value, "protocol", "json" end
-  return value
 end
 
 --- Any other read of the API. Everything under /public/ is asked for unsigned.
 ---@param path string  such as "/v1/trade/openOrders"
 ---@param query? string|table<string, string|integer|boolean>  a query string as it stands in a URL, or names and values
 ---@param options? bitfront.CallOptions
----@return any data  responseData decoded by lua-cjson (amounts are doubles, null is cjson.null); the whole reply where it has none
+---@return any data  responseData, or the whole reply where it has none: numbers as the option amounts says, null as bitfront.null, arrays as bitfront.json.is_array tells
 ---@return bitfront.Error? err
 ---@return bitfront.Info? info
 function Client:get(path, query, options, ...)
   local account = account_of(self, "get")
-  local text, err, info = call.perform(account, target.of_path(path, query),
+  return call.perform(account, target.of_path(path, query),
     of_call("client:get", options, ...))
-  if not text then return nil, err, info end
-  local value, message, kind, code = decode(text)
-  return value, kind and reply_error(message, info, kind, code), info
 end
 
 --- Wipes the credentials. Calls after it return an error of kind "closed", and so does

@@ -64,7 +64,7 @@ end
 
 local function cjson_rock()
   local found, cjson = pcall(require, "cjson")
-  if not found then return "not found; client:get and --format json need it", true end
+  if not found then return "not found; the format json and the sandbox need it", true end
   return cjson._VERSION
 end
 

@@ -20,7 +20,20 @@ local records = require "bitfront.records"
 
 ---@class bitfront
 ---@field _VERSION string
-local _M = { _VERSION = require "bitfront.version" }
+---@field null userdata  JSON's null in what client:get and json.decode return; equal to cjson.null and ngx.null
+local _M = {
+  _VERSION = require "bitfront.version",
+  json = require "bitfront.json",
+}
+
+-- null comes from the C module, which is not loaded before it is needed.
+setmetatable(_M, {
+  __index = function(bitfront, name)
+    if name ~= "null" then return nil end
+    bitfront.null = native.null
+    return native.null
+  end,
+})
 
 -- What is done with balances.
 _M.filter, _M.nonzero, _M.find = records.filter, records.nonzero, records.find

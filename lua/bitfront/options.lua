@@ -35,6 +35,7 @@ local _M = {}
 ---@class bitfront.CallOptions
 ---@field timeout? number  seconds for this call, with all waiting and retries; default the client's own
 ---@field retries? integer  further attempts of this call; default the client's own
+---@field amounts? "number"|"string"|"decimal"  what amounts are in this call's result; default the client's own
 
 ---@class bitfront.ManyOptions
 ---@field concurrency? integer  calls under way at a time; default 8
@@ -86,6 +87,7 @@ local function store(value)
     and value.release ~= nil and value.block ~= nil
 end
 
+local amounts = check.one_of("number", "string", "decimal")
 local retries = check.whole(0, 10)
 local limit = check.whole(1, 1e9)
 
@@ -124,7 +126,7 @@ _M.rows = {
     clock = { check = clock, default = "auto" },
     sleep = { check = check.callable "of seconds" },
     on_attempt = { check = check.callable "of an event" },
-    amounts = { check = check.one_of("number", "string", "decimal"), default = "number" },
+    amounts = { check = amounts, default = "number" },
     ca_file = { check = file },
     proxy = { check = proxy },
     user_agent = { check = text, default = "bitfront-lua/" .. version },
@@ -134,6 +136,10 @@ _M.rows = {
   ["client:balances"] = {
     timeout = { check = seconds },
     retries = { check = retries },
+    amounts = { check = amounts },
+  },
+  ["bitfront.json.decode"] = {
+    amounts = { check = amounts, default = "number" },
   },
   ["bitfront.balances_many"] = {
     concurrency = { check = check.whole(1, 10000), default = 8 },
@@ -191,7 +197,7 @@ function _M.of_call(call, options, ...)
   if options == nil then return NONE end
   for name in pairs(type(options) == "table" and options or NONE) do
     if client_rows[name] and not call_rows[name] then
-      raise("%s: %s is an option of bitfront.new; a call takes timeout and retries",
+      raise("%s: %s is an option of bitfront.new; a call takes timeout, retries and amounts",
         call, name)
     end
   end

@@ -161,13 +161,17 @@ local function records(count)
   return support.success("[" .. table.concat(list, ",") .. "]")
 end
 
+local function decode_instructions(path, word)
+  return instructions(function(before, calls)
+    return ("%s lua5.4 spec/bench/decode.lua %d %s %s")
+      :format(before, calls, support.quote(path), word)
+  end, 100)
+end
+
 local function cjson_instructions(body)
   local file = support.tmpdir() .. "/body"
   support.write(file, body)
-  return instructions(function(before, calls)
-    return ("%s lua5.4 spec/bench/decode.lua %d %s")
-      :format(before, calls, file)
-  end, 100)
+  return decode_instructions(file, "cjson")
 end
 
 -- What more the large reply costs than the small one, less what more it costs
@@ -199,6 +203,25 @@ local function compare_decoding()
   print(("%-40s %12.0f"):format("lua-cjson, Lua 5.4", cjson))
   print(("%-40s %12.0f"):format("bitfront, Lua 5.4", ours))
   return ours / cjson
+end
+
+-- Returns our instructions against lua-cjson's for JSON of any kind, where they are
+-- most. JSON_FILES is a folder of files: those in tests/ of lua-cjson's repository are
+-- what it measures itself by.
+local function compare_json()
+  if not has_valgrind then return nil end
+  local folder, most = os.getenv "JSON_FILES", 0
+  if not folder then
+    folder = support.tmpdir()
+    support.write(folder .. "/300-records.json", records(300))
+  end
+  print "\nreading JSON, instructions               lua-cjson     bitfront"
+  for _, path in ipairs(support.lines("ls " .. support.quote(folder) .. "/*.json")) do
+    local cjson, ours = decode_instructions(path, "cjson"), decode_instructions(path, "")
+    print(("%-38s %12.0f %12.0f"):format(path:match "[^/]*$", cjson, ours))
+    most = math.max(most, ours / cjson)
+  end
+  return most
 end
 
 -- ---- the process ----
@@ -235,12 +258,13 @@ local function main()
   local sandbox = support.sandbox()
   local base_url, ca_file = sandbox.base_url .. "/static", sandbox.ca_file
   local call, call_jit = compare_calls(base_url, ca_file)
-  local decoding = compare_decoding()
+  local decoding, json = compare_decoding(), compare_json()
   local process = run_process("lua5.4", base_url, ca_file, "calls")
   print(("\n%-52s %10s %8s"):format("targets, Lua 5.4", "measured", "at most"))
   judge("a call, x raw libcurl's instructions", call, 0.9, "%.2f")
   judge("a call, x raw libcurl's instructions, LuaJIT", call_jit, 0.7, "%.2f")
   judge("decoding, x lua-cjson's instructions", decoding, 0.32, "%.2f")
+  judge("reading JSON, x lua-cjson's instructions, at most", json, 1, "%.2f")
   judge("require, ms", require_ms(base_url, ca_file), 3, "%.1f")
   judge("libcurl loaded by require", process.libcurl_loaded, 0, "%d")
   judge("memory grown by 100,000 calls, KiB", process.grown_kib, 64, "%d")

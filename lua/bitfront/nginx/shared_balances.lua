@@ -4,9 +4,10 @@
 -- the steady clock, and only these count. Nothing here evicts other keys of the dict:
 -- what does not fit is an error.
 
-local cjson = require "cjson.safe"
+local cjson = require "cjson"
 local errors = require "bitfront.error"
 local ffi = require "ffi"
+local json = require "bitfront.json"
 local native = require "bitfront.native"
 
 local _M = {}
@@ -212,7 +213,7 @@ local function parse_state(text)
     version = version ~= 0 and version or nil,
     next_at = tonumber(next_at) or 0,
     began = tonumber(began),
-    failure = failure and failure ~= "" and cjson.decode(failure) or nil,
+    failure = failure and failure ~= "" and json.decode(failure) or nil,
   }
 end
 
@@ -233,8 +234,8 @@ end
 
 ---@return bitfront.nginx.Copy?
 function Shared:copy()
-  local version, made, json = self:_get "value":match "^(%d+%.%d+) (%d+) (.*)$"
-  local records = json and cjson.decode(json)
+  local version, made, text = self:_get "value":match "^(%d+%.%d+) (%d+) (.*)$"
+  local records = text and json.decode(text)
   return records
     and { version = tonumber(version), made = tonumber(made), records = records }
 end
@@ -247,9 +248,9 @@ function Shared:_is_overtaken(token, began)
     or began < (self:state().began or 0)
 end
 
-function Shared:_put_balances(began, json)
+function Shared:_put_balances(began, text)
   local made = ngx.time() - math.floor(native.now() - began)
-  return self:put("value", ("%s %d %s"):format(digits(began), made, json))
+  return self:put("value", ("%s %d %s"):format(digits(began), made, text))
 end
 
 --- Saves what a call brought, unless it was overtaken: balances, or why there are
@@ -257,15 +258,15 @@ end
 ---@param token string  of the call
 ---@param began number  when it was made: the balances may be as old as that
 ---@param next_at number
----@param json string?  the records, their amounts as strings
+---@param text string?  the records as JSON, their amounts as strings
 ---@param failure bitfront.Error?
 ---@return true? done
 ---@return bitfront.Error? err
-function Shared:save(token, began, next_at, json, failure)
+function Shared:save(token, began, next_at, text, failure)
   if self:_is_overtaken(token, began) then return true end
-  local version = json and began or self:state().version or 0
-  if json then
-    local kept, err = self:_put_balances(began, json)
+  local version = text and began or self:state().version or 0
+  if text then
+    local kept, err = self:_put_balances(began, text)
     if not kept then return nil, err end
   end
   return self:put("state", ("%s %s %s %s"):format(digits(version), digits(next_at),
