@@ -313,6 +313,18 @@ describe("an HTTP exchange", function()
         end
       end)
 
+    it("the line that ends past 64 KiB is not read: it is too large, and not wrong", function()
+      local function reply(bytes) -- to the end of a line that is no header
+        local lines, wrong = ok(LENGTH, "X-Pad: "), "no header\r\n"
+        lines[#lines] = lines[#lines] .. ("x"):rep(bytes - #raw(lines, "") + 2 - #wrong)
+        return (raw(lines, wrong .. "\r\n" .. BODY):gsub("\r\n\r\n" .. wrong, "\r\n" .. wrong))
+      end
+      for _, chunk in ipairs { 1000, 70000 } do
+        is_refused("protocol", "framing", reply(65536), { chunk = chunk })
+        is_refused("protocol", "too_large", reply(65537), { chunk = chunk })
+      end
+    end)
+
     it("a compressed body of 64 MiB has code framing", function()
       local zeros = support.tmpdir() .. "/zeros.gz"
       support.must("head -c 67108864 /dev/zero | gzip >" .. zeros)

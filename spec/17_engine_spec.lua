@@ -275,11 +275,20 @@ describe("the engine", function()
     end)
 
     it("is not made where libcurl then makes no multi handle #once", function()
-      for errno, expected in pairs { EMFILE = REFUSED, ENOMEM = MEMORY, ["0"] = MEMORY } do
+      -- "errno": it is what it was before, when a close went well.
+      for errno, expected in pairs { EMFILE = REFUSED, ENOMEM = MEMORY, ["0"] = MEMORY,
+                                     errno = MEMORY } do
         local library = support.preload(([[
           #include <dlfcn.h>
           #include <errno.h>
+          #include <sys/syscall.h>
+          #include <unistd.h>
           static int refused;
+          int close(int fd) {
+            long result = syscall(SYS_close, fd);
+            errno = EPERM;
+            return (int)result;
+          }
           void *curl_multi_init(void) {
             void *library = dlopen("libcurl.so.4", RTLD_NOW);
             if (++refused > 2) return ((void *(*)(void))dlsym(library, "curl_multi_init"))();
@@ -334,6 +343,26 @@ describe("the engine", function()
     assert.is_false(client:holds(support.KEY, (support.SECRET:gsub(".$", "~"))))
     assert.is_false(client:holds((support.KEY:gsub(".$", "~")), support.SECRET))
     assert.is_true(client:holds(support.KEY, support.SECRET))
+  end)
+
+  it("returns nothing where there is nothing to tell", function()
+    local client, clock = new_handle(faultd:url_body(BODY)), core.server_clock()
+    local credentials = client:credentials()
+    for name, call in pairs {
+      release = function() return credentials:release() end,
+      close = function() return client:close() end,
+      forget = function() return clock:forget() end,
+      best = function() return clock:best() end,
+      sleep = function() return core.sleep(0) end,
+    } do
+      assert.equal(0, select("#", call()), name)
+    end
+  end)
+
+  it("asks whether a process is there without sending it a signal", function()
+    assert.equal("true\n", support.lua [[
+      local core = require "bitfront.core"
+      print(core.process_exists(core.pid()))]])
   end)
 
   it("tells of no job where no thread was asked for", function()

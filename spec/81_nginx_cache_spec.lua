@@ -607,6 +607,28 @@ describe("bitfront.nginx.cached #once #apart", function()
     assert.equal("config", tell().kind)
   end)
 
+  it("the key and the secret are in C alone once there is a client", function()
+    start("ttl = 5", { http = [[
+      init_worker_by_lua_block {
+        package.loaded.given = { options = {
+          api_key = "tenant", api_secret = "its secret" } }
+      }]] })
+    assert.equal("true false", run [[
+      local function holds(value, seen)
+        if value == "its secret" then return true end
+        if type(value) ~= "table" or seen[value] then return false end
+        seen[value] = true
+        for _, inner in pairs(value) do
+          if holds(inner, seen) then return true end
+        end
+        return false
+      end
+      local cache = require "bitfront.nginx".cached(require "given")
+      local before = holds(cache, {})
+      cache:balances()
+      return tostring(before) .. " " .. tostring(holds(cache, {}))]])
+  end)
+
   it("two accounts in one dict do not see each other", function()
     start("ttl = 5", { http = [[
       init_worker_by_lua_block {

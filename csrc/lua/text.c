@@ -82,7 +82,7 @@ static void push_visible(lua_State *L, const char *text, size_t len,
 /* ---- texts from outside ---- */
 
 void bf_push_clean(lua_State *L, const char *text, size_t len) {
-    char *copy = bf_newuserdata(L, 2 * len + 1);
+    char *copy = bf_newuserdata(L, 2 * len);
     memcpy(copy, text, len);
     push_visible(L, copy, bf_redact(copy, len, copy + len), false);
     lua_remove(L, -2); /* the scratch */
@@ -103,7 +103,7 @@ static bool is_harmless(const struct bf_string *string) {
  * half of one. */
 static void push_redacted(lua_State *L, const struct bf_string *string) {
     size_t max = string->len < SEARCHED_MAX ? string->len : SEARCHED_MAX;
-    char *text = bf_newuserdata(L, string->len + max + 1);
+    char *text = bf_newuserdata(L, string->len + max);
     size_t len = bf_string_decode(string, text);
     if (len > max)
         OPENSSL_cleanse(text + max, len - max);

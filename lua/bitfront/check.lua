@@ -169,14 +169,14 @@ function _M.boolean(value)
   return type(value) == "boolean", "true or false"
 end
 
----@param ... string
+---@param ... string  two or more
 function _M.one_of(...)
   local choices, names = {}, {}
   for i, choice in ipairs { ... } do
     choices[choice], names[i] = true, ('"%s"'):format(choice)
   end
   local last = table.remove(names)
-  local expected = #names > 0 and table.concat(names, ", ") .. " or " .. last or last
+  local expected = table.concat(names, ", ") .. " or " .. last
   return function(value) return value ~= nil and choices[value], expected end
 end
 

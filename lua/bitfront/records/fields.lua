@@ -101,7 +101,7 @@ end
 ---@return number|bitfront.Decimal
 function _M.amount_of(record, field, where)
   local value = record[field]
-  if type(value) == "number" and value > -PLAIN and value < PLAIN then
+  if _M.is_plain(value) then
     return value
   end
   return _M.to_decimal(record, field, where)
