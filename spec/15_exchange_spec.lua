@@ -313,17 +313,17 @@ describe("an HTTP exchange", function()
         end
       end)
 
-    it("the line that ends past 64 KiB is not read: it is too large, and not wrong", function()
-      local function reply(bytes) -- to the end of a line that is no header
-        local lines, wrong = ok(LENGTH, "X-Pad: "), "no header\r\n"
-        lines[#lines] = lines[#lines] .. ("x"):rep(bytes - #raw(lines, "") + 2 - #wrong)
-        return (raw(lines, wrong .. "\r\n" .. BODY):gsub("\r\n\r\n" .. wrong, "\r\n" .. wrong))
-      end
-      for _, chunk in ipairs { 1000, 70000 } do
-        is_refused("protocol", "framing", reply(65536), { chunk = chunk })
-        is_refused("protocol", "too_large", reply(65537), { chunk = chunk })
-      end
-    end)
+    for bytes, retry_after in pairs { [65536] = 7, [65537] = false } do
+      it(("of headers over 64 KiB a line that ends with byte %d counts: %s"):format(bytes,
+        tostring(retry_after ~= false)), function()
+        local lines = { "HTTP/1.1 503 X", "X-Pad: ", "Retry-After: 7" }
+        lines[2] = lines[2] .. ("x"):rep(bytes - #raw(lines, "") + 2)
+        for _, chunk in ipairs { 1000, 70000 } do
+          local err = is_refused("protocol", "too_large", raw(lines, BODY), { chunk = chunk })
+          assert.equal(retry_after, err.retry_after or false)
+        end
+      end)
+    end
 
     it("a compressed body of 64 MiB has code framing", function()
       local zeros = support.tmpdir() .. "/zeros.gz"
