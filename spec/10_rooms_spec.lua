@@ -81,7 +81,7 @@ local LAYERS = {
   { "records" },
   { "memo", "clock", "target", "retry", "credentials" },
   { "limiter", "wait" },
-  { "options", "json", "account", "call", "many", "client", "doctor" },
+  { "options", "json", "account", "call", "many", "client", "prices", "doctor" },
   { "init" },
   { "nginx", "sandbox" },
   { "cli" },

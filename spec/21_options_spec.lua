@@ -105,7 +105,7 @@ describe("bitfront.new", function()
     local FUNCTIONS = {
       "new", "balances", "balances_many", "redis_limiter", "shared_dict_limiter", "sign",
       "decimal", "filter", "nonzero", "find", "by_currency", "sort", "locked", "total",
-      "value", "diff", "format",
+      "value", "diff", "format", "prices",
     }
     local are_tried = { _VERSION = true, null = true, json = true } -- 12_json has its functions
 
@@ -136,6 +136,7 @@ describe("bitfront.new", function()
       filter = { records, {} }, nonzero = { records }, find = { records, "A" },
       by_currency = { records }, sort = { records, "balance", "desc" },
       locked = { { balance = 1, availableBalance = 1 } }, total = { { records } },
+      prices = { client, "USDT", {}, {} },
       value = { records, {} }, diff = { records, records }, format = { records, "csv", {} },
       ["client:balances"] = { client, {} }, ["client:balance"] = { client, "BTC", {} },
       ["client:server_time"] = { client, {} }, ["client:get"] = { client, "/v1/a", "", {} },
@@ -353,10 +354,13 @@ describe("the bounds of an option:", function()
       "http://" .. ("x"):rep(4089) }, { "", "xhttp://x", "http:/x", "httpss://x", "socks5://x",
       "socks4://x", "http://" .. ("x"):rep(4090) } },
     { new, "rate_limit", { false, {}, { per_second = 1, per_minute = 1 },
-      { per_second = 1e9, per_minute = 1e9 } }, { true, { per_second = 0 }, { per_minute = 0 },
+      { per_second = 1e9, per_minute = 1e9 }, { public_per_second = 1 } },
+      { true, { public_per_second = 0 }, { per_second = 0 }, { per_minute = 0 },
       { per_second = 1e9 + 1 }, { per_minute = 1e9 + 1 }, { per_second = 1.5 } } },
     { options["client:balances"], "timeout", DAY, NO_DAY },
     { options["client:balances"], "retries", { 0, 10 }, { -1, 11, 0.5 } },
+    { options["bitfront.prices"], "timeout", DAY, NO_DAY },
+    { options["bitfront.prices"], "retries", { 0, 10 }, { -1, 11, 0.5 } },
     { options["bitfront.balances_many"], "timeout", DAY, NO_DAY },
     { options["bitfront.balances_many"], "concurrency", { 1, 10000 }, { 0, 1.5, 10001 } },
     { options["bitfront.redis_limiter"], "name", TEXT, NO_TEXT },

@@ -178,18 +178,15 @@ describe("a failed call", function()
   end)
 
   it("counts them also where the reply is whole and is not what was asked for", function()
-    local loaded = package.loaded.cjson
     for method, row in pairs {
       balance = { "BTC", support.success() }, server_time = { nil, "{}" },
-      get = { "/v1/public/time", "{}" },
+      get = { "/v1/public/time", '{"responseTime":1,"a":0.' .. ("1"):rep(1001) .. "}" },
     } do
       sandbox:reset()
       sandbox:script { http_status = 503 }
       sandbox:script { body = row[2] }
-      local client = client_with()
-      package.loaded.cjson = { new = function() return { decode = error } end }
+      local client = client_with { amounts = "decimal" }
       local value, err, info = client[method](client, row[1])
-      package.loaded.cjson = loaded
       client:close()
       assert.is_nil(value)
       assert.same({ "protocol", 2, 200, info.responseTime, 2 },
@@ -413,6 +410,83 @@ describe("a failed call", function()
     assert(client:balances())
     assert(client:server_time())
     assert.equal(4, select(2, store:peek(accounts.of(client).handle:key_id())))
+    client:close()
+  end)
+end)
+
+describe("a path that has a limit of its own", function()
+  local faultd
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+
+  local function ask(client, path)
+    local _, err = client:get(path, nil, { timeout = 0.3 })
+    return err and ("%s %s"):format(err.code, err.message:match "%d+ calls a second and %d+")
+      or "taken"
+  end
+
+  local HISTORY, TICK = "/v2/account/tradeHistory", "/v1/market/public/currentTickValue"
+  local BODY = support.success "[]"
+
+  it("is asked once in a second, beside the account's other calls", function()
+    local store = require "bitfront.limiter.memory".new()
+    local client = support.client { base_url = faultd:url_body(BODY),
+      rate_limit = { store = store } }
+    assert.equal("taken", ask(client, HISTORY))
+    assert.equal("limit 1 calls a second and 30", ask(client, HISTORY))
+    assert.equal("taken", ask(client, "/v1/trade/openOrders"))
+    assert.equal("taken", ask(client, "/v1/trade/openOrders"))
+    assert.equal("limit 3 calls a second and 60", ask(client, "/v1/trade/openOrders"))
+    local key = accounts.of(client).handle:key_id()
+    assert.equal(3, (store:peek(key)))
+    assert.equal(1, (store:peek("tradeHistory:" .. key)))
+    client:close()
+  end)
+
+  it("holds no slot where the account's other calls leave none", function()
+    local store = require "bitfront.limiter.memory".new()
+    local client = support.client { base_url = faultd:url_body(BODY),
+      rate_limit = { store = store } }
+    for _ = 1, 3 do assert.equal("taken", ask(client, "/v1/trade/openOrders")) end
+    assert.equal("limit 3 calls a second and 60", ask(client, HISTORY))
+    assert.equal(0, (store:peek("tradeHistory:" .. accounts.of(client).handle:key_id())))
+    client:close()
+  end)
+
+  it("is counted for the exchange and not for the account where it is unsigned", function()
+    local store = require "bitfront.limiter.memory".new()
+    local function client_of(more)
+      more.store = store
+      return support.client { base_url = faultd:url_body(BODY), rate_limit = more }
+    end
+    local one, other, fast = client_of {}, client_of {}, client_of { public_per_second = 20 }
+    for _ = 1, 3 do assert.equal("taken", ask(one, TICK)) end
+    assert.equal("limit 3 calls a second and 180", ask(other, TICK))
+    for _ = 1, 17 do assert.equal("taken", ask(fast, TICK)) end
+    assert.equal("limit 20 calls a second and 1200", ask(fast, TICK))
+    assert.equal("taken", ask(one, "/v1/trade/openOrders"))
+    assert.equal(1, (store:peek(accounts.of(one).handle:key_id())))
+    for _, client in ipairs { one, other, fast } do client:close() end
+  end)
+
+  it("is not counted where no limits are kept", function()
+    local client = support.client { base_url = faultd:url_body(BODY), rate_limit = false }
+    for _ = 1, 5 do
+      assert.equal("taken", ask(client, HISTORY))
+      assert.equal("taken", ask(client, TICK))
+    end
+    client:close()
+  end)
+
+  it("has no room for a while, nor has the account, where the exchange says so", function()
+    local store = require "bitfront.limiter.memory".new()
+    local client = support.client { base_url = faultd:url_body(support.refusal(6004)),
+      rate_limit = { store = store }, retries = 0 }
+    client:get(HISTORY)
+    local key = accounts.of(client).handle:key_id()
+    for _, name in ipairs { key, "tradeHistory:" .. key } do
+      assert.is_true(select(3, store:peek(name)) > 0, name)
+    end
     client:close()
   end)
 end)

@@ -161,6 +161,33 @@ describe("the exchange", function()
       assert.equal(1000, code { key = "OTHER", secret = "other" })
     end)
 
+    describe("to 1 call in any 1 s and 30 in any 60 s of its tradeHistory,", function()
+      local PATH = "/v2/account/tradeHistory"
+      local function history(ms)
+        return code { path = PATH, arrived = NOON + ms, timestamp = ("%.0f"):format(NOON + ms) }
+      end
+
+      it("refused ones too", function()
+        for _, row in ipairs { { 0, 1000 }, { 999, 6004 }, { 1998, 6004 }, { 2998, 1000 } } do
+          assert.equal(row[2], history(row[1]), row[1])
+        end
+      end)
+
+      it("which count among all of its calls", function()
+        assert.equal(1000, history(0))
+        assert.equal(1000, code())
+        assert.equal(1000, code())
+        assert.equal(6004, code())
+        assert.equal(1000, code { path = PATH, key = "OTHER", secret = "other" })
+      end)
+
+      it("at exactly 60 s again", function()
+        for i = 0, 29 do assert.equal(1000, history(i * 2000), i) end
+        assert.equal(6004, history(59999))
+        assert.equal(6004, history(61999)) -- of the last 60 s 30 count, with the refused one
+      end)
+    end)
+
     it("unless the limits are switched off", function()
       exchange.settings.limits = false
       for _ = 1, 100 do assert.equal(1000, code()) end
@@ -170,6 +197,13 @@ describe("the exchange", function()
       for _ = 1, 10 do code { path = "/v1/public/time" } end
       assert.equal(1000, code())
     end)
+  end)
+
+  it("knows a coin that any account holds", function()
+    local path = "/v1/account/balances/BTC"
+    local asked = request { path = path, key = "OTHER", secret = "other" }
+    assert.equal('[{"currency":"BTC","balance":0,"availableBalance":0}]',
+      rules.judge(exchange, asked).data)
   end)
 
   it("sends one balance as an array of one, or as the object", function()
@@ -185,13 +219,13 @@ describe("the exchange", function()
   describe("says", function()
     it("success with responseData", function()
       assert.equal('{"timezone":"UTC","responseTime":1700000000000,'
-        .. '"statusCode":1000,"statusMessage":"SUCCESS","responseData":[]}',
+        .. '"statusCode":1000,"statusMessage":"Success","responseData":[]}',
         rules.body({ code = 1000, data = "[]" }, NOON))
     end)
 
     it("a refusal without", function()
       assert.equal('{"timezone":"UTC","responseTime":1700000000000,'
-        .. '"statusCode":4003,"statusMessage":"INVALID SIGNATURE"}',
+        .. '"statusCode":4003,"statusMessage":"Invalid signature"}',
         rules.body({ code = 4003 }, NOON))
     end)
 

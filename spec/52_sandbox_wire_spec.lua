@@ -1,6 +1,7 @@
 -- The sandbox from outside: real nginx, real TLS, `curl` and `openssl`.
 
 local core = require "bitfront.core"
+local cjson = require "cjson"
 local exchange_caller = require "spec.support.exchange_caller"
 local sandbox = require "bitfront.sandbox"
 local shell = require "spec.support.shell"
@@ -29,7 +30,7 @@ describe("the sandbox #apart", function()
   it("answers the document's example, digit for digit", function()
     local body = caller:get(BALANCES).body
     assert.matches('^{"timezone":"UTC","responseTime":%d+,"statusCode":1000,'
-      .. '"statusMessage":"SUCCESS","responseData":%[', body)
+      .. '"statusMessage":"Success","responseData":%[', body)
     for _, record in ipairs {
       '"BCH","balance":1000000000,"availableBalance":1000000000',
       '"XRP","balance":1000003043.7,"availableBalance":1000002063.7',
@@ -55,11 +56,47 @@ describe("the sandbox #apart", function()
     assert.equal(4011, caller:code(BALANCES .. "/NONE"))
   end)
 
+  it("answers for a coin that it knows and the account does not hold", function()
+    local path = BALANCES .. "/LN"
+    assert.matches('"responseData":%[{"currency":"LN","balance":0,"availableBalance":0}%]}$',
+      caller:get(path).body)
+    caller:control("POST", "settings", '{"not_held_as":"refusal"}')
+    assert.equal(4011, caller:code(path))
+    assert.equal(1000, caller:code(BALANCES .. "/BTC"))
+  end)
+
+  it("answers what is said of coin pairs, unsigned", function()
+    local function public(target)
+      return shell.must(caller:curl(caller:url("/v1/market/public/" .. target)))
+    end
+    local reply = public "currentTickValue?coinPair=XRP.BTC"
+    assert.matches('"statusCode":1000,"statusMessage":"Success","responseData":{"bid":7.88e%-6,',
+      reply)
+    for _, name in ipairs { "bid", "ask", "last", "volume", "open", "close", "high", "low" } do
+      assert.matches('"' .. name .. '":[%d.e-]+[,}]', reply)
+    end
+    assert.matches('"statusCode":4009', public "currentTickValue?coinPair=BTC.XRP")
+    assert.matches('"statusCode":4012', public "currentTickValue?pair=XRP.BTC")
+    local policies = cjson.decode(public "coins/pairPolicy").responseData
+    assert.same({ "BTC", "XRP", "BTC.XRP", true },
+      { policies[8].marketType, policies[8].coinType, policies[8].coinPairType, policies[8].trade })
+    assert.matches('"coinPairType":"BTC.XRP",[^}]*"minPrice":1e%-8,', public "coins/pairPolicy")
+    assert.equal(4017, cjson.decode(shell.must(caller:curl("-X POST "
+      .. caller:url "/v1/market/public/coins/pairPolicy"))).statusCode)
+  end)
+
+  it("answers the other reads of an account that never traded", function()
+    for _, path in ipairs { "/v1/account/transactionHistory", "/v1/trade/openOrders",
+                            "/v2/account/tradeHistory" } do
+      assert.matches('"statusCode":1000,.*"responseData":%[%]}$', caller:get(path).body)
+    end
+  end)
+
   it("refuses in HTTP 200, with an envelope without data", function()
     local reply = caller:get(BALANCES, { secret = "wrong", more = "-i" }).body
     assert.matches("^HTTP/1.1 200 OK\r\n", reply)
     assert.matches("\nContent%-Type: application/json;charset=UTF%-8\r\n", reply)
-    assert.matches('"statusMessage":"INVALID SIGNATURE"}$', reply)
+    assert.matches('"statusMessage":"Invalid signature"}$', reply)
   end)
 
   it("takes a signature once, and a nonce once within a timestamp", function()
@@ -343,7 +380,7 @@ describe("the sandbox #apart", function()
       caller:control("POST", "script", '[{"statusCode":5000,"times":2},'
         .. '{"statusCode":7,"statusMessage":"\\"$key\\" said $signature"}]')
       assert.equal(5000, caller:code(BALANCES))
-      assert.equal("INTERNAL SERVER SIDE ERROR", caller:get(BALANCES).json.statusMessage)
+      assert.equal("Internal server side error", caller:get(BALANCES).json.statusMessage)
       local third = caller:get(BALANCES)
       assert.equal(7, third.json.statusCode)
       assert.equal('"' .. box.api_key .. '" said ' .. third.signature,
@@ -376,10 +413,10 @@ describe("the sandbox #apart", function()
       caller:control("POST", "accounts", "[]")
       caller:control("POST", "settings",
         '{"clock_offset_ms":9,"balance_as":"object","down":true,"latency_ms":1,'
-        .. '"jitter_ms":2}')
+        .. '"jitter_ms":2,"not_held_as":"refusal"}')
       caller:control("POST", "reset")
       assert.same({ clock_offset_ms = 0, limits = true, balance_as = "array",
-                    down = false, latency_ms = 0, jitter_ms = 0 },
+                    down = false, latency_ms = 0, jitter_ms = 0, not_held_as = "zero" },
                   caller:control("GET", "settings"))
       assert.same({}, caller:control("GET", "log"))
       assert.equal(1000, caller:code(BALANCES))

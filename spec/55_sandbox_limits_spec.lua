@@ -57,6 +57,15 @@ describe("the check of an arrival log", function()
     assert.same({ findings = {}, calls = 0, keys = 0 }, limits_check.check "")
   end)
 
+  it("finds more than 1 call of a key's tradeHistory within 1 s, and 30 within 60 s", function()
+    local PATH = { path = "/v2/account/tradeHistory" }
+    assert.same({}, findings(lines({ 0, 1000, 2000 }, PATH)))
+    assert.same({ "per_second KEY 0 2" }, findings(lines({ 0, 999 }, PATH) .. line(1500)))
+    assert.same({}, findings(lines(every(2000, 40), PATH)))
+    assert.same({ "per_minute KEY 0 31" }, findings(lines(every(1999, 31), PATH)))
+    assert.equal(PATH.path, limits_check.check(lines({ 0, 999 }, PATH)).findings[1].path)
+  end)
+
   it("finds more than 3 calls of a key within 1 s, but not at exactly 1000 ms", function()
     assert.same({}, findings(lines { 0, 500, 999, 1000 }))
     assert.same({ "per_second KEY 0 4" }, findings(lines { 0, 500, 998, 999 }))

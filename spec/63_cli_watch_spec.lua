@@ -114,7 +114,7 @@ describe("bitfront watch #apart", function()
       sandbox:script { { statusCode = 5000, times = 3 } } -- the client asks thrice
       balances(AFTER)
     end, has_lines(3))
-    assert.equal("bitfront: server (5000): INTERNAL SERVER SIDE ERROR\n"
+    assert.equal("bitfront: server (5000): Internal server side error\n"
       .. "bitfront: it answers again\n", err)
     assert.equal(3, select(2, out:gsub("\n", "")))
   end)

@@ -87,7 +87,7 @@ describe("annotations #once", function()
   end)
 
   for prefix, made in pairs {
-    ["bitfront."] = function() return bitfront, 17 end,
+    ["bitfront."] = function() return bitfront, 18 end,
     ["client:"] = function()
       local client = bitfront.new { api_key = "key", api_secret = "secret" }
       client:close()
@@ -200,6 +200,7 @@ describe("the annotations of", function()
     ["bitfront.Options"] = rows["bitfront.new"], ["bitfront.RateLimit"] = rows.rate_limit,
     ["bitfront.CallOptions"] = rows["client:balances"],
     ["bitfront.JsonOptions"] = rows["bitfront.json.decode"],
+    ["bitfront.PricesOptions"] = rows["bitfront.prices"],
     ["bitfront.ManyOptions"] = rows["bitfront.balances_many"],
     ["bitfront.RedisOptions"] = rows["bitfront.redis_limiter"],
     ["bitfront.FormatOptions"] = require "bitfront.records.format".options,

@@ -39,6 +39,7 @@ local OPTIONS = {
   ["bitfront.balances_many"] = "bitfront.ManyOptions",
   ["client:balances"] = "bitfront.CallOptions",
   ["bitfront.json.decode"] = "bitfront.JsonOptions",
+  ["bitfront.prices"] = "bitfront.PricesOptions",
   ["bitfront.redis_limiter"] = "bitfront.RedisOptions",
   ["bitfront.filter"] = "bitfront.Filter",
   ["bitfront.format"] = "bitfront.FormatOptions",

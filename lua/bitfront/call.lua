@@ -50,14 +50,15 @@ local _M = {}
 ---@class bitfront.Run
 ---@field account bitfront.Account
 ---@field request bitfront.Request  what each attempt is made with
----@field slot bitfront.Slot  of the attempt, where limits are kept
----@field release bitfront.Release  of that slot
+---@field limits bitfront.Limit[]  that the call is counted under
+---@field slots bitfront.Slot[]  of the attempt, one for each limit
+---@field held integer  so many of the slots are taken
+---@field release bitfront.Release  of these slots
 ---@field clock bitfront.Clock  of the exchange that the call was begun with
 ---@field waiter bitfront.Waiter
 ---@field started number
 ---@field deadline number  of all of it
 ---@field retries integer  further attempts that may be made
----@field limit? bitfront.Limit  none: no limits are kept
 ---@field attempts integer
 ---@field ready number  when the next attempt could have begun, but for pauses
 ---@field seen table<string, true>|false  see retry.lua
@@ -69,11 +70,20 @@ local _M = {}
 ---@field limit? bitfront.Limit  where each call has the same one
 ---@field spare_run? bitfront.Run
 
+-- No attempt takes longer: a slot whose process was killed is taken for no longer.
+local LONGEST_ATTEMPT = 60 -- s
+
 --- Prepares a new account for calls.
 function _M.prepare(account)
   local limits = account.options.rate_limit
   if limits then limits.store = limits.store or limiter.process_store() end
   account.call = { quota = retry.quota(), waiter = wait.by(account.options.sleep) }
+end
+
+-- How many calls are permitted under this key.
+local function new_limit(account, key, per_second, per_minute)
+  return { store = account.options.rate_limit.store, key = key,
+    per_second = per_second, per_minute = per_minute }
 end
 
 --- How many calls the account may make; nil: no limits are kept. They are counted
@@ -85,23 +95,62 @@ function _M.limit_of(account, credentials)
   local limits, state = account.options.rate_limit, account.call
   if not limits or state.limit then return state.limit end
   local id = (credentials or account.handle):key_id()
-  local limit = {
-    store = limits.store, per_second = limits.per_second, per_minute = limits.per_minute,
-    key = id or "anonymous:" .. account.endpoint.base_url,
-  }
+  local limit = new_limit(account, id or "anonymous:" .. account.endpoint.base_url,
+    limits.per_second, limits.per_minute)
   if id and not account.options.credentials then state.limit = limit end
   return limit
 end
 local limit_of = _M.limit_of
 
+-- What the call is counted under: the target's own limit, and the account's. The own one
+-- comes first, since it leaves less room.
+---@return bitfront.Limit[]  one, two, or none where no limits are kept
+local function limits_of(account, target, credentials)
+  local own, limits = target.limit, account.options.rate_limit
+  if not limits then return {} end
+  if not own then return { limit_of(account, credentials) } end
+  local of_account = not own.is_public and limit_of(account, credentials) or nil
+  local whose = of_account and of_account.key or account.endpoint.base_url
+  local per_second = own.per_second or limits.public_per_second
+  return { new_limit(account, own.name .. ":" .. whose, per_second,
+    own.per_minute or 60 * per_second), of_account }
+end
+
+-- A slot of the run's, for its limit of this number.
+local function new_slot(run)
+  return { cancelled = function() return accounts.closed(run.request.client) end }
+end
+
+-- Gives the slots back that the run has: see limiter.release.
+local function release(run, grace)
+  for i = 1, run.held do limiter.release(run.slots[i], grace) end
+  run.held = 0
+end
+
 local function new_run(account)
-  local run = { account = account, slot = {},
-    request = {} }
-  function run.slot.cancelled() return accounts.closed(run.request.client) end
+  local run = { account = account, request = {}, held = 0 }
+  run.slots = { new_slot(run), new_slot(run) }
   function run.release(is_unanswered)
-    limiter.release(run.slot, is_unanswered and limiter.UNANSWERED_GRACE_MS or 0)
+    release(run, is_unanswered and limiter.UNANSWERED_GRACE_MS or 0)
   end
   return run
+end
+
+-- Waits for a slot of each limit; where there is none, nothing is held and nothing spent.
+---@return number? expires_at  s, on native.now's clock; none: there are no limits
+---@return table? err
+local function acquire(run)
+  local expires_at
+  for i, limit in ipairs(run.limits) do
+    local slot, err = limiter.acquire(limit, run.waiter, run.deadline, LONGEST_ATTEMPT,
+      run.slots[i])
+    if not slot then
+      release(run, nil)
+      return nil, err
+    end
+    run.held, expires_at = i, math.min(slot.expires_at, expires_at or slot.expires_at)
+  end
+  return expires_at
 end
 
 local function set_request(request, account, target, credentials)
@@ -126,7 +175,7 @@ local function begin(account, target, options, waiter)
   run.clock, run.waiter, run.started, run.ready = account.clock, waiter, started, started
   run.deadline = started + (options.timeout or own.timeout)
   run.retries = options.retries or own.retries
-  run.limit, run.attempts, run.seen = limit_of(account, credentials), 0, false
+  run.limits, run.attempts, run.seen = limits_of(account, target, credentials), 0, false
   return run
 end
 
@@ -146,9 +195,6 @@ local function notify_attempt(run, began, err, info)
     error(message, 0)
   end
 end
-
--- No attempt takes longer: a slot whose process was killed is taken for no longer.
-local LONGEST_ATTEMPT = 60 -- s
 
 -- For how long the attempt may still be read by the server, in ms; nil where it
 -- was not sent.
@@ -170,18 +216,17 @@ end
 
 local NO_INFO = {} -- of an attempt that could not be begun
 
--- Signs and sends, once. The slot is not released where this raises: then it
--- counts until the deadline.
-local function attempt(run, slot)
+-- Signs and sends, once. The slots are not released where this raises: then they
+-- count until the deadline.
+local function attempt(run, expires_at)
   local request = run.request
   local began = native.now()
   run.attempts = run.attempts + 1
   request.clock_offset, request.monotonic = run.clock:offset()
-  request.deadline = slot and slot.expires_at
-    or math.min(run.deadline, began + LONGEST_ATTEMPT)
-  local value, err, info = run.waiter.read(request, slot and run.release)
+  request.deadline = expires_at or math.min(run.deadline, began + LONGEST_ATTEMPT)
+  local value, err, info = run.waiter.read(request, expires_at and run.release)
   info = info or NO_INFO
-  if slot then limiter.release(slot, grace_of(err, info)) end
+  release(run, grace_of(err, info))
   err = err and errors.new(err, run.attempts)
   update_clock(run.clock, err, info)
   notify_attempt(run, began, err, info)
@@ -196,7 +241,7 @@ local function note_rate_limit(run, err)
   if not is_refused and err.http_status ~= 429 then return end
   local seconds = err.retry_after or PAUSE
   if is_refused then err.retry_after = seconds end
-  if run.limit then limiter.block(run.limit, seconds) end
+  for _, limit in ipairs(run.limits) do limiter.block(limit, seconds) end
 end
 
 -- Pauses, where the call is to be tried again; returns whether it is.
@@ -206,7 +251,7 @@ local function try_again(run, err)
     return false
   end
   run.seen = run.seen or {}
-  local pause, uncounted = retry.after(err, run.seen, run.attempts - 1, run.limit ~= nil)
+  local pause, uncounted = retry.after(err, run.seen, run.attempts - 1, run.limits[1] ~= nil)
   run.ready = native.now()
   if not pause or run.ready + pause >= run.deadline
     or not uncounted and not retry.take(run.account.call.quota) then
@@ -241,16 +286,12 @@ function _M.perform(account, target, options, waiter)
   if not run then return nil, err end
   local value, info
   repeat
-    local slot, limit_err
-    if run.limit then
-      slot, limit_err = limiter.acquire(run.limit, run.waiter, run.deadline,
-        LONGEST_ATTEMPT, run.slot)
-    end
+    local expires_at, limit_err = acquire(run)
     if limit_err then
       if not err or limit_err.kind == "closed" then err = errors.new(limit_err, run.attempts) end
       break
     end
-    value, err, info = attempt(run, slot)
+    value, err, info = attempt(run, expires_at)
     if not err then
       retry.refund(account.call.quota, run.attempts - 1)
       return value, nil, finish(run, info)

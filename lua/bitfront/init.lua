@@ -10,11 +10,12 @@
 local accounts = require "bitfront.account"
 local check_arguments = require "bitfront.check".arguments
 local check_options = require "bitfront.options".of
-local client = require "bitfront.client"
 local is_options = require "bitfront.check".is_options
 local many = require "bitfront.many"
 local memo = require "bitfront.memo"
 local native = require "bitfront.native"
+local new_client = require "bitfront.client".new
+local prices = require "bitfront.prices"
 local raise = require "bitfront.misuse".raise
 local records = require "bitfront.records"
 
@@ -70,7 +71,7 @@ end
 ---@return bitfront.Client
 function _M.new(options, ...)
   check_arguments("bitfront.new", options, ...)
-  return client.new(options)
+  return new_client(options)
 end
 
 -- Clients of bitfront.balances. One that is forgotten is the collector's: a call
@@ -88,7 +89,7 @@ local function kept_client(options)
     return accounts.is_given(made, options.api_key, options.api_secret)
   end)
   if not found then
-    found = client.new(options, "bitfront.balances")
+    found = new_client(options, "bitfront.balances")
     kept:add(others, found)
   end
   return found
@@ -121,6 +122,21 @@ end
 function _M.balances_many(clients, options, ...)
   check_arguments("bitfront.balances_many", clients, ...)
   return many.balances(clients, options)
+end
+
+--- The exchange's prices of coins in a market: that of each pair's last trade, asked
+--- for unsigned, one pair after the other, each once. What bitfront.value takes.
+---@param client bitfront.Client
+---@param market string  the coin that prices are in: "USDT"
+---@param codes string[]
+---@param options? bitfront.PricesOptions
+---@return table<string, bitfront.Decimal> prices  by coin code; that of the market itself is 1
+---@return nil
+---@return string[] missing  codes of which the exchange has no pair with the market
+---@overload fun(client: bitfront.Client, market: string, codes: string[], options?: bitfront.PricesOptions): nil, bitfront.Error
+function _M.prices(client, market, codes, options, ...)
+  check_arguments("bitfront.prices", client, ...)
+  return prices.ask(client, market, codes, options)
 end
 
 --- A store for the option rate_limit of all who share a Redis. Where it cannot

@@ -30,6 +30,7 @@ local _M = {}
 ---@class bitfront.RateLimit
 ---@field per_second? integer  calls of the key in any second; default 3
 ---@field per_minute? integer  and in any minute; default 60
+---@field public_per_second? integer  unsigned calls in any second; default 3
 ---@field store? bitfront.Store  where they are counted, if not in this process
 
 ---@class bitfront.CallOptions
@@ -95,6 +96,7 @@ local limit = check.whole(1, 1e9)
 local rate_limit_rows = {
   per_second = { check = limit, default = 3 },
   per_minute = { check = limit, default = 60 },
+  public_per_second = { check = limit, default = 3 },
   store = { check = store },
 }
 
@@ -104,8 +106,8 @@ local function rate_limit(value)
     local row = rate_limit_rows[name]
     is_right = is_right and row and row.check(inner)
   end
-  return is_right, "false or a table that inherits nothing: per_second and per_minute, "
-    .. "whole numbers of 1 or more, and store, with acquire, release, block and peek"
+  return is_right, "false or a table that inherits nothing: per_second, per_minute and "
+    .. "public_per_second, whole numbers of 1 or more, and store, with acquire, release, block and peek"
 end
 
 -- ---- the rows ----
@@ -137,6 +139,10 @@ _M.rows = {
     timeout = { check = seconds },
     retries = { check = retries },
     amounts = { check = amounts },
+  },
+  ["bitfront.prices"] = {
+    timeout = { check = seconds },
+    retries = { check = retries },
   },
   ["bitfront.json.decode"] = {
     amounts = { check = amounts, default = "number" },

@@ -10,6 +10,25 @@ local _M = {}
 ---@field expect "balances"|"data"|"public"  what the reply must be; public: the request is not signed
 ---@field path string
 ---@field query? string
+---@field limit? bitfront.TargetLimit
+
+--- Calls that are counted by themselves: for each account, beside all of its calls; or,
+--- where `is_public`, for all who ask this exchange, and only there.
+---@class bitfront.TargetLimit
+---@field name string
+---@field is_public? true
+---@field per_second? integer  none: the option public_per_second of rate_limit
+---@field per_minute? integer  none: 60 times that
+
+-- The API's documents have no limit for these.
+---@type bitfront.TargetLimit
+local PUBLIC = { name = "public", is_public = true }
+
+-- The API's documents: "limited to 1 per second and 30 per minute".
+---@type table<string, bitfront.TargetLimit>
+local PATH_LIMITS = {
+  ["/v2/account/tradeHistory"] = { name = "tradeHistory", per_second = 1, per_minute = 30 },
+}
 
 local BALANCES = "/v1/account/balances"
 local MAX_QUERY = 8192 -- bytes
@@ -76,7 +95,8 @@ end
 function _M.of_path(path, query)
   check_path(path)
   local is_public = path:find "^/v%d+/public/" or path:find "^/v%d+/market/public/"
-  return { expect = is_public and "public" or "data", path = path, query = check_query(query) }
+  return { expect = is_public and "public" or "data", path = path, query = check_query(query),
+    limit = is_public and PUBLIC or PATH_LIMITS[path] }
 end
 
 return _M

@@ -18,8 +18,9 @@ local function finding_line(finding)
   if finding.kind == "damaged" then
     return ("damaged     line %d\n"):format(finding.line)
   end
-  return ("%-10s  %s  %s  %.0f  %d calls\n"):format(finding.kind, masked(finding.key),
-    text.utc(finding.at_ms), finding.at_ms, finding.calls)
+  return ("%-10s  %s  %s  %.0f  %d calls%s\n"):format(finding.kind, masked(finding.key),
+    text.utc(finding.at_ms), finding.at_ms, finding.calls,
+    finding.path and " of " .. finding.path or "")
 end
 
 local function summary(report)

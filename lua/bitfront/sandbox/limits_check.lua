@@ -11,6 +11,7 @@ local _M = {}
 ---@class bitfront.sandbox.Finding
 ---@field kind "per_second"|"per_minute"|"signature"|"damaged"
 ---@field key? string  in full: mask it where it is shown
+---@field path? string  where the limit is that path's own
 ---@field at_ms? integer  the window's first call; the signature's second use
 ---@field calls? integer  in the window; with the signature
 ---@field line? integer  the damaged one
@@ -64,18 +65,21 @@ local function by(...)
   end
 end
 
-local function times_by_key(calls)
+-- The times of the calls of each key, and of those that have this path.
+local function times_by_key(calls, path)
   local times, keys = {}, 0
   for _, call in ipairs(calls) do
-    if not times[call.key] then times[call.key], keys = {}, keys + 1 end
-    table.insert(times[call.key], call.arrived_ms)
+    if not path or call.path == path then
+      if not times[call.key] then times[call.key], keys = {}, keys + 1 end
+      table.insert(times[call.key], call.arrived_ms)
+    end
   end
   return times, keys
 end
 
 -- A window begins with a call and ends before the one at exactly `limit.ms`. One
 -- whose calls are all in the window before is not listed.
-local function add_windows(findings, key, times, limit)
+local function add_windows(findings, key, times, limit, path)
   local last, listed = 0, 0
   for first, at in ipairs(times) do
     while times[last + 1] and times[last + 1] - at < limit.ms do
@@ -84,8 +88,15 @@ local function add_windows(findings, key, times, limit)
     local calls = last - first + 1
     if calls > limit.calls and last > listed then
       listed = last
-      findings[#findings + 1] = { kind = limit.name, key = key, at_ms = at, calls = calls }
+      findings[#findings + 1] =
+        { kind = limit.name, key = key, path = path, at_ms = at, calls = calls }
     end
+  end
+end
+
+local function add_windows_of(findings, times, limits, path)
+  for key, list in pairs(times) do
+    for _, limit in ipairs(limits) do add_windows(findings, key, list, limit, path) end
   end
 end
 
@@ -112,8 +123,9 @@ function _M.check(text)
   table.sort(calls, by("arrived_ms", "line")) -- whatever the order of the lines
   local times, keys = times_by_key(calls)
   local findings = {}
-  for key, list in pairs(times) do
-    for _, limit in ipairs(rules.limits) do add_windows(findings, key, list, limit) end
+  add_windows_of(findings, times, rules.limits)
+  for path, limits in pairs(rules.path_limits) do
+    add_windows_of(findings, times_by_key(calls, path), limits, path)
   end
   add_reuses(findings, calls)
   table.sort(findings, by("at_ms", "kind", "key"))

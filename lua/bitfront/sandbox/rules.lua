@@ -5,6 +5,8 @@
 -- the result. What the documents leave open is marked as an assumption.
 
 local check = require "bitfront.check"
+local cjson = require "cjson"
+local market = require "bitfront.sandbox.market"
 local status = require "bitfront.status"
 
 local _M = {}
@@ -37,18 +39,32 @@ local SUCCESS = 1000
 local CLOCK_TOLERANCE_MS = 1000
 local SPENT_FOR_MS = 60000
 
---- How many calls the exchange takes of one key, as `calls` in any `ms`; the most
---- calls last.
----@type { name: string, calls: integer, ms: integer }[]
+---@class bitfront.sandbox.Limit
+---@field name "per_second"|"per_minute"
+---@field calls integer  the most in any `ms`
+---@field ms integer
+
+--- How many calls the exchange takes of one key; the most calls last.
+---@type bitfront.sandbox.Limit[]
 _M.limits = {
   { name = "per_second", calls = 3, ms = 1000 },
   { name = "per_minute", calls = 60, ms = 60000 },
 }
 
--- Assumption: statusMessage is the documents' text of the code in capitals, as in their
--- example of a success.
-local messages = { [SUCCESS] = "SUCCESS" }
-for _, row in ipairs(status.CODES) do messages[row[1]] = row[3]:upper() end
+--- The same for single paths. Assumption: their calls count towards the limits of the key
+--- too.
+---@type table<string, bitfront.sandbox.Limit[]>
+_M.path_limits = {
+  ["/v2/account/tradeHistory"] = {
+    { name = "per_second", calls = 1, ms = 1000 },
+    { name = "per_minute", calls = 30, ms = 60000 },
+  },
+}
+
+-- The documents' texts, as their table of codes has them. Their example of a success says
+-- SUCCESS instead.
+local messages = { [SUCCESS] = "Success" }
+for _, row in ipairs(status.CODES) do messages[row[1]] = row[3] end
 
 --- How long a reply may be made to wait: up to an hour.
 _M.latency = check.whole(0, 3600000, "milliseconds")
@@ -63,6 +79,9 @@ _M.settings = {
   balance_as = { check = check.one_of("array", "object"),
     default = "array", about = "how the balance of one coin is sent: it is documented as "
       .. "an object and shown as an array of one" },
+  not_held_as = { check = check.one_of("zero", "refusal"),
+    default = "zero", about = "what is said of a coin that the exchange knows and the "
+      .. "account does not hold: the documents call 4011 an unsupported currency" },
   down = { check = check.boolean, default = false,
     about = "true: the connection of each request is reset" },
   latency_ms = { check = _M.latency, default = 0,
@@ -87,13 +106,18 @@ function _M.clock(exchange, machine_ms)
   return machine_ms + exchange.settings.clock_offset_ms
 end
 
--- Adds to the arrivals of one key, as many as the limits go by, oldest first.
-local function count_arrival(exchange, key, now)
-  local times = exchange.arrivals[key] or {}
-  exchange.arrivals[key] = times
+-- Adds to the arrivals of this name, as many as the limits go by, oldest first; returns
+-- whether they are too many.
+local function count_arrival(exchange, name, now, limits)
+  local times, is_over = exchange.arrivals[name] or {}, false
+  exchange.arrivals[name] = times
   times[#times + 1] = now
-  if #times > _M.limits[#_M.limits].calls + 1 then table.remove(times, 1) end
-  return times
+  if #times > limits[#limits].calls + 1 then table.remove(times, 1) end
+  for _, limit in ipairs(limits) do
+    local earlier = times[#times - limit.calls]
+    is_over = is_over or earlier ~= nil and now - earlier < limit.ms
+  end
+  return is_over
 end
 
 -- Marks a signature or a nonce as used; false where it was used before. Marks are
@@ -117,12 +141,10 @@ local function is_over_limit(exchange, request)
   if not (exchange.settings.limits and exchange.accounts[request.key]) then
     return false
   end
-  local times = count_arrival(exchange, request.key, request.arrived)
-  for _, limit in ipairs(_M.limits) do
-    local earlier = times[#times - limit.calls]
-    if earlier and request.arrived - earlier < limit.ms then return true end
-  end
-  return false
+  local key, path, now = request.key, request.path, request.arrived
+  local is_over = count_arrival(exchange, key, now, _M.limits)
+  local own = _M.path_limits[path]
+  return own and count_arrival(exchange, key .. " " .. path, now, own) or is_over
 end
 
 local function has_other_method(_, request)
@@ -214,24 +236,49 @@ local function unescape(text)
   end))
 end
 
--- GET /v1/account/balances/{currency}: what was signed is the path as sent.
--- Assumption: a coin that the account does not hold is refused as one that does not
--- exist.
-local function balance(exchange, request)
-  local code = unescape(request.path:match("[^/]+$"))
-  for _, record in ipairs(request.account.balances) do
-    if record.currency == code then
-      local as_object = exchange.settings.balance_as == "object"
-      local data = as_object and record.json or json_array { record.json }
-      return { code = SUCCESS, data = data }
+-- Assumption: what the documents call supported are the coins of pairPolicy; here also
+-- those of any account.
+local function is_known(exchange, code)
+  if market.knows(code) then return true end
+  for _, account in pairs(exchange.accounts) do
+    for _, record in ipairs(account.balances) do
+      if record.currency == code then return true end
     end
   end
-  return { code = 4011 }
+  return false
 end
 
+-- The record of a coin as JSON; nil: 4011.
+local function record_of(exchange, account, code)
+  for _, record in ipairs(account.balances) do
+    if record.currency == code then return record.json end
+  end
+  return exchange.settings.not_held_as == "zero" and is_known(exchange, code)
+    and ('{"currency":%s,"balance":0,"availableBalance":0}'):format(cjson.encode(code)) or nil
+end
+
+-- GET /v1/account/balances/{currency}: what was signed is the path as sent.
+local function balance(exchange, request)
+  local json = record_of(exchange, request.account, unescape(request.path:match("[^/]+$")))
+  if not json then return { code = 4011 } end
+  local as_object = exchange.settings.balance_as == "object"
+  return { code = SUCCESS, data = as_object and json or json_array { json } }
+end
+
+-- The other signed reads, of an account that never traded.
+local function nothing()
+  return { code = SUCCESS, data = "[]" }
+end
+
+local SIGNED = {
+  ["/v1/account/balances"] = balances,
+  ["/v1/account/transactionHistory"] = nothing,
+  ["/v1/trade/openOrders"] = nothing,
+  ["/v2/account/tradeHistory"] = nothing,
+}
+
 local function endpoint_of(path)
-  if path == "/v1/account/balances" then return balances end
-  if path:find("^/v1/account/balances/[^/]+$") then return balance end
+  return SIGNED[path] or path:find("^/v1/account/balances/[^/]+$") and balance or nil
 end
 
 local function judge_signed(exchange, request)
@@ -242,15 +289,36 @@ local function judge_signed(exchange, request)
   return request.endpoint(exchange, request)
 end
 
+-- The value of a field of the query, as it was before it was escaped.
+local function field(query, name)
+  for found, value in query:gmatch("([^&=]+)=([^&]*)") do
+    if found == name then return unescape(value) end
+  end
+end
+
+-- Assumption: but for the time these replies have the envelope of the others.
+local PUBLIC = {
+  ["/v1/public/time"] = function() return { code = SUCCESS, bare = true } end,
+  ["/v1/market/public/currentTickValue"] = function(request)
+    local name = field(request.query, "coinPair")
+    local data = name and market.tick_value(name)
+    return { code = data and SUCCESS or name and 4009 or 4012, data = data }
+  end,
+  ["/v1/market/public/coins/pairPolicy"] = function()
+    return { code = SUCCESS, data = market.policies() }
+  end,
+}
+
 --- The exchange's answer to a request. Counts the request, and marks its signature as
 --- used.
 ---@param exchange bitfront.sandbox.Exchange
 ---@param request bitfront.sandbox.Request
 ---@return bitfront.sandbox.Decision
 function _M.judge(exchange, request)
-  if request.path ~= "/v1/public/time" then return judge_signed(exchange, request) end
+  local public = PUBLIC[request.path]
+  if not public then return judge_signed(exchange, request) end
   if has_other_method(exchange, request) then return { code = 4017 } end
-  return { code = SUCCESS, bare = true }
+  return public(request)
 end
 
 --- The body of the reply.
