@@ -107,7 +107,8 @@ local function rate_limit(value)
     is_right = is_right and row and row.check(inner)
   end
   return is_right, "false or a table that inherits nothing: per_second, per_minute and "
-    .. "public_per_second, whole numbers of 1 or more, and store, with acquire, release, block and peek"
+    .. "public_per_second, whole numbers of 1 or more, and store, with acquire, release, block "
+    .. "and peek"
 end
 
 -- ---- the rows ----
