@@ -1,4 +1,8 @@
+local cjson = require "cjson"
 local command = require "spec.support.command"
+local exit_status = require "bitfront.cli.exit_status"
+local rows = require "bitfront.rows"
+local status = require "bitfront.status"
 local support = require "spec.support"
 
 local EXAMPLE = [[
@@ -75,6 +79,18 @@ describe("the command #apart", function()
       .. "'%-%-format'%? %(see bitfront balances %-%-help%)")
   end)
 
+  it("takes a --timeout as the library does", function()
+    for _, seconds in ipairs { "0", "-1", "x", "1e3", "0x10", "nan", "inf", "86401", "''", "1,5",
+      "'1 '" } do
+      is_misuse("balances --timeout=" .. seconds,
+        "%-%-timeout must be a number of seconds above 0 and up to 86400, not '")
+    end
+    for _, name in ipairs { "balance BTC", "time", "watch", "doctor" } do
+      is_misuse(name .. " --timeout 0", "%-%-timeout must be")
+    end
+    fails("balances --timeout 0.001 --timeout 86400", environment(), "missing_credentials", 3)
+  end)
+
   it("ends with 2 for what the library raises at", function()
     is_misuse("balance ''", "code must be")
     is_misuse("balance ..", "code must be")
@@ -99,14 +115,81 @@ describe("the command #apart", function()
   end)
 end)
 
+describe("the exit statuses of the command", function()
+  it("have each kind of error once, and each status once", function()
+    local kinds, seen = {}, {}
+    for _, row in ipairs(exit_status) do
+      assert.is_nil(seen[row.status])
+      seen[row.status] = row
+      for _, kind in ipairs(row.kinds or {}) do
+        assert.is_nil(kinds[kind], kind)
+        kinds[kind] = row
+      end
+    end
+    local names = rows.names(status.KINDS)
+    table.sort(names)
+    assert.same(names, support.keys(kinds))
+  end)
+end)
+
+describe("the command, where a program reads its failures, #apart", function()
+  local function says(kind, code, ending, arguments, env, options)
+    local out, err, ended = bitfront(arguments, env, options)
+    assert.same({ "", ending }, { out, ended }, err)
+    assert.truthy(err:find "^{[^\n]*}\n$", err)
+    local failure = cjson.decode(err)
+    assert.same({ kind, code, false, cjson.null },
+      { failure.kind, failure.code, failure.retryable, failure.retry_after })
+    return failure.message
+  end
+
+  it("says in JSON what is wrong with its arguments, wherever they are", function()
+    for _, arguments in ipairs { "balances --format json --frobnicate",
+      "balances --places 1 --format=jsonl", "balances --format csv --min x --format json",
+      "balance --format json", "frobnicate --format json", "balances --format json --timeout 0",
+      "balances --format json --base-url x" } do
+      says("usage", "arguments", 2, arguments)
+    end
+    is_misuse("balances --format json --format csv --frobnicate", "unknown option")
+    is_misuse("balances --format json --format xml", "must be one of")
+    is_misuse("time --frobnicate", "unknown option")
+  end)
+
+  it("says in JSON what it cannot do", function()
+    assert.truthy(says("config", "missing_credentials", 3, "balances --format json")
+      :find("'bitfront sandbox' prints a key", 1, true))
+    says("config", "profile", 3, "balances --all-profiles --format jsonl")
+    says("failed", "prices", 1, "balances --format json --value /nonexistent/prices.json")
+    says("failed", "output", 1, "balances --format json --help >/dev/full")
+  end)
+
+  it("says it also where the C module, which escapes it, cannot be loaded", function()
+    local dir = support.tmpdir()
+    support.must("mkdir -p bitfront", { cwd = dir })
+    support.write(dir .. "/bitfront/core.lua", [[error('"not \\ built"\nfor \255 this')]])
+    local env = environment { LUA_PATH = dir .. "/?.lua;" .. package.path }
+    local message = says("failed", "internal", 1, "balances --format json", env)
+    assert.truthy(message:find("the module bitfront.core cannot be loaded: ", 1, true), message)
+    assert.truthy(message:find("?not ? built?", 1, true), message)
+  end)
+
+  it("ends as it would where nobody reads stderr", function()
+    for _, arguments in ipairs { "balances --format json 2>&-", "balances 2>&-",
+      "balances --format jsonl 2>/dev/full" } do
+      local out, err, ended = bitfront(arguments)
+      assert.same({ "", "", 3 }, { out, err, ended })
+    end
+  end)
+end)
+
 describe("the command, without credentials, #apart", function()
   it("names the variables, the file and the sandbox", function()
     fails("balances", environment(), "BITFRONT_API_KEY.*BITFRONT_API_SECRET.*bitfront/credentials"
-      .. ".*bitfront sandbox")
+      .. ".*bitfront sandbox", 3)
   end)
 
   it("says that a profile is not there", function()
-    fails("balances --profile other", environment(), "config %(profile%)")
+    fails("balances --profile other", environment(), "config %(profile%)", 3)
   end)
 
   it("says what a profile is looked for with that is not there", function()
@@ -116,9 +199,10 @@ describe("the command, without credentials, #apart", function()
       local out, err, code = bitfront(arguments, environment(lost))
       assert.truthy(err:find("config (profile): section [two] of the credentials file cannot be "
         .. "found: HOME is not set, and XDG_CONFIG_HOME is not set\n", 1, true), err)
-      assert.same({ "", 1 }, { out, code })
+      assert.same({ "", 3 }, { out, code })
     end
-    fails("balances --all-profiles", environment(lost), "there are no profiles: HOME is not set")
+    fails("balances --all-profiles", environment(lost),
+      "config %(profile%): there are no profiles: HOME is not set", 3)
   end)
 end)
 
@@ -134,12 +218,12 @@ describe("the command, with a server that fails, #apart", function()
 
   it("names the kind and the code of a refusal", function()
     fails("balances", answering(support.refusal(4003, '"INVALID SIGNATURE"')),
-          "signature %(4003%): INVALID SIGNATURE")
+          "signature %(4003%): INVALID SIGNATURE", 5)
   end)
 
   it("escapes control characters and marks of direction in a refusal", function()
     fails("balances", answering(support.refusal(4000, '"a\\u001b[2Jb\\u009bc\\u202ed\\u007f\\n"')),
-          "a\\x1B%[2Jb\\x9Bc\\u{202E}d\\x7F\\x0A")
+          "a\\x1B%[2Jb\\x9Bc\\u{202E}d\\x7F\\x0A", 5)
   end)
 
   it("escapes them in a coin code too", function()
@@ -165,7 +249,7 @@ describe("the command, with a server that fails, #apart", function()
 
   it("refuses an amount with too many digits, and names it", function()
     fails("balances", answering(support.success('[{"currency":"A","balance":1,'
-      .. '"availableBalance":0e999999999}]')), "responseData%[0%].availableBalance has more digits")
+      .. '"availableBalance":0e999999999}]')), "responseData%[0%].availableBalance has more digits", 7)
   end)
 
   it("shows an empty account as a heading, and as an empty array", function()
@@ -176,15 +260,58 @@ describe("the command, with a server that fails, #apart", function()
 
   it("says which check of TLS failed", function()
     local env = answering("{}", { listener = "expired" })
-    fails("balances", env, "tls %(expired%)")
+    fails("balances", env, "tls %(expired%)", 4)
   end)
 
   it("says that the public exchange has closed when no server was named", function()
     for _, env in ipairs { {}, { BITFRONT_BASE_URL = "" } } do
       local _, err, code = bitfront("time", env)
       assert.truthy(err:find("the public exchange has closed", 1, true), err)
-      assert.equal(1, code)
+      assert.equal(4, code)
     end
+  end)
+
+  -- What the server sends, and how the command ends; retryable ones are tried thrice.
+  local ENDS = {
+    { "auth", 6001, 5 }, { "permission", 6003, 5 }, { "signature", 4001, 5 },
+    { "replay", 4005, 5, true }, { "clock", 6005, 5, true }, { "maintenance", 3113, 5 },
+    { "request", 4000, 5 }, { "server", 5000, 8, true }, { "rate_limit", 6004, 6, true },
+    { "http", "status", 8, reply = { status = "404 Not Found" } },
+    { "protocol", "json", 7, body = "{" },
+    { "tls", "expired", 4, listener = "expired" },
+    { "network", "empty", 4, true, cut = 0, close = "fin" },
+    { "timeout", "response", 4, true, delay = 30000 },
+  }
+
+  for _, row in ipairs(ENDS) do
+    local kind, code, ending, is_retryable = row[1], row[2], row[3], row[4] or false
+    it("ends with " .. ending .. " for " .. kind .. ", and says why in JSON", function()
+      local env = answering(row.body or type(code) == "number" and support.refusal(code) or "x",
+        { status = row.reply and row.reply.status, listener = row.listener, cut = row.cut,
+          delay = row.delay, close = row.close })
+      local out, err, ended = bitfront("balances --timeout 1.5 --format json", env)
+      assert.same({ "", ending }, { out, ended }, err)
+      assert.truthy(err:find "^{[^\n]*}\n$", err)
+      local failure = cjson.decode(err)
+      assert.same({ kind, code, is_retryable },
+        { failure.kind, failure.code, failure.retryable })
+    end)
+  end
+
+  it("tells programs each field of an error, null where there is none", function()
+    local _, err = bitfront("balances --format jsonl", answering(support.refusal(6001, '"N\\"O"')))
+    assert.equal('{"account":null,"kind":"auth","code":6001,"message":"N\\"O","retryable":false,'
+      .. '"retry_after":null,"http_status":200,"response_time":1525239801363,"attempts":1}\n', err)
+    _, err = bitfront("balance BTC --format json --timeout 1",
+      answering("x", { status = "503 Busy", headers = { "Retry-After: 7" } }))
+    assert.truthy(err:find('"retryable":true,"retry_after":7,"http_status":503,', 1, true), err)
+  end)
+
+  it("writes JSON that a terminal and a parser can take, whatever it says", function()
+    local _, err = bitfront("balances --format json",
+      answering(support.refusal(4000, '"a\\u001b[2Jb\\u202ed\\n\\"\\\\"')))
+    assert.is_nil(err:find("\27", 1, true))
+    assert.equal("a\\x1B[2Jb\\u{202E}d\\x0A\"\\", cjson.decode(err).message)
   end)
 
   it("shows a clock that is centuries off", function()
@@ -285,7 +412,7 @@ describe("the command, with the sandbox exchange, #apart", function()
   end)
 
   it("ends with 1 when its output cannot be written", function()
-    for _, arguments in ipairs { "balances", "balance BTC --format json", "time", "doctor",
+    for _, arguments in ipairs { "balances", "balance BTC --format csv", "time", "doctor",
       "nginx-conf", "--version", "--help", "-h", "balances --help", "sandbox -h" } do
       local _, err, code = bitfront(arguments .. " >/dev/full", env)
       assert.truthy(err:find("the output cannot be written", 1, true), err)

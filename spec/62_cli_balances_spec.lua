@@ -97,39 +97,84 @@ total value  494824176.48097221607000895733259115
       assert.same({ "bitfront: no price for BCH, XRP, USDT\n", 0 }, { err, code })
     end)
 
-    it("gives programs the value of each record", function()
-      local out = bitfront("balances --format jsonl --value " .. prices '{"USDT":2}', env)
-      assert.equal('{"currency":"USDT","balance":1000000000,"availableBalance":999998671.673,'
-        .. '"price":2,"value":2000000000}\n', out)
+    local USDT = '{"currency":"USDT","balance":1000000000,"availableBalance":999998671.673,'
+      .. '"price":2,"value":2000000000}'
+    local NO_PRICE = "bitfront: no price for BCH, XRP, ETH, BTC\n"
+
+    it("gives programs the value of each record, the total, and what is not in it", function()
+      local file = prices '{"USDT":2}'
+      assert.same({ USDT .. '\n{"total":2000000000,"missing":["BCH","XRP","ETH","BTC"]}\n',
+        NO_PRICE, 0 }, { bitfront("balances --format jsonl --value " .. file, env) })
+      local out = bitfront("balances --format json --value " .. file, env)
+      assert.equal('{\n"balances":[\n  ' .. USDT .. '\n],\n"total":2000000000,'
+        .. '"missing":["BCH","XRP","ETH","BTC"]\n}\n', out)
+      assert.equal(2000000000, cjson.decode(out).total)
+    end)
+
+    it("gives them an object also where nothing is left", function()
+      prints('{\n"balances":[],\n"total":0,"missing":[]\n}\n',
+        "--format json --min 1e30 --value " .. prices "{}")
+      prints('{"total":0,"missing":[]}\n', "--format jsonl --min 1e30 --value " .. prices "{}")
+    end)
+
+    it("names the total beside CSV, of which each line is a record", function()
+      assert.same({ "currency,value\r\nUSDT,2000000000\r\n",
+        NO_PRICE .. "bitfront: total value 2000000000\n", 0 },
+        { bitfront("balances --format csv --columns currency,value --value "
+          .. prices '{"USDT":2}', env) })
+    end)
+
+    it("reads prices from stdin", function()
+      assert.same({ "value\r\n2000000000\r\n", "", 0 },
+        { bitfront("balances --quiet --format csv --columns value --value -", env,
+          { stdin = '{"USDT":2}' }) })
     end)
 
     local ROWS = {
-      { "no file", nil, "No such file" },
-      { "no object", "[1]", "not an object of prices" },
-      { "an empty file", "", "not an object of prices" },
-      { "half an object", '{"A":1', "not an object of prices" },
-      { "a comma too many", '{"A":1,}', "not an object of prices" },
-      { "something behind it", '{"A":1} 2', "not an object of prices" },
+      { "no object", "[1]", ":1: not an object of prices" },
+      { "an empty file", "", ":1: not an object of prices, as {\"BTC\": 65000.5}" },
+      { "half an object", '{"A":\n1', ":2: not an object of prices" },
+      { "a comma too many", '{"A":1\n\n,\n}', ":4: not an object of prices" },
+      { "something behind it", '{"A":1}\n2', ":1: not an object of prices" },
       { "a name that is not closed", '{"A:1}', "not an object of prices" },
       { "a name with a line end", '{"A\n":1}', "not an object of prices" },
-      { "a hexadecimal price", '{"A":0x10}', "price of A is not a number: 0x10" },
+      { "no colon", '{"A"\n\r\n1}', ":3: not an object of prices" },
+      { "a hexadecimal price", '{"A":0x10}', ":1: the price of A is not a number: 0x10" },
       { "NaN", '{"A":NaN}', "price of A is not a number: NaN" },
-      { "null", '{"\\u0041":null}', "price of A is not a number: null" },
+      { "null", '{"B": 1,\n "\\u0041":\nnull}', ":3: the price of A is not a number: null" },
       { "a word", '{"A":"much"}', "price of A is not a number: much" },
       { "an object", '{"A":{}}', "price of A is not a number" },
       { "a price that is not closed", '{"A":"1', "price of A is not a number" },
       { "a million digits", '{"A":' .. ("9"):rep(1e6) .. "}", "price of A is not a number: 9+$" },
       { "an empty code", '{"":1}', "a coin code must not be empty" },
       { "a code with a NUL", '{"A\\u0000":1}', "a coin code must not be empty or hold a NUL" },
-      { "two prices", '{"A":1,"A":1}', "A has two prices" },
+      { "two prices", '{"A":1,\n"A":1}', ":2: A has two prices" },
       { "a harmful name", '{"\\u001b[2J":"x"}', "price of \\x1B%[2J is not a number" },
     }
     for _, row in ipairs(ROWS) do
       it("refuses " .. row[1], function()
-        local file = row[2] and prices(row[2]) or "/nonexistent/prices.json"
-        fails("balances --value " .. file, env, row[3]:gsub("%$$", "\n$"))
+        fails("balances --value " .. prices(row[2]), env, (row[3]:gsub("%$$", "\n$")))
       end)
     end
+
+    it("refuses a file that cannot be read, and names it", function()
+      fails("balances --value /nonexistent/p.json", env, ": /nonexistent/p%.json: No such file")
+      fails("balances --value /", env, ": /: Is a directory")
+      fails("balances --value - </", env, ": stdin: Is a directory")
+      fails("balances --value - </dev/null", env, ": stdin:1: not an object")
+      fails("balances --value - <&-", env, ": stdin:1: not an object")
+      local path = support.tmpdir() .. "/p.json"
+      support.write(path, '{"BTC": 1,\n"ETH": 2,\n"XRP": "much"}')
+      fails("balances --value - <" .. path, env, ": stdin:3: the price of XRP is not a number")
+      fails("balances --value " .. path, env, ": " .. path:gsub("%p", "%%%0")
+        .. ":3: the price of XRP")
+    end)
+
+    it("sends nothing where the prices cannot be read", function()
+      local before = #sandbox:log()
+      fails("balances --value - </dev/null", env, "not an object")
+      assert.equal(before, #sandbox:log())
+    end)
   end)
 
   describe("with several profiles", function()
@@ -191,24 +236,28 @@ spare    ETH           7                7
       assert.same({ "account\r\nKüche\r\n", "" }, { out, err })
     end)
 
-    it("tells how far it is on a terminal, and wipes that away", function()
-      local inner = command.line "balances --all-profiles --format csv >/dev/null"
-      local out = support.run("script -qec " .. support.quote(inner) .. " /dev/null",
-        { env = home_of { "main", "spare" } })
-      assert.equal("\r\27[K1 of 2 accounts\r\27[K2 of 2 accounts\r\27[K", out)
+    it("tells how far it is on a terminal, and wipes that away, but not with --quiet", function()
+      local two = home_of { "main", "spare" }
+      local function shown(option)
+        local inner = command.line "balances --all-profiles --format csv " .. option
+        return (support.run("script -qec " .. support.quote(inner .. " >/dev/null")
+          .. " /dev/null", { env = two }))
+      end
+      assert.equal("\r\27[K1 of 2 accounts\r\27[K2 of 2 accounts\r\27[K", shown "")
+      assert.equal("", shown "--quiet")
     end)
 
     it("names each that fails with --all-profiles, and shows none", function()
       local out, err, code = bitfront("balances --all-profiles",
         home_of { "main", "spare", "lost", "gone" })
-      assert.same({ "", 1 }, { out, code })
+      assert.same({ "", 5 }, { out, code })
       assert.truthy(err:find "bitfront: gone: auth %(6001%)")
       assert.truthy(err:find "bitfront: lost: auth %(6001%)")
     end)
 
     it("says where there are no profiles", function()
       fails("balances --all-profiles", command.environment { HOME = support.tmpdir() },
-        "there are no profiles in /")
+        "config %(profile%): there are no profiles in /", 3)
       is_misuse("balances --all-profiles --profile main", "one of %-%-all%-profiles")
     end)
 
@@ -216,6 +265,45 @@ spare    ETH           7                7
       local out = bitfront("balances --profile main --profile spare --total --locked", several)
       assert.equal("currency  balance  availableBalance  locked\n"
         .. "BTC           0.3              0.15    0.15\n", out)
+    end)
+
+    it("tells programs which coins are in no sum, and has none for others", function()
+      local arguments = "balances --all-profiles --total --currency ETH,DOGE,DOGE"
+      local two = home_of { "main", "spare" }
+      local eth = '{"currency":"ETH","balance":7,"availableBalance":7}'
+      assert.same({ '{\n"balances":[\n  ' .. eth .. '\n],\n"missing":["DOGE"]\n}\n',
+        "bitfront: no account has a record of DOGE\n", 0 },
+        { bitfront(arguments .. " --format json", two) })
+      assert.equal(eth .. '\n{"missing":["DOGE"]}\n', (bitfront(arguments .. " --format jsonl",
+        two)))
+      assert.equal('{"total":0,"missing":["DOGE","ETH"]}\n', (bitfront(arguments
+        .. " --format jsonl --value - --quiet", two, { stdin = "{}" })))
+      assert.equal("currency,balance,availableBalance\r\nETH,7,7\r\n",
+        (bitfront(arguments .. " --format csv", two)))
+    end)
+
+    it("has a line of JSON for each that fails, with its account", function()
+      local out, err, code = bitfront("balances --all-profiles --format json",
+        home_of { "main", "spare", "lost", "gone" })
+      assert.same({ "", 5 }, { out, code })
+      local accounts = {}
+      for line in err:gmatch "[^\n]+" do
+        local failure = cjson.decode(line)
+        assert.same({ "auth", 6001 }, { failure.kind, failure.code })
+        accounts[failure.account] = true
+      end
+      assert.same({ "gone", "lost" }, support.keys(accounts))
+    end)
+
+    it("ends with 1 where they fail by several classes", function()
+      local mixed = {}
+      for name, value in pairs(several) do mixed[name] = value end
+      mixed.HOME = command.home { wrong = { "keyofnone", "secret3" },
+        away = { "keyofmain", "secret1", base_url = "https://127.0.0.1:" .. support.free_port() } }
+      local out, err, code = bitfront("balances --all-profiles", mixed)
+      assert.same({ "", 1 }, { out, code })
+      assert.truthy(err:find "bitfront: away: network %(refused%)" , err)
+      assert.truthy(err:find "bitfront: wrong: auth %(6001%)", err)
     end)
 
     it("labels them for Prometheus", function()
@@ -235,7 +323,7 @@ spare    ETH           7                7
 
     it("fails whole where one fails, and names it", function()
       fails("balances --profile main --profile wrong", several,
-        "^bitfront: wrong: auth %(6001%)")
+        "^bitfront: wrong: auth %(6001%)", 5)
     end)
   end)
 
@@ -287,15 +375,45 @@ spare    ETH           7                7
       assert.equal("bitfront: the account has no record of BTC; did you mean btc?\n"
         .. "bitfront: the account has no record of $pac; did you mean $PAC?\n"
         .. "bitfront: the account has no record of NONE\n", err)
-      fails("balance aave.f", env, "request %(4011%): .*; did you mean AAVE%.F%?")
+      fails("balance aave.f", env, "request %(4011%): .*; did you mean AAVE%.F%?", 5)
     end)
   end)
 
+  it("writes amounts as strings in JSON with --amounts string", function()
+    local BTC = '{"currency":"BTC","balance":"3999974992.35615","availableBalance":'
+      .. '"3999970806.72614","locked":"4185.63001","price":"0.5","value":"1999987496.178075"}'
+    local columns = " --columns currency,balance,availableBalance,locked,price,value"
+    local file = prices '{"BTC":0.5}'
+    prints(BTC .. '\n{"total":"1999987496.178075","missing":[]}\n',
+      "--currency BTC --format jsonl --amounts string --value " .. file .. columns)
+    prints('{\n"balances":[\n  ' .. BTC .. '\n],\n"total":"1999987496.178075","missing":[]\n}\n',
+      "--currency BTC --format json --amounts string --value " .. file .. columns)
+    local out = bitfront("balance BTC --amounts string --format jsonl", env)
+    assert.equal('{"currency":"BTC","balance":"3999974992.35615",'
+      .. '"availableBalance":"3999970806.72614"}\n', out)
+    prints(bitfront("balances --format jsonl", env), "--format jsonl --amounts number")
+  end)
+
+  it("says nothing beside the data with --quiet, but what fails", function()
+    prints("currency\r\nBTC\r\n", "--quiet --currency BTC,NONE --format csv --columns currency"
+      .. " --value " .. prices '{"BTC":1}')
+    fails("balances --quiet --currency NONE", command.environment(), "missing_credentials", 3)
+    is_misuse("balances --quiet --frobnicate", "unknown option")
+  end)
+
+  it("notes nothing where the output cannot be written", function()
+    fails("balances --currency BTC,NONE >/dev/full", env, "cannot be written")
+  end)
+
   it("ends with 2 for options that make no sense, together or alone", function()
+    is_misuse("balances --amounts string", "%-%-amounts is for json and jsonl")
+    is_misuse("balance BTC --amounts string --format csv", "%-%-amounts is for json and jsonl")
+    is_misuse("balances --amounts decimal --format csv", "'%-%-amounts' must be one of")
+    is_misuse("balances --value - --value -", "at most 1 time")
     is_misuse("balances --columns balanse", "no column 'balanse'")
     is_misuse("balances --columns ''", "no column ''")
     is_misuse("balances --columns currency,", "no column ''")
-    for _, format in ipairs { "table", "json", "jsonl", "csv", "markdown" } do
+    for _, format in ipairs { "table", "csv", "markdown" } do
       is_misuse("balances --columns currency,balance,currency --format " .. format,
         "'currency' is named twice")
     end

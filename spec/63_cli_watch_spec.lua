@@ -180,7 +180,7 @@ describe("bitfront watch #apart", function()
   end)
 
   it("ends where a call cannot be made", function()
-    fails("watch", command.environment(), "config %(missing_credentials%)")
+    fails("watch", command.environment(), "config %(missing_credentials%)", 3)
   end)
 
   it("takes intervals of a second or more", function()

@@ -1,6 +1,9 @@
---- The command `bitfront`. Data goes to stdout, messages to stderr. It ends with
--- 0; with 1 for a failure at run time; with 2 where it was called wrongly.
+--- The command `bitfront`. Data goes to stdout, messages to stderr. exit_status.lua has what
+-- it ends with.
 
+local exit_status = require "bitfront.cli.exit_status"
+local failure = require "bitfront.cli.failure"
+local plugin = require "bitfront.cli.plugin"
 local streams = require "bitfront.cli.streams"
 
 local _M = {}
@@ -10,13 +13,32 @@ local function run(argv)
   local args, message = streams.load("bitfront.cli.arguments").parse(argv)
   if not args then
     local command = commands[argv[1]] and argv[1] .. " " or ""
-    streams.stop(streams.MISUSED, ("%s (see bitfront %s--help)"):format(message, command))
+    streams.stop("usage", ("%s (see bitfront %s--help)"):format(message, command))
   end
   if args.help or args.version then
     streams.write(args.help or "bitfront " .. require "bitfront.version" .. "\n")
     return 0
   end
+  streams.is_quiet = args.quiet
   return commands[args.command].run(args) or 0
+end
+
+-- Whether a program reads what fails, also where the arguments are wrong. The last
+-- --format counts.
+local function wants_json(argv)
+  local format
+  for i, word in ipairs(argv) do
+    format = word:match "^%-%-format=(.*)" or word == "--format" and argv[i + 1] or format
+  end
+  return format == "json" or format == "jsonl"
+end
+
+-- The errors that ended it, of what was raised; nil after Ctrl-C.
+local function errors_of(raised)
+  if type(raised) == "table" and raised.errors then return raised.errors end
+  local message = tostring(raised)
+  return not message:find("interrupted!$") and { streams.failure("failed", message, "internal") }
+    or nil
 end
 
 ---Runs the command.
@@ -26,13 +48,10 @@ function _M.main(argv)
   streams.reserve_closed()
   local ok, result = pcall(run, argv)
   if ok then return result end
-  if type(result) == "table" and result.status then
-    streams.say(result.message)
-    return result.status
-  end
-  if tostring(result):find("interrupted!$") then return streams.INTERRUPTED end
-  streams.say(tostring(result))
-  return streams.FAILED
+  local errors = errors_of(result)
+  if not errors then return exit_status.interrupted.status end
+  if argv[1] == "check" then return plugin.report(errors) end
+  return failure.report(errors, wants_json(argv))
 end
 
 return _M

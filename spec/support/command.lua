@@ -81,9 +81,10 @@ function _M.is_misuse(arguments, pattern, env)
   ends_with(2, arguments, env, pattern)
 end
 
----It fails: one line says why, and it ends with 1.
-function _M.fails(arguments, env, pattern)
-  ends_with(1, arguments, env, pattern)
+---It fails: one line says why, and it ends with that status.
+---@param status? integer  default 1
+function _M.fails(arguments, env, pattern, status)
+  ends_with(status or 1, arguments, env, pattern)
 end
 
 return _M

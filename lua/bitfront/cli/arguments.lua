@@ -91,6 +91,10 @@ local CONFLICTS = {
       and "--places is for " .. table.concat(formats_with "places", " and ")
   end,
   function(args)
+    return args.amounts and does_not_take(args, "amounts")
+      and "--amounts is for " .. table.concat(formats_with "amounts", " and ")
+  end,
+  function(args)
     return (args.columns or args.value) and does_not_take(args, "columns")
       and args.format .. " takes neither --columns nor --value"
   end,

@@ -20,15 +20,16 @@ local function advice(err, client)
   return is_unreachable and not accounts.of(client).endpoint.base_url_from and CLOSED or ""
 end
 
----@param name? string  the account's, where there are several
-function _M.describe(err, name)
-  return (name and name .. ": " or "") .. errors.describe(err)
+-- The error of a client's call, with whose it was and what to do about it.
+local function failure_of(err, client, name)
+  err.account, err.message = name, err.message .. advice(err, client)
+  return err
 end
 
 ---The result of a client's call; ends the command where there is none.
 function _M.result_of(client, name, result, err)
   if result ~= nil then return result end
-  streams.stop(streams.FAILED, _M.describe(err, name) .. advice(err, client))
+  streams.fail { failure_of(err, client, name) }
 end
 
 ---@param args table  of the command line
@@ -38,27 +39,30 @@ function _M.open(args, profile)
   streams.load "bitfront.core" -- where it is broken, that is not the caller's mistake
   local ok, client = pcall(bitfront.new, {
     base_url = args.base_url, ca_file = args.ca_file, profile = profile,
-    amounts = "decimal",
+    amounts = "decimal", timeout = args.timeout,
   })
   if ok then return client end
-  streams.stop(streams.MISUSED, (misuse.text_of(client):gsub("^bitfront%.new: ", "")))
+  streams.stop("usage", (misuse.text_of(client):gsub("^bitfront%.new: ", "")))
+end
+
+local function no_profiles(message)
+  streams.fail { errors.new({ kind = "config", code = "profile",
+    message = "there are no profiles" .. message }, 0) }
 end
 
 ---With --all-profiles, `profile` becomes the list of all there are.
 function _M.name_all(args)
   if not args.all_profiles then return end
   local path, message = credentials.profile_path()
-  if not path then streams.stop(streams.FAILED, "there are no profiles: " .. message) end
+  if not path then no_profiles(": " .. message) end
   local names, err = streams.load("bitfront.core").profiles(path)
-  if err then streams.stop(streams.FAILED, _M.describe(err)) end
+  if err then streams.fail { errors.new(err, 0) } end
   local is_known = {}
   for name in (names or ""):gmatch("[^\n]+") do
     if not is_known[name] then table.insert(args.profile, name) end
     is_known[name] = true
   end
-  if not args.profile[1] then
-    streams.stop(streams.FAILED, "there are no profiles in " .. path)
-  end
+  if not args.profile[1] then no_profiles(" in " .. path) end
 end
 
 ---@class bitfront.cli.Account
@@ -86,9 +90,10 @@ local function mark(asked, args, records)
 end
 
 ---Asks one account.
----@return bitfront.Record[]?, bitfront.Error?
+---@return bitfront.Record[]?, bitfront.cli.Failure?
 function _M.ask(asked, args)
   local records, err = asked.client:balances()
+  if err then err.account = asked.name end
   return mark(asked, args, records), err
 end
 
@@ -104,18 +109,15 @@ end
 function _M.ask_all(opened, args)
   local clients, lists, failures = {}, {}, {}
   for i, asked in ipairs(opened) do clients[i] = asked.client end
-  local is_shown = #clients > 1 and os.getenv "TERM" ~= "dumb"
+  local is_shown = #clients > 1 and not args.quiet and os.getenv "TERM" ~= "dumb"
     and streams.load("bitfront.core").is_terminal(2)
   local results = bitfront.balances_many(clients,
     { on_progress = is_shown and show_progress or nil })
   for i, result in ipairs(results) do
-    local err = result.err
     lists[i] = mark(opened[i], args, result.balances)
-    failures[#failures + 1] = err and _M.describe(err, opened[i].name) .. advice(err, clients[i])
+    failures[#failures + 1] = result.err and failure_of(result.err, clients[i], opened[i].name)
   end
-  local last = table.remove(failures)
-  for _, failure in ipairs(failures) do streams.say(failure) end
-  if last then streams.stop(streams.FAILED, last) end
+  if failures[1] then streams.fail(failures) end
   return lists
 end
 

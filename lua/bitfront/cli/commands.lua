@@ -4,7 +4,9 @@
 local clients = require "bitfront.cli.clients"
 local coin = require "bitfront.records.coin"
 local columns = require "bitfront.records.columns"
+local exit_status = require "bitfront.cli.exit_status"
 local format = require "bitfront.records.format"
+local is_seconds = require "bitfront.options".rows["bitfront.new"].timeout.check
 local rows = require "bitfront.rows"
 local streams = require "bitfront.cli.streams"
 local utc = require "bitfront.records.text".utc
@@ -27,6 +29,16 @@ local function places(text)
   local is_right, expected = format.options.places.check(value)
   if is_right then return value end
   return nil, ("places must be %s, not '%s'"):format(expected, text)
+end
+
+-- As the library's option `timeout`.
+local function seconds(option)
+  return function(text)
+    local value = text:find "^%d+%.?%d*$" and tonumber(text)
+    local is_right, expected = is_seconds(value)
+    if is_right then return value end
+    return nil, ("%s must be %s, not '%s'"):format(option, expected, text)
+  end
 end
 
 local function not_empty(text)
@@ -76,6 +88,8 @@ local SERVER = {
   { kind = "option", name = "--ca-file", argname = "<file>",
     description = "Certificates to trust; else the profile's, else BITFRONT_CA_FILE, "
       .. "else the system's." },
+  { kind = "option", name = "--timeout", argname = "<seconds>", convert = seconds "--timeout",
+    description = "Seconds for an account's call with all waiting and retries; else 10." },
 }
 
 local SECTION = "Section of the credentials file; else BITFRONT_PROFILE."
@@ -96,6 +110,15 @@ local SORT_KEYS = rows.names(columns, { sortable = true })
 local FORMAT = {
   { kind = "option", name = "--format", argname = "<format>", choices = FORMATS,
     default = "table", description = "One of " .. table.concat(FORMATS, ", ") .. "." },
+}
+
+local AMOUNTS = {
+  { kind = "option", name = "--amounts", argname = "<type>", choices = { "number", "string" },
+    description = "What an amount is in JSON: number, or string for what rounds numbers." },
+}
+
+local QUIET = {
+  { kind = "flag", name = "--quiet", description = "No notes on stderr; errors stay." },
 }
 
 local SELECTION = {
@@ -120,7 +143,7 @@ local SELECTION = {
 local OF_BALANCES = {
   { kind = "flag", name = "--total", description = "Add up what the accounts have of each coin." },
   { kind = "option", name = "--value", argname = "<file>", overwrite = false,
-    description = 'What each coin is worth: a JSON file of prices, {"BTC": 65000.5}.' },
+    description = 'What each coin is worth: a JSON file of prices, {"BTC": 65000.5}; - is stdin.' },
   { kind = "flag", name = "--all-profiles",
     description = "All accounts of the credentials file." },
 }
@@ -134,6 +157,25 @@ local OF_WATCH = {
   { kind = "option", name = "--interval", argname = "<seconds>", default = "5",
     convert = number("an interval is %d to %d seconds", "^%d+%.?%d*$", 1, 86400),
     description = "Seconds between two calls, 1 or more." },
+}
+
+local STATES = rows.names(columns, { kind = "amount", from = "reply" })
+
+-- A bound of a coin.
+local function bound(name, words)
+  return { kind = "option", name = name, argname = "<code=amount>", count = "*",
+           description = words .. ", as BTC=0.5." }
+end
+
+local OF_CHECK = {
+  bound("--below", "Critical where there is less of a coin"),
+  bound("--above", "Critical where there is more of a coin"),
+  bound("--warn-below", "A warning where there is less of a coin"),
+  bound("--warn-above", "A warning where there is more of a coin"),
+  { kind = "option", name = "--of", argname = "<column>", choices = STATES, default = "balance",
+    description = "What the bounds are for: one of " .. table.concat(STATES, ", ") .. "." },
+  { kind = "option", name = "--stale", argname = "<seconds>", convert = seconds "--stale",
+    description = "Critical where the reply's time is further in the past." },
 }
 
 local OF_SANDBOX = {
@@ -177,17 +219,17 @@ local function examine(args)
   local report, is_healthy =
     load("bitfront.doctor").examine(clients.open(args, args.profile))
   write(report)
-  return is_healthy and 0 or streams.FAILED
+  return is_healthy and 0 or exit_status.failed.status
 end
 
 local function or_stop(result, message)
-  return result or stop(streams.FAILED, message)
+  return result or stop("failed", message, "sandbox")
 end
 
 local function check_limits(sandbox, args)
   local report = or_stop(sandbox.check_limits({ dir = args.dir }))
   write(load("bitfront.cli.limits_report").format(report))
-  return #report.findings == 0 and 0 or streams.FAILED
+  return #report.findings == 0 and 0 or exit_status.failed.status
 end
 
 local function run_sandbox(args)
@@ -200,9 +242,9 @@ local function run_sandbox(args)
   }))
   write(running.exports)
   if running.already_running then
-    streams.say("the sandbox is already running at " .. running.base_url)
+    streams.note("the sandbox is already running at " .. running.base_url)
   elseif not args.background then
-    streams.say(("the sandbox answers at %s until Ctrl-C"):format(running.base_url))
+    streams.note(("the sandbox answers at %s until Ctrl-C"):format(running.base_url))
     sandbox.wait(running)
   end
 end
@@ -226,20 +268,23 @@ end
 
 commands = rows.keyed {
   { name = "balances", description = "Show the balances of one account or several.",
-    options = join(SELECTION, OF_BALANCES, FORMAT, PROFILES, SERVER),
+    options = join(SELECTION, OF_BALANCES, FORMAT, AMOUNTS, QUIET, PROFILES, SERVER),
     run = function(args) load("bitfront.cli.balances").all(args) end },
   { name = "balance", description = "Show the balance of one coin.",
-    options = join(OF_BALANCE, FORMAT, PROFILE, SERVER),
+    options = join(OF_BALANCE, FORMAT, AMOUNTS, QUIET, PROFILE, SERVER),
     run = function(args) load("bitfront.cli.balances").one(args) end },
   { name = "watch", description = "Show changes of the balances as they happen.",
-    options = join(OF_WATCH, SELECTION, PROFILES, SERVER),
+    options = join(OF_WATCH, SELECTION, AMOUNTS, PROFILES, SERVER),
     run = function(args) load("bitfront.cli.watch").run(args) end },
+  { name = "check", description = "Check balances for a monitoring system.",
+    options = join(OF_CHECK, PROFILE, SERVER),
+    run = function(args) return load("bitfront.cli.monitor").run(args) end },
   { name = "time", description = "Show the server's clock.",
     options = join(PROFILE, SERVER), run = show_time },
   { name = "doctor", description = "Find what keeps calls from working.",
     options = join(PROFILE, SERVER), run = examine },
   { name = "sandbox", description = "Run an exchange to test against.",
-    options = OF_SANDBOX, run = run_sandbox },
+    options = join(OF_SANDBOX, QUIET), run = run_sandbox },
   { name = "nginx-conf", description = "Print an nginx.conf that shows the balances.",
     options = {}, run = function() load("bitfront.cli.nginx_conf").run() end },
   { name = "completion", description = "Print what makes a shell complete this command.",

@@ -1,9 +1,7 @@
 --- bitfront(1), from the tables of the commands, in the macros of man(7).
 
 local credentials = require "bitfront.credentials"
-local status = require "bitfront.status"
-local rows = require "bitfront.rows"
-local streams = require "bitfront.cli.streams"
+local exit_status = require "bitfront.cli.exit_status"
 local version = require "bitfront.version"
 
 local ABOUT = "Shows the balances of an account at the BITFRONT exchange, with every digit of "
@@ -14,13 +12,14 @@ local ACCOUNT = "Without --profile the account is that of BITFRONT_API_KEY and "
   .. "BITFRONT_API_SECRET, else that of section [default], or of the section that "
   .. "BITFRONT_PROFILE names, of the credentials file."
 
-local STATUSES = {
-  { "0", "It did what was asked." },
-  { tostring(streams.FAILED), "It failed. The message names the kind of the error and its code, "
-    .. "as in auth (6001); kinds are " .. table.concat(rows.names(status.KINDS), ", ") .. "." },
-  { tostring(streams.MISUSED), "It was called wrongly." },
-  { tostring(streams.INTERRUPTED), "Ctrl-C ended it." },
-}
+local CHECK_STATUSES = "check alone ends as monitoring plug-ins do: with 0 where all is well, 1 for a "
+  .. "warning, 2 where it is critical, and 3 where that could not be found out, for whatever reason."
+
+local STATUSES = {}
+for i, row in ipairs(exit_status) do
+  local kinds = row.kinds and " Kinds of errors: " .. table.concat(row.kinds, ", ") .. "." or ""
+  STATUSES[i] = { tostring(row.status), row.about .. kinds }
+end
 
 local ENVIRONMENT = {
   { credentials.KEY_VARIABLE, "The API key, together with the next." },
@@ -50,6 +49,8 @@ local EXAMPLES = {
     .. "in this shell's environment." },
   { "bitfront balances --nonzero --sort balance --desc", "What there is, the most first." },
   { "bitfront balances --all-profiles --total --format csv", "The sums of all accounts." },
+  { "bitfront check --below BTC=0.5 --warn-below BTC=1 --stale 60", "Whether there is enough, for "
+    .. "a monitoring system." },
 }
 
 -- ---- roff ----
@@ -132,6 +133,7 @@ return function(commands)
   }
   for _, command in ipairs(commands) do add_command(lines, command) end
   add_section(lines, "EXIT STATUS", STATUSES)
+  lines[#lines + 1] = ".PP\n" .. paragraph(CHECK_STATUSES)
   add_section(lines, "ENVIRONMENT", ENVIRONMENT)
   add_section(lines, "FILES", FILES)
   add_section(lines, "EXAMPLES", EXAMPLES)

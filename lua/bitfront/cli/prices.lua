@@ -9,18 +9,22 @@ local _M = {}
 
 local ESCAPES = { ['\\"'] = "\\u0022", ["\\\\"] = "\\u005C" }
 
--- The tokens of a JSON text as they are written: strings, words (numbers are
--- words), and single characters. A string that is not closed is a quote and more.
+-- The tokens of a JSON text as they are written, and the line of each: strings, words
+-- (numbers are words), and single characters. A string that is not closed is a quote and
+-- more.
 local function tokens_of(source)
   source = source:gsub('\\["\\]', ESCAPES) -- a string ends at the next quote
-  local tokens, at = {}, source:find "[^ \t\r\n]"
+  local tokens, lines, line, from = {}, {}, 1, 1
+  local at = source:find "[^ \t\r\n]"
   while at do
+    local _, ends = source:sub(from, at - 1):gsub("\n", "")
+    line, from = line + ends, at
     local token = source:match('^"[^"]*"', at) or source:match("^[%w.+-]+", at)
       or source:sub(at, at)
-    tokens[#tokens + 1] = token
+    tokens[#tokens + 1], lines[#lines + 1] = token, line
     at = source:find("[^ \t\r\n]", at + #token)
   end
-  return tokens
+  return tokens, lines
 end
 
 -- The text of a JSON string; nil for another token.
@@ -30,49 +34,61 @@ local function text_of(token)
   return ok and list[1] or nil
 end
 
-local NO_OBJECT = "not an object of prices"
+local NO_OBJECT = 'not an object of prices, as {"BTC": 65000.5}'
 
--- Adds a member to `prices`; returns what is wrong with it.
-local function add(prices, name, colon, value)
-  local code = text_of(name)
-  if not code or colon ~= ":" then return NO_OBJECT end
-  if not coin.is_code(code) then return coin.RULE end
+-- Adds the member that begins at that token to `prices`; returns what is wrong with it,
+-- and at which token.
+local function add(prices, tokens, at)
+  local code, value = text_of(tokens[at] or ""), tokens[at + 2] or ""
+  if not code then return NO_OBJECT, at end
+  if tokens[at + 1] ~= ":" then return NO_OBJECT, at + 1 end
+  if not coin.is_code(code) then return coin.RULE, at end
   local price = value:sub(1, 1) == '"' and text_of(value) or value
   if not decimal(price) then
-    return ("the price of %s is not a number: %s"):format(code, price:sub(1, 40))
+    return ("the price of %s is not a number: %s"):format(code, price:sub(1, 40)), at + 2
   elseif prices[code] then
-    return ("%s has two prices"):format(code)
+    return ("%s has two prices"):format(code), at
   end
   prices[code] = price
+  local is_last = at + 3 >= #tokens
+  if tokens[at + 3] ~= (is_last and "}" or ",") then return NO_OBJECT, at + 3 end
 end
 
 ---@return table<string, string>? prices
 ---@return string? message
+---@return integer? line  where that is wrong
 function _M.parse(source)
-  local prices, tokens = {}, tokens_of(source)
-  local count = #tokens
-  if tokens[1] ~= "{" then return nil, NO_OBJECT end
-  if count == 2 and tokens[2] == "}" then return prices end
-  for i = 2, math.max(2, count), 4 do
-    local message = add(prices, tokens[i] or "", tokens[i + 1], tokens[i + 2] or "")
-    if not message and tokens[i + 3] ~= (i + 3 < count and "," or "}") then
-      message = NO_OBJECT
-    end
-    if message then return nil, message end
+  local tokens, lines = tokens_of(source)
+  local prices, count = {}, #tokens
+  local message, at = tokens[1] ~= "{" and NO_OBJECT or nil, 1
+  if count == 2 and not message and tokens[2] == "}" then return prices end
+  local member = 2
+  while not message and member <= math.max(2, count) do
+    message, at = add(prices, tokens, member)
+    member = member + 4
   end
+  if message then return nil, message, lines[at] or lines[count] or 1 end
   return prices
 end
 
----@return table<string, string>? prices  by coin code, as they are written
----@return string? message
-function _M.read(path)
+-- The file, and what it is called in messages.
+local function open(path)
+  if path == "-" then return io.stdin, "stdin" end
   local file, message = io.open(path, "rb")
-  if not file then return nil, message end
-  local source, prices
-  source, message = file:read("*a")
-  file:close()
-  if source then prices, message = _M.parse(source) end
-  return prices, message and path .. ": " .. message
+  return file, file and path or message
+end
+
+---@param path string  "-" for stdin
+---@return table<string, string>? prices  by coin code, as they are written
+---@return string? message  with the file's name and the line
+function _M.read(path)
+  local file, name = open(path)
+  if not file then return nil, name end
+  local source, message = file:read("*a")
+  if file ~= io.stdin then file:close() end
+  if not source then return nil, name .. ": " .. message end
+  local prices, wrong, line = _M.parse(source)
+  return prices, wrong and ("%s:%d: %s"):format(name, line, wrong)
 end
 
 return _M

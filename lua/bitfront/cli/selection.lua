@@ -29,10 +29,10 @@ local function column_names(args)
 end
 
 -- An option's value read by a function; ends the command where it cannot be.
-local function read(value, reader, status, prefix)
+local function read(value, reader, kind, prefix, code)
   if not value then return nil end
   local result, message = reader(value)
-  return result or streams.stop(status, prefix .. message)
+  return result or streams.stop(kind, prefix .. message, code)
 end
 
 ---What the options ask for; ends the command where they cannot be followed.
@@ -41,12 +41,25 @@ function _M.new(args)
   return {
     filter = {
       currencies = args.currency, nonzero = args.nonzero, locked = args.locked,
-      min = read(args.min, bitfront.decimal, streams.MISUSED, "--min: "),
+      min = read(args.min, bitfront.decimal, "usage", "--min: "),
     },
     columns = column_names(args),
-    prices = read(args.value, prices.read, streams.FAILED, ""),
+    prices = read(args.value, prices.read, "failed", "", "prices"),
     sort = args.sort, direction = args.desc and "desc" or "asc",
   }
+end
+
+---Somebody who typed btc meant BTC.
+---@param records bitfront.Record[]  of which none has that code
+---@param code string
+---@return string question  to add to a message; "" where there is none
+function _M.suggest(records, code)
+  for _, record in ipairs(records) do
+    if record.currency:upper() == code:upper() then
+      return "; did you mean " .. record.currency .. "?"
+    end
+  end
+  return ""
 end
 
 ---@return bitfront.Record[] picked

@@ -3,6 +3,7 @@
 
 local bitfront = require "bitfront"
 local clients = require "bitfront.cli.clients"
+local failure = require "bitfront.cli.failure"
 local selection = require "bitfront.cli.selection"
 local streams = require "bitfront.cli.streams"
 local wait = require "bitfront.wait"
@@ -20,11 +21,10 @@ local _M = {}
 -- Shows a failure once, and once that it is over. Messages have ms in them that
 -- differ, so that only kind and code are compared.
 local function note_failure(account, err, view)
-  local failure = err and err.kind .. " " .. err.code
-  if failure == account.failure then return end
-  account.failure = failure
-  view:note(err and clients.describe(err, account.name)
-    or (account.name and account.name .. ": " or "") .. "it answers again")
+  local last = err and err.kind .. " " .. err.code
+  if last == account.failure then return end
+  account.failure = last
+  view:note(err and failure.describe(err) or (account.name and account.name .. ": " or "") .. "it answers again")
 end
 
 local function show_changes(account, records, view)
@@ -63,7 +63,8 @@ end
 function _M.run(args)
   local selected = selection.new(args)
   local accounts = clients.open_all(args)
-  local view = watch_screen.is_there() and watch_screen.new(args, selected) or watch_jsonl.new()
+  local view = watch_screen.is_there() and watch_screen.new(args, selected)
+    or watch_jsonl.new(args)
   while true do
     local pause, is_failing = args.interval, false
     for _, account in ipairs(accounts) do

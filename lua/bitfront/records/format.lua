@@ -234,13 +234,18 @@ end
 
 -- ---- json ----
 
-local function quoted(amount)
-  return '"' .. tostring(amount) .. '"'
+--- An amount in JSON: its digits, or these as a string.
+---@param amount bitfront.Decimal
+---@param options bitfront.FormatOptions
+---@return string
+function _M.json_amount(amount, options)
+  local digits = tostring(amount)
+  return options.amounts == "string" and '"' .. digits .. '"' or digits
 end
 
 local function json_objects(records, shown, options)
   local write = { text = text.json,
-    amount = options.amounts == "string" and quoted or tostring }
+    amount = function(amount) return _M.json_amount(amount, options) end }
   return each_written(records, shown, write, function(cells)
     for i, column in ipairs(shown) do
       cells[i] = ('"%s":%s'):format(column.name, cells[i])
