@@ -249,7 +249,8 @@ describe("the command, with a server that fails, #apart", function()
 
   it("refuses an amount with too many digits, and names it", function()
     fails("balances", answering(support.success('[{"currency":"A","balance":1,'
-      .. '"availableBalance":0e999999999}]')), "responseData%[0%].availableBalance has more digits", 7)
+      .. '"availableBalance":0e999999999}]')),
+      "responseData%[0%].availableBalance has more digits", 7)
   end)
 
   it("shows an empty account as a heading, and as an empty array", function()
@@ -299,7 +300,8 @@ describe("the command, with a server that fails, #apart", function()
   end
 
   it("tells programs each field of an error, null where there is none", function()
-    local _, err = bitfront("balances --format jsonl", answering(support.refusal(6001, '"N\\"O"')))
+    local _, err = bitfront("balances --format jsonl",
+      answering(support.refusal(6001, '"N\\"O"')))
     assert.equal('{"account":null,"kind":"auth","code":6001,"message":"N\\"O","retryable":false,'
       .. '"retry_after":null,"http_status":200,"response_time":1525239801363,"attempts":1}\n', err)
     _, err = bitfront("balance BTC --format json --timeout 1",
@@ -557,6 +559,16 @@ describe("bitfront sandbox #apart", function()
     out, err, code = bitfront("sandbox --stop --dir " .. dir)
     assert.same({ "", 1 }, { out, code })
     assert.truthy(err:find("no sandbox is running", 1, true), err)
+  end)
+
+  it("says with --quiet nothing of one that runs already", function()
+    local line = "sandbox --background --port 0 --dir " .. support.quote(support.tmpdir())
+    local exports = bitfront(line)
+    local out, err = bitfront(line)
+    assert.equal(exports, out)
+    assert.truthy(err:find "the sandbox is already running at https://", err)
+    assert.same({ exports, "", 0 }, { bitfront(line .. " --quiet") })
+    assert.same({ "", "", 0 }, { bitfront((line:gsub("%-%-background %-%-port 0", "--stop"))) })
   end)
 
   it("ends in the foreground on Ctrl-C, without a traceback", function()

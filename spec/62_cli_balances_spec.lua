@@ -410,6 +410,7 @@ spare    ETH           7                7
     is_misuse("balance BTC --amounts string --format csv", "%-%-amounts is for json and jsonl")
     is_misuse("balances --amounts decimal --format csv", "'%-%-amounts' must be one of")
     is_misuse("balances --value - --value -", "at most 1 time")
+    is_misuse("balances --value ''", "must not be empty")
     is_misuse("balances --columns balanse", "no column 'balanse'")
     is_misuse("balances --columns ''", "no column ''")
     is_misuse("balances --columns currency,", "no column ''")

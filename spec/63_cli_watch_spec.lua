@@ -78,9 +78,9 @@ describe("bitfront watch #apart", function()
   end
 
   -- As if its time were up, `timeout` interrupts what it runs when SIGALRM comes.
-  local function in_pipe(option)
+  local function in_pipe(option, arguments)
     return ("sh -c %s"):format(support.quote(("echo $$ >pid; exec timeout %s -s INT 60 %s")
-      :format(option or "", command.line "watch --interval 1")))
+      :format(option or "", command.line("watch --interval 1 " .. (arguments or "")))))
   end
 
   -- Under script(1), which gives it a terminal; what its end leaves of the
@@ -107,6 +107,16 @@ describe("bitfront watch #apart", function()
     }, lines)
     assert.equal("", err)
     assert.equal(124, code) -- timeout's; the command's own is below
+  end)
+
+  it("writes amounts as strings with --amounts string", function()
+    local out = watch(in_pipe(nil, "--currency BTC --amounts string"),
+      function() balances(AFTER) end, has_lines(1))
+    assert.equal('"change":"changed","currency":"BTC",'
+        .. '"before":{"balance":"4.50","availableBalance":"4"},'
+        .. '"after":{"balance":"4.5000000000000000001","availableBalance":"3"},'
+        .. '"by":{"balance":"0.0000000000000000001","availableBalance":"-1"}}\n',
+      (out:gsub("^.-Z\",", "")))
   end)
 
   it("tells a failure once, and goes on", function()

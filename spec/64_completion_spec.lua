@@ -145,10 +145,13 @@ local CHOICES = {
   ["bitfront watch --sort "] = rows.names(columns, { sortable = true }),
   ["bitfront watch --columns "] = rows.names(columns),
   ["bitfront balances --sort bal"] = { "balance" },
+  ["bitfront balance --amounts "] = { "number", "string" },
+  ["bitfront check --of "] = { "balance", "availableBalance" },
   ["bitfront completion "] = { "bash", "fish", "zsh" },
 }
 -- Values of which nothing is known, and which are no files.
-local NOTHING = { "bitfront balances --profile ", "bitfront watch --interval " }
+local NOTHING = { "bitfront balances --profile ", "bitfront watch --interval ",
+                  "bitfront check --below ", "bitfront time --timeout " }
 
 -- What means something to a shell, or to one of its functions.
 local HOSTILE = [[Costs $HOME $(echo no) `echo no`, "both" or 'one' [more] {a,b} <c> c:d *? !! ]]

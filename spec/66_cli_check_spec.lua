@@ -66,7 +66,8 @@ describe("bitfront check #apart", function()
     { "CRITICAL", "USDT 1000000.0000000000000001 is above 1000000",
       "USDT=1000000.0000000000000001;;~:1000000", "--above USDT=1e6" },
     { "WARNING", "BTC 0.5 is below 1", "BTC=0.5;1:;0.1:", "--below BTC=0.1 --warn-below BTC=1" },
-    { "WARNING", "BTC 0.5 is above 0.3", "BTC=0.5;~:0.3;~:2", "--warn-above BTC=0.3 --above BTC=2" },
+    { "WARNING", "BTC 0.5 is above 0.3", "BTC=0.5;~:0.3;~:2",
+      "--warn-above BTC=0.3 --above BTC=2" },
     { "CRITICAL", "BTC 0.5 is above 0.4", "BTC=0.5;0.2:0.3;0.1:0.4",
       "--above BTC=0.4 --warn-above BTC=0.3 --warn-below BTC=0.2 --below BTC=0.1" },
     { "OK", "BTC 0.5", "BTC=0.5;0.5:0.5;0.5:0.5",
@@ -203,6 +204,8 @@ describe("bitfront check #apart", function()
   it("has a help that tells what bounds are", function()
     local out, err, status = bitfront "check --help"
     assert.truthy(out:find "%-%-below <code=amount>")
+    assert.truthy(out:gsub("%s+", " "):find(
+      "0 for OK, 1 for WARNING, 2 for CRITICAL, 3 for UNKNOWN", 1, true))
     assert.same({ "", 0 }, { err, status })
   end)
 end)

@@ -3,6 +3,7 @@
 
 local bitfront = require "bitfront"
 local cjson = require "cjson"
+local command = require "spec.support.command"
 local readme = require "spec.support.readme"
 local support = require "spec.support"
 
@@ -25,6 +26,44 @@ describe("the README's table of environment variables", function()
 
   it("has no other", function()
     for name in pairs(rows) do assert.truthy(text:find('"' .. name .. '"', 1, true), name) end
+  end)
+end)
+
+-- ---- the command ----
+
+describe("the README's table of exit statuses", function()
+  it("has each, with the kinds of errors of its class", function()
+    local listed, found = table_of "exit status | when | kinds of errors", {}
+    for _, row in ipairs(require "bitfront.cli.exit_status") do
+      local text = row.about:gsub("^%u", string.lower):gsub("%.$", "")
+      local kinds = row.kinds and "`" .. table.concat(row.kinds, "` `") .. "`" or ""
+      found[tostring(row.status)] = { tostring(row.status), text, kinds }
+    end
+    assert.same(found, listed)
+  end)
+end)
+
+describe("the README on what programs read #apart", function()
+  it("has what the command writes of a failure", function()
+    local faultd, example = support.faultd(), nil
+    for _, block in ipairs(doc.blocks) do
+      example = block.lang == "json" and block.text:find '^{"account":' and block.text or example
+    end
+    local env = command.with_credentials { ca_file = faultd.ca_file,
+      base_url = faultd:url_body(support.refusal(6004, '"API RPS LIMIT EXCEEDED"')) }
+    local _, err = command.run("balances --format json", env)
+    faultd:stop()
+    assert.equal(example, err)
+    local fields = support.keys(table_of "field | what it is")
+    fields[#fields + 1] = "account"
+    assert.same(readme.set(fields), support.keys(cjson.decode(example)))
+  end)
+
+  it("has each exit status of check", function()
+    local plugin = require "bitfront.cli.plugin"
+    for status, row in pairs(table_of "exit status of check | when") do
+      assert.equal(tonumber(status), plugin[row[2]:match "^(%u+): "])
+    end
   end)
 end)
 

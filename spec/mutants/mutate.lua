@@ -31,7 +31,7 @@ local RELEVANT = {
   { "lua/bitfront/wait", "28 26 27 84" },
   { "lua/bitfront/nginx", "81 82 83 86 85 92" },
   { "lua/bitfront/sandbox/", "51 50 52 53 55 54" },
-  { "lua/bitfront/cli/", "61 62 63 64 65 91" },
+  { "lua/bitfront/cli/", "61 62 63 64 65 66 91" },
   { "lua/bitfront/clock", "25 26 19 84" },
   { "lua/bitfront/credentials", "22 21_options 61" },
   { "lua/bitfront/many", "27 28 84" },

@@ -20,7 +20,8 @@ end
 
 local function add_command(parser, row)
   local command = add_help(parser:command(row.name, row.description)
-    :description(row.description))
+    :description(row.description)
+    :summary(row.description:match "^(.-%.) " or row.description))
   local exclusive = {}
   for _, option in ipairs(row.options) do
     local element = command[option.kind](command, option)

@@ -143,6 +143,7 @@ local SELECTION = {
 local OF_BALANCES = {
   { kind = "flag", name = "--total", description = "Add up what the accounts have of each coin." },
   { kind = "option", name = "--value", argname = "<file>", overwrite = false,
+    convert = not_empty,
     description = 'What each coin is worth: a JSON file of prices, {"BTC": 65000.5}; - is stdin.' },
   { kind = "flag", name = "--all-profiles",
     description = "All accounts of the credentials file." },
@@ -276,7 +277,8 @@ commands = rows.keyed {
   { name = "watch", description = "Show changes of the balances as they happen.",
     options = join(OF_WATCH, SELECTION, AMOUNTS, PROFILES, SERVER),
     run = function(args) load("bitfront.cli.watch").run(args) end },
-  { name = "check", description = "Check balances for a monitoring system.",
+  { name = "check", description = "Check balances for a monitoring system. "
+      .. "Ends with 0 for OK, 1 for WARNING, 2 for CRITICAL, 3 for UNKNOWN.",
     options = join(OF_CHECK, PROFILE, SERVER),
     run = function(args) return load("bitfront.cli.monitor").run(args) end },
   { name = "time", description = "Show the server's clock.",

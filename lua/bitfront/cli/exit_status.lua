@@ -12,8 +12,9 @@ local keyed = require "bitfront.rows".keyed
 ---@type bitfront.cli.Status[]
 return keyed {
   { name = "done", status = 0, about = "It did what was asked." },
-  { name = "failed", status = 1, about = "It failed by none of what follows, or by several of it.",
-    kinds = { "phase", "closed", "memory" } },
+  { name = "failed", status = 1, kinds = { "phase", "closed", "memory" },
+    about = "Any other failure, or several of different classes; doctor or sandbox --check-limits "
+      .. "found something." },
   { name = "usage", status = 2, about = "It was called wrongly; nothing was sent." },
   { name = "config", status = 3, about = "Credentials or settings cannot be used.",
     kinds = { "config" } },
@@ -26,5 +27,5 @@ return keyed {
     kinds = { "protocol" } },
   { name = "server", status = 8, about = "The server has an error of its own.",
     kinds = { "server", "http" } },
-  { name = "interrupted", status = 130, about = "Ctrl-C ended it." }, -- as a shell reports SIGINT
+  { name = "interrupted", status = 130, about = "It was interrupted by Ctrl-C." }, -- a shell's
 }

@@ -12,9 +12,6 @@ local ACCOUNT = "Without --profile the account is that of BITFRONT_API_KEY and "
   .. "BITFRONT_API_SECRET, else that of section [default], or of the section that "
   .. "BITFRONT_PROFILE names, of the credentials file."
 
-local CHECK_STATUSES = "check alone ends as monitoring plug-ins do: with 0 where all is well, 1 for a "
-  .. "warning, 2 where it is critical, and 3 where that could not be found out, for whatever reason."
-
 local STATUSES = {}
 for i, row in ipairs(exit_status) do
   local kinds = row.kinds and " Kinds of errors: " .. table.concat(row.kinds, ", ") .. "." or ""
@@ -133,7 +130,6 @@ return function(commands)
   }
   for _, command in ipairs(commands) do add_command(lines, command) end
   add_section(lines, "EXIT STATUS", STATUSES)
-  lines[#lines + 1] = ".PP\n" .. paragraph(CHECK_STATUSES)
   add_section(lines, "ENVIRONMENT", ENVIRONMENT)
   add_section(lines, "FILES", FILES)
   add_section(lines, "EXAMPLES", EXAMPLES)

@@ -36,22 +36,28 @@ end
 
 local NO_OBJECT = 'not an object of prices, as {"BTC": 65000.5}'
 
--- Adds the member that begins at that token to `prices`; returns what is wrong with it,
--- and at which token.
-local function add(prices, tokens, at)
-  local code, value = text_of(tokens[at] or ""), tokens[at + 2] or ""
-  if not code then return NO_OBJECT, at end
-  if tokens[at + 1] ~= ":" then return NO_OBJECT, at + 1 end
-  if not coin.is_code(code) then return coin.RULE, at end
+-- Adds a price; returns what is wrong with it, and by how many tokens behind its name.
+local function add(prices, code, value)
+  if not coin.is_code(code) then return coin.RULE, 0 end
   local price = value:sub(1, 1) == '"' and text_of(value) or value
   if not decimal(price) then
-    return ("the price of %s is not a number: %s"):format(code, price:sub(1, 40)), at + 2
+    return ("the price of %s is not a number: %s"):format(code, price:sub(1, 40)), 2
   elseif prices[code] then
-    return ("%s has two prices"):format(code), at
+    return ("%s has two prices"):format(code), 0
   end
   prices[code] = price
-  local is_last = at + 3 >= #tokens
-  if tokens[at + 3] ~= (is_last and "}" or ",") then return NO_OBJECT, at + 3 end
+end
+
+-- Reads the member that begins at a token, with what separates it from the next; returns
+-- what is wrong, and at which token.
+local function read_member(prices, tokens, at)
+  local code = text_of(tokens[at] or "")
+  if not code then return NO_OBJECT, at end
+  if tokens[at + 1] ~= ":" then return NO_OBJECT, at + 1 end
+  local message, behind = add(prices, code, tokens[at + 2] or "")
+  if message then return message, at + behind end
+  local separator = at + 3 < #tokens and "," or "}"
+  if tokens[at + 3] ~= separator then return NO_OBJECT, at + 3 end
 end
 
 ---@return table<string, string>? prices
@@ -64,7 +70,7 @@ function _M.parse(source)
   if count == 2 and not message and tokens[2] == "}" then return prices end
   local member = 2
   while not message and member <= math.max(2, count) do
-    message, at = add(prices, tokens, member)
+    message, at = read_member(prices, tokens, member)
     member = member + 4
   end
   if message then return nil, message, lines[at] or lines[count] or 1 end

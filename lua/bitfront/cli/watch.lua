@@ -24,7 +24,8 @@ local function note_failure(account, err, view)
   local last = err and err.kind .. " " .. err.code
   if last == account.failure then return end
   account.failure = last
-  view:note(err and failure.describe(err) or (account.name and account.name .. ": " or "") .. "it answers again")
+  view:note(err and failure.describe(err)
+    or (account.name and account.name .. ": " or "") .. "it answers again")
 end
 
 local function show_changes(account, records, view)
