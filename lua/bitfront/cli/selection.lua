@@ -3,7 +3,7 @@
 
 local bitfront = require "bitfront"
 local columns = require "bitfront.records.columns"
-local prices = require "bitfront.cli.prices"
+local prices = require "bitfront.cli.prices_file"
 local streams = require "bitfront.cli.streams"
 
 local _M = {}
