@@ -58,6 +58,7 @@ build = {
         "csrc/auth/redact.c",
         "csrc/auth/sign.c",
         "csrc/base/clock.c",
+        "csrc/base/date.c",
         "csrc/base/error.c",
         "csrc/base/openssl_check.c",
         "csrc/base/sigpipe.c",

@@ -1,5 +1,7 @@
 #include "http/head.h"
 
+#include "base/date.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -14,17 +16,13 @@ static int64_t longer(int64_t left, int64_t right) {
     return left > right ? left : right;
 }
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 /* A whole non-negative decimal number and nothing else, or -1. */
 static int64_t plain_number(const char *text, size_t len) {
     int64_t number = 0;
     if (len == 0 || len > LENGTH_DIGITS)
         return -1;
     for (size_t i = 0; i < len; i++) {
-        if (!is_digit(text[i]))
+        if (!bf_is_digit(text[i]))
             return -1;
         number = number * 10 + (text[i] - '0');
     }
@@ -33,28 +31,13 @@ static int64_t plain_number(const char *text, size_t len) {
 
 /* ---- dates ---- */
 
-struct date {
-    int year, month, day, hour, minute, second; /* month: 0 to 11 */
-};
-
-/* A form of date behind the name of the weekday: 0 is a digit, _ a digit or a
- * blank, A a letter, and any other byte itself. Then where its parts begin. */
+/* A form of date behind the name of the weekday, see bf_has_form. Then where its
+ * parts begin. */
 struct form {
     const char *mask;
     int day, month, year, time;
     bool is_short; /* the year; the weekday is not */
 };
-
-static bool has_form(const char *text, size_t len, const char *mask) {
-    if (len != strlen(mask))
-        return false;
-    for (; *mask; mask++, text++)
-        if (*mask == '0' || *mask == '_'
-                ? !is_digit(*text) && (*mask == '0' || *text != ' ')
-                : *mask != 'A' && *mask != *text)
-            return false;
-    return true;
-}
 
 /* Of the weekday at the beginning; 0: there is none. */
 static size_t weekday_length(const char *text, size_t len, bool is_short) {
@@ -87,47 +70,18 @@ static int whole_year(int year) {
     return year + 50 <= this_year ? year + 100 : year;
 }
 
-/* The number of two digits at `text`, the first of which may be a blank. */
-static int two_digits(const char *text) {
-    return (*text == ' ' ? 0 : *text - '0') * 10 + text[1] - '0';
-}
-
 /* `text` has the form. */
-static struct date date_of(const char *text, const struct form *form) {
+static struct bf_date date_of(const char *text, const struct form *form) {
     const char *year = text + form->year, *clock = text + form->time;
-    return (struct date){
-        .year = form->is_short ? whole_year(two_digits(year))
+    return (struct bf_date){
+        .year = form->is_short ? whole_year(bf_two_digits(year))
                                : (int)plain_number(year, 4),
         .month = month_of(text + form->month),
-        .day = two_digits(text + form->day),
-        .hour = two_digits(clock),
-        .minute = two_digits(clock + 3),
-        .second = two_digits(clock + 6),
+        .day = bf_two_digits(text + form->day),
+        .hour = bf_two_digits(clock),
+        .minute = bf_two_digits(clock + 3),
+        .second = bf_two_digits(clock + 6),
     };
-}
-
-/* Of a month, 0 to 11. */
-static int days_in(int year, int month) {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    return days[month] + (month == 1 && is_leap);
-}
-
-static bool is_real(const struct date *date) {
-    return date->month < 12 && date->day >= 1 &&
-           date->day <= days_in(date->year, date->month) && date->hour < 24 &&
-           date->minute < 60 && date->second <= 60;
-}
-
-/* By the formula of POSIX (Seconds Since the Epoch); 0 before 1970. */
-static int64_t seconds_of(const struct date *date) {
-    int64_t past = date->year - 1;
-    int64_t leap_days = past / 4 - past / 100 + past / 400 - 477; /* to 1969 */
-    int64_t days = (past - 1969) * 365 + leap_days + date->day - 1, minutes;
-    for (int month = 0; month < date->month; month++)
-        days += days_in(date->year, month);
-    minutes = (days * 24 + date->hour) * 60 + date->minute;
-    return minutes < 0 ? 0 : minutes * 60 + date->second;
 }
 
 /* Unix time in s of a date in one of the three forms of RFC 9110, 5.6.7, in any
@@ -141,9 +95,9 @@ static int64_t read_date(const char *text, size_t len) {
     };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         size_t weekday = weekday_length(text, len, !forms[i].is_short);
-        if (weekday && has_form(text + weekday, len - weekday, forms[i].mask)) {
-            struct date date = date_of(text + weekday, &forms[i]);
-            return is_real(&date) ? seconds_of(&date) : -1;
+        if (weekday && bf_has_form(text + weekday, len - weekday, forms[i].mask)) {
+            struct bf_date date = date_of(text + weekday, &forms[i]);
+            return bf_date_is_real(&date) ? bf_date_seconds(&date) : -1;
         }
     }
     return -1;
@@ -186,7 +140,7 @@ static inline bool is_word(const char *text, size_t len, const char *word) {
 static int64_t delay_of(const char *text, size_t len) {
     int64_t seconds = len > 0 ? 0 : -1;
     for (size_t i = 0; i < len; i++) {
-        if (!is_digit(text[i]))
+        if (!bf_is_digit(text[i]))
             return -1;
         seconds = seconds * 10 + (text[i] - '0');
         seconds = seconds > DAY ? DAY : seconds;
