@@ -1,4 +1,5 @@
 local accounts = require "bitfront.account"
+local one_call = require "spec.support.one_call"
 local support = require "spec.support"
 
 describe("credentials", function()
@@ -9,27 +10,10 @@ describe("credentials", function()
   teardown(function() faultd:stop() end)
   before_each(function() faultd:forget() end)
 
-  -- The result of one call in a process of its own, whose home and
-  -- environment are as given: "ok", or kind, code and message.
+  -- The result of one call in a process of its own.
   local function result(env, options, profile_text, mode)
-    local home = support.tmpdir()
-    if profile_text then
-      os.execute("mkdir -p " .. home .. "/.config/bitfront")
-      support.write(home .. "/.config/bitfront/credentials", profile_text)
-      os.execute(("chmod %s %s/.config/bitfront/credentials")
-        :format(mode or "600", home))
-    end
-    local all = { HOME = home, XDG_CONFIG_HOME = false,
-      BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
-      BITFRONT_PROFILE = false, BITFRONT_CA_FILE = faultd.ca_file,
-      BITFRONT_BASE_URL = faultd:url_body(BODY) }
-    for name, value in pairs(env) do all[name] = value end
-    local out, err = support.lua(([[
-      local client = require "bitfront".new { %s }
-      local records, err = client:balances()
-      print(records and "ok" or err.kind .. " " .. err.code .. " " .. err.message)
-    ]]):format(options or ""), { env = all })
-    return (out .. err):gsub("\n$", ""):gsub(home, "HOME"), faultd:requests()
+    return one_call.result(faultd, BODY, { env = env, options = options,
+      profile = profile_text, mode = mode })
   end
 
   local function signed_with(requests, key)
@@ -57,7 +41,7 @@ describe("credentials", function()
   it("of the environment that lack one of the two are not used", function()
     local message, requests = result { BITFRONT_API_KEY = "env-key" }
     assert.equal("config missing_credentials BITFRONT_API_KEY is set, but "
-      .. "BITFRONT_API_SECRET is not", message)
+      .. "BITFRONT_API_SECRET is not, and neither is BITFRONT_API_SECRET_FILE", message)
     assert.equal(0, #requests)
   end)
 
@@ -191,7 +175,7 @@ describe("credentials", function()
     ["[default]\n\napi_key: k\napi_secret = s\n"] = "line 3 is neither",
     ["[default]\napi_key = k\napi_secret = s\n[other]\napi_key\n"] = "line 5 is neither",
     ["[default]\napi_key = k\nnonsense = 1\napi_secret = s\n"] = "line 3 sets what is none of "
-      .. "api_key, api_secret, base_url and ca_file$",
+      .. "api_key, api_secret, credential_process, base_url and ca_file$",
     ["[default]\napi_key = k\napi_secret = s\n[other]\nBASE_URL = https://x\n"] = "line 5 sets",
     ["api_key = k\n[default]\napi_secret = s\n"] = "line 1 stands before any %[section%]$",
     ["[default]\napi_key =\napi_secret = s\n"] = "line 2 must not be empty",

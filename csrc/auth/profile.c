@@ -1,70 +1,9 @@
 #include "auth/profile.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <openssl/crypto.h>
-#include <stdlib.h>
+#include "auth/secret_file.h"
+#include "auth/words.h"
+
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define FILE_MAX BF_PROFILE_NAMES_MAX
-
-/* Sets the error for what the system refused to do. */
-static enum bf_profile refuse_access(struct bf_error *error, const char *path,
-                                     const char *what, int reason) {
-    bf_error_set(error, reason == ENOMEM ? BF_MEMORY : BF_CONFIG,
-                 reason == ENOMEM ? "memory" : "profile", "%s cannot be %s: %s",
-                 path, what, strerror(reason));
-    return BF_PROFILE_ERROR;
-}
-
-/* ---- the file ---- */
-
-/* Is it a file that only its owner can use, who is the user, or root, who can
- * write any file? */
-static bool is_private(int fd, const char *path, struct bf_error *error) {
-    struct stat status;
-    unsigned owner, self = (unsigned)geteuid();
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-        bf_error_set(error, BF_CONFIG, "profile", "%s is not a regular file",
-                     path);
-        return false;
-    }
-    owner = (unsigned)status.st_uid;
-    if (status.st_mode & (S_IRWXG | S_IRWXO))
-        bf_error_set(error, BF_CONFIG, "permissions",
-                     "%s has mode %04o, so others can get at the secret: "
-                     "chmod 600 it",
-                     path, (unsigned)(status.st_mode & 07777));
-    else if (owner != self && owner != 0)
-        bf_error_set(error, BF_CONFIG, "permissions",
-                     "%s belongs to user %u, but this process is user %u's",
-                     path, owner, self);
-    return error->kind == BF_OK;
-}
-
-/* Reads all of the file; the caller wipes and frees. NULL with errno set. */
-static char *read_all(int fd, size_t *len) {
-    char *text = malloc(FILE_MAX + 1);
-    ssize_t got = 1;
-    *len = 0;
-    while (text && got > 0 && *len < FILE_MAX) {
-        got = read(fd, text + *len, FILE_MAX - *len);
-        if (got < 0 && errno == EINTR)
-            got = 1;
-        else if (got > 0)
-            *len += (size_t)got;
-    }
-    if (text && (got < 0 || *len == FILE_MAX)) {
-        int reason = got < 0 ? errno : EFBIG;
-        OPENSSL_cleanse(text, *len);
-        free(text);
-        errno = reason;
-        return NULL;
-    }
-    return text;
-}
 
 /* ---- the text ---- */
 
@@ -84,7 +23,7 @@ static bool is(struct bf_span span, const char *text) {
     return span.len == strlen(text) && memcmp(span.text, text, span.len) == 0;
 }
 
-enum setting { API_KEY, API_SECRET, BASE_URL, CA_FILE, SETTINGS };
+enum setting { API_KEY, API_SECRET, PROCESS, BASE_URL, CA_FILE, SETTINGS };
 
 /* A section's values; the text of one that is not set is NULL. */
 struct section {
@@ -158,8 +97,8 @@ static bool refuse_repeat(const struct reader *reader, const char *name) {
     return false;
 }
 
-static const char *const setting_names[SETTINGS] = {"api_key", "api_secret",
-                                                    "base_url", "ca_file"};
+static const char *const setting_names[SETTINGS] = {
+    "api_key", "api_secret", "credential_process", "base_url", "ca_file"};
 
 static enum setting setting_of(struct bf_span name) {
     enum setting setting = API_KEY;
@@ -175,9 +114,10 @@ static void copy_value(struct bf_span value, char *text) {
     text[value.len] = '\0';
 }
 
-/* What is wrong with the value of base_url or ca_file, or NULL. */
-static const char *location_problem(enum setting setting,
-                                    struct bf_span value) {
+/* What is wrong with the value, or NULL. */
+static const char *value_problem(enum setting setting, struct bf_span value) {
+    if (setting <= API_SECRET)
+        return bf_credentials_problem(value);
     if (value.len == 0)
         return "must not be empty";
     if (value.len > BF_SETTING_MAX)
@@ -187,7 +127,14 @@ static const char *location_problem(enum setting setting,
             return "has a control character";
     if (setting == CA_FILE && *value.text != '/')
         return "must be an absolute path: ~ is not expanded";
-    return NULL;
+    return setting == PROCESS ? bf_words_problem(value) : NULL;
+}
+
+/* Do the two ways to say what the credentials are meet in a section? */
+static bool are_mixed(const struct bf_span *values, enum setting setting) {
+    if (setting == PROCESS)
+        return values[API_KEY].text || values[API_SECRET].text;
+    return setting <= API_SECRET && values[PROCESS].text;
 }
 
 static bool check_url(const struct reader *reader, struct bf_span value) {
@@ -208,12 +155,16 @@ static bool read_setting(const struct reader *reader, struct bf_span name,
         return refuse_line(reader, "stands before any [section]");
     if (setting == SETTINGS) /* the name may be a secret and is not shown */
         return refuse_line(reader,
-                           "sets what is none of api_key, api_secret, base_url "
-                           "and ca_file");
+                           "sets what is none of api_key, api_secret, "
+                           "credential_process, base_url and ca_file");
     if (reader->current->values[setting].text)
         return refuse_repeat(reader, setting_names[setting]);
-    what = setting < BASE_URL ? bf_credentials_problem(value)
-                              : location_problem(setting, value);
+    if (are_mixed(reader->current->values, setting))
+        return refuse_line(reader,
+                           "sets a second source of the credentials: "
+                           "credential_process stands in place of api_key and "
+                           "api_secret");
+    what = value_problem(setting, value);
     if (what)
         return refuse_line(reader, what);
     reader->current->values[setting] = value;
@@ -263,50 +214,38 @@ static enum bf_profile store_account(const struct reader *reader) {
     struct bf_account *account = reader->account;
     if (!reader->selected.found)
         return BF_PROFILE_NO_SECTION;
+    copy_value(values[BASE_URL], account->base_url);
+    copy_value(values[CA_FILE], account->ca_file);
+    copy_value(values[PROCESS], account->process);
+    account->credentials = NULL;
+    if (values[PROCESS].text)
+        return BF_PROFILE_READ;
     if (!values[API_KEY].text || !values[API_SECRET].text) {
         bf_error_set(reader->error, BF_CONFIG, "profile",
                      "%s: section [%s] has no %s", reader->path, reader->name,
                      values[API_KEY].text ? "api_secret" : "api_key");
         return BF_PROFILE_ERROR;
     }
-    copy_value(values[BASE_URL], account->base_url);
-    copy_value(values[CA_FILE], account->ca_file);
     account->credentials = bf_credentials_new(
         values[API_KEY], values[API_SECRET], &names, reader->error);
     return account->credentials ? BF_PROFILE_READ : BF_PROFILE_ERROR;
 }
 
-/* Reads the file, which must be private. After BF_PROFILE_READ the caller wipes
- * and frees the text. */
-static enum bf_profile read_file(const char *path, struct bf_span *text,
-                                 struct bf_error *error) {
-    /* O_NONBLOCK: if it is a FIFO, do not wait for a writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    enum bf_profile result = BF_PROFILE_ERROR;
-    if (fd < 0)
-        return errno == ENOENT || errno == ENOTDIR
-                   ? BF_PROFILE_NO_FILE
-                   : refuse_access(error, path, "opened", errno);
-    if (is_private(fd, path, error)) {
-        text->text = read_all(fd, &text->len);
-        result = text->text ? BF_PROFILE_READ
-                            : refuse_access(error, path, "read", errno);
-    }
-    (void)close(fd);
-    return result;
-}
-
 static enum bf_profile read_profile(struct reader *reader) {
+    const struct bf_secret_file file = {.path = reader->path,
+                                        .name = reader->path,
+                                        .code = "profile",
+                                        .most = BF_PROFILE_NAMES_MAX - 1};
     struct bf_span text = {NULL, 0};
-    enum bf_profile result = read_file(reader->path, &text, reader->error);
-    if (result != BF_PROFILE_READ)
-        return result;
+    enum bf_file got = bf_secret_file_read(&file, &text, reader->error);
+    enum bf_profile result = BF_PROFILE_READ;
+    if (got != BF_FILE_READ)
+        return got == BF_FILE_ABSENT ? BF_PROFILE_NO_FILE : BF_PROFILE_ERROR;
     if (!read_lines(reader, text))
         result = BF_PROFILE_ERROR;
     else if (reader->account)
         result = store_account(reader);
-    OPENSSL_cleanse((char *)text.text, text.len);
-    free((char *)text.text);
+    bf_secret_wipe(text);
     return result;
 }
 

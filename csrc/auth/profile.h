@@ -1,5 +1,5 @@
-/* The credentials file: INI sections, each an account with its api_key,
- * api_secret, base_url and ca_file. It is read in C because a secret that
+/* The credentials file: INI sections, each an account with its api_key and
+ * api_secret, or credential_process, and its base_url and ca_file. It is read in C because a secret that
  * became a Lua string could not be wiped. */
 #ifndef BF_PROFILE_H
 #define BF_PROFILE_H
@@ -15,11 +15,13 @@ enum bf_profile {
     BF_PROFILE_ERROR /* `error` is set */
 };
 
-#define BF_SETTING_MAX 4096 /* bytes of a URL or a path */
+#define BF_SETTING_MAX 4096 /* bytes of a URL, a path or a command */
 
 /* The values of a section; "" where one is not set. */
 struct bf_account {
-    struct bf_credentials *credentials; /* the caller's reference */
+    struct bf_credentials *credentials; /* the caller's reference; NULL where
+                                           `process` is set */
+    char process[BF_SETTING_MAX + 1];   /* prints them, see process.h */
     char base_url[BF_SETTING_MAX + 1];
     char ca_file[BF_SETTING_MAX + 1];
 };

@@ -79,6 +79,7 @@ EXPORT int luaopen_bitfront_core(lua_State *L) {
     bf_setfuncs(L, functions);
     bf_add_exchange(L);
     bf_add_client(L);
+    bf_add_credentials(L);
     bf_add_decimal(L);
     bf_add_json(L);
     bf_add_system(L);

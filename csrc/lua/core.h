@@ -11,6 +11,7 @@
 /* Each registers the types of the file that is named after it, and adds its
  * functions to the table on top of the stack. */
 void bf_add_client(lua_State *L);
+void bf_add_credentials(lua_State *L);
 void bf_add_decimal(lua_State *L);
 void bf_add_exchange(lua_State *L);
 void bf_add_json(lua_State *L);
@@ -19,14 +20,24 @@ void bf_add_system(lua_State *L);
 void bf_add_text(lua_State *L);
 void bf_add_thread(lua_State *L);
 
-/* ---- client.c: a client as Lua sees it, and its credentials ---- */
+/* ---- client.c: a client as Lua sees it ---- */
 
 /* The client at this index, open or closed; raises where it is none. */
 struct bf_client *bf_check_client(lua_State *L, int arg);
 
-/* What client:credentials() gave; NULL where that is none or was released;
+/* ---- credentials.c: credentials as Lua sees them, and where they are found
+ * ---- */
+
+/* Pushes credentials that have none yet; returns where the reference that they
+ * release is to be stored. */
+struct bf_credentials **bf_push_credentials(lua_State *L);
+
+/* What bf_push_credentials pushed; NULL where that is none or was released;
  * raises where it is something else. */
 struct bf_credentials *bf_check_credentials(lua_State *L, int arg);
+
+/* Pushes the hex SHA-256 of the API key, nil for NULL; returns 1. */
+int bf_push_key_id(lua_State *L, const struct bf_credentials *credentials);
 
 /* ---- exchange.c: attempts as Lua starts them ---- */
 

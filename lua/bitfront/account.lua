@@ -3,6 +3,7 @@
 -- over the environment, so that a variable cannot send the key to another exchange.
 
 local clocks = require "bitfront.clock"
+local credential_process = require "bitfront.credential_process"
 local credentials = require "bitfront.credentials"
 local native = require "bitfront.native"
 local option_rows = require "bitfront.options".rows["bitfront.new"]
@@ -24,6 +25,8 @@ local _M = {}
 ---@field clock_dict? table  by which the clock is shared
 ---@field err? table  of a wrong variable or library: each call returns it
 ---@field origin? string  where the credentials were found, for people
+---@field notes? string[]  what became of each of credentials.SOURCES that was asked
+---@field process? bitfront.CredentialProcess  what prints the credentials, which then change
 ---@field has_own_credentials? true  they are the options api_key and api_secret
 ---@field call bitfront.CallState  what call.lua keeps from call to call
 
@@ -128,7 +131,8 @@ end
 -- section of the credentials file may name the exchange, for unsigned calls too. The
 -- credentials come last: no handle that asks another exchange ever has them.
 local function open(account, signed)
-  local found, err = credentials.find(account.options.profile, signed)
+  local found, err, notes = credentials.find(account.options.profile, signed)
+  account.notes = notes
   if not found then return err end
   local done = true
   if found.base_url or found.ca_file then
@@ -137,9 +141,13 @@ local function open(account, signed)
   end
   if done and not account.err then
     account.origin = found.origin
-    done, err = account.handle:use(found.credentials)
+    if found.process then
+      account.process = credential_process.new(found.process, found.origin)
+    else
+      done, err = account.handle:use(found.credentials)
+    end
   end
-  found.credentials:release()
+  if found.credentials then found.credentials:release() end
   return not done and err or nil
 end
 
@@ -150,34 +158,50 @@ function _M.closed(handle)
     and { kind = "closed", code = "closed", message = "the client is closed" } or nil
 end
 
-local function find(account, signed)
+-- Several calls may have the same error.
+local function copy_of(err)
+  return err and { kind = err.kind, code = err.code, message = err.message }
+end
+
+local function find(account, signed, waiter, deadline)
   local ask, err = account.options.credentials, _M.closed(account.handle)
   if err then return err end
-  if not ask and not account.has_own_credentials
+  if not ask and not account.has_own_credentials and not account.process
     and not account.handle:has_credentials() then
     err = open(account, signed)
   end
-  local known = account.err -- of which each call gets a copy
-  if known then err = { kind = known.kind, code = known.code, message = known.message } end
+  err = copy_of(account.err) or err
   if err or not signed then
     return err
   elseif ask then
     local given
     given, err = credentials.ask(account.handle, ask)
     return err, given
+  elseif account.process then
+    err = credential_process.provide(account.process, account.handle, waiter, deadline)
+    return copy_of(err), not err and account.handle:credentials() or nil
   end
   return not account.handle:has_credentials() and credentials.missing() or nil
 end
 
+--- Whether a call may have another key than the one before.
+function _M.has_changing_key(account)
+  return account.options.credentials ~= nil or account.process ~= nil
+end
+
 --- Provides what a call needs. A function is called each time, so that a changed
---- secret takes effect at once; everything else is read once.
+--- secret takes effect at once, and a program is asked again before what it printed
+--- expires; everything else is read once.
+---@param signed boolean
+---@param waiter bitfront.Waiter
+---@param deadline number  of the call
 ---@return table? err  why the call cannot be made
----@return userdata? credentials  of a function: of this call alone
-function _M.prepare(account, signed)
-  local is_ready = not account.options.credentials and not account.err
+---@return userdata? credentials  of a function or a program: of this call alone
+function _M.prepare(account, signed, waiter, deadline)
+  local is_ready = not _M.has_changing_key(account) and not account.err
     and account.handle:has_credentials() -- a closed client has none
   if is_ready then return nil end
-  return find(account, signed)
+  return find(account, signed, waiter, deadline)
 end
 
 return _M

@@ -87,8 +87,7 @@ local function new_limit(account, key, per_second, per_minute)
 end
 
 --- How many calls the account may make; nil: no limits are kept. They are counted
---- under the SHA-256 of its API key, or, where it has none, under the exchange. A
---- function may give another key with each call.
+--- under the SHA-256 of its API key, or, where it has none, under the exchange.
 ---@param credentials? userdata  of one call
 ---@return bitfront.Limit?
 function _M.limit_of(account, credentials)
@@ -97,7 +96,7 @@ function _M.limit_of(account, credentials)
   local id = (credentials or account.handle):key_id()
   local limit = new_limit(account, id or "anonymous:" .. account.endpoint.base_url,
     limits.per_second, limits.per_minute)
-  if id and not account.options.credentials then state.limit = limit end
+  if id and not accounts.has_changing_key(account) then state.limit = limit end
   return limit
 end
 local limit_of = _M.limit_of
@@ -160,12 +159,13 @@ end
 
 local function begin(account, target, options, waiter)
   local started, state, own = native.now(), account.call, account.options
+  local deadline = started + (options.timeout or own.timeout)
   local err, credentials
   if not waiter then
     waiter, err = wait.choose(state.waiter)
   end
   if not err then
-    err, credentials = accounts.prepare(account, target.expect ~= "public")
+    err, credentials = accounts.prepare(account, target.expect ~= "public", waiter, deadline)
   end
   if err then return nil, errors.new(err, 0) end
   local run = state.spare_run or new_run(account)
@@ -173,10 +173,23 @@ local function begin(account, target, options, waiter)
   set_request(run.request, account, target, credentials)
   run.request.amounts = options.amounts or own.amounts
   run.clock, run.waiter, run.started, run.ready = account.clock, waiter, started, started
-  run.deadline = started + (options.timeout or own.timeout)
+  run.deadline = deadline
   run.retries = options.retries or own.retries
   run.limits, run.attempts, run.seen = limits_of(account, target, credentials), 0, false
   return run
+end
+
+--- Provides what a signed call needs, and makes none.
+---@return table? err
+function _M.try_credentials(account)
+  local waiter, err = wait.choose(account.call.waiter)
+  local credentials
+  if waiter then
+    err, credentials = accounts.prepare(account, true, waiter,
+      native.now() + account.options.timeout)
+  end
+  if credentials then credentials:release() end
+  return err
 end
 
 -- An error that the observer raises is ignored. Ctrl-C is not one of those.

@@ -1,13 +1,18 @@
--- Where a client's key and secret come from. From the environment and from the
--- credentials file they go straight into C memory: a Lua string cannot be wiped.
+-- Where a client's key and secret come from. From the environment and from files they
+-- go straight into C memory: a Lua string cannot be wiped.
 
 local native = require "bitfront.native"
 
 local _M = {}
 
 _M.KEY_VARIABLE = "BITFRONT_API_KEY"
+_M.KEY_FILE_VARIABLE = "BITFRONT_API_KEY_FILE"
 _M.SECRET_VARIABLE = "BITFRONT_API_SECRET"
+_M.SECRET_FILE_VARIABLE = "BITFRONT_API_SECRET_FILE"
+_M.DIRECTORY_VARIABLE = "CREDENTIALS_DIRECTORY" -- systemd's, for LoadCredential=
 _M.PROFILE_VARIABLE = "BITFRONT_PROFILE"
+
+local KEY_FILE, SECRET_FILE = "bitfront.api_key", "bitfront.api_secret" -- in that directory
 
 local function config_error(code, message, ...)
   return { kind = "config", code = code, message = message:format(...) }
@@ -51,53 +56,111 @@ function _M.missing()
     path or "the credentials file (" .. message .. ")")
 end
 
---- What the environment or the credentials file says of an account.
+--- What a source says of an account.
 ---@class bitfront.Found
----@field credentials userdata  key and secret, in C
+---@field credentials? userdata  key and secret, in C; none: a program prints them
 ---@field origin string  where they were found, for people
 ---@field base_url? string  of the section
 ---@field ca_file? string  of the section
+---@field process? string  the command of that program
 
--- The section's account; nil and an error; or nil where there is none, which is
--- no error unless the section was asked for.
-local function from_file(name, is_asked_for)
-  local path, message = _M.profile_path()
-  if not path then
-    return nil, is_asked_for and config_error("profile",
-      "section [%s] of the credentials file cannot be found: %s", name, message) or nil
-  end
-  local found, base_url, ca_file = native.profile(path, name)
-  if found then
-    return { credentials = found, base_url = base_url, ca_file = ca_file,
-      origin = ("section [%s] of %s"):format(name, path) }
-  elseif found == nil then
-    return nil, base_url -- the error
-  elseif not is_asked_for then
-    return nil
-  elseif base_url == "file" then
-    return nil, config_error("profile", "there is no file %s", path)
-  end
-  return nil, config_error("profile", "%s has no section [%s]", path, name)
+-- ---- the sources ----
+
+-- Each returns the account; nil and an error; or nil, nil and why there is none, which
+-- is no error. `profile` is the option.
+
+local function from_environment()
+  local key_file = _M.variable(_M.KEY_FILE_VARIABLE)
+  local secret_file = _M.variable(_M.SECRET_FILE_VARIABLE)
+  local found, err = native.environment(_M.KEY_VARIABLE, _M.KEY_FILE_VARIABLE,
+    _M.SECRET_VARIABLE, _M.SECRET_FILE_VARIABLE)
+  if not found then return nil, err, "not set" end
+  return { credentials = found, origin = ("%s and %s"):format(
+    key_file and _M.KEY_FILE_VARIABLE or _M.KEY_VARIABLE,
+    secret_file and _M.SECRET_FILE_VARIABLE or _M.SECRET_VARIABLE) }
 end
 
---- The account of a client that was given neither credentials nor a function: the
---- section that was asked for, else what the environment says, else the section
---- that the environment names, else [default].
+local function from_directory()
+  local folder = _M.variable(_M.DIRECTORY_VARIABLE)
+  if not folder then return nil, nil, "not set" end
+  local key, secret = folder .. "/" .. KEY_FILE, folder .. "/" .. SECRET_FILE
+  local found, err = native.secret_files(key, secret)
+  if not found then
+    return nil, err, ("neither %s nor %s can be found in %s"):format(KEY_FILE, SECRET_FILE, folder)
+  end
+  return { credentials = found, origin = ("%s and %s"):format(key, secret) }
+end
+
+-- Where there is nothing, that is an error for a section that was asked for.
+local function from_file(profile)
+  profile = profile or _M.variable(_M.PROFILE_VARIABLE)
+  local name, path, why = profile or "default", _M.profile_path()
+  if not path then
+    why = ("section [%s] of the credentials file cannot be found: %s"):format(name, why)
+    return nil, profile and config_error("profile", "%s", why), why
+  end
+  local found, base_url, ca_file, process = native.profile(path, name)
+  if found then
+    return { credentials = found ~= true and found or nil, base_url = base_url,
+      ca_file = ca_file, process = process,
+      origin = ("%ssection [%s] of %s"):format(process and "credential_process of " or "",
+        name, path) }
+  elseif found == nil then
+    return nil, base_url -- the error
+  end
+  why = base_url == "file" and "there is no file " .. path
+    or ("%s has no section [%s]"):format(path, name)
+  return nil, profile and config_error("profile", "%s", why), why
+end
+
+local NOT_ASKED = "not asked, since the option profile is given"
+
+--- The sources of an account that is not in the options, in the order in which they are
+--- asked: the first one that has credentials, or is wrong, is the last one asked.
+_M.SOURCES = {
+  { name = "BITFRONT_API_KEY, BITFRONT_API_SECRET, or these with _FILE",
+    find = from_environment },
+  { name = "files in $CREDENTIALS_DIRECTORY", find = from_directory },
+  { name = "credentials file", find = from_file, is_a_profile = true },
+}
+
+--- The account of a client that was given neither credentials nor a function.
 ---@param profile string?  the option
 ---@param signed boolean  false: for a call that needs no credentials, only where its exchange is
 ---@return bitfront.Found?
 ---@return table? err  none: there is no account
+---@return string[] notes  what became of each source that was asked, for people
 function _M.find(profile, signed)
-  if profile then return from_file(profile, true) end
-  local found, err = native.environment(_M.KEY_VARIABLE, _M.SECRET_VARIABLE)
-  if found == false then
-    local name = _M.variable(_M.PROFILE_VARIABLE)
-    return from_file(name or "default", name ~= nil)
-  elseif not found then
-    return nil, signed and err or nil
+  local notes = {}
+  for i, source in ipairs(_M.SOURCES) do
+    local found, err, why
+    if profile and not source.is_a_profile then
+      why = NOT_ASKED
+    else
+      found, err, why = source.find(profile)
+    end
+    notes[i] = found and "used" or err and "cannot be used" or why
+    if found then return found, nil, notes end
+    if err then return nil, (signed or source.is_a_profile) and err or nil, notes end
   end
-  return { credentials = found,
-    origin = ("%s and %s"):format(_M.KEY_VARIABLE, _M.SECRET_VARIABLE) }
+  return nil, nil, notes
+end
+
+--- The sections of the credentials file, in its order.
+---@return string[]? names  empty where there is no file
+---@return table? err
+---@return string? path  of the file
+function _M.profiles()
+  local path, message = _M.profile_path()
+  if not path then return nil, config_error("profile", "there are no profiles: %s", message) end
+  local text, err = native.profiles(path)
+  if err then return nil, err end
+  local names, is_known = {}, {}
+  for name in (text or ""):gmatch "([^\n]*)\n" do
+    if not is_known[name] then names[#names + 1] = name end
+    is_known[name] = true
+  end
+  return names, nil, path
 end
 
 --- Asks the function of the option `credentials`. What it gives is this call's,

@@ -3,6 +3,7 @@
 
 local accounts = require "bitfront.account"
 local call = require "bitfront.call"
+local credentials = require "bitfront.credentials"
 local describe = require "bitfront.error".describe
 local limiter = require "bitfront.limiter"
 local native = require "bitfront.native"
@@ -89,6 +90,23 @@ local function found_credentials(client, reply)
   return "found in " .. (accounts.of(client).origin or "the credentials function")
 end
 
+local function of_options(options)
+  if options.profile then return "the profile is named" end
+  return "not given"
+end
+
+-- In the order in which they are asked.
+local function sources(client)
+  local own, lines = accounts.of(client), {}
+  local given = own.has_own_credentials or own.options.credentials
+  lines[1] = "1. options: " .. (given and "used" or of_options(own.options))
+  for i, source in ipairs(credentials.SOURCES) do
+    lines[i + 1] = ("%d. %s: %s"):format(i + 1, source.name,
+      not given and own.notes and own.notes[i] or "not asked, since an earlier one is there")
+  end
+  return lines
+end
+
 local function server(client, reply)
   local time, err, info = client:server_time()
   reply.info = info
@@ -128,7 +146,7 @@ local function clock(_, reply)
     size - uncertainty >= CLOCK_LIMIT
 end
 
--- Each returns what it found, and true where that is wrong.
+-- Each returns what it found, in a line or several, and true where that is wrong.
 local CHECKS = {
   { "bitfront", function() return require "bitfront.version" end },
   { "Lua", lua },
@@ -139,6 +157,7 @@ local CHECKS = {
   { "CA file", ca_file },
   { "base URL", base_url },
   { "credentials", found_credentials },
+  { "sources", sources },
   { "server", server },
   { "clock", clock },
   { "account", account },
@@ -150,14 +169,14 @@ local CHECKS = {
 function _M.examine(client)
   local lines, healthy = {}, true
   -- first: the account's section may say where its exchange is
-  local err, credentials = accounts.prepare(accounts.of(client), true)
-  if credentials then credentials:release() end
-  local reply = { err = err }
-  for i, check in ipairs(CHECKS) do
-    local text, is_wrong = check[2](client, reply)
+  local reply = { err = call.try_credentials(accounts.of(client)) }
+  for _, check in ipairs(CHECKS) do
+    local found, is_wrong = check[2](client, reply)
     healthy = healthy and not is_wrong
-    lines[i] = ("%-7s  %-11s  %s\n")
-      :format(is_wrong and "TROUBLE" or "ok", check[1], native.clean(tostring(text)))
+    for _, text in ipairs(type(found) == "table" and found or { found }) do
+      lines[#lines + 1] = ("%-7s  %-11s  %s\n")
+        :format(is_wrong and "TROUBLE" or "ok", check[1], native.clean(tostring(text)))
+    end
   end
   return table.concat(lines), healthy
 end

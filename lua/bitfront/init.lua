@@ -10,6 +10,8 @@
 local accounts = require "bitfront.account"
 local check_arguments = require "bitfront.check".arguments
 local check_options = require "bitfront.options".of
+local credentials = require "bitfront.credentials"
+local errors = require "bitfront.error"
 local is_options = require "bitfront.check".is_options
 local many = require "bitfront.many"
 local memo = require "bitfront.memo"
@@ -109,6 +111,17 @@ function _M.balances(options, ...)
   options = options == nil and {} or options
   is_options("bitfront.balances", options)
   return kept_client(options):balances()
+end
+
+--- The names of the sections of the credentials file, for the option profile, in the
+--- file's order.
+---@return string[] names  empty where there is no file
+---@overload fun(): nil, bitfront.Error
+function _M.profiles(...)
+  check_arguments("bitfront.profiles", (...), ...)
+  local names, err = credentials.profiles()
+  if not names then return nil, errors.new(err, 0) end
+  return names
 end
 
 --- The balances of many accounts, several at a time; shared connections, each

@@ -16,7 +16,8 @@ end
 function _M.environment(more)
   local env = {
     BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
-    BITFRONT_BASE_URL = false, BITFRONT_CA_FILE = false,
+    BITFRONT_API_KEY_FILE = false, BITFRONT_API_SECRET_FILE = false,
+    BITFRONT_BASE_URL = false, BITFRONT_CA_FILE = false, CREDENTIALS_DIRECTORY = false,
     BITFRONT_PROFILE = false, XDG_CONFIG_HOME = false,
     BITFRONT_SANDBOX_DIR = false, HOME = "/nonexistent",
     TERM = "xterm", NO_COLOR = false,

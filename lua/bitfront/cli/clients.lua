@@ -45,24 +45,17 @@ function _M.open(args, profile)
   streams.stop("usage", (misuse.text_of(client):gsub("^bitfront%.new: ", "")))
 end
 
-local function no_profiles(message)
-  streams.fail { errors.new({ kind = "config", code = "profile",
-    message = "there are no profiles" .. message }, 0) }
-end
-
 ---With --all-profiles, `profile` becomes the list of all there are.
 function _M.name_all(args)
   if not args.all_profiles then return end
-  local path, message = credentials.profile_path()
-  if not path then no_profiles(": " .. message) end
-  local names, err = streams.load("bitfront.core").profiles(path)
-  if err then streams.fail { errors.new(err, 0) } end
-  local is_known = {}
-  for name in (names or ""):gmatch("[^\n]+") do
-    if not is_known[name] then table.insert(args.profile, name) end
-    is_known[name] = true
+  streams.load "bitfront.core"
+  local names, err, path = credentials.profiles()
+  if not names then streams.fail { errors.new(err, 0) } end
+  args.profile = names
+  if not names[1] then
+    streams.fail { errors.new({ kind = "config", code = "profile",
+      message = "there are no profiles in " .. path }, 0) }
   end
-  if not args.profile[1] then no_profiles(" in " .. path) end
 end
 
 ---@class bitfront.cli.Account

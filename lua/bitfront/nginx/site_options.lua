@@ -118,14 +118,17 @@ function _M.of_client(options)
 end
 
 --- Tells accounts apart: the dict outlives a reload, after which nginx.conf may name
---- another account. A profile counts by its name: its file is not read yet.
+--- another account. A profile counts by its name, and a file by its path: neither is
+--- read yet.
 ---@param options bitfront.Options  of the client
 ---@return string
 function _M.account_id(options)
   local url, key, profile = options.base_url, options.api_key, options.profile
   if not (key or profile or options.credentials) then
-    key = os.getenv(credentials.KEY_VARIABLE)
-    profile = os.getenv(credentials.PROFILE_VARIABLE)
+    local variable = credentials.variable
+    key = variable(credentials.KEY_VARIABLE) or variable(credentials.KEY_FILE_VARIABLE)
+      or variable(credentials.DIRECTORY_VARIABLE)
+    profile = variable(credentials.PROFILE_VARIABLE)
   end
   return ngx.md5(("%s %s %s"):format(url or os.getenv "BITFRONT_BASE_URL" or "",
     key or "", profile or "")):sub(1, 16)
