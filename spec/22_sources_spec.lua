@@ -53,7 +53,7 @@ local function files(key, secret, mode)
     BITFRONT_API_SECRET_FILE = home .. "/secret" }
 end
 
-describe("credentials in files that variables name", function()
+describe("credentials in files that variables name #apart", function()
   it("are used", function()
     local home, env = files()
     is_ok({ home = home, env = env }, KEY)
@@ -233,7 +233,7 @@ describe("credentials in files that variables name", function()
   end)
 end)
 
-describe("credentials that systemd mounts", function()
+describe("credentials that systemd mounts #apart", function()
   -- A folder with these files, and a call that is told of it.
   local function mounted(texts, mode)
     local home = one_call.home()
@@ -315,7 +315,7 @@ describe("credentials that systemd mounts", function()
   end)
 end)
 
-describe("the doctor", function()
+describe("the doctor #apart", function()
   local function sources(call)
     local home = call.home or one_call.home(call.profile)
     local env = one_call.environment(home)
@@ -360,7 +360,7 @@ describe("the doctor", function()
   end)
 end)
 
-describe("bitfront.profiles", function()
+describe("bitfront.profiles #apart", function()
   local function profiles(text, mode, env, arguments)
     local home = one_call.home(text, mode)
     local all = one_call.environment(home)
@@ -401,7 +401,7 @@ describe("bitfront.profiles", function()
   end)
 end)
 
-describe("the memory of a process whose credentials are in files", function()
+describe("the memory of a process whose credentials are in files #apart", function()
   it("holds neither of them once its client is closed #once", function()
     local NEEDLES = { "Kq7ZxPmW93LsTbVd", "sEcReT-oF-tHe-aCcOuNt-8817263544" }
     local home, env = files(NEEDLES[1] .. "\n", NEEDLES[2] .. "\n")

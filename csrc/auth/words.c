@@ -49,14 +49,10 @@ static void copy_quoted(struct splitter *splitter, char quote) {
     splitter->is_open = true;
 }
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
-
 /* Copies the next word; false: there is none. */
 static bool copy_word(struct splitter *splitter) {
     char c = ' ';
-    while (is_blank(c))
+    while (c == ' ')
         if (!take(splitter, &c))
             return false;
     do {
@@ -66,7 +62,7 @@ static bool copy_word(struct splitter *splitter) {
             copy_quoted(splitter, c);
         else
             put(splitter, c);
-    } while (!splitter->is_open && take(splitter, &c) && !is_blank(c));
+    } while (!splitter->is_open && take(splitter, &c) && c != ' ');
     put(splitter, '\0');
     return true;
 }

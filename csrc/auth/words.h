@@ -1,5 +1,5 @@
-/* A command as one text, split into its words as a shell splits them, with
- * quotes and backslashes, and without anything else that a shell does. */
+/* A command as one text, split into its words at blanks as a shell does that,
+ * with quotes and backslashes, and without anything else that a shell does. */
 #ifndef BF_WORDS_H
 #define BF_WORDS_H
 

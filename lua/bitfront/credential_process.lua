@@ -133,7 +133,8 @@ function _M.provide(process, handle, waiter, deadline)
     if not run then run, err = start(process, deadline) end
     if run then err = wait_for(process, handle, run, waiter, deadline) end
   until not (run and run.is_late and native.now() < deadline)
-  return err and err.kind == "config" and has_valid(process, handle, 0) and nil or err
+  local does_no_harm = err and err.kind == "config" and has_valid(process, handle, 0)
+  return not does_no_harm and err or nil
 end
 
 return _M

@@ -7,8 +7,11 @@ local _M = {}
 
 local NAMES = {
   "__cxa_atexit", "__register_atfork", "bind", "clock_gettime", "connect", "dladdr", "fcntl",
-  "fstat", "ioctl", "listen", "open", "pthread_attr_init", "pthread_create",
-  "pthread_mutex_init", "read", "sigpending", "socket",
+  "fstat", "ioctl", "listen", "open", "pipe2", "posix_spawn_file_actions_adddup2",
+  "posix_spawn_file_actions_addopen", "posix_spawn_file_actions_init", "posix_spawnattr_init",
+  "posix_spawnattr_setsigdefault", "posix_spawnattr_setsigmask", "posix_spawnp",
+  "pthread_attr_init", "pthread_create", "pthread_mutex_init", "read", "sigpending", "socket",
+  "waitpid",
   "curl_easy_getinfo", "curl_easy_init", "curl_easy_setopt", "curl_global_init",
   "curl_multi_add_handle", "curl_multi_poll", "curl_url",
   "BN_CTX_get", "BN_add_word", "BN_bn2dec", "BN_copy", "BN_div", "BN_lshift", "BN_lshift1",
