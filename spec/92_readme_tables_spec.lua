@@ -4,6 +4,7 @@
 local bitfront = require "bitfront"
 local cjson = require "cjson"
 local command = require "spec.support.command"
+local core = require "bitfront.core"
 local readme = require "spec.support.readme"
 local support = require "spec.support"
 
@@ -237,6 +238,20 @@ local function takes_ca_file(size)
   return not message:find "larger"
 end
 
+local function takes_secret_file(size)
+  local path = support.tmpdir() .. "/key"
+  support.write(path, ("k"):rep(size))
+  return core.secret_files(path, path) ~= nil
+end
+
+local function takes_output(size)
+  local process = core.start_process(("printf '%%%ds'"):format(size))
+  repeat core.sleep(0.001) until process:poll()
+  local _, err = process:credentials()
+  process:release()
+  return not err.message:find "more than"
+end
+
 -- For each row: what takes a value, the least and the greatest that it takes.
 local LIMITS = {
   ["`timeout`, `connect_timeout`"] = { takes "timeout", 0.001, 86400 },
@@ -255,6 +270,8 @@ local LIMITS = {
   end, 1, 10000 },
   ca_file = { takes_ca_file, nil, 2097152 },
   ["credentials looked for in messages"] = { is_looked_for, 8 },
+  ["a file with a key or a secret"] = { takes_secret_file, 1, 4096 },
+  ["what a `credential_process` prints"] = { takes_output, nil, 65536 },
 }
 
 -- Of these the sites above tell.

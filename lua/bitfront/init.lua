@@ -98,8 +98,9 @@ local function kept_client(options)
 end
 
 --- The balances of one account; without options, of the one that the environment
---- names: BITFRONT_API_KEY and BITFRONT_API_SECRET, or the credentials file;
---- BITFRONT_BASE_URL, BITFRONT_CA_FILE. The same as new(options):balances() with
+--- names: BITFRONT_API_KEY and BITFRONT_API_SECRET (or files, with _FILE behind the
+--- names), what systemd mounts, or the credentials file; BITFRONT_BASE_URL,
+--- BITFRONT_CA_FILE. The same as new(options):balances() with
 --- one client kept for all calls with options that are alike.
 ---@param options? bitfront.Options
 ---@return bitfront.Record[] records

@@ -9,7 +9,7 @@ local version = require "bitfront.version"
 local _M = {}
 
 ---@class bitfront.Options
----@field api_key? string  with api_secret. Give one of api_key, credentials and profile, or none: then the environment is read, else the credentials file
+---@field api_key? string  with api_secret. Give one of api_key, credentials and profile, or none: then the environment is read, else what systemd mounts, else the credentials file
 ---@field api_secret? string  of the api_key
 ---@field credentials? fun(): string, string  asked for key and secret before each call
 ---@field profile? string  a section of the credentials file

@@ -9,8 +9,9 @@ local ABOUT = "Shows the balances of an account at the BITFRONT exchange, with e
   .. "messages to standard error. No option takes the secret."
 
 local ACCOUNT = "Without --profile the account is that of BITFRONT_API_KEY and "
-  .. "BITFRONT_API_SECRET, else that of section [default], or of the section that "
-  .. "BITFRONT_PROFILE names, of the credentials file."
+  .. "BITFRONT_API_SECRET or of the files that BITFRONT_API_KEY_FILE and BITFRONT_API_SECRET_FILE "
+  .. "name, else that of CREDENTIALS_DIRECTORY, else that of section [default], or of the section "
+  .. "that BITFRONT_PROFILE names, of the credentials file."
 
 local STATUSES = {}
 for i, row in ipairs(exit_status) do
@@ -21,7 +22,12 @@ end
 local ENVIRONMENT = {
   { credentials.KEY_VARIABLE, "The API key, together with the next." },
   { credentials.SECRET_VARIABLE, "Its secret." },
-  { credentials.PROFILE_VARIABLE, "The section of the credentials file, where no key is set." },
+  { credentials.KEY_FILE_VARIABLE, "Instead, the file that the API key is in." },
+  { credentials.SECRET_FILE_VARIABLE, "Instead, the file that the secret is in." },
+  { credentials.DIRECTORY_VARIABLE, "Set by systemd: the folder of bitfront.api_key and "
+    .. "bitfront.api_secret." },
+  { credentials.PROFILE_VARIABLE, "The section of the credentials file, where none of these is "
+    .. "set." },
   { "BITFRONT_BASE_URL", "Where the exchange is." },
   { "BITFRONT_CA_FILE", "PEM file of the certificates to trust." },
   { "BITFRONT_SANDBOX_DIR", "The folder of the sandbox; else a folder in XDG_RUNTIME_DIR, "
@@ -36,7 +42,8 @@ local ENVIRONMENT = {
 
 local FILES = {
   { "${XDG_CONFIG_HOME:-~/.config}/bitfront/credentials", "The accounts: a section [name] "
-    .. "for each, with lines api_key = KEY and api_secret = SECRET, and where its exchange "
+    .. "for each, with lines api_key = KEY and api_secret = SECRET, or credential_process = "
+    .. "COMMAND, a program that prints them, and where its exchange "
     .. "is not the default one base_url = URL and ca_file = FILE. Nobody but its owner may "
     .. "read it (chmod 600)." },
 }

@@ -27,7 +27,10 @@ env BITFRONT_API_KEY;
 env BITFRONT_API_SECRET;
 env BITFRONT_BASE_URL;
 env BITFRONT_CA_FILE;
-# For the credentials file, in the place of key and secret. It must be the workers' own.
+# In the place of key and secret, files that the workers can read.
+env BITFRONT_API_KEY_FILE;
+env BITFRONT_API_SECRET_FILE;
+# For the credentials file, in the place of these. It must be the workers' own.
 env BITFRONT_PROFILE;
 env XDG_CONFIG_HOME;
 env HOME;
