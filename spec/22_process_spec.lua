@@ -123,7 +123,8 @@ describe("a credential_process #apart", function()
   -- The words that the program gets.
   for command, words in pairs {
     ["a b"] = { "a", "b" }, [" a   b "] = { "a", "b" }, ["'a b' \"c d\""] = { "a b", "c d" },
-    ["a'b'\"c\"d"] = { "abcd" }, ["'' \"\""] = { "", "" }, ["a\\ b \\' \\\""] = { "a b", "'", '"' },
+    ["a'b'\"c\"d"] = { "abcd" }, ["'' \"\""] = { "", "" },
+    ["a\\ b \\' \\\""] = { "a b", "'", '"' },
     ["'a\\b'"] = { "a\\b" }, ['"a\\"b\\\\c\\d"'] = { 'a"b\\c\\d' }, ["\\\\"] = { "\\" },
     ["# ;"] = { "#", ";" }, ["$HOME ~ *"] = { "$HOME", "~", "*" },
     ["| > & ; `x` $(x)"] = { "|", ">", "&", ";", "`x`", "$(x)" }, ["한국"] = { "한국" },
@@ -133,9 +134,11 @@ describe("a credential_process #apart", function()
         local home = home_of("x")
         local file = home .. "/.config/bitfront/credentials"
         support.write(home .. "/helper",
-          "#!/bin/sh\nfor word; do printf '<%s>\\n' \"$word\"; done >" .. home .. "/words\n" .. prints(GOOD))
+          "#!/bin/sh\nfor word; do printf '<%s>\\n' \"$word\"; done >" .. home .. "/words\n"
+            .. prints(GOOD))
         support.must("chmod 700 helper", { cwd = home })
-        support.write(file, ("[default]\ncredential_process = %s/helper %s\n"):format(home, command))
+        support.write(file,
+          ("[default]\ncredential_process = %s/helper %s\n"):format(home, command))
         is_ok(home)
         assert.equal("<" .. table.concat(words, ">\n<") .. ">\n", support.read(home .. "/words"))
       end)
@@ -146,7 +149,8 @@ describe("a credential_process #apart", function()
     ['a "b'] = "has a quote without an end, or a backslash at its end",
     ['"a\\'] = "has a quote without an end, or a backslash at its end",
     ["a\\"] = "has a quote without an end, or a backslash at its end",
-    [""] = "must not be empty", ["a\0b"] = "has a control character", ["a\tb"] = "has a control character",
+    [""] = "must not be empty", ["a\0b"] = "has a control character",
+    ["a\tb"] = "has a control character",
     [("a"):rep(4097)] = "is too long",
   } do
     it(("that is %q is refused with the line"):format(command:sub(1, 20)), function()
@@ -159,7 +163,8 @@ describe("a credential_process #apart", function()
     local MIXED = " sets a second source of the credentials: credential_process stands in place "
       .. "of api_key and api_secret"
     for text, line in pairs {
-      ["credential_process = x\napi_key = k\n"] = 3, ["api_secret = s\ncredential_process = x\n"] = 3,
+      ["credential_process = x\napi_key = k\n"] = 3,
+      ["api_secret = s\ncredential_process = x\n"] = 3,
       ["api_key = k\napi_secret = s\ncredential_process = x\n"] = 4,
     } do
       is_refused(one_call.home("[default]\n" .. text),
@@ -228,11 +233,11 @@ describe("a credential_process #apart that", function()
     ["prints a secret that is null"] = { prints((GOOD:gsub('"sE[^"]*"', "null"))),
       "printed SecretAccessKey, which must be a string" },
     ["prints an empty key"] = { prints((GOOD:gsub('"Kq[^"]*"', '""'))),
-      "printed an AccessKeyId must not be empty" },
+      "printed AccessKeyId, which must not be empty" },
     ["prints a secret with a line end"] = { prints((GOOD:gsub('"sE', '"\\nsE'))),
-      "printed an SecretAccessKey has a blank" },
+      "printed SecretAccessKey, which has a blank" },
     ["prints a key with a NUL"] = { prints((GOOD:gsub("Kq7", "Kq7\\u0000"))),
-      "printed an AccessKeyId must be a string of printable ASCII characters" },
+      "printed AccessKeyId, which must be a string of printable ASCII characters" },
     ["prints a member of another name"] = { prints((GOOD:gsub("}$", ',"expiration":"x"}'))),
       "printed a member that is none of Version, AccessKeyId, SecretAccessKey and Expiration" },
     ["prints an expiration that is a number"] = {
@@ -525,7 +530,9 @@ describe("several calls at once of a client with a credential_process #apart", f
         core.sleep(0.001)
       until left == 0
     end
-    local function runs() return select(2, assert(io.open(HOME .. "/pids")):read "*a":gsub("\n", "")) end
+    local function runs()
+      return select(2, assert(io.open(HOME .. "/pids")):read "*a":gsub("\n", ""))
+    end
   ]]
 
   it("ask it once", function()

@@ -19,7 +19,9 @@
 
 #define CODE "credential_process"
 
+#ifndef __linux__ /* where unistd.h has it */
 extern char **environ;
+#endif
 
 /* ---- starting ---- */
 
@@ -217,9 +219,9 @@ void bf_process_kill(struct bf_process *process) {
 
 /* ---- the end ---- */
 
-struct bf_credentials *
-bf_process_credentials(struct bf_process *process, int64_t *expires_at,
-                       struct bf_error *error) {
+struct bf_credentials *bf_process_credentials(struct bf_process *process,
+                                              int64_t *expires_at,
+                                              struct bf_error *error) {
     if (process->parent != getpid())
         bf_error_set(error, BF_NETWORK, "fork",
                      "was started before a fork, by another process");

@@ -19,9 +19,9 @@ enum member {
     MEMBERS
 };
 
-static const char *const names[MEMBERS] = {
-    "Version",    "AccessKeyId",  "SecretAccessKey",
-    "Expiration", "SessionToken", "AccountId"};
+static const char *const names[MEMBERS] = {"Version",         "AccessKeyId",
+                                           "SecretAccessKey", "Expiration",
+                                           "SessionToken",    "AccountId"};
 
 struct output {
     struct bf_scan scan;
@@ -128,15 +128,17 @@ static bool read_expiration(const struct output *output, int64_t *expires_at) {
 }
 
 static struct bf_credentials *make(const struct output *output) {
-    const struct bf_credential_names of = {names[KEY], names[SECRET]};
-    struct bf_error own = {.kind = BF_OK};
-    struct bf_credentials *credentials = bf_credentials_new(
-        decoded(output, KEY), decoded(output, SECRET), &of, &own);
-    bool is_config = own.kind == BF_CONFIG && strcmp(own.code, "openssl") != 0;
-    if (!credentials)
-        bf_error_set(output->error, own.kind, is_config ? CODE : own.code,
-                     "%s%s", is_config ? "printed an " : "", own.text);
-    return credentials;
+    static const struct bf_credential_names of = {"AccessKeyId",
+                                                  "SecretAccessKey"};
+    struct bf_span values[MEMBERS];
+    for (enum member member = KEY; member <= SECRET; member++) {
+        const char *what;
+        values[member] = decoded(output, member);
+        what = bf_credentials_problem(values[member]);
+        if (what && !refuse(output, member, what))
+            return NULL;
+    }
+    return bf_credentials_new(values[KEY], values[SECRET], &of, output->error);
 }
 
 struct bf_credentials *bf_process_output_read(char *text, size_t len,

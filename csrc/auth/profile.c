@@ -154,9 +154,8 @@ static bool read_setting(const struct reader *reader, struct bf_span name,
     if (!reader->current->found)
         return refuse_line(reader, "stands before any [section]");
     if (setting == SETTINGS) /* the name may be a secret and is not shown */
-        return refuse_line(reader,
-                           "sets what is none of api_key, api_secret, "
-                           "credential_process, base_url and ca_file");
+        return refuse_line(reader, "sets what is none of api_key, api_secret, "
+                                   "credential_process, base_url and ca_file");
     if (reader->current->values[setting].text)
         return refuse_repeat(reader, setting_names[setting]);
     if (are_mixed(reader->current->values, setting))

@@ -1,6 +1,6 @@
 /* The credentials file: INI sections, each an account with its api_key and
- * api_secret, or credential_process, and its base_url and ca_file. It is read in C because a secret that
- * became a Lua string could not be wiped. */
+ * api_secret, or credential_process, and its base_url and ca_file. It is read
+ * in C because a secret that became a Lua string could not be wiped. */
 #ifndef BF_PROFILE_H
 #define BF_PROFILE_H
 

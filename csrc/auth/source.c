@@ -79,9 +79,9 @@ static struct bf_credentials *make(struct found *key, struct found *secret,
     return credentials;
 }
 
-struct bf_credentials *
-bf_source_variables(const struct bf_variables *key,
-                    const struct bf_variables *secret, struct bf_error *error) {
+struct bf_credentials *bf_source_variables(const struct bf_variables *key,
+                                           const struct bf_variables *secret,
+                                           struct bf_error *error) {
     struct found found[2] = {{.name = ""}, {.name = ""}};
     bool has_key, has_secret;
     if (find_in_variables(&found[0], key, error))

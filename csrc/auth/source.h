@@ -16,9 +16,9 @@ struct bf_variables {
 
 /* The credentials in the variables. NULL: none is set; or with `error` set,
  * where one of the two is missing, set twice, or of no use. */
-struct bf_credentials *
-bf_source_variables(const struct bf_variables *key,
-                    const struct bf_variables *secret, struct bf_error *error);
+struct bf_credentials *bf_source_variables(const struct bf_variables *key,
+                                           const struct bf_variables *secret,
+                                           struct bf_error *error);
 
 /* The credentials in two files. NULL: neither can be found; or with `error`
  * set, where one is missing, or of no use. */

@@ -31,8 +31,8 @@ static int64_t plain_number(const char *text, size_t len) {
 
 /* ---- dates ---- */
 
-/* A form of date behind the name of the weekday, see bf_has_form. Then where its
- * parts begin. */
+/* A form of date behind the name of the weekday, see bf_has_form. Then where
+ * its parts begin. */
 struct form {
     const char *mask;
     int day, month, year, time;
@@ -95,7 +95,8 @@ static int64_t read_date(const char *text, size_t len) {
     };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         size_t weekday = weekday_length(text, len, !forms[i].is_short);
-        if (weekday && bf_has_form(text + weekday, len - weekday, forms[i].mask)) {
+        if (weekday &&
+            bf_has_form(text + weekday, len - weekday, forms[i].mask)) {
             struct bf_date date = date_of(text + weekday, &forms[i]);
             return bf_date_is_real(&date) ? bf_date_seconds(&date) : -1;
         }

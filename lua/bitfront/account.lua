@@ -158,35 +158,32 @@ function _M.closed(handle)
     and { kind = "closed", code = "closed", message = "the client is closed" } or nil
 end
 
+--- Whether a call may have another key than the one before.
+function _M.has_changing_key(account)
+  return account.options.credentials ~= nil or account.process ~= nil
+end
+
 -- Several calls may have the same error.
 local function copy_of(err)
   return err and { kind = err.kind, code = err.code, message = err.message }
 end
 
-local function find(account, signed, waiter, deadline)
-  local ask, err = account.options.credentials, _M.closed(account.handle)
-  if err then return err end
-  if not ask and not account.has_own_credentials and not account.process
-    and not account.handle:has_credentials() then
-    err = open(account, signed)
-  end
-  err = copy_of(account.err) or err
-  if err or not signed then
-    return err
-  elseif ask then
-    local given
-    given, err = credentials.ask(account.handle, ask)
-    return err, given
-  elseif account.process then
-    err = credential_process.provide(account.process, account.handle, waiter, deadline)
-    return copy_of(err), not err and account.handle:credentials() or nil
-  end
-  return not account.handle:has_credentials() and credentials.missing() or nil
+-- Whether it is known where the credentials come from.
+local function has_source(account)
+  return _M.has_changing_key(account) or account.has_own_credentials
+    or account.handle:has_credentials()
 end
 
---- Whether a call may have another key than the one before.
-function _M.has_changing_key(account)
-  return account.options.credentials ~= nil or account.process ~= nil
+-- Those of one call.
+local function current(account, waiter, deadline)
+  local handle, ask = account.handle, account.options.credentials
+  if ask then
+    local given, err = credentials.ask(handle, ask)
+    return err, given
+  end
+  local err = credential_process.provide(account.process, handle, waiter, deadline)
+  if err then return copy_of(err) end
+  return nil, handle:credentials()
 end
 
 --- Provides what a call needs. A function is called each time, so that a changed
@@ -201,7 +198,13 @@ function _M.prepare(account, signed, waiter, deadline)
   local is_ready = not _M.has_changing_key(account) and not account.err
     and account.handle:has_credentials() -- a closed client has none
   if is_ready then return nil end
-  return find(account, signed, waiter, deadline)
+  local err = _M.closed(account.handle)
+  if err then return err end
+  if not has_source(account) then err = open(account, signed) end
+  err = copy_of(account.err) or err
+  if err or not signed then return err end
+  if _M.has_changing_key(account) then return current(account, waiter, deadline) end
+  return not account.handle:has_credentials() and credentials.missing() or nil
 end
 
 return _M

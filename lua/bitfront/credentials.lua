@@ -91,26 +91,29 @@ local function from_directory()
   return { credentials = found, origin = ("%s and %s"):format(key, secret) }
 end
 
+-- Of a section that there is.
+local function section_of(name, path, found, base_url, ca_file, process)
+  local origin = ("section [%s] of %s"):format(name, path)
+  return { credentials = not process and found or nil, process = process,
+    base_url = base_url, ca_file = ca_file,
+    origin = process and "credential_process of " .. origin or origin }
+end
+
 -- Where there is nothing, that is an error for a section that was asked for.
 local function from_file(profile)
-  profile = profile or _M.variable(_M.PROFILE_VARIABLE)
-  local name, path, why = profile or "default", _M.profile_path()
-  if not path then
-    why = ("section [%s] of the credentials file cannot be found: %s"):format(name, why)
-    return nil, profile and config_error("profile", "%s", why), why
+  local asked_for = profile or _M.variable(_M.PROFILE_VARIABLE)
+  local name, why = asked_for or "default"
+  local path, message = _M.profile_path()
+  if path then
+    local found, err, ca_file, process = native.profile(path, name)
+    if found then return section_of(name, path, found, err, ca_file, process) end
+    if found == nil then return nil, err end
+    why = err == "file" and "there is no file " .. path
+      or ("%s has no section [%s]"):format(path, name)
+  else
+    why = ("section [%s] of the credentials file cannot be found: %s"):format(name, message)
   end
-  local found, base_url, ca_file, process = native.profile(path, name)
-  if found then
-    return { credentials = found ~= true and found or nil, base_url = base_url,
-      ca_file = ca_file, process = process,
-      origin = ("%ssection [%s] of %s"):format(process and "credential_process of " or "",
-        name, path) }
-  elseif found == nil then
-    return nil, base_url -- the error
-  end
-  why = base_url == "file" and "there is no file " .. path
-    or ("%s has no section [%s]"):format(path, name)
-  return nil, profile and config_error("profile", "%s", why), why
+  return nil, asked_for and config_error("profile", "%s", why), why
 end
 
 local NOT_ASKED = "not asked, since the option profile is given"
@@ -124,6 +127,13 @@ _M.SOURCES = {
   { name = "credentials file", find = from_file, is_a_profile = true },
 }
 
+-- What the source returns, and in words what became of it.
+local function ask(source, profile)
+  if profile and not source.is_a_profile then return nil, nil, NOT_ASKED end
+  local found, err, why = source.find(profile)
+  return found, err, found and "used" or err and "cannot be used" or why
+end
+
 --- The account of a client that was given neither credentials nor a function.
 ---@param profile string?  the option
 ---@param signed boolean  false: for a call that needs no credentials, only where its exchange is
@@ -131,19 +141,13 @@ _M.SOURCES = {
 ---@return table? err  none: there is no account
 ---@return string[] notes  what became of each source that was asked, for people
 function _M.find(profile, signed)
-  local notes = {}
+  local notes, found, err = {}, nil, nil
   for i, source in ipairs(_M.SOURCES) do
-    local found, err, why
-    if profile and not source.is_a_profile then
-      why = NOT_ASKED
-    else
-      found, err, why = source.find(profile)
-    end
-    notes[i] = found and "used" or err and "cannot be used" or why
-    if found then return found, nil, notes end
-    if err then return nil, (signed or source.is_a_profile) and err or nil, notes end
+    found, err, notes[i] = ask(source, profile)
+    if err and not signed and not source.is_a_profile then return nil, nil, notes end
+    if found or err then break end
   end
-  return nil, nil, notes
+  return found, err, notes
 end
 
 --- The sections of the credentials file, in its order.

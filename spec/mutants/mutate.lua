@@ -13,6 +13,7 @@ local seed, count, part, parts = tonumber(arg[1]), tonumber(arg[2]), tonumber(ar
 
 -- The specs of what begins so, the likeliest first; the first row that matches.
 local RELEVANT = {
+  { "csrc/base/date", "22_process 26 15" },
   { "csrc/base/", "14 26 15 17 20_connection" },
   { "csrc/money/", "13 31 14 33 34 32" },
   { "csrc/json/", "14 12 15 13" },
@@ -33,7 +34,7 @@ local RELEVANT = {
   { "lua/bitfront/sandbox/", "51 50 52 53 55 54" },
   { "lua/bitfront/cli/", "61 62 63 64 65 66 91" },
   { "lua/bitfront/clock", "25 26 19 84" },
-  { "lua/bitfront/credentials", "22 21_options 61" },
+  { "lua/bitfront/credential", "22 21_options 61" },
   { "lua/bitfront/many", "27 28 84" },
   { "lua/bitfront/doctor", "61 86 23" },
   { "lua/bitfront/", "23 21_misuse 21_options 26 27 22 24 25 29 14 28 61 91" },

@@ -67,16 +67,19 @@ local function urls(faultd)
   }
 end
 
--- Profiles in a folder that only the owner can read.
-local function write_profile(faultd)
+-- Profiles, and a secret in a file, in a folder that only the owner can read.
+local function write_files(faultd)
   local dir = support.tmpdir()
+  local here = ("base_url = %s\nca_file = %s\n"):format(urls(faultd).OK, faultd.ca_file)
   support.must("umask 077; mkdir " .. dir .. "/bitfront")
   support.write(dir .. "/bitfront/credentials",
     ("[torture]\napi_key = %s\napi_secret = %s\n[elsewhere]\napi_key = %s\n"
-      .. "api_secret = %s\nbase_url = %s\nca_file = %s\n")
-      :format(support.KEY, support.SECRET, support.KEY, support.SECRET,
-        urls(faultd).OK, faultd.ca_file))
-  support.must("chmod 600 " .. dir .. "/bitfront/credentials")
+      .. "api_secret = %s\n%s[printed]\ncredential_process = cat %s/printed\n%s")
+      :format(support.KEY, support.SECRET, support.KEY, support.SECRET, here, dir, here))
+  support.write(dir .. "/printed", ('{"Version":1,"AccessKeyId":"%s","SecretAccessKey":"%s",'
+    .. '"Expiration":"2999-01-31T09:30:00Z"}'):format(support.KEY, support.SECRET))
+  support.write(dir .. "/secret", support.SECRET .. "\n")
+  support.must("chmod 600 " .. dir .. "/bitfront/credentials " .. dir .. "/secret")
   return dir
 end
 
@@ -89,10 +92,11 @@ local function exports(variables)
 end
 
 local function environment(faultd)
+  local dir = write_files(faultd)
   local variables = {
-    XDG_CONFIG_HOME = write_profile(faultd),
+    XDG_CONFIG_HOME = dir,
     BITFRONT_API_KEY = support.KEY,
-    BITFRONT_API_SECRET = support.SECRET,
+    BITFRONT_API_SECRET_FILE = dir .. "/secret",
   }
   for name, value in pairs(urls(faultd)) do
     variables["TORTURE_" .. name] = value

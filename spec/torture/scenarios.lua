@@ -279,6 +279,7 @@ local function finds_credentials()
     way.base_url, way.ca_file = url "OK", url "CA"
   end
   ways[#ways + 1] = { profile = "elsewhere" }
+  ways[#ways + 1] = { profile = "printed" }
   for _, way in ipairs(ways) do
     way.rate_limit = false
     local balances, err = require("bitfront").new(way):balances()
