@@ -20,7 +20,7 @@ before_each(function() faultd:forget() end)
 local function home_of(command, more)
   local home = one_call.home ""
   support.write(home .. "/.config/bitfront/credentials",
-    ("[default]\ncredential_process = %s\n%s"):format(command:gsub("HOME", home), more or ""))
+    "[default]\ncredential_process = " .. command:gsub("HOME", home) .. "\n" .. (more or ""))
   return home
 end
 
@@ -651,7 +651,8 @@ describe("several calls at once of a client with a credential_process #apart", f
         tasks = {}
         spawn(function() result = told(client:balances()) end)
         run()
-        io.write(result, "\n"):flush()
+        io.write(result, "\n")
+        io.stdout:flush()
         return true
       end)
       run()
