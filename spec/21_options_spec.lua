@@ -105,7 +105,7 @@ describe("bitfront.new", function()
     local FUNCTIONS = {
       "new", "balances", "balances_many", "redis_limiter", "shared_dict_limiter", "sign",
       "decimal", "filter", "nonzero", "find", "by_currency", "sort", "locked", "total",
-      "value", "diff", "format", "prices",
+      "value", "diff", "format", "prices", "profiles",
     }
     local are_tried = { _VERSION = true, null = true, json = true } -- 12_json has its functions
 
@@ -136,7 +136,7 @@ describe("bitfront.new", function()
       filter = { records, {} }, nonzero = { records }, find = { records, "A" },
       by_currency = { records }, sort = { records, "balance", "desc" },
       locked = { { balance = 1, availableBalance = 1 } }, total = { { records } },
-      prices = { client, "USDT", {}, {} },
+      prices = { client, "USDT", {}, {} }, profiles = {},
       value = { records, {} }, diff = { records, records }, format = { records, "csv", {} },
       ["client:balances"] = { client, {} }, ["client:balance"] = { client, "BTC", {} },
       ["client:server_time"] = { client, {} }, ["client:get"] = { client, "/v1/a", "", {} },
