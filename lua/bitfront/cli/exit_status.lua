@@ -27,5 +27,5 @@ return keyed {
     kinds = { "protocol" } },
   { name = "server", status = 8, about = "The server has an error of its own.",
     kinds = { "server", "http" } },
-  { name = "interrupted", status = 130, about = "It was interrupted by Ctrl-C." }, -- a shell's
+  { name = "interrupted", status = 130, about = "It was interrupted by Ctrl-C." }, -- 128 + SIGINT
 }
