@@ -82,6 +82,39 @@ XRP       1000003043.7      1000002063.7       980.0
     end)
   end)
 
+  describe("--value @MARKET", function()
+    before_each(function() sandbox:reset() sandbox:set { limits = false } end)
+
+    it("asks the exchange for the prices of what is shown", function()
+      local out, err, code = bitfront("balances --currency BCH,BTC,USDT --value @BTC "
+        .. "--format csv --columns currency,price,value", env)
+      assert.same({ "currency,price,value\r\nBCH,0.0063499,6349900.0000000\r\n"
+        .. "BTC,1,3999974992.35615\r\n", 0 }, { out, code })
+      assert.equal("bitfront: no price for USDT\n"
+        .. "bitfront: total value 4006324892.3561500\n", err)
+      local asked = {}
+      for i, arrival in ipairs(sandbox:log()) do asked[i] = arrival.query end
+      assert.same({ "", "coinPair=BCH.BTC", "coinPair=USDT.BTC" }, asked)
+    end)
+
+    it("asks for nothing where nothing is shown", function()
+      prints("currency\r\n", "--format csv --columns currency --value @USDT --quiet --min 1e30")
+      assert.equal(1, #sandbox:log())
+    end)
+
+    it("fails with what a price cannot be had for, and shows nothing", function()
+      sandbox:script { latency_ms = 1 }
+      sandbox:script { statusCode = 4000 }
+      local out, err, code = bitfront("balances --value @USDT", env)
+      assert.same({ "", 5 }, { out, code })
+      assert.equal("bitfront: request (4000): Bad request\n", err)
+    end)
+
+    it("needs the market", function()
+      is_misuse("balances --value @", "a coin code must follow @")
+    end)
+  end)
+
   describe("--value", function()
     it("multiplies exactly, adds up, and names what has no price", function()
       local file = prices '{"BTC": 0.123456789012345678901, "ETH" : "1e-3",\n"DOGE":1}'

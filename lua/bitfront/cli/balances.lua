@@ -12,12 +12,22 @@ local _M = {}
 local INVALID_CURRENCY = 4011
 
 -- The records in the order of the accounts; with --total, of all together.
-local function ask_all(args)
-  local all, lists = {}, clients.ask_all(clients.open_all(args), args)
+local function ask_all(opened, args)
+  local all, lists = {}, clients.ask_all(opened, args)
   for _, list in ipairs(lists) do
     for _, record in ipairs(list) do all[#all + 1] = record end
   end
   return args.total and bitfront.total(lists) or all
+end
+
+-- The exchange's prices for these records, asked as the first account is.
+local function asks_prices(opened)
+  return function(market, records)
+    local codes, first = {}, opened[1]
+    for i, record in ipairs(records) do codes[i] = record.currency end
+    local prices, err = bitfront.prices(first.client, market, codes)
+    return clients.result_of(first.client, first.name, prices, err)
+  end
 end
 
 -- The coins that were asked for and of which there is no record, each once.
@@ -103,8 +113,9 @@ end
 function _M.all(args)
   clients.name_all(args)
   local selected = selection.new(args)
-  local records = ask_all(args)
-  local picked, worth = selection.pick(records, selected)
+  local opened = clients.open_all(args)
+  local records = ask_all(opened, args)
+  local picked, worth = selection.pick(records, selected, asks_prices(opened))
   local absent = absent_coins(records, args)
   local write = output_of[args.format] or as_it_is
   streams.write(write(text_of(picked, args, selected.columns), sum_of(args, absent, worth), args))

@@ -46,6 +46,12 @@ local function not_empty(text)
   return nil, "the name must not be empty"
 end
 
+-- A file's name, or @ and a coin code.
+local function price_source(text)
+  if text == "@" then return nil, "a coin code must follow @, as in @USDT" end
+  return not_empty(text)
+end
+
 local function coin_code(text)
   local segment, message = coin.path_segment(text)
   return segment and text, message
@@ -143,8 +149,9 @@ local SELECTION = {
 local OF_BALANCES = {
   { kind = "flag", name = "--total", description = "Add up what the accounts have of each coin." },
   { kind = "option", name = "--value", argname = "<file>", overwrite = false,
-    convert = not_empty,
-    description = 'What each coin is worth: a JSON file of prices, {"BTC": 65000.5}; - is stdin.' },
+    convert = price_source,
+    description = 'What each coin is worth: a JSON file of prices, {"BTC": 65000.5}; - is stdin, '
+      .. "@USDT the exchange's prices in USDT." },
   { kind = "flag", name = "--all-profiles",
     description = "All accounts of the credentials file." },
 }

@@ -11,7 +11,8 @@ local _M = {}
 ---@class bitfront.cli.Selection
 ---@field filter bitfront.Filter
 ---@field columns string[]
----@field prices? table<string, string>
+---@field prices? table<string, bitfront.Amount>
+---@field market? string  where the exchange is to be asked for the prices
 ---@field sort? bitfront.SortKey
 ---@field direction "asc"|"desc"
 
@@ -35,6 +36,11 @@ local function read(value, reader, kind, prefix, code)
   return result or streams.stop(kind, prefix .. message, code)
 end
 
+-- Of --value @USDT; nil for a file.
+local function market_of(value)
+  return value and value:match "^@(.*)$"
+end
+
 ---What the options ask for; ends the command where they cannot be followed.
 ---@return bitfront.cli.Selection
 function _M.new(args)
@@ -44,7 +50,8 @@ function _M.new(args)
       min = read(args.min, bitfront.decimal, "usage", "--min: "),
     },
     columns = column_names(args),
-    prices = read(args.value, prices.read, "failed", "", "prices"),
+    market = market_of(args.value),
+    prices = read(not market_of(args.value) and args.value, prices.read, "failed", "", "prices"),
     sort = args.sort, direction = args.desc and "desc" or "asc",
   }
 end
@@ -62,12 +69,14 @@ function _M.suggest(records, code)
   return ""
 end
 
+---@param prices_of? fun(market: string, records: bitfront.Record[]): table<string, bitfront.Amount>  asks the exchange
 ---@return bitfront.Record[] picked
 ---@return bitfront.Value? worth  where there are prices
-function _M.pick(records, selection)
+function _M.pick(records, selection, prices_of)
   local picked, worth = bitfront.filter(records, selection.filter), nil
-  if selection.prices then
-    worth = bitfront.value(picked, selection.prices)
+  local known = selection.market and prices_of(selection.market, picked) or selection.prices
+  if known then
+    worth = bitfront.value(picked, known)
     picked = worth.records
   end
   if selection.sort then
