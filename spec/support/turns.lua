@@ -60,9 +60,14 @@ end
 ---@param timeout number # of its call, in seconds
 function _M.check_short(faultd, unending, timeout)
   local _, all = drive_three(faultd)
-  local longest = drive_three(faultd, unending, timeout)
-  assert(longest < LONGEST * all, ("a step took %.3f s of the processor, three calls %.3f s")
-    :format(longest, all))
+  local longest = math.huge
+  -- The shortest of three: on a busy machine much may have come for one step, and memory
+  -- be slow; a step that does not end by itself is long each time.
+  for _ = 1, 3 do
+    longest = math.min(longest, (drive_three(faultd, unending, timeout)))
+    if longest < LONGEST * all then return end
+  end
+  error(("a step took %.3f s of the processor, three calls %.3f s"):format(longest, all))
 end
 
 return _M
