@@ -2,6 +2,8 @@
 -- keeps them too is in 52_sandbox_wire_spec.lua.
 
 local NOON = 1700000000000
+local HISTORY = "/v2/account/tradeHistory"
+local TICK_VALUE = "/v1/market/public/currentTickValue"
 
 -- Stands in for the OpenSSL inside nginx.
 package.loaded["bitfront.sandbox.c_functions"] = {
@@ -81,6 +83,18 @@ describe("the exchange", function()
     ["another key's signature"] = { 4003, { secret = "other" } },
     ["a signature of something else"] = { 4003, { signature = "abc" } },
     ["a coin that is not there"] = { 4011, { path = "/v1/account/balances/X" } },
+    ["a coin in small letters"] = { 4011, { path = "/v1/account/balances/btc" } },
+    ["a history of no pair"] = { 4012, { path = HISTORY, query = "startTime=1" } },
+    ["a history without its start"] = { 4012, { path = HISTORY, query = "coinPair=BCH.ETH" } },
+    ["a history of a pair that is not there"] = { 4009,
+      { path = HISTORY, query = "coinPair=ETH.BCH&startTime=1" } },
+    ["the number of an order"] = { 3321, { path = "/v2/account/orders/10100000030913" } },
+    ["no number of an order"] = { 4000, { path = "/v2/account/orders/x" } },
+    ["tick values of no pair"] = { 4012, { path = TICK_VALUE, query = "pair=XRP.BTC" } },
+    ["tick values of an empty pair"] = { 4009, { path = TICK_VALUE, query = "coinPair=" } },
+    ["tick values of MARKET.CURRENCY"] = { 4009,
+      { path = TICK_VALUE, query = "coinPair=BTC.XRP" } },
+    ["another method, unsigned"] = { 4017, { path = TICK_VALUE, method = "POST" } },
   } do
     it(("refuses %s with %d"):format(what, row[1]), function()
       assert.equal(row[1], code(row[2]))
@@ -162,9 +176,10 @@ describe("the exchange", function()
     end)
 
     describe("to 1 call in any 1 s and 30 in any 60 s of its tradeHistory,", function()
-      local PATH = "/v2/account/tradeHistory"
+      local PATH, QUERY = HISTORY, "coinPair=BCH.ETH&startTime=1"
       local function history(ms)
-        return code { path = PATH, arrived = NOON + ms, timestamp = ("%.0f"):format(NOON + ms) }
+        return code { path = PATH, query = QUERY, arrived = NOON + ms,
+                      timestamp = ("%.0f"):format(NOON + ms) }
       end
 
       it("refused ones too", function()
@@ -178,7 +193,7 @@ describe("the exchange", function()
         assert.equal(1000, code())
         assert.equal(1000, code())
         assert.equal(6004, code())
-        assert.equal(1000, code { path = PATH, key = "OTHER", secret = "other" })
+        assert.equal(1000, code { path = PATH, query = QUERY, key = "OTHER", secret = "other" })
       end)
 
       it("at exactly 60 s again", function()
@@ -204,6 +219,24 @@ describe("the exchange", function()
     local asked = request { path = path, key = "OTHER", secret = "other" }
     assert.equal('[{"currency":"BTC","balance":0,"availableBalance":0}]',
       rules.judge(exchange, asked).data)
+  end)
+
+  it("says nothing of a coin that no account holds, which is known, where it is told so",
+    function()
+      local path = "/v1/account/balances/XRP"
+      assert.equal(1000, code { path = path })
+      exchange.settings.not_held_as = "refusal"
+      assert.equal(4011, code { path = path })
+      assert.equal(4011, code { path = "/v1/account/balances/BTC", key = "OTHER",
+        secret = "other" })
+      assert.equal(1000, code { path = "/v1/account/balances/BTC" })
+    end)
+
+  it("has the documents' text for each code", function()
+    for _, row in ipairs(require "bitfront.status".CODES) do
+      assert.truthy(rules.body({ code = row[1] }, NOON)
+        :find(('"statusMessage":"%s"}'):format(row[3]), 1, true))
+    end
   end)
 
   it("sends one balance as an array of one, or as the object", function()

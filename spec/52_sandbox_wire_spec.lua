@@ -69,27 +69,30 @@ describe("the sandbox #apart", function()
     local function public(target)
       return shell.must(caller:curl(caller:url("/v1/market/public/" .. target)))
     end
-    local reply = public "currentTickValue?coinPair=XRP.BTC"
-    assert.matches('"statusCode":1000,"statusMessage":"Success","responseData":{"bid":7.88e%-6,',
-      reply)
-    for _, name in ipairs { "bid", "ask", "last", "volume", "open", "close", "high", "low" } do
-      assert.matches('"' .. name .. '":[%d.e-]+[,}]', reply)
-    end
-    assert.matches('"statusCode":4009', public "currentTickValue?coinPair=BTC.XRP")
-    assert.matches('"statusCode":4012', public "currentTickValue?pair=XRP.BTC")
-    local policies = cjson.decode(public "coins/pairPolicy").responseData
-    assert.same({ "BTC", "XRP", "BTC.XRP", true },
-      { policies[8].marketType, policies[8].coinType, policies[8].coinPairType, policies[8].trade })
-    assert.matches('"coinPairType":"BTC.XRP",[^}]*"minPrice":1e%-8,', public "coins/pairPolicy")
+    assert.matches('"statusCode":1000,"statusMessage":"Success","responseData":{"bid":7.87e-6,'
+      .. '"ask":7.89e-6,"last":7.88e-6,"volume":91233.1,"open":7.92e-6,"close":7.88e-6,'
+      .. '"high":7.99e-6,"low":7.8e-6}}', public "currentTickValue?coinPair=XRP%2EBTC", 1, true)
+    local text = public "coins/pairPolicy"
+    assert.matches('{"marketType":"BTC","coinType":"XRP","displayNameOfCoinInformation":"XRP",'
+      .. '"coinPairType":"BTC.XRP","tradeMinAmount":0.0001,"tradeMaxAmount":99999999999999999,'
+      .. '"tradeMinVolume":0.001,"tradeMaxVolume":99999999999999999,"tradeMakerFeeRate":0.1,'
+      .. '"tradeTakerFeeRate":0.1,"tradeFeeUnit":"BTC","minPrice":1e-8,"minPriceUnit":"BTC",'
+      .. '"minAmountDecimal":4,"minPriceDecimal":8,"trade":true}', text, 1, true)
+    assert.is_nil(text:find "%$")
+    assert.equal(9, #cjson.decode(text).responseData)
     assert.equal(4017, cjson.decode(shell.must(caller:curl("-X POST "
       .. caller:url "/v1/market/public/coins/pairPolicy"))).statusCode)
   end)
 
   it("answers the other reads of an account that never traded", function()
-    for _, path in ipairs { "/v1/account/transactionHistory", "/v1/trade/openOrders",
-                            "/v2/account/tradeHistory" } do
-      assert.matches('"statusCode":1000,.*"responseData":%[%]}$', caller:get(path).body)
+    for path, how in pairs {
+      ["/v1/trade/openOrders"] = { query = "market=ETH" },
+      ["/v2/account/tradeHistory"] = { query = "coinPair=BCH.ETH&startTime=1" },
+    } do
+      assert.matches('"statusCode":1000,.*"responseData":%[%]}$', caller:get(path, how).body)
     end
+    local page = caller:get("/v1/account/transactionHistory").json.responseData
+    assert.same({ 0, 0, {} }, { page.number, page.totalElements, page.content })
   end)
 
   it("refuses in HTTP 200, with an envelope without data", function()
@@ -228,7 +231,7 @@ describe("the sandbox #apart", function()
     it("reads and clears the log of arrivals", function()
       caller:control("DELETE", "log")
       local sent = caller:get(BALANCES, { query = "a=1" })
-      caller:get(BALANCES, { secret = "wrong" })
+      caller:get(BALANCES, { secret = "wrong", more = "-H 'traceparent: 00-first'" })
       local log = caller:control("GET", "log")
       assert.equal(2, #log)
       assert.equal(4003, log[2].verdict)
@@ -238,6 +241,7 @@ describe("the sandbox #apart", function()
       assert.same({ method = "GET", path = BALANCES, query = "a=1",
         key = box.api_key, timestamp = sent.timestamp, nonce = sent.nonce,
         signature = sent.signature, verdict = 1000 }, first)
+      assert.equal("00-first", log[2].traceparent)
       caller:control("DELETE", "log")
       assert.same({}, caller:control("GET", "log"))
     end)

@@ -66,6 +66,12 @@ describe("the check of an arrival log", function()
     assert.equal(PATH.path, limits_check.check(lines({ 0, 999 }, PATH)).findings[1].path)
   end)
 
+  it("counts no call of what is answered unsigned, whatever its headers", function()
+    assert.same({}, findings(lines({ 0, 0, 0, 0 }, { path = "/v1/public/time" })
+      .. lines({ 0, 0, 0, 0 }, { path = "/v1/market/public/currentTickValue" })
+      .. lines({ 0, 0, 0, 0 }, { path = "/v1/market/public/coins/pairPolicy" })))
+  end)
+
   it("finds more than 3 calls of a key within 1 s, but not at exactly 1000 ms", function()
     assert.same({}, findings(lines { 0, 500, 999, 1000 }))
     assert.same({ "per_second KEY 0 4" }, findings(lines { 0, 500, 998, 999 }))

@@ -51,7 +51,7 @@ describe("the README on what programs read #apart", function()
       example = block.lang == "json" and block.text:find '^{"account":' and block.text or example
     end
     local env = command.with_credentials { ca_file = faultd.ca_file,
-      base_url = faultd:url_body(support.refusal(6004, '"API RPS LIMIT EXCEEDED"')) }
+      base_url = faultd:url_body(support.refusal(6004, '"API RPS limit exceeded"')) }
     local _, err = command.run("balances --format json", env)
     faultd:stop()
     assert.equal(example, err)

@@ -35,6 +35,7 @@ function arrivals:add(request, decision, step, down)
     timestamp = request.timestamp,
     nonce = request.nonce,
     signature = request.signature,
+    traceparent = request.traceparent,
     verdict = decision.code,
     script = step, -- that was answered instead
     down = down or nil,

@@ -46,7 +46,7 @@ local function read(text)
       damaged[#damaged + 1] = { kind = "damaged", line = number }
     elseif not arrival and line ~= "" then
       cut = true
-    elseif arrival and arrival.path ~= "/v1/public/time" and is_text(arrival.key) then
+    elseif arrival and is_text(arrival.key) and not rules.is_public(arrival.path) then
       arrival.line = number
       calls[#calls + 1] = arrival
     end

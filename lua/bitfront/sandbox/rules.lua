@@ -22,6 +22,7 @@ local _M = {}
 ---@field timestamp? string|string[]
 ---@field nonce? string|string[]
 ---@field signature? string|string[]
+---@field traceparent? string|string[]  W3C's; for the log alone
 ---@field control? string|string[]  X-Bitfront-Sandbox
 
 ---@class bitfront.sandbox.Exchange
@@ -61,8 +62,8 @@ _M.path_limits = {
   },
 }
 
--- The documents' texts, as their table of codes has them. Their example of a success says
--- SUCCESS instead.
+-- The documents' texts, as their table of codes has them. Assumption: their examples, one
+-- of which says SUCCESS and one of 4001 a whole sentence, are not what is sent.
 local messages = { [SUCCESS] = "Success" }
 for _, row in ipairs(status.CODES) do messages[row[1]] = row[3] end
 
@@ -192,7 +193,8 @@ local function has_used_nonce(exchange, request)
   return not spend(exchange, mark, request.arrived)
 end
 
--- Assumption: they are checked in this order. The first that applies is the answer.
+-- Assumption: they are checked in this order. The first that applies is the answer. And: a
+-- path that does not exist, and a header that came twice, are a bad request.
 local refusals = {
   { code = 6004, when = is_over_limit },
   { code = 4000, when = function(_, request) return not request.endpoint end },
@@ -236,8 +238,8 @@ local function unescape(text)
   end))
 end
 
--- Assumption: what the documents call supported are the coins of pairPolicy; here also
--- those of any account.
+-- Assumption: the documents list all coin codes in pairPolicy; here those of any account are
+-- known, too.
 local function is_known(exchange, code)
   if market.knows(code) then return true end
   for _, account in pairs(exchange.accounts) do
@@ -248,7 +250,8 @@ local function is_known(exchange, code)
   return false
 end
 
--- The record of a coin as JSON; nil: 4011.
+-- The record of a coin as JSON; nil: 4011. Assumption: a coin that the exchange knows is
+-- a supported one, so an account without it has 0 of it.
 local function record_of(exchange, account, code)
   for _, record in ipairs(account.balances) do
     if record.currency == code then return record.json end
@@ -265,20 +268,61 @@ local function balance(exchange, request)
   return { code = SUCCESS, data = as_object and json or json_array { json } }
 end
 
--- The other signed reads, of an account that never traded.
-local function nothing()
-  return { code = SUCCESS, data = "[]" }
+local function always(code, data)
+  return function() return { code = code, data = data } end
 end
 
+-- The value of a field of the query, as it was before it was escaped.
+local function field(query, name)
+  for found, value in query:gmatch("([^&=]+)=([^&]*)") do
+    if found == name then return unescape(value) end
+  end
+end
+
+-- What is said of the pair that the field coinPair names. Assumption: a field that is
+-- missing is told of before a pair that does not exist.
+---@param required string[]  fields of the query
+---@param data_of fun(pair: bitfront.sandbox.Pair): string
+local function of_pair(required, data_of)
+  return function(_, request)
+    for _, name in ipairs(required) do
+      if not field(request.query, name) then return { code = 4012 } end
+    end
+    local pair = market.find(field(request.query, "coinPair"))
+    return { code = pair and SUCCESS or 4009, data = pair and data_of(pair) }
+  end
+end
+
+-- The account has never traded or transferred anything. Assumption: then no order is found
+-- by its number, and a list is empty.
 local SIGNED = {
-  ["/v1/account/balances"] = balances,
-  ["/v1/account/transactionHistory"] = nothing,
-  ["/v1/trade/openOrders"] = nothing,
-  ["/v2/account/tradeHistory"] = nothing,
+  { "^/v1/account/balances$", balances },
+  { "^/v1/account/balances/[^/]+$", balance },
+  { "^/v1/account/transactionHistory$", always(SUCCESS, '{"number":0,"size":20,'
+    .. '"totalPages":0,"numberOfElements":0,"totalElements":0,"previousPage":false,'
+    .. '"first":true,"nextPage":false,"last":true,"content":[]}') },
+  { "^/v1/trade/openOrders$", always(SUCCESS, "[]") },
+  { "^/v2/account/orders/%d+$", always(3321) },
+  { "^/v2/account/tradeHistory$",
+    of_pair({ "coinPair", "startTime" }, function() return "[]" end) },
 }
 
+-- Assumption: but for the time these replies have the envelope of the others.
+local PUBLIC = {
+  ["/v1/public/time"] = function() return { code = SUCCESS, bare = true } end,
+  ["/v1/market/public/currentTickValue"] = of_pair({ "coinPair" }, market.tick_value),
+  ["/v1/market/public/coins/pairPolicy"] = always(SUCCESS, market.policies()),
+}
+
+--- Whether what is there is answered unsigned, and not counted.
+function _M.is_public(path)
+  return PUBLIC[path] ~= nil
+end
+
 local function endpoint_of(path)
-  return SIGNED[path] or path:find("^/v1/account/balances/[^/]+$") and balance or nil
+  for _, row in ipairs(SIGNED) do
+    if path:find(row[1]) then return row[2] end
+  end
 end
 
 local function judge_signed(exchange, request)
@@ -289,26 +333,6 @@ local function judge_signed(exchange, request)
   return request.endpoint(exchange, request)
 end
 
--- The value of a field of the query, as it was before it was escaped.
-local function field(query, name)
-  for found, value in query:gmatch("([^&=]+)=([^&]*)") do
-    if found == name then return unescape(value) end
-  end
-end
-
--- Assumption: but for the time these replies have the envelope of the others.
-local PUBLIC = {
-  ["/v1/public/time"] = function() return { code = SUCCESS, bare = true } end,
-  ["/v1/market/public/currentTickValue"] = function(request)
-    local name = field(request.query, "coinPair")
-    local data = name and market.tick_value(name)
-    return { code = data and SUCCESS or name and 4009 or 4012, data = data }
-  end,
-  ["/v1/market/public/coins/pairPolicy"] = function()
-    return { code = SUCCESS, data = market.policies() }
-  end,
-}
-
 --- The exchange's answer to a request. Counts the request, and marks its signature as
 --- used.
 ---@param exchange bitfront.sandbox.Exchange
@@ -318,7 +342,7 @@ function _M.judge(exchange, request)
   local public = PUBLIC[request.path]
   if not public then return judge_signed(exchange, request) end
   if has_other_method(exchange, request) then return { code = 4017 } end
-  return public(request)
+  return public(exchange, request)
 end
 
 --- The body of the reply.

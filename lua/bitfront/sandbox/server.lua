@@ -57,6 +57,7 @@ local function read_request()
     timestamp = headers["x-api-timestamp"],
     nonce = headers["x-api-nonce"],
     signature = headers["x-api-sign"],
+    traceparent = headers.traceparent,
     control = headers["x-bitfront-sandbox"],
   }
 end
