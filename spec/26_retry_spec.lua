@@ -443,6 +443,23 @@ describe("a path that has a limit of its own", function()
     client:close()
   end)
 
+  it("is never asked more often than the exchange permits", function()
+    local sandbox = support.sandbox()
+    finally(function() sandbox:stop() end)
+    local client = support.client { base_url = sandbox.base_url, ca_file = sandbox.ca_file,
+      api_key = sandbox.key, api_secret = sandbox.secret,
+      rate_limit = { store = require "bitfront.limiter.memory".new() } }
+    for _ = 1, 2 do
+      local query = { coinPair = "BCH.ETH", startTime = 1 }
+      assert.same({}, (assert(client:get(HISTORY, query))))
+      assert.equal(0, assert(client:balance "LN").balance)
+    end
+    client:close()
+    local verdicts = {}
+    for i, arrival in ipairs(sandbox:log()) do verdicts[i] = arrival.verdict end
+    assert.same({ 1000, 1000, 1000, 1000 }, verdicts)
+  end)
+
   it("holds no slot where the account's other calls leave none", function()
     local store = require "bitfront.limiter.memory".new()
     local client = support.client { base_url = faultd:url_body(BODY),
