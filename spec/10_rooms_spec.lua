@@ -77,7 +77,7 @@ end
 -- that all may require.
 local LAYERS = {
   { "core", "native", "version", "misuse", "check", "rows" },
-  { "error", "status" },
+  { "error", "status", "trace" },
   { "records" },
   { "memo", "clock", "target", "retry", "credentials" },
   { "limiter", "wait" },

@@ -68,7 +68,8 @@ describe("a client", function()
           { { "BTC" }, 'unknown option "1"' }, { { colour = 1 }, 'unknown option "colour"' },
           { { amounts = "text" }, 'amounts must be "number", "string" or "decimal"' },
           { { max_body = 9 },
-            "max_body is an option of bitfront.new; a call takes timeout, retries and amounts" },
+            "max_body is an option of bitfront.new; a call takes timeout, retries, "
+              .. "amounts and traceparent" },
           { { api_key = "k", api_secret = "s" }, "is an option of bitfront.new" },
           { "BTC", "options must be a table, not a string" },
           { 5, "options must be a table, not a number" },

@@ -34,7 +34,7 @@ static struct bf_span put_number(struct bf_request *request, int64_t number) {
 
 /* The request line and the headers that are known before the connection is. */
 static void put_head(struct bf_request *request, struct bf_span path,
-                     struct bf_span query) {
+                     struct bf_span query, struct bf_span traceparent) {
     const struct bf_endpoint *endpoint = request->client->endpoint;
     PUT(request, "GET ");
     (void)put(request, endpoint->prefix);
@@ -46,15 +46,19 @@ static void put_head(struct bf_request *request, struct bf_span path,
     (void)put(request, endpoint->host);
     PUT(request, "\r\nAccept: application/json\r\n");
     (void)put(request, bf_span_of(request->client->agent));
+    if (traceparent.len > 0)
+        PUT(request, "\r\ntraceparent: ");
+    (void)put(request, traceparent);
     PUT(request, "\r\n");
 }
 
 struct bf_request *bf_request_new(struct bf_client *client,
                                   struct bf_credentials *credentials,
-                                  struct bf_span path, struct bf_span query) {
+                                  struct bf_span path, struct bf_span query,
+                                  struct bf_span traceparent) {
     const struct bf_endpoint *endpoint = client->endpoint;
     size_t room = FIXED_PARTS + endpoint->prefix.len + path.len + query.len +
-                  endpoint->host.len + strlen(client->agent) +
+                  traceparent.len + endpoint->host.len + strlen(client->agent) +
                   (credentials ? strlen(credentials->header) : 0);
     struct bf_request *request = malloc(sizeof *request + room);
     if (!request)
@@ -63,7 +67,7 @@ struct bf_request *bf_request_new(struct bf_client *client,
     request->client = bf_client_ref(client);
     if (credentials)
         request->credentials = bf_credentials_ref(credentials);
-    put_head(request, path, query);
+    put_head(request, path, query, traceparent);
     return request;
 }
 

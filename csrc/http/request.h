@@ -21,12 +21,14 @@ struct bf_request {
     char text[];
 };
 
-/* A request for copies of `path` ("/v1/account/balances") and `query` (without
- * "?"; may be empty). The caller sets the fields from `expect` to `deadline`.
- * `credentials` may be NULL. NULL: no memory. */
+/* A request for copies of `path` ("/v1/account/balances"), `query` (without
+ * "?") and `traceparent`, a header's value, which may both be empty. The caller
+ * sets the fields from `expect` to `deadline`. `credentials` may be NULL. NULL:
+ * no memory. */
 struct bf_request *bf_request_new(struct bf_client *client,
                                   struct bf_credentials *credentials,
-                                  struct bf_span path, struct bf_span query);
+                                  struct bf_span path, struct bf_span query,
+                                  struct bf_span traceparent);
 
 /* Takes the time, signs, and completes the text. To be called once, just before
  * sending, so that the timestamp is not older. False with `error` set: closed,

@@ -43,13 +43,13 @@ int bf_push_key_id(lua_State *L, const struct bf_credentials *credentials);
 
 /* Makes the request that the table at index 1 asks for, which becomes the
  * caller's. Fields: client; expect ("balances", "data", "public"), path, query,
- * deadline (on core.now's clock), amounts ("number", "string", "decimal"), of
- * which the first and none are the defaults; clock_offset in ms, monotonic
- * (true: it is to be added to core.now's clock and not to the wall's), and the
- * credentials to use (see client:credentials()), nil for the client's. Raises
- * for a field of a wrong type; NULL with `error` set: closed, config, memory.
- * Nothing that may raise may come between this and giving the request to what
- * frees it. */
+ * traceparent, deadline (on core.now's clock), amounts ("number", "string",
+ * "decimal"), of which the first and none are the defaults; clock_offset in ms,
+ * monotonic (true: it is to be added to core.now's clock and not to the
+ * wall's), and the credentials to use (see client:credentials()), nil for the
+ * client's. Raises for a field of a wrong type; NULL with `error` set: closed,
+ * config, memory. Nothing that may raise may come between this and giving the
+ * request to what frees it. */
 struct bf_request *bf_to_request(lua_State *L, struct bf_error *error);
 
 /* The error of a call that a finalizer makes while its Lua state is closed. */

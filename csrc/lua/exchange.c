@@ -32,6 +32,7 @@ enum {
     MONOTONIC,
     PATH,
     QUERY,
+    TRACEPARENT,
     CREDENTIALS,
     FIELDS
 };
@@ -39,8 +40,8 @@ enum {
 /* Pushes the fields of the table at 1; returns the index of the first. */
 static int push_fields(lua_State *L) {
     static const char *const names[FIELDS] = {
-        "client",    "expect", "amounts", "deadline",   "clock_offset",
-        "monotonic", "path",   "query",   "credentials"};
+        "client",    "expect", "amounts", "deadline",    "clock_offset",
+        "monotonic", "path",   "query",   "traceparent", "credentials"};
     int first = lua_gettop(L) + 1;
     luaL_checktype(L, 1, LUA_TTABLE);
     for (int i = 0; i < FIELDS; i++)
@@ -64,6 +65,7 @@ struct bf_request *bf_to_request(lua_State *L, struct bf_error *error) {
     double clock_offset = luaL_optnumber(L, at + CLOCK_OFFSET, 0);
     struct bf_span path = opt_span(L, at + PATH, BALANCES_PATH);
     struct bf_span query = opt_span(L, at + QUERY, "");
+    struct bf_span traceparent = opt_span(L, at + TRACEPARENT, "");
     struct bf_credentials *credentials =
         lua_isnil(L, at + CREDENTIALS)
             ? client->credentials
@@ -72,7 +74,7 @@ struct bf_request *bf_to_request(lua_State *L, struct bf_error *error) {
     if (!may_ask(client, credentials, (enum bf_expect)expect, error))
         return NULL;
     request = bf_request_new(client, expect == BF_PUBLIC ? NULL : credentials,
-                             path, query);
+                             path, query, traceparent);
     if (!request) {
         bf_error_no_memory(error);
         return NULL;

@@ -33,6 +33,7 @@ local _M = {}
 ---@field waited number  seconds before it: for a slot, and between attempts
 ---@field elapsed number  seconds it took
 ---@field round_trip? number  seconds from signing to the reply's first line
+---@field traceparent? string  the call's option
 
 --- What an attempt is made with: filled in by the call, read by C.
 ---@class bitfront.Request
@@ -41,6 +42,7 @@ local _M = {}
 ---@field expect "balances"|"data"|"public"  what the reply must be
 ---@field path string
 ---@field query? string
+---@field traceparent? string  a header's value
 ---@field amounts "number"|"string"|"decimal"
 ---@field deadline number  of the attempt, seconds of native.now's clock
 ---@field clock_offset integer  ms, added to a clock of ours to get the server's time
@@ -172,6 +174,7 @@ local function begin(account, target, options, waiter)
   state.spare_run = nil
   set_request(run.request, account, target, credentials)
   run.request.amounts = options.amounts or own.amounts
+  run.request.traceparent = options.traceparent
   run.clock, run.waiter, run.started, run.ready = account.clock, waiter, started, started
   run.deadline = deadline
   run.retries = options.retries or own.retries
@@ -203,6 +206,7 @@ local function notify_attempt(run, began, err, info)
     http_status = info.http_status,
     began = native.wall() - math.floor((now - began) * 1000 + 0.5),
     waited = began - run.ready, elapsed = now - began, round_trip = info.round_trip,
+    traceparent = run.request.traceparent,
   })
   if not done and type(message) == "string" and message:find "interrupted!$" then
     error(message, 0)

@@ -4,6 +4,7 @@
 
 local check = require "bitfront.check"
 local raise = require "bitfront.misuse".raise
+local trace = require "bitfront.trace"
 local version = require "bitfront.version"
 
 local _M = {}
@@ -37,6 +38,7 @@ local _M = {}
 ---@field timeout? number  seconds for this call, with all waiting and retries; default the client's own
 ---@field retries? integer  further attempts of this call; default the client's own
 ---@field amounts? "number"|"string"|"decimal"  what amounts are in this call's result; default the client's own
+---@field traceparent? string  W3C's header of that name, which is sent as it is; default none
 
 ---@class bitfront.ManyOptions
 ---@field concurrency? integer  calls under way at a time; default 8
@@ -86,6 +88,10 @@ local function store(value)
   local kind = type(value)
   return (kind == "table" or kind == "userdata") and value.acquire ~= nil
     and value.release ~= nil and value.block ~= nil
+end
+
+local function traceparent(value)
+  return trace.is_valid(value), trace.EXPECTED
 end
 
 local amounts = check.one_of("number", "string", "decimal")
@@ -140,6 +146,7 @@ _M.rows = {
     timeout = { check = seconds },
     retries = { check = retries },
     amounts = { check = amounts },
+    traceparent = { check = traceparent },
   },
   ["bitfront.prices"] = {
     timeout = { check = seconds },
@@ -204,7 +211,8 @@ function _M.of_call(call, options, ...)
   if options == nil then return NONE end
   for name in pairs(type(options) == "table" and options or NONE) do
     if client_rows[name] and not call_rows[name] then
-      raise("%s: %s is an option of bitfront.new; a call takes timeout, retries and amounts",
+      raise("%s: %s is an option of bitfront.new; a call takes timeout, retries, amounts and "
+        .. "traceparent",
         call, name)
     end
   end

@@ -111,8 +111,8 @@ static struct bf_client *client_of(const struct input *in) {
 }
 
 static void begin(struct bf_exchange *x, const struct input *in) {
-    struct bf_request *request =
-        bf_request_new(client_of(in), NULL, bf_span_of("/"), bf_span_of(""));
+    struct bf_request *request = bf_request_new(
+        client_of(in), NULL, bf_span_of("/"), bf_span_of(""), bf_span_of(""));
     demand(request != NULL);
     request->expect = in->expect;
     request->amounts = in->amounts;

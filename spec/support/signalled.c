@@ -62,8 +62,9 @@ static void rain(long microseconds) {
 }
 
 static bool call(struct bf_engine *engine, struct bf_client *client) {
-    struct bf_request *request = bf_request_new(
-        client, NULL, bf_span_of("/v1/public/time"), bf_span_of(""));
+    struct bf_request *request =
+        bf_request_new(client, NULL, bf_span_of("/v1/public/time"),
+                       bf_span_of(""), bf_span_of(""));
     struct bf_error error = {.kind = BF_OK};
     struct bf_exchange *x;
     bool ok;

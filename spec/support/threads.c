@@ -62,9 +62,9 @@ static struct bf_client *new_client(void) {
 }
 
 static struct bf_request *new_request(struct bf_client *client) {
-    struct bf_request *request =
-        bf_request_new(client, client->credentials,
-                       bf_span_of("/v1/account/balances"), bf_span_of(""));
+    struct bf_request *request = bf_request_new(
+        client, client->credentials, bf_span_of("/v1/account/balances"),
+        bf_span_of(""), bf_span_of(""));
     if (request)
         request->deadline = bf_now() + 30;
     else

@@ -15,6 +15,7 @@ local rows = require "bitfront.rows"
 local shared_balances = require "bitfront.nginx.shared_balances"
 local shared_dict = require "bitfront.limiter.shared_dict"
 local site_options = require "bitfront.nginx.site_options"
+local trace = require "bitfront.trace"
 local nginx = require "bitfront.wait.nginx"
 
 local _M = {}
@@ -55,10 +56,15 @@ function Cache:_client()
   return self.client
 end
 
+-- What the client's call gets. A client of another kind has no such options.
+local function options_of(traceparent)
+  return traceparent and { traceparent = traceparent } or nil
+end
+
 -- Returns the balances as JSON with every digit, and the time of the request where
 -- the client knows it. JSON cannot be made of an amount with too many digits.
-local function fetch(self)
-  local records, err, info = self:_client():balances()
+local function fetch(self, traceparent)
+  local records, err, info = self:_client():balances(options_of(traceparent))
   if not records then return nil, err end
   local done, json = pcall(format.format, records, "json", { amounts = "string" })
   if done then return json, nil, info and info.sent end
@@ -67,8 +73,8 @@ local function fetch(self)
 end
 
 -- As fetch, with an error for what raises: wrong options do when the client is made.
-local function try_fetch(self)
-  local called, json, err, sent = pcall(fetch, self)
+local function try_fetch(self, traceparent)
+  local called, json, err, sent = pcall(fetch, self, traceparent)
   local is_ours = type(err) == "table" and err.kind and err.code
   if called and (json or is_ours) then return json, err, sent end
   return nil, errors.new({ kind = "config", code = "client",
@@ -91,21 +97,21 @@ local function next_call(self, since, err)
 end
 
 -- A failure is written to the error log when it begins and when it has passed.
-local function log(self, err)
+local function log(self, err, traceparent)
   local said = err and err.kind .. " " .. err.code -- the text may have a time in it
   if said and said ~= self.logged then
-    ngx.log(ngx.ERR, tostring(err))
+    ngx.log(ngx.ERR, tostring(err), traceparent and "; traceparent " .. traceparent or "")
   elseif self.logged and not said then
     ngx.log(ngx.WARN, "bitfront: the exchange answers again")
   end
   self.logged = said
 end
 
-local function note_call(self, err, began)
+local function note_call(self, err, began, traceparent)
   self.shared:count "calls"
   self.shared:put("duration", native.now() - began)
   if err then self.shared:count("errors:" .. err.kind) end
-  log(self, err)
+  log(self, err, traceparent)
 end
 
 -- A client of another kind may have no `sent`, or one by another clock: then the
@@ -124,14 +130,14 @@ end
 
 -- Calls the exchange and saves the result. The call may yield or not. If it never
 -- returns, no other worker calls the exchange for `seconds`.
-local function refresh(self, token, seconds)
+local function refresh(self, token, seconds, traceparent)
   local began = native.now()
   local held, dict_err = self.shared:start(token, began, math.min(self.ttl, seconds))
   if held then
     local renewing = ngx.thread.spawn(keep_renewing, self, token)
-    local json, err, sent = try_fetch(self)
+    local json, err, sent = try_fetch(self, traceparent)
     ngx.thread.kill(renewing)
-    note_call(self, err, began)
+    note_call(self, err, began, traceparent)
     dict_err = save(self, token, began, json, err, sent)
   end
   self.dict_err = dict_err
@@ -157,13 +163,13 @@ end
 -- Refreshes in a timer, since a request ends when its client leaves. nginx may grant
 -- no timer, or grant one and not run it: then here. Only the first of the two
 -- refreshes. Returns why neither can.
-local function start_refresh(self, token)
+local function start_refresh(self, token, traceparent)
   local call = { begun = false }
   local granted = nginx.start_timer(function(premature)
     if call.begun then return end
     call.begun, self.is_timerless = true, false
     if premature then return self.shared:cancel(token) end
-    refresh(self, token, self.timeout + 1)
+    refresh(self, token, self.timeout + 1, traceparent)
   end)
   local waiter, phase_err = nginx.waiter()
   if granted and (not waiter or has_begun(call)) then return nil end
@@ -173,15 +179,17 @@ local function start_refresh(self, token)
     return errors.new(phase_err, 0)
   end
   note_no_timer(self)
-  refresh(self, token, shared_balances.LOCK_SECONDS) -- it ends when its client leaves
+  -- It ends when its client leaves.
+  refresh(self, token, shared_balances.LOCK_SECONDS, traceparent)
 end
 
--- Begins a call if no other is under way. Returns whether it did, and why none can.
-local function try_refresh(self, now)
+-- Begins a call if no other is under way, as a part of this request's trace. Returns
+-- whether it did, and why none can.
+local function try_refresh(self, now, traceparent)
   local token, err = self.shared:acquire(now, self.ttl)
   if not token then return false, err end
   self.dict_err = nil
-  err = start_refresh(self, token)
+  err = start_refresh(self, token, traceparent)
   return err == nil, err
 end
 
@@ -253,10 +261,17 @@ local function step(self, lookup)
   local copy, state, now = read(self)
   local done, answer, freshness, err = completed(self, lookup, copy, state, now)
   if done then return true, answer, freshness, err end
-  local has_called, dict_err = try_refresh(self, now)
+  local has_called, dict_err = try_refresh(self, now, lookup.traceparent)
   if dict_err then return true, nil, nil, dict_err end
   lookup.has_called = lookup.has_called or has_called
   return meanwhile(self, lookup, copy, state, now)
+end
+
+local HAS_REQUEST = { rewrite = true, access = true, content = true }
+
+local function traceparent_of_request()
+  return HAS_REQUEST[ngx.get_phase()]
+    and trace.of_header(ngx.req.get_headers().traceparent) or nil
 end
 
 local function look_up(self)
@@ -265,6 +280,7 @@ local function look_up(self)
   if ngx.get_phase() == "init" then -- the master's: it has no timers
     return nil, nil, errors.new(lookup.phase_err, 0)
   end
+  lookup.traceparent = self.trace and traceparent_of_request()
   while true do
     local done, copy, freshness, err = step(self, lookup)
     if done then return copy, freshness, err end
@@ -337,7 +353,7 @@ function _M.new(options)
     dict_name = options.dict, ttl = options.ttl, stale = options.stale,
     client = options.client, options = of_client,
     amounts = of_client.amounts or "number",
-    timeout = of_client.timeout or DEFAULT_TIMEOUT,
+    timeout = of_client.timeout or DEFAULT_TIMEOUT, trace = options.trace,
   }, meta)
 end
 

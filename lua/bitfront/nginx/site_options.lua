@@ -52,6 +52,7 @@ local cached_rows = {
   name = { check = word "a name of letters, digits and _ . -", default = "default" },
   options = { check = typed("table", "a table of options for bitfront.new") },
   client = { check = a_client },
+  trace = { check = check.boolean },
 }
 
 local serve_rows = {
