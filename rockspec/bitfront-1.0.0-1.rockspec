@@ -195,7 +195,6 @@ build = {
     ["bitfront.sandbox.server"] = "lua/bitfront/sandbox/server.lua",
     ["bitfront.status"] = "lua/bitfront/status.lua",
     ["bitfront.target"] = "lua/bitfront/target.lua",
-    ["bitfront.trace"] = "lua/bitfront/trace.lua",
     ["bitfront.version"] = "lua/bitfront/version.lua",
     ["bitfront.wait"] = "lua/bitfront/wait.lua",
     ["bitfront.wait.nginx"] = "lua/bitfront/wait/nginx.lua",

@@ -77,7 +77,7 @@ end
 -- that all may require.
 local LAYERS = {
   { "core", "native", "version", "misuse", "check", "rows" },
-  { "error", "status", "trace" },
+  { "error", "status" },
   { "records" },
   { "memo", "clock", "target", "retry", "credentials" },
   { "limiter", "wait" },

@@ -69,7 +69,7 @@ function _M.balances(clients, options)
   check_clients(clients)
   options = check_options("bitfront.balances_many", options)
   local results, done, count = {}, 0, #clients
-  local of_call = { timeout = options.timeout }
+  local of_call = { timeout = options.timeout, traceparent = options.traceparent }
   local function note(i, balances, err, info)
     results[i] = { balances = balances, err = err, info = info }
     done = done + 1

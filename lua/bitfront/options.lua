@@ -4,7 +4,6 @@
 
 local check = require "bitfront.check"
 local raise = require "bitfront.misuse".raise
-local trace = require "bitfront.trace"
 local version = require "bitfront.version"
 
 local _M = {}
@@ -38,11 +37,12 @@ local _M = {}
 ---@field timeout? number  seconds for this call, with all waiting and retries; default the client's own
 ---@field retries? integer  further attempts of this call; default the client's own
 ---@field amounts? "number"|"string"|"decimal"  what amounts are in this call's result; default the client's own
----@field traceparent? string  W3C's header of that name, which is sent as it is; default none
+---@field traceparent? string  W3C's header of that name, which is sent unchanged with each attempt; default none
 
 ---@class bitfront.ManyOptions
 ---@field concurrency? integer  calls under way at a time; default 8
 ---@field timeout? number  seconds for each account's call, from its beginning; default the client's own
+---@field traceparent? string  that of each account's call
 ---@field on_progress? fun(done: integer, count: integer)  called after each account
 
 -- ---- what values must be ----
@@ -90,8 +90,22 @@ local function store(value)
     and value.release ~= nil and value.block ~= nil
 end
 
+local LONGEST_TRACEPARENT = 256
+local HEX = "[0-9a-f]" -- not %x, which is capitals too
+local TRACEPARENT = ("^(%s)%%-(%s)%%-(%s)%%-%s(.*)$"):format(HEX:rep(2), HEX:rep(32),
+  HEX:rep(16), HEX:rep(2))
+
+-- W3C Trace Context, 3.2. What a version after 00 may append is not known: here it is
+-- any visible ASCII, since a line end or a NUL would begin another header.
 local function traceparent(value)
-  return trace.is_valid(value), trace.EXPECTED
+  local number, trace_id, parent_id, more
+  if type(value) == "string" and #value <= LONGEST_TRACEPARENT then
+    number, trace_id, parent_id, more = value:match(TRACEPARENT)
+  end
+  return number and number ~= "ff" and trace_id:find "[^0]" and parent_id:find "[^0]"
+    and (more == "" or number ~= "00" and more:find "^%-[!-~]*$"),
+    'of the form "00-TRACE_ID-PARENT_ID-FLAGS": 32, 16 and 2 lower-case hex digits, '
+    .. "neither id all zeros"
 end
 
 local amounts = check.one_of("number", "string", "decimal")
@@ -151,6 +165,7 @@ _M.rows = {
   ["bitfront.prices"] = {
     timeout = { check = seconds },
     retries = { check = retries },
+    traceparent = { check = traceparent },
   },
   ["bitfront.json.decode"] = {
     amounts = { check = amounts, default = "number" },
@@ -158,6 +173,7 @@ _M.rows = {
   ["bitfront.balances_many"] = {
     concurrency = { check = check.whole(1, 10000), default = 8 },
     timeout = { check = seconds },
+    traceparent = { check = traceparent },
     on_progress = { check = check.callable "of how many are done and how many there are" },
   },
   ["bitfront.redis_limiter"] = {

@@ -19,6 +19,7 @@ local PATH = "/v1/market/public/currentTickValue"
 ---@class bitfront.PricesOptions
 ---@field timeout? number  seconds for each pair's call, with all waiting and retries; default the client's own
 ---@field retries? integer  further attempts of each call; default the client's own
+---@field traceparent? string  that of each call
 
 local function check_arguments(one, market, codes)
   if not client.is_client(one) then raise "bitfront.prices: client must be a client" end
@@ -35,7 +36,8 @@ end
 local function price_of(one, market, code, options)
   local query = { coinPair = code .. "." .. market } -- in this order by the endpoint's page
   local tick, err, info = call.perform(accounts.of(one), target.of_path(PATH, query),
-    { amounts = "decimal", timeout = options.timeout, retries = options.retries })
+    { amounts = "decimal", timeout = options.timeout, retries = options.retries,
+      traceparent = options.traceparent })
   if err then return nil, err.code ~= NO_PAIR and err or nil end
   local price = type(tick) == "table" and tick.last
   if type(price) == "userdata" and price ~= native.null then return price end

@@ -15,8 +15,8 @@ local rows = require "bitfront.rows"
 local shared_balances = require "bitfront.nginx.shared_balances"
 local shared_dict = require "bitfront.limiter.shared_dict"
 local site_options = require "bitfront.nginx.site_options"
-local trace = require "bitfront.trace"
 local nginx = require "bitfront.wait.nginx"
+local is_traceparent = require "bitfront.options".rows["client:balances"].traceparent.check
 
 local _M = {}
 
@@ -56,15 +56,18 @@ function Cache:_client()
   return self.client
 end
 
--- What the client's call gets. A client of another kind has no such options.
-local function options_of(traceparent)
-  return traceparent and { traceparent = traceparent } or nil
+-- The traceparent of the request that this runs for; in a timer there is none. One that
+-- is wrong, or comes twice, is ignored. (Of two, ngx.var may show the first.)
+local function traceparent_of_request()
+  local _, value = pcall(function() return ngx.req.get_headers(0).traceparent end)
+  return is_traceparent(value) and value or nil
 end
 
 -- Returns the balances as JSON with every digit, and the time of the request where
 -- the client knows it. JSON cannot be made of an amount with too many digits.
 local function fetch(self, traceparent)
-  local records, err, info = self:_client():balances(options_of(traceparent))
+  local records, err, info = self:_client():balances(traceparent
+    and { traceparent = traceparent })
   if not records then return nil, err end
   local done, json = pcall(format.format, records, "json", { amounts = "string" })
   if done then return json, nil, info and info.sent end
@@ -98,11 +101,12 @@ end
 
 -- A failure is written to the error log when it begins and when it has passed.
 local function log(self, err, traceparent)
+  local trace = traceparent and "; traceparent " .. traceparent or ""
   local said = err and err.kind .. " " .. err.code -- the text may have a time in it
   if said and said ~= self.logged then
-    ngx.log(ngx.ERR, tostring(err), traceparent and "; traceparent " .. traceparent or "")
+    ngx.log(ngx.ERR, tostring(err), trace)
   elseif self.logged and not said then
-    ngx.log(ngx.WARN, "bitfront: the exchange answers again")
+    ngx.log(ngx.WARN, "bitfront: the exchange answers again", trace)
   end
   self.logged = said
 end
@@ -163,8 +167,9 @@ end
 -- Refreshes in a timer, since a request ends when its client leaves. nginx may grant
 -- no timer, or grant one and not run it: then here. Only the first of the two
 -- refreshes. Returns why neither can.
-local function start_refresh(self, token, traceparent)
+local function start_refresh(self, token)
   local call = { begun = false }
+  local traceparent = self.trace and traceparent_of_request() or nil
   local granted = nginx.start_timer(function(premature)
     if call.begun then return end
     call.begun, self.is_timerless = true, false
@@ -183,13 +188,12 @@ local function start_refresh(self, token, traceparent)
   refresh(self, token, shared_balances.LOCK_SECONDS, traceparent)
 end
 
--- Begins a call if no other is under way, as a part of this request's trace. Returns
--- whether it did, and why none can.
-local function try_refresh(self, now, traceparent)
+-- Begins a call if no other is under way. Returns whether it did, and why none can.
+local function try_refresh(self, now)
   local token, err = self.shared:acquire(now, self.ttl)
   if not token then return false, err end
   self.dict_err = nil
-  err = start_refresh(self, token, traceparent)
+  err = start_refresh(self, token)
   return err == nil, err
 end
 
@@ -261,17 +265,10 @@ local function step(self, lookup)
   local copy, state, now = read(self)
   local done, answer, freshness, err = completed(self, lookup, copy, state, now)
   if done then return true, answer, freshness, err end
-  local has_called, dict_err = try_refresh(self, now, lookup.traceparent)
+  local has_called, dict_err = try_refresh(self, now)
   if dict_err then return true, nil, nil, dict_err end
   lookup.has_called = lookup.has_called or has_called
   return meanwhile(self, lookup, copy, state, now)
-end
-
-local HAS_REQUEST = { rewrite = true, access = true, content = true }
-
-local function traceparent_of_request()
-  return HAS_REQUEST[ngx.get_phase()]
-    and trace.of_header(ngx.req.get_headers().traceparent) or nil
 end
 
 local function look_up(self)
@@ -280,7 +277,6 @@ local function look_up(self)
   if ngx.get_phase() == "init" then -- the master's: it has no timers
     return nil, nil, errors.new(lookup.phase_err, 0)
   end
-  lookup.traceparent = self.trace and traceparent_of_request()
   while true do
     local done, copy, freshness, err = step(self, lookup)
     if done then return copy, freshness, err end
