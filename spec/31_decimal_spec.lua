@@ -196,6 +196,9 @@ describe("a decimal", function()
       assert.has_error(function() local _ = long + 1 end)
       assert.has_error(function() local _ = long * long end)
       assert.equal(801, #tostring(huge + tiny) - 1)
+      local lowest = decimal("1.5e-200") * "1e-200" -- 1.5e-400
+      assert.equal("15", tostring(lowest):match "[1-9].*")
+      assert.has_error(function() local _ = decimal("1.5e-200") * "1e-201" end)
     end)
 
     it("cannot divide", function()

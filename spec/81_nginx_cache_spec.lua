@@ -607,6 +607,16 @@ describe("bitfront.nginx.cached #once #apart", function()
     assert.equal("config", tell().kind)
   end)
 
+  it("what is known of the clock stays in the dict for 30 days", function()
+    start "ttl = 5"
+    tell()
+    local left = tonumber(run [[
+      for _, key in ipairs(ngx.shared.bitfront:get_keys(0)) do
+        if key:find("bitfront:clock:", 1, true) then return ngx.shared.bitfront:ttl(key) end
+      end]])
+    assert.is_true(left > 29.9 * 86400 and left <= 30 * 86400, left)
+  end)
+
   it("the key and the secret are in C alone once there is a client", function()
     start("ttl = 5", { http = [[
       init_worker_by_lua_block {
