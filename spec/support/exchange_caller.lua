@@ -102,23 +102,31 @@ function caller:get_once(path, how, shift_ms)
            body = body, json = body:sub(1, 1) == "{" and cjson.decode(body) }
 end
 
----Calls that arrive within milliseconds: signed beforehand, for later, and sent one after
----the other by one process. "$ts1" as a timestamp is the first's.
+-- In ms: for how much later calls are signed that are sent together. It takes a busy
+-- machine long to sign them all.
+local LATER = 2500
+local NOW = "$(date +%s%3N)"
+local WAIT = ("while [ %s -lt $((begun + %d)) ]; do sleep 0.02; done\n"):format(NOW, LATER - AHEAD)
+
+---Calls that arrive within milliseconds: signed beforehand, for one later time, and sent one
+---after the other by one process. "$ts1" as a timestamp is the first's.
 ---@param calls (string|{ [1]: string, [2]: Call? })[] path and how, or curl's words
 ---@return (integer|false)[] codes # false: no reply
 function caller:together(calls)
   local script, words, codes = {}, {}, {}
+  local later = ("$((begun + %d))"):format(LATER)
   for i, call in ipairs(calls) do
     if type(call) == "string" then
       words[i] = call
     else
-      local how = { shift_ms = AHEAD }
+      local how = { timestamp = later }
       for name, value in pairs(call[2] or {}) do how[name] = value end
       script[#script + 1], words[i] = signed(self, i, call[1], how)
     end
     words[i] = self:curl(words[i] .. " -w '\\n'"):gsub("^curl", "")
   end
-  local out = shell.run(table.concat(script) .. "curl " .. table.concat(words, " --next "))
+  local out = shell.run("begun=" .. NOW .. "\n" .. table.concat(script) .. WAIT
+    .. "curl " .. table.concat(words, " --next "))
   out = out:gsub("[^\n]*\n", "", #script)
   for line in out:gmatch "([^\n]*)\n" do
     codes[#codes + 1] = tonumber(line:match '"statusCode":(%d+)') or false
