@@ -603,8 +603,8 @@ describe("bitfront.nginx.serve #once #apart", function()
     local view = views.of({ { currency = "BTC", balance = "3", availableBalance = "1" } },
       { filter = {} })
     assert.matches('"available_percent":33.3}', views.json({}, view), 1, true)
-    assert.matches(">33.3\194\160%<", page.render({ title = "", cache = { ttl = 1 } }, view,
-      { args = "" }, { made = 0 }), 1, true)
+    assert.matches(">33.3\194\160%<", page.render({ title = "", cache = { ttl = 1 } },
+      { { view = view, made = 0 } }, { args = "" }), 1, true)
   end)
 
   it("promtool finds nothing wrong with them", function()

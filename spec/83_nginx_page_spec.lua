@@ -4,6 +4,7 @@
 local command = require "spec.support.command"
 local nginx = require "spec.support.nginx"
 local nginx_process = require "bitfront.sandbox.nginx_process"
+local sections = require "spec.nginx.sections"
 local support = require "spec.support"
 
 local HOSTILE = [=[[
@@ -50,7 +51,8 @@ describe("the page #once #apart", function()
              [[prices = { BTC = "0.5" }, unit = "<i>", title = "A & \"B\"",]])
         .. location("hostile", fault(HOSTILE))
         .. location("empty", fault "[]")
-        .. location("stale", exchange, "ttl = 1,"):gsub("ttl = 60, ", ""),
+        .. location("stale", exchange, "ttl = 1,"):gsub("ttl = 60, ", "")
+        .. sections.location "accounts",
     }
   end)
   lazy_teardown(function()
@@ -138,7 +140,7 @@ describe("the page #once #apart", function()
     assert.matches("No price is known for BCH, XRP, ETH, USDT.", html, 1, true)
     assert.equal(4, count(html, '<td role="cell" class="value"><span class="label" '
       .. 'aria-hidden="true">Value</span><span class="none">'))
-    assert.matches('<span id="total"><span class="amount">1<span class="group">999</span>',
+    assert.matches('<span class="total"><span class="amount">1<span class="group">999</span>',
                    html, 1, true)
   end)
 
@@ -158,7 +160,15 @@ describe("the page #once #apart", function()
   it("says so where there is nothing to show", function()
     local html = page "/empty"
     assert.matches('<table role="table" hidden>', html, 1, true)
-    assert.matches('<p class="nothing" id="nothing">There are no balances', html, 1, true)
+    assert.matches('<p class="nothing">There are no balances', html, 1, true)
+  end)
+
+  it("has no heading over the balances of the only account", function()
+    local html = page "/balances"
+    assert.equal(1, count(html, "<section"))
+    assert.equal(0, count(html, "<h2"))
+    assert.equal(0, count(html, 'class="message"'))
+    assert.equal(1, count(html, "<time "))
   end)
 
   it("says so where the balances are stale, and why", function()
@@ -168,6 +178,93 @@ describe("the page #once #apart", function()
     assert.matches('role="status">The exchange has an internal error. These are the '
       .. "last balances that came.</p>", page "/stale", 1, true)
     exchange:reset()
+  end)
+end)
+
+describe("the page of several accounts #once #apart", function()
+  local site, html
+
+  lazy_setup(function()
+    site = nginx.start { server = sections.location "accounts" }
+    html = site:get("/accounts").body
+  end)
+  lazy_teardown(function() site:stop() end)
+
+  -- The section of an account, as it stands in the attribute; of all without one.
+  local function section(account)
+    local head = account and ' data-account="' .. account .. '"' or ""
+    local _, at = html:find("<section" .. head .. ">", 1, true)
+    return html:sub(at + 1):match "^.-</section>"
+  end
+
+  it("has a section for all of them, and one for each", function()
+    local names = {}
+    for name in html:gmatch "<section[^>]*>\n<header><h2>(.-)</h2>" do
+      names[#names + 1] = name
+    end
+    assert.same({ "All accounts", "hot", "cold", "empty",
+      "&lt;script&gt;alert(1)&lt;/script&gt;\\u{202E}&quot;&#39;&amp;" }, names)
+    assert.matches("<caption>Balances, by currency</caption>", section(), 1, true)
+    assert.matches("<caption>cold, by currency</caption>", section "cold", 1, true)
+    assert.matches("There are no balances to show.", section "empty", 1, true)
+  end)
+
+  it("has the total value of all in its header, and of each over its table", function()
+    local header = html:match "<header>.-</header>"
+    assert.matches('<span class="total"><span class="amount">100<span class="group">622</span>',
+                   header, 1, true)
+    assert.equal(0, count(section(), 'class="worth"'))
+    assert.matches('Total value in USD</span> <span class="total"><span class="amount">48'
+      .. '<span class="group">750</span>', section "hot", 1, true)
+    assert.matches("No price is known for USDT.", section "hot", 1, true)
+    assert.equal(0, count(section "cold", "No price is known"))
+  end)
+
+  it("says when the balances of each are from; of all, when the oldest", function()
+    local oldest = html:match '<p id="made">As of (<time .-</time>)</p>'
+    assert.equal(oldest, section "cold":match '<p class="made">As of (.-)</p>')
+    assert.not_equal(oldest, section "hot":match '<p class="made">As of (.-)</p>')
+    assert.equal(4, count(html, "<time "))
+    assert.equal(0, count(section(), "<time "))
+  end)
+
+  it("says how many are not up to date; and at each, why", function()
+    assert.matches('role="status">2 of 4 accounts are not up to date.</p>', html, 1, true)
+    assert.equal(1, count(html, "role=\"status\""))
+    local function message(account)
+      return section(account):match '<p class="message">(.-)</p>'
+    end
+    assert.matches("^Without &lt;script&gt;.*&amp;%.$", message())
+    assert.equal("", message "hot")
+    assert.equal("The exchange cannot be reached. These are the last balances that came.",
+                 message "cold")
+  end)
+
+  it("has no table where there are no balances", function()
+    local without = section "&lt;script&gt;alert(1)&lt;/script&gt;\\u{202E}&quot;&#39;&amp;"
+    assert.matches('<p class="message">The exchange does not know the key.</p>', without, 1, true)
+    for _, word in ipairs { "<table", "worth", "<time", "<footer" } do
+      assert.equal(0, count(without, word), word)
+    end
+  end)
+
+  it("has each id once, and one script", function()
+    local seen = {}
+    for id in html:gmatch ' id="(.-)"' do
+      assert.is_nil(seen[id], id)
+      seen[id] = true
+    end
+    assert.equal(1, count(html, "<script"))
+    assert.equal(1, count(html, 'class="key"'))
+  end)
+
+  it("sorts all tables by one form", function()
+    html = site:get("/accounts?sort=balance").body
+    assert.equal(4, count(html, 'data-key="balance" aria-sort="ascending"'))
+    assert.equal(1, count(html, "<form"))
+    local hot = section "hot"
+    assert.truthy(hot:find("BTC</th>", 1, true) < hot:find("USDT</th>", 1, true))
+    html = site:get("/accounts").body
   end)
 end)
 

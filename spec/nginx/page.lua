@@ -1,16 +1,16 @@
 -- usage: lua spec/nginx/page.lua TOOLS SCREENSHOTS
 --
 -- Starts the sites that page_check.js checks, and runs it: the documentation's
--- balances, those of a hostile exchange, and none.
+-- balances, those of a hostile exchange, none, and those of several accounts.
 
 package.path = "./?.lua;" .. package.path
 
 local nginx = require "spec.support.nginx"
+local sections = require "spec.nginx.sections"
 local support = require "spec.support"
 
 local tools, screenshots = arg[1], arg[2]
-local CHECK = "node spec/nginx/page_check.js %s %s/balances %s/hostile %s/empty "
-  .. "%s/only %s"
+local CHECK = "node spec/nginx/page_check.js %s %s %s"
 
 local HOSTILE = [=[[
   {"currency":"<img src=x onerror=alert(1)>","balance":1.5,"availableBalance":1.25},
@@ -48,11 +48,12 @@ local site = nginx.start {
       prices = { BTC = "65000.123456789", ETH = "3000.5" }, unit = "USD",]])
     .. location("hostile", fault(HOSTILE), "title = [[<b>\"Mine\" & yours]],")
     .. location("empty", fault("[]"))
-    .. location("only", exchange, 'format = "html", amounts = "number",'),
+    .. location("only", exchange, 'format = "html", amounts = "number",')
+    .. sections.location "accounts",
 }
 
-local status = os.execute(CHECK:format(support.quote(tools), site.url, site.url,
-  site.url, site.url, support.quote(screenshots)))
+local status = os.execute(CHECK:format(support.quote(tools), site.url,
+  support.quote(screenshots)))
 site:stop()
 exchange:stop()
 faults:stop()

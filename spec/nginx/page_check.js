@@ -1,4 +1,4 @@
-// usage: node page_check.js TOOLS URL HOSTILE_URL EMPTY_URL ONLY_URL SCREENSHOTS
+// usage: node page_check.js TOOLS SITE SCREENSHOTS
 //
 // The page in Chromium: nothing for axe to find in either colour scheme and at
 // either width, nothing on the console, what is hostile stays text, the keyboard
@@ -7,7 +7,9 @@
 "use strict";
 const assert = require("node:assert/strict");
 const path = require("node:path");
-const [tools, url, hostileUrl, emptyUrl, onlyUrl, screenshots] = process.argv.slice(2);
+const [tools, site, screenshots] = process.argv.slice(2);
+const [url, hostileUrl, emptyUrl, onlyUrl, accountsUrl] =
+  ["balances", "hostile", "empty", "only", "accounts"].map((name) => `${site}/${name}`);
 const { chromium } = require(path.join(tools, "node_modules/playwright-core"));
 const axe = path.join(tools, "node_modules/axe-core/axe.min.js");
 
@@ -133,15 +135,17 @@ const checkTable = async (browser) => {
     }
   });
   await check("an update leaves the page as the server renders it", async () => {
-    const page = await open(browser, url);
-    await updated(page);
-    const html = await (await page.request.get(url, { headers: { Accept: "text/html" } })).text();
-    const [shown, rendered] = await page.evaluate((source) =>
-      [document, new DOMParser().parseFromString(source, "text/html")].map((each) =>
-        ["header", ".card", "#state", "footer"].map((part) => each.querySelector(part).outerHTML)),
-    html);
-    assert.deepEqual(shown, rendered);
-    await page.context().close();
+    for (const address of [url, accountsUrl]) {
+      const page = await open(browser, address);
+      await updated(page);
+      const html = await (await page.request.get(address, { headers: { Accept: "text/html" } })).text();
+      const [shown, rendered] = await page.evaluate((source) =>
+        [document, new DOMParser().parseFromString(source, "text/html")].map((each) =>
+          ["header", "#state", "#sections"].map((part) =>
+            each.querySelector(part).outerHTML.replace(/<time.*?<\/time>/g, ""))), html);
+      assert.deepEqual(shown, rendered);
+      await page.context().close();
+    }
   });
   await check("a screen reader finds a table with headers", async () => {
     const page = await open(browser, url);
@@ -429,6 +433,106 @@ const checkUpdates = async (browser) => {
   });
 };
 
+// What a reader sees of each section: its heading, its message, its coins.
+const sectionsOf = (page) => page.locator("section").evaluateAll((sections) =>
+  sections.map((section) => [section.querySelector("h2").textContent,
+    section.querySelector(".message").textContent,
+    [...section.querySelectorAll("tbody th")].map((cell) => cell.textContent).join(" ")]));
+const section = (page, account) => page.locator(`section[data-account="${account}"]`);
+const HOSTILE_ACCOUNT = "<script>alert(1)</script>\\u{202E}\"'&";
+const HOT = /<section data-account="hot">.*?<\/section>/s;
+const HOT_BALANCE = /(data-account="hot".*?class="balance">.*?<span class="amount">)0/s;
+
+const checkAccounts = async (browser) => {
+  await check("each account has its section", async () => {
+    const page = await open(browser, accountsUrl);
+    await updated(page);
+    assert.deepEqual(await sectionsOf(page), [
+      ["All accounts", `Without ${HOSTILE_ACCOUNT}.`, "BTC ETH USDT"],
+      ["hot", "", "BTC USDT"],
+      ["cold", "The exchange cannot be reached. These are the last balances that came.", "BTC ETH"],
+      ["empty", "", ""],
+      [HOSTILE_ACCOUNT, "The exchange does not know the key.", ""]]);
+    assert.equal(await page.locator("#state").textContent(), "2 of 4 accounts are not up to date.");
+    assert.equal(await section(page, "empty").getByText("There are no balances to show.").isVisible(), true);
+    assert.equal(await page.locator("table:visible").count(), 3);
+    const times = await page.locator("time").allTextContents();
+    assert.match(times[0], /^\d+\/\d+\/\d+, /, "the day, of yesterday's");
+    assert.match(times[1], /^\d+:/);
+    has_no_complaint(page);
+    await page.context().close();
+  });
+  await check("the headers of each table sort all of them", async () => {
+    const page = await open(browser, accountsUrl);
+    const button = section(page, "cold").locator('th[data-key="balance"] button');
+    await button.click();
+    await page.waitForSelector('[data-account="cold"] [aria-sort="descending"]');
+    assert.deepEqual((await sectionsOf(page)).map((each) => each[2]),
+      ["BTC ETH USDT", "USDT BTC", "BTC ETH", "", ""]);
+    assert.equal(await page.locator('[data-key="balance"][aria-sort="descending"]').count(), 4);
+    assert.equal(await button.evaluate((node) => node === document.activeElement), true);
+    await page.context().close();
+  });
+  await check("a row is found in its own section", async () => {
+    const page = await open(browser, accountsUrl);
+    await page.evaluate(() => {
+      globalThis.rows = [...document.querySelectorAll("tbody tr")];
+      getSelection().selectAllChildren(document.querySelector('[data-account="cold"] tbody th'));
+    });
+    await answerWith(page, (html) => html.replace(HOT_BALANCE, "$117"));
+    await page.waitForSelector("tr.changed");
+    assert.deepEqual(await page.locator("tr.changed").evaluateAll((rows) =>
+      rows.map((row) => [row.closest("section").dataset.account, row.dataset.coin])), [["hot", "BTC"]]);
+    assert.equal(await page.locator("tbody tr").evaluateAll((rows) =>
+      rows.every((row, i) => row === globalThis.rows[i])), true);
+    assert.equal(await page.evaluate(() => String(getSelection())), "BTC");
+    await updated(page);
+    assert.equal(await page.locator("tr.changed").count(), 0);
+    await page.context().close();
+  });
+  await check("a section comes, goes, and loses its table", async () => {
+    const page = await open(browser, accountsUrl);
+    const button = section(page, "cold").locator('th[data-key="balance"] button');
+    let change = (html) => html.replace(HOT, "");
+    const names = async () => (await sectionsOf(page)).map((each) => each[0]).slice(1, -1);
+    await answerWith(page, (html) => change(html));
+    await button.focus();
+    await updated(page);
+    assert.deepEqual(await names(), ["cold", "empty"]);
+    change = (html) => html.replace(HOT, (hot) => hot + hot.replaceAll("hot", "warm"));
+    await updated(page);
+    assert.deepEqual(await names(), ["hot", "warm", "cold", "empty"]);
+    change = (html) => html.replace(HOT, (hot) => hot.replace(/<p class="made".*<\/p>/, "")
+      .replace(/"message">.*(?=<\/section>)/s, '"message">The exchange cannot be reached.</p>\n'));
+    await updated(page);
+    assert.deepEqual((await sectionsOf(page))[1], ["hot", "The exchange cannot be reached.", ""]);
+    assert.equal(await section(page, "hot").locator("table, .worth, time").count(), 0);
+    await runAxe(page);
+    change = (html) => html;
+    await updated(page);
+    assert.deepEqual((await sectionsOf(page))[1], ["hot", "", "BTC USDT"]);
+    assert.equal(await button.evaluate((node) => node === document.activeElement), true);
+    await section(page, "hot").locator('th[data-key="currency"] button').click();
+    await page.waitForSelector('[data-account="hot"] [aria-sort="ascending"]');
+    has_no_complaint(page);
+    await page.context().close();
+  });
+  await check("one page has one account after another of several", async () => {
+    const page = await open(browser, accountsUrl);
+    const alone = await (await page.request.get(url, { headers: { Accept: "text/html" } })).text();
+    let change = () => alone;
+    await answerWith(page, (html) => change(html));
+    await updated(page);
+    assert.equal(await page.locator("h2").count(), 0);
+    assert.equal(await page.locator("tbody tr").count(), 5);
+    change = (html) => html;
+    await updated(page);
+    assert.equal((await sectionsOf(page)).length, 5);
+    has_no_complaint(page);
+    await page.context().close();
+  });
+};
+
 (async () => {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: ARGUMENTS,
@@ -436,10 +540,12 @@ const checkUpdates = async (browser) => {
   await checkLayout(browser, url, "page");
   await checkLayout(browser, hostileUrl, "hostile");
   await checkLayout(browser, emptyUrl, "empty");
+  await checkLayout(browser, accountsUrl, "accounts");
   await checkTable(browser);
   await checkSorting(browser);
   await checkHostile(browser);
   await checkUpdates(browser);
+  await checkAccounts(browser);
   await browser.close();
   process.exit(failed ? 1 : 0);
 })();

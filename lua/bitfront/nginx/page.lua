@@ -1,5 +1,6 @@
---- The page: one document with its style and its script. The script fetches the page
--- again and shows what has changed; without the script, the browser reloads it.
+--- The page: one document with its style and its script, and a section for each account
+-- that it shows. The script fetches the page again and shows what has changed; without
+-- the script, the browser reloads it.
 
 local columns = require "bitfront.records.columns"
 local page_script = require "bitfront.nginx.page_script"
@@ -161,6 +162,98 @@ local function kept_parameters(args)
   return table.concat(inputs)
 end
 
+-- ---- sections ----
+
+---@class bitfront.nginx.Section
+---@field account string?  whose balances these are; nil: those of the only account, or, in the first of several sections, of all accounts together
+---@field view bitfront.nginx.View?  nil: there are no balances of this account
+---@field made integer?  Unix time of the balances; nil without a view
+---@field message string?  a sentence: why there are no newer balances, or none; of all accounts together, which ones are missing
+
+-- Nothing is between two sections: the page's script moves none for a blank.
+local SECTION = "<section%s>\n%s%s</section>"
+local HEADING = '<header><h2>%s</h2>%s</header>\n<p class="message">%s</p>\n'
+
+local BALANCES = [[
+<div class="card">
+<table role="table"$(full)>
+<caption>$(title), by currency</caption>
+<thead role="rowgroup"><tr role="row">$(headers)</tr></thead>
+<tbody role="rowgroup">$(rows)</tbody>
+</table>
+<p class="nothing"$(empty)>There are no balances to show.</p>
+</div>
+$(footer)]]
+
+local FOOTER = '<footer>%s<p class="missing">%s</p></footer>\n'
+
+-- Of the bars, once on the page.
+local KEY = '<p class="key"><span class="is-free">available</span>'
+  .. '<span class="is-locked">locked in orders</span></p>\n'
+
+local WORTH = '<p class="worth"><span class="what">Total value%s</span> '
+  .. '<span class="total">%s</span></p>'
+local MADE = 'As of <time datetime="%s">%s</time>'
+local STALE = "%s These are the last balances that came."
+
+local function worth_html(site, view)
+  local unit = site.unit
+  if not (view and view.total) then return "" end
+  return WORTH:format(unit and " in " .. escape(unit) or "", amount_html(view.total, 0, 0))
+end
+
+local function made_html(made)
+  return made and MADE:format(os.date("!%Y-%m-%dT%H:%M:%SZ", made),
+    os.date("!%Y-%m-%d %H:%M:%S UTC", made)) or ""
+end
+
+local function message_html(section)
+  local message = section.message
+  return message and escape(section.view and STALE:format(message) or message) or ""
+end
+
+-- The page's header has the time and the total value of all accounts together.
+local function heading_html(site, section)
+  if not section.account then
+    return HEADING:format("All accounts", "", escape(section.message or ""))
+  end
+  local made = section.made and ('<p class="made">%s</p>'):format(made_html(section.made))
+  return HEADING:format(escape(section.account),
+    (made or "") .. worth_html(site, section.view), message_html(section))
+end
+
+local function footer_html(section)
+  local missing = table.concat(section.view.missing or {}, ", ")
+  if missing ~= "" then missing = "No price is known for " .. escape(missing) .. "." end
+  if not section.account then return FOOTER:format(KEY, missing) end
+  return missing ~= "" and FOOTER:format("", missing) or ""
+end
+
+local function balances_html(site, section, plan)
+  local view = section.view
+  if not view then return "" end
+  local names, empty = amounts_of(view), #view.rows == 0
+  return substitute(BALANCES, {
+    full = empty and " hidden" or "", empty = empty and "" or " hidden",
+    title = escape(section.account or site.title),
+    headers = headers_html(names, plan), rows = rows_html(view.rows, names),
+    footer = footer_html(section),
+  })
+end
+
+---One section, which is the same text while its arguments are. The only one of a page has
+---no heading: the page's header says what it would.
+---@param site bitfront.nginx.ServeOptions
+---@param section bitfront.nginx.Section
+---@param plan bitfront.nginx.Plan
+---@param is_alone boolean
+---@return string html
+function _M.section(site, section, plan, is_alone)
+  local account = section.account
+  return SECTION:format(account and (' data-account="%s"'):format(escape(account)) or "",
+    is_alone and "" or heading_html(site, section), balances_html(site, section, plan))
+end
+
 -- ---- the document ----
 
 local DOCUMENT = [[
@@ -179,66 +272,55 @@ local DOCUMENT = [[
 <main>
 <header><h1>$(title)</h1>$(worth)</header>
 <div class="bar-of-state">
-<p>As of <time id="time" datetime="$(made)">$(shown)</time></p>
+<p id="made">$(made)</p>
 <button type="button" id="pause" aria-pressed="false" hidden>Pause updates</button>
 <p id="state" role="status">$(state)</p>
 </div>
 <form id="order" method="get" hidden>$(kept)</form>
-<div class="card">
-<table role="table"$(full)>
-<caption>$(title), by currency</caption>
-<thead role="rowgroup"><tr role="row">$(headers)</tr></thead>
-<tbody role="rowgroup">$(rows)</tbody>
-</table>
-<p class="nothing" id="nothing"$(empty)>There are no balances to show.</p>
-</div>
-<footer>
-<p class="key">
-<span class="is-free">available</span>
-<span class="is-locked">locked in orders</span>
-</p>
-<p id="missing">$(missing)</p>
-</footer>
+<div id="sections">$(sections)</div>
 </main>
 <script>$(script)</script>
 </body>
 </html>
 ]]
 
-local WORTH = '<p class="worth"><span class="what">Total value%s</span>'
-  .. '<span id="total">%s</span></p>'
+local NOT_FRESH = "%d of %d accounts %s not up to date."
 
-local STALE = "%s These are the last balances that came."
-
-local function worth_html(view, unit)
-  if not view.total then return "" end
-  return WORTH:format(unit and " in " .. escape(unit) or "", amount_html(view.total, 0, 0))
+-- The sections say which accounts, and why.
+local function state_text(sections)
+  if #sections == 1 then return message_html(sections[1]) end
+  local count = 0
+  for i = 2, #sections do
+    if sections[i].message then count = count + 1 end
+  end
+  return count > 0
+    and NOT_FRESH:format(count, #sections - 1, count == 1 and "is" or "are") or ""
 end
 
-local function missing_text(view)
-  if #(view.missing or "") == 0 then return "" end
-  return "No price is known for " .. escape(table.concat(view.missing, ", ")) .. "."
+local function sections_html(site, sections, plan, htmls)
+  local texts = {}
+  for i, section in ipairs(sections) do
+    texts[i] = htmls and htmls[i] or _M.section(site, section, plan, #sections == 1)
+  end
+  return table.concat(texts)
 end
 
+---The page of one account, or of several: then the first section is that of all accounts
+---together.
 ---@param site bitfront.nginx.ServeOptions
----@param view bitfront.nginx.View
+---@param sections bitfront.nginx.Section[]
 ---@param plan bitfront.nginx.Plan
----@param copy bitfront.nginx.Copy
----@param message string?  a sentence: why there are no newer balances
+---@param htmls string[]?  of each section, what `section` has returned; default: called here
 ---@return string html
-function _M.render(site, view, plan, copy, message)
-  local names = amounts_of(view)
-  local empty = #view.rows == 0
+function _M.render(site, sections, plan, htmls)
+  local first = sections[1]
   return substitute(DOCUMENT, {
     interval = ("%d"):format(math.ceil(site.cache.ttl)),
     reload = ("%d"):format(RELOAD_SECONDS),
-    title = escape(site.title), worth = worth_html(view, site.unit),
-    made = os.date("!%Y-%m-%dT%H:%M:%SZ", copy.made),
-    shown = os.date("!%Y-%m-%d %H:%M:%S UTC", copy.made),
-    state = message and STALE:format(message) or "", kept = kept_parameters(plan.args),
-    full = empty and " hidden" or "", empty = empty and "" or " hidden",
-    headers = headers_html(names, plan),
-    rows = rows_html(view.rows, names), missing = missing_text(view),
+    title = escape(site.title), worth = worth_html(site, first.view),
+    made = made_html(first.made), state = state_text(sections),
+    kept = kept_parameters(plan.args),
+    sections = sections_html(site, sections, plan, htmls),
     style = page_style.text, script = page_script.text,
   })
 end

@@ -1,21 +1,28 @@
 --- The page's script: it fetches the page's HTML again and shows what has changed.
 -- The page's policy allows the text by its hash, which a spec checks.
 
-return { hash = "sha256-TKbNV5R9lOEluzYGBXK1uJoq0SVbcA/qDwjM9bL37LM=", text = [==[
+return { hash = "sha256-ahz4L6dmbKMyLk6aFsB5bfWIrYYQdqJ7Kg/2l6NSRZk=", text = [==[
 
 (() => {
   "use strict";
-  const UPDATED = ["header", "#time", "#state", ".card", "#missing"];
+  const UPDATED = ["header", "#made", "#state", "#sections"];
   const SLOWEST = 60; // seconds between two attempts
   const FAILED = "There is no answer. These are the last balances that came.";
+  const ROWS = "tbody tr";
   const find = (selector) => document.querySelector(selector);
   const interval = Math.max(1, Number(document.documentElement.dataset.interval));
   let pause = interval, timer, paused = false, asked = 0;
+  let changed; // rows, by an update
 
   // ---- one node made equal to another ----
 
-  // Rows are found by their coin; of nodes with equal keys, the first is taken.
-  const keyOf = (node) => node.nodeName + " " + (node.dataset?.coin ?? "");
+  // Without the zeros that align: other rows change those.
+  const contentOf = (row) => row.innerHTML.replace(/<span class="pad[^>]*>[.0]*<\/span>/g, "");
+
+  // Sections are found by their account and rows by their coin; of nodes with equal keys,
+  // the first is taken.
+  const keyOf = ({ nodeName, dataset: { account, coin } = {} }) =>
+    nodeName + " " + (account ?? coin ?? "");
   const childrenByKey = (node) => {
     const lists = {};
     for (const child of node.childNodes) (lists[keyOf(child)] ??= []).push(child);
@@ -27,6 +34,7 @@ return { hash = "sha256-TKbNV5R9lOEluzYGBXK1uJoq0SVbcA/qDwjM9bL37LM=", text = [=
     const children = [...fresh.childNodes].map((child) => {
       const kept = known[keyOf(child)]?.shift();
       if (kept) update(kept, child);
+      else if (child.matches?.(ROWS)) changed.add(child);
       return kept ?? child;
     });
     for (const gone of Object.values(known).flat()) gone.remove();
@@ -40,6 +48,7 @@ return { hash = "sha256-TKbNV5R9lOEluzYGBXK1uJoq0SVbcA/qDwjM9bL37LM=", text = [=
     if (node.nodeType === Node.TEXT_NODE) {
       node.data = fresh.data;
     } else {
+      if (node.matches(ROWS) && contentOf(node) !== contentOf(fresh)) changed.add(node);
       for (const { name } of [...node.attributes]) {
         if (!fresh.hasAttribute(name)) node.removeAttribute(name);
       }
@@ -50,23 +59,25 @@ return { hash = "sha256-TKbNV5R9lOEluzYGBXK1uJoq0SVbcA/qDwjM9bL37LM=", text = [=
 
   // ---- the page ----
 
-  const showLocalTime = () => {
-    const time = find("#time");
-    time.textContent = new Date(time.dateTime).toLocaleTimeString();
+  // With the day, where it is not today.
+  const showLocalTimes = (page) => {
+    const today = new Date().toDateString();
+    for (const time of page.querySelectorAll("time")) {
+      const made = new Date(time.dateTime);
+      time.textContent = made.toDateString() === today ? made.toLocaleTimeString()
+        : made.toLocaleString([], { dateStyle: "short", timeStyle: "short" });
+    }
   };
-  // Without the zeros that align: other rows change those.
-  const contentOf = (row) => row.innerHTML.replace(/<span class="pad[^>]*>[.0]*<\/span>/g, "");
   // Returns whether the text was this page's.
   const show = (html) => {
     const fresh = new DOMParser().parseFromString(html, "text/html");
     const parts = UPDATED.map((part) => fresh.querySelector(part));
     if (parts.includes(null)) return false;
-    const rows = find("tbody").rows;
-    const before = new Map([...rows].map((row) => [row, contentOf(row)]));
-    UPDATED.forEach((part, i) => update(find(part), parts[i]));
-    void document.body.offsetWidth; // draws without the class, so that its animation restarts
-    for (const row of rows) row.classList.toggle("changed", before.get(row) !== contentOf(row));
-    showLocalTime();
+    showLocalTimes(fresh);
+    changed = new Set();
+    UPDATED.forEach((part, i) => update(find(part), parts[i])); // removes the class, too
+    void document.body.offsetWidth; // draws without it, so that its animation restarts
+    for (const row of changed) row.classList.add("changed");
     return true;
   };
 
@@ -93,8 +104,8 @@ return { hash = "sha256-TKbNV5R9lOEluzYGBXK1uJoq0SVbcA/qDwjM9bL37LM=", text = [=
   };
 
   // The address has the order, for a reload and for a bookmark.
-  find("thead").addEventListener("click", (event) => {
-    const button = event.target.closest("button");
+  find("#sections").addEventListener("click", (event) => {
+    const button = event.target.closest("thead button");
     if (!button) return;
     event.preventDefault();
     const url = new URL(location.href);
@@ -110,7 +121,7 @@ return { hash = "sha256-TKbNV5R9lOEluzYGBXK1uJoq0SVbcA/qDwjM9bL37LM=", text = [=
     askUnlessPaused();
   });
   document.addEventListener("visibilitychange", askUnlessPaused);
-  showLocalTime();
+  showLocalTimes(document);
   timer = setTimeout(askUnlessPaused, interval * 1000);
 })();
 ]==] }

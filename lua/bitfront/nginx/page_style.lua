@@ -1,7 +1,7 @@
 --- The page's style. The page's policy allows the text by its hash, which a spec
 -- checks.
 
-return { hash = "sha256-g93TzqrkOgqVccmj6yRv0EYakglq45iz6vEjBhlviAc=", text = [[
+return { hash = "sha256-CviOEp0V3UTKR6cnfk/MFScgA6vONxHsaCk+88b9KR4=", text = [[
 
 :root {
   color-scheme: light dark;
@@ -48,10 +48,20 @@ h1 {
 }
 .bar-of-state p { margin: 0; }
 #state { flex: 1 0 100%; }
-#state:not(:empty) {
-  padding: .625rem .875rem; border-radius: .5rem;
-  background: var(--notice); color: var(--notice-ink);
+#state:not(:empty), .message:not(:empty) {
+  padding: .625rem .875rem; border-radius: .5rem; font-size: .875rem;
+  background: var(--notice); color: var(--notice-ink); overflow-wrap: anywhere;
 }
+section header { align-items: baseline; gap: .25rem 1rem; margin: 2rem 0 .625rem; }
+h2 {
+  font-size: 1.125rem; line-height: 1.4; font-weight: 650; margin: 0;
+  overflow-wrap: anywhere;
+}
+.made { flex: 1 0 auto; margin: 0; color: var(--soft); font-size: .875rem; }
+section .worth .what { display: inline; margin-right: .5rem; }
+section .worth .amount { font-size: 1rem; }
+.message { margin: 0 0 .625rem; }
+.message:empty { display: none; }
 button { font: inherit; color: inherit; cursor: pointer; }
 button:focus-visible {
   outline: 2px solid var(--accent); outline-offset: 2px;
@@ -96,6 +106,10 @@ thead button::after {
 [aria-sort="descending"] button::after {
   content: "\2193"; content: "\2193" / ""; opacity: 1;
 }
+/* The columns of several tables are one below the other, where their amounts fit. */
+header ~ .card thead th { width: 13%; }
+header ~ .card [data-key="value"] { width: auto; }
+header ~ .card thead th:last-child { width: 13rem; }
 tbody tr + tr { border-top: 1px solid var(--line); }
 tbody tr.changed { animation: changed 2.5s ease-out; }
 @keyframes changed { from { background: var(--new); } }
@@ -150,10 +164,10 @@ footer p { margin: 0; }
     display: flex; flex-wrap: wrap; gap: 0 1.25rem; padding: .5rem 1rem;
     border-bottom: 1px solid var(--line);
   }
-  thead th, thead th:first-child {
+  thead th, thead th:first-child, header ~ .card thead th {
     padding: .25rem 0; border: 0; width: auto; text-align: left;
   }
-  thead th:last-child {
+  thead th:last-child, header ~ .card thead th:last-child {
     position: absolute; width: 1px; height: 1px; padding: 0;
     overflow: hidden; clip-path: inset(50%);
   }
@@ -181,6 +195,10 @@ footer p { margin: 0; }
   tbody td, tbody td.balance, td.value .amount { font-size: .9375rem; }
   .label { font-size: .8125rem; }
   .in-card { display: inline; }
+}
+@media (max-width: 499px) {
+  section .worth { flex: 1 0 100%; }
+  section .worth .what { display: block; }
 }
 @media (prefers-reduced-motion: reduce) {
   tbody tr.changed { animation: none; }

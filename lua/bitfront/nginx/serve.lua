@@ -104,7 +104,11 @@ end
 
 -- ---- what is answered ----
 
-local render = { json = views.json, csv = views.csv, html = page.render }
+local function render_page(self, view, plan, copy, message)
+  return page.render(self, { { view = view, made = copy.made, message = message } }, plan)
+end
+
+local render = { json = views.json, csv = views.csv, html = render_page }
 
 local function answer_of(body)
   return { body = body, etag = '"' .. ngx.md5(body) .. '"' }
