@@ -165,7 +165,7 @@ describe("the page #once #apart", function()
 
   it("has no heading over the balances of the only account", function()
     local html = page "/balances"
-    assert.equal(1, count(html, "<section"))
+    assert.equal(1, count(html, "<section>"))
     assert.equal(0, count(html, "<h2"))
     assert.equal(0, count(html, 'class="message"'))
     assert.equal(1, count(html, "<time "))

@@ -23,9 +23,8 @@ local LOCATION = [==[
           view = balances and views.of(records, plan, prices) }
       end
 
-      ngx.header["Content-Type"] = "text/html; charset=utf-8"
-      ngx.header["Content-Security-Policy"] = page.POLICY
-      ngx.print(page.render({ title = "Balances", unit = "USD", cache = { ttl = 1 } }, {
+      local site = { title = "Balances", unit = "USD", cache = { ttl = 1 } }
+      local sections, htmls = {
         section(nil, "BTC 1500.75 1500.25; ETH 1024.5 1024.5; USDT 1000 999.5;",
           "Without " .. HOSTILE .. ".", MADE - 86400),
         section("hot", "BTC 0.75 0.25; USDT 1000 999.5;", nil, MADE),
@@ -33,7 +32,12 @@ local LOCATION = [==[
           "The exchange cannot be reached.", MADE - 86400),
         section("empty", "", nil, MADE),
         section(HOSTILE, nil, "The exchange does not know the key."),
-      }, plan))
+      }, {}
+      for i, each in ipairs(sections) do htmls[i] = page.section(site, each, plan, false) end
+
+      ngx.header["Content-Type"] = "text/html; charset=utf-8"
+      ngx.header["Content-Security-Policy"] = page.POLICY
+      ngx.print(page.render(site, sections, plan, htmls))
     }
   }
 ]==]

@@ -1,7 +1,7 @@
 --- The page's script: it fetches the page's HTML again and shows what has changed.
 -- The page's policy allows the text by its hash, which a spec checks.
 
-return { hash = "sha256-ahz4L6dmbKMyLk6aFsB5bfWIrYYQdqJ7Kg/2l6NSRZk=", text = [==[
+return { hash = "sha256-msF/dQdgrXzM+AgX30n7TyY1zNbAPljEw/3tSTfv+Lg=", text = [==[
 
 (() => {
   "use strict";
@@ -9,10 +9,17 @@ return { hash = "sha256-ahz4L6dmbKMyLk6aFsB5bfWIrYYQdqJ7Kg/2l6NSRZk=", text = [=
   const SLOWEST = 60; // seconds between two attempts
   const FAILED = "There is no answer. These are the last balances that came.";
   const ROWS = "tbody tr";
+  const SECTIONS = /<section[ >].*?<\/section>/gs;
   const find = (selector) => document.querySelector(selector);
   const interval = Math.max(1, Number(document.documentElement.dataset.interval));
   let pause = interval, timer, paused = false, asked = 0;
-  let changed; // rows, by an update
+  let sections = new Set(), changed = new Set(); // of the last update: texts, rows
+
+  // ---- sections whose text is as before: there may be hundreds, which take long to parse ----
+
+  const withoutShown = (html) => html.replace(SECTIONS, (text) =>
+    sections.has(text) ? text.slice(0, text.indexOf(">") + 1) + "</section>" : text);
+  const isShown = (fresh) => fresh.nodeName === "SECTION" && !fresh.hasChildNodes();
 
   // ---- one node made equal to another ----
 
@@ -44,7 +51,7 @@ return { hash = "sha256-ahz4L6dmbKMyLk6aFsB5bfWIrYYQdqJ7Kg/2l6NSRZk=", text = [=
     });
   };
   const update = (node, fresh) => {
-    if (node.isEqualNode(fresh)) return;
+    if (isShown(fresh) || node.isEqualNode(fresh)) return;
     if (node.nodeType === Node.TEXT_NODE) {
       node.data = fresh.data;
     } else {
@@ -60,24 +67,27 @@ return { hash = "sha256-ahz4L6dmbKMyLk6aFsB5bfWIrYYQdqJ7Kg/2l6NSRZk=", text = [=
   // ---- the page ----
 
   // With the day, where it is not today.
-  const showLocalTimes = (page) => {
+  const showLocalTimes = () => {
     const today = new Date().toDateString();
-    for (const time of page.querySelectorAll("time")) {
+    for (const time of document.querySelectorAll("time")) {
       const made = new Date(time.dateTime);
-      time.textContent = made.toDateString() === today ? made.toLocaleTimeString()
+      const text = made.toDateString() === today ? made.toLocaleTimeString()
         : made.toLocaleString([], { dateStyle: "short", timeStyle: "short" });
+      if (time.textContent !== text) time.textContent = text;
     }
   };
   // Returns whether the text was this page's.
   const show = (html) => {
-    const fresh = new DOMParser().parseFromString(html, "text/html");
+    const fresh = new DOMParser().parseFromString(withoutShown(html), "text/html");
     const parts = UPDATED.map((part) => fresh.querySelector(part));
     if (parts.includes(null)) return false;
-    showLocalTimes(fresh);
+    for (const row of changed) row.removeAttribute("class");
     changed = new Set();
-    UPDATED.forEach((part, i) => update(find(part), parts[i])); // removes the class, too
-    void document.body.offsetWidth; // draws without it, so that its animation restarts
+    UPDATED.forEach((part, i) => update(find(part), parts[i]));
+    sections = new Set(html.match(SECTIONS));
+    void document.body.offsetWidth; // draws without the class, so that its animation restarts
     for (const row of changed) row.classList.add("changed");
+    showLocalTimes();
     return true;
   };
 
@@ -121,7 +131,7 @@ return { hash = "sha256-ahz4L6dmbKMyLk6aFsB5bfWIrYYQdqJ7Kg/2l6NSRZk=", text = [=
     askUnlessPaused();
   });
   document.addEventListener("visibilitychange", askUnlessPaused);
-  showLocalTimes(document);
+  showLocalTimes();
   timer = setTimeout(askUnlessPaused, interval * 1000);
 })();
 ]==] }
