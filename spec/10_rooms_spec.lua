@@ -90,8 +90,9 @@ local LAYERS = {
 local LUA_ROOMS = { records = true, limiter = true, wait = true, nginx = true,
                     sandbox = true, cli = true }
 
--- Of all that nginx has, the command may only print its example.
-local FOR_COMMAND = { ["bitfront.nginx.conf_example"] = true }
+-- Of all that nginx has, the command may only print these texts.
+local FOR_COMMAND = { ["bitfront.nginx.conf_example"] = true, ["bitfront.nginx.alerts"] = true,
+                      ["bitfront.nginx.dashboard"] = true }
 
 -- Where a module is required whose name is not written there, and why.
 local DYNAMIC = {

@@ -202,6 +202,13 @@ local OF_SANDBOX = {
     description = "Find calls too close together among those that it answered." },
 }
 
+local OF_NGINX_CONF = {
+  { kind = "flag", name = "--dashboard", is_exclusive = true,
+    description = "Print a Grafana dashboard of its metrics instead." },
+  { kind = "flag", name = "--alerts", is_exclusive = true,
+    description = "Print alert rules of Prometheus for its metrics instead." },
+}
+
 local OF_COMPLETION = {
   { kind = "argument", name = "shell", choices = { "bash", "zsh", "fish" },
     description = "Which shell: bash, zsh or fish." },
@@ -295,7 +302,8 @@ commands = rows.keyed {
   { name = "sandbox", description = "Run an exchange to test against.",
     options = join(OF_SANDBOX, QUIET), run = run_sandbox },
   { name = "nginx-conf", description = "Print an nginx.conf that shows the balances.",
-    options = {}, run = function() load("bitfront.cli.nginx_conf").run() end },
+    options = OF_NGINX_CONF,
+    run = function(args) load("bitfront.cli.nginx_conf").run(args) end },
   { name = "completion", description = "Print what makes a shell complete this command.",
     options = OF_COMPLETION, run = print_completion },
   { name = "man", description = "Print the man page, for man -l.", options = {},

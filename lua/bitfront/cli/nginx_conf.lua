@@ -1,6 +1,9 @@
---- What `bitfront nginx-conf` prints: the example, for this machine and this tree.
+--- What `bitfront nginx-conf` prints: the example, for this machine and this tree; or
+-- what watches such a site.
 
+local alerts = require "bitfront.nginx.alerts"
 local conf_example = require "bitfront.nginx.conf_example"
+local dashboard = require "bitfront.nginx.dashboard"
 local machine = require "bitfront.sandbox.machine"
 local native = require "bitfront.native"
 local nginx_process = require "bitfront.sandbox.nginx_process"
@@ -19,7 +22,7 @@ local function for_luajit(folder)
   return (folder:gsub(OWN_VERSION, "/5.1"))
 end
 
-function _M.run()
+local function print_conf()
   local nginx = nginx_process.find() or ELSEWHERE
   local lua = for_luajit(machine.lua_folder())
   local modules = for_luajit(machine.folder(native.versions().core.file, ".."))
@@ -32,6 +35,13 @@ function _M.run()
     streams.say(("nginx needs bitfront for Lua 5.1 (LuaJIT): %s has none; install it there "
       .. "too, with luarocks --lua-version 5.1 or make install LUA=luajit"):format(modules))
   end
+end
+
+---@param args table  dashboard, alerts: true to print that instead
+function _M.run(args)
+  if args.dashboard then return streams.write(dashboard) end
+  if args.alerts then return streams.write(alerts) end
+  print_conf()
 end
 
 return _M
