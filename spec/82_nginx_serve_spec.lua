@@ -586,25 +586,55 @@ describe("bitfront.nginx.serve #once #apart", function()
     assert.equal(1, value_of(text, "bitfront_exchange_calls_total"))
     assert.equal(0, value_of(text, 'bitfront_exchange_errors_total{kind="timeout"}'))
     assert.truthy(value_of(text, "bitfront_cache_age_seconds") >= 0)
-    assert.truthy(value_of(text, "bitfront_exchange_call_duration_seconds") > 0)
+    assert.truthy(value_of(text, "bitfront_exchange_call_duration_seconds_sum") > 0)
+    local last, bounds = 0, {}
+    for bound, count in text:gmatch
+      'bitfront_exchange_call_duration_seconds_bucket{le="([^"]+)"} (%d+)\n' do
+      assert.truthy(tonumber(count) >= last)
+      bounds[#bounds + 1], last = bound, tonumber(count)
+    end
+    assert.equal("0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 +Inf", table.concat(bounds, " "))
+    assert.same({ 1, 1 },
+      { last, value_of(text, "bitfront_exchange_call_duration_seconds_count") })
+    -- The documents: 60 calls a minute.
+    assert.equal(1 / 60, value_of(text, "bitfront_exchange_limit_used_ratio"))
+  end)
+
+  it("counts a call in the bucket of its time", function()
+    local faults = support.faultd()
+    local slow = nginx.start {
+      http = "lua_shared_dict bitfront 1m;",
+      server = asking("slow", { api_key = "k", api_secret = "s", ca_file = faults.ca_file,
+        base_url = faults:url_body(support.success "[]", { delay = 300 }) }),
+    }
+    finally(function() slow:stop() faults:stop() end)
+    local text = "\n" .. slow:get "/slow?format=prometheus".body
+    local name = "bitfront_exchange_call_duration_seconds_bucket"
+    assert.equal(0, value_of(text, name .. '{le="0.25"}'))
+    assert.equal(1, value_of(text, name .. '{le="10"}'))
+    local sum = value_of(text, "bitfront_exchange_call_duration_seconds_sum")
+    assert.truthy(sum >= 0.3 and sum < 10)
   end)
 
   it("writes fractions with a point in every locale", function()
     local metrics, page = require "bitfront.nginx.metrics", require "bitfront.nginx.page"
     local views, before = require "bitfront.nginx.view", os.setlocale()
     local shared = {
-      state = function() return {} end, number = function() return 1.5 end,
+      state = function() return {} end, number = function() return 0.5 end,
     }
     finally(function() os.setlocale(before) end)
     assert(os.setlocale("de_DE.UTF-8"), "the locale de_DE.UTF-8 is missing")
-    local text = metrics.text(shared, nil, 0.25)
-    assert.matches("duration_seconds 1.5\n", text, 1, true)
-    assert.matches("age_seconds 0.25\n", text, 1, true)
-    local view = views.of({ { currency = "BTC", balance = "3", availableBalance = "1" } },
-      { filter = {} })
-    assert.matches('"available_percent":33.3}', views.json({}, view), 1, true)
-    assert.matches(">33.3\194\160%<", page.render({ title = "", cache = { ttl = 1 } },
-      { { view = view, made = 0 } }, { args = "" }), 1, true)
+    local text = table.concat(metrics.texts({ { cache = { shared = shared }, age = 0.25 } },
+      { filter = {}, parts = {} }))
+    for _, line in ipairs { 'seconds_bucket{le="0.25"} 2', "seconds_sum 0.5", "ratio 0.5",
+                            "age_seconds 0.25" } do
+      assert.matches(line .. "\n", text, 1, true)
+    end
+    local site_of, view = { title = "", cache = { ttl = 1 } }, views.of(
+      { { currency = "BTC", balance = "3", availableBalance = "1" } }, { filter = {} })
+    local section = { view = view, made = 0 }
+    assert.matches('"available_percent":33.3}', views.json_rows({}, section), 1, true)
+    assert.matches(">33.3\194\160%<", page.section(site_of, section, { args = "" }, true), 1, true)
   end)
 
   it("promtool finds nothing wrong with them", function()

@@ -19,6 +19,7 @@ local _M = {}
 ---@field name? string  tells the caches of several accounts in one dict apart; default "default"
 ---@field options? bitfront.Options  for the cache's own client; none: all from the environment
 ---@field client? bitfront.Client  instead of one of its own
+---@field accounts? table<string, bitfront.Options>|"profiles"  instead of one account, several by name; "profiles": all of the credentials file
 ---@field trace? boolean  true: the call of the exchange is part of the trace of the request that causes it
 
 ---@class bitfront.nginx.ServeOptions: bitfront.nginx.CacheOptions
@@ -35,7 +36,7 @@ local _M = {}
 
 -- A block of nginx.conf runs with each request, and calls serve each time: the same
 -- options then return the handler that they returned before.
-local REMEMBERED, DEPTH = 32, 3 -- options of serve hold those of bitfront.new
+local REMEMBERED, DEPTH = 32, 4 -- options of serve hold those of bitfront.new, by account
 
 -- Returns the options: a table that may be read.
 local function begin(call, options, ...)
@@ -55,7 +56,9 @@ local function cached(options)
   local key = checked.dict .. ":" .. checked.name
   local made = made_caches[key]
   if made and memo.is_like(options, made.options, DEPTH) then return made.cache end
-  local cache = require "bitfront.nginx.cache".new(checked)
+  local maker = checked.accounts and require "bitfront.nginx.account_caches"
+    or require "bitfront.nginx.cache"
+  local cache = maker.new(checked)
   if made then
     raise("bitfront.nginx.cached: the dict has a cache %s with other options; "
       .. "make it once, or give this one a name", key)
@@ -64,7 +67,7 @@ local function cached(options)
   return cache
 end
 
---- A cache of one account's balances for all workers.
+--- A cache of balances for all workers, of one account or of several.
 ---@param options? bitfront.nginx.CacheOptions
 ---@return bitfront.nginx.Cache
 function _M.cached(options, ...)

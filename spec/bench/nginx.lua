@@ -5,6 +5,7 @@
 -- call, net of the same handler without the call. Medians of interleaved rounds.
 
 local dead_dns = require "spec.support.dead_dns"
+local core_now = require "bitfront.native".now
 local support = require "spec.support"
 local nginx = require "spec.support.nginx"
 
@@ -291,6 +292,67 @@ local function from_cache()
   exchange:stop()
 end
 
+-- A site of 200 accounts, each of whose calls brings other amounts: how long a scrape takes
+-- while a timer keeps them fresh, and how often each is called.
+local ACCOUNTS, COINS, TTL, SCRAPES = 200, 10, 2, 20
+
+local function changing_balances()
+  local records = {}
+  for i = 1, COINS do
+    records[i] = ('{"currency":"C%d","balance":{X-API-TIMESTAMP}.%d,"availableBalance":1}')
+      :format(i, i)
+  end
+  return support.success("[" .. table.concat(records, ",") .. "]")
+end
+
+-- Calls of each account, from the metrics.
+local function calls_of(host)
+  local calls = {}
+  for account, count in host:body "/metrics"
+    :gmatch 'bitfront_exchange_calls_total{account="(%d+)"} (%d+)' do
+    calls[account] = tonumber(count)
+  end
+  return calls
+end
+
+local function many_accounts(faultd)
+  local host = nginx.start {
+    http = ([[
+      lua_shared_dict bitfront 16m;
+      init_worker_by_lua_block {
+        local accounts = {}
+        for i = 1, %d do
+          accounts[tostring(i)] = { api_key = "key" .. i, api_secret = "secret",
+            base_url = %q, ca_file = %q }
+        end
+        options = { accounts = accounts, ttl = %d, format = "prometheus" }
+        handler = require("bitfront.nginx").serve(options)
+        local cache = require("bitfront.nginx").cached { accounts = accounts, ttl = %d }
+        ngx.timer.every(0.5, function() cache:balances() end)
+      }]]):format(ACCOUNTS, faultd:url_body(changing_balances(), { echo = 1 }), faultd.ca_file,
+      TTL, TTL),
+    server = "location = /metrics { content_by_lua_block { handler() } }",
+  }
+  support.sleep(3)
+  local before, pid, begun = calls_of(host), host:workers()[1], core_now()
+  local _, cpu_before = cpu(pid)
+  local report = read_report(support.must(wrk_words(host, "/metrics", 1, 20,
+    script(("function delay() return %d end"):format(1000 / SCRAPES)))))
+  local _, cpu_after = cpu(pid)
+  local seconds, most, count = core_now() - begun, 0, 0
+  for account, calls in pairs(calls_of(host)) do
+    local made = calls - before[account]
+    most, count = math.max(most, made), count + made
+  end
+  print(("\na scrape of %d accounts of %d coins, ttl %d s, one worker: p99 %.1f ms (below 20), "
+    .. "longest %.1f"):format(ACCOUNTS, COINS, TTL, report.p99 / 1000, report.max / 1000))
+  print(("  of them %.1f a second, %d failed, %d bytes; calls of an account in %.0f s: %.1f, at "
+    .. "most %d (at most %d); the worker is busy for %.0f %% of the time"):format(
+    report.requests / report.seconds, report.errors, #host:body "/metrics", seconds,
+    count / ACCOUNTS, most, math.ceil(seconds / TTL), (cpu_after - cpu_before) / 1e7 / seconds))
+  host:stop()
+end
+
 local function dead()
   local host = start("https://dead.example", support.certs().ca, {
     main = "master_process off;",
@@ -312,6 +374,10 @@ end
 
 if arg[1] == "dead" then
   dead()
+elseif arg[1] == "accounts" then
+  local faultd = support.faultd()
+  many_accounts(faultd)
+  faultd:stop()
 else
   compare()
   local faultd = support.faultd()
@@ -321,5 +387,6 @@ else
   in_dead_network()
   outstanding(faultd)
   from_cache()
+  many_accounts(faultd)
   faultd:stop()
 end

@@ -3,11 +3,14 @@
 -- shared_balances.lua's; a worker decodes once what another has fetched.
 
 local accounts = require "bitfront.account"
+local call = require "bitfront.call"
 local client = require "bitfront.client"
 local columns = require "bitfront.records.columns"
 local errors = require "bitfront.error"
 local fields = require "bitfront.records.fields"
 local format = require "bitfront.records.format"
+local histogram = require "bitfront.nginx.histogram"
+local limiter = require "bitfront.limiter"
 local misuse = require "bitfront.misuse"
 local native = require "bitfront.native"
 local no_more = require "bitfront.check".no_more
@@ -26,6 +29,8 @@ local LONGEST_RETRY_AFTER = 60 -- whatever the exchange asks for
 local FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.05 -- between two reads of the dict
 local LONGEST_WAIT = 1 -- for newer balances, where older ones can be shown
 local TIMER_SECONDS = 0.05 -- within which a timer must run that nginx has granted
+
+_M.LONGEST_WAIT, _M.TIMER_SECONDS = LONGEST_WAIT, TIMER_SECONDS
 
 local AMOUNTS = rows.names(columns, { from = "reply", kind = "amount" })
 
@@ -56,9 +61,10 @@ function Cache:_client()
   return self.client
 end
 
--- The traceparent of the request that this runs for; in a timer there is none. One that
--- is wrong, or comes twice, is ignored. (Of two, ngx.var may show the first.)
-local function traceparent_of_request()
+--- The traceparent of the request that this runs for; in a timer there is none. One that
+--- is wrong, or comes twice, is ignored. (Of two, ngx.var may show the first.)
+---@return string?
+function _M.traceparent_of_request()
   local _, value = pcall(function() return ngx.req.get_headers(0).traceparent end)
   return is_traceparent(value) and value or nil
 end
@@ -111,10 +117,27 @@ local function log(self, err, traceparent)
   self.logged = said
 end
 
+-- How much of the exchange's limit is in use, 0 to 1: calls of the last minute, which
+-- a scrape in seconds from now still finds there. Nil where no limit is kept, or by a
+-- client of another kind.
+local function limit_used(used)
+  if not client.is_client(used) then return nil end
+  local account = accounts.of(used)
+  local limit = not accounts.has_changing_key(account) and call.limit_of(account)
+  if not limit then return nil end
+  local _, in_minute, full_ms = limiter.peek(limit)
+  if not full_ms then return nil end
+  return full_ms > 0 and 1 or math.min(1, in_minute / limit.per_minute)
+end
+
+-- The number of calls comes last: who reads the others again when it has changed has them
+-- all.
 local function note_call(self, err, began, traceparent)
-  self.shared:count "calls"
-  self.shared:put("duration", native.now() - began)
-  if err then self.shared:count("errors:" .. err.kind) end
+  local shared = self.shared
+  histogram.observe(shared, native.now() - began)
+  shared:put("limit_used", limit_used(self.client) or "")
+  if err then shared:count("errors:" .. err.kind) end
+  shared:count "calls"
   log(self, err, traceparent)
 end
 
@@ -158,27 +181,27 @@ local function note_no_timer(self)
   self.is_timerless = true
 end
 
-local function has_begun(call)
+local function has_begun(started)
   local last = native.now() + TIMER_SECONDS
-  while not call.begun and native.now() < last do ngx.sleep(0.001) end
-  return call.begun
+  while not started.begun and native.now() < last do ngx.sleep(0.001) end
+  return started.begun
 end
 
 -- Refreshes in a timer, since a request ends when its client leaves. nginx may grant
 -- no timer, or grant one and not run it: then here. Only the first of the two
 -- refreshes. Returns why neither can.
-local function start_refresh(self, token)
-  local call = { begun = false }
-  local traceparent = self.trace and traceparent_of_request() or nil
+local function start_refresh(self, token, traceparent)
+  local started = { begun = false }
+  traceparent = self.trace and (traceparent or _M.traceparent_of_request()) or nil
   local granted = nginx.start_timer(function(premature)
-    if call.begun then return end
-    call.begun, self.is_timerless = true, false
+    if started.begun then return end
+    started.begun, self.is_timerless = true, false
     if premature then return self.shared:cancel(token) end
     refresh(self, token, self.timeout + 1, traceparent)
   end)
   local waiter, phase_err = nginx.waiter()
-  if granted and (not waiter or has_begun(call)) then return nil end
-  call.begun = true
+  if granted and (not waiter or has_begun(started)) then return nil end
+  started.begun = true
   if not waiter then
     self.shared:cancel(token)
     return errors.new(phase_err, 0)
@@ -189,11 +212,11 @@ local function start_refresh(self, token)
 end
 
 -- Begins a call if no other is under way. Returns whether it did, and why none can.
-local function try_refresh(self, now)
+local function try_refresh(self, now, traceparent)
   local token, err = self.shared:acquire(now, self.ttl)
   if not token then return false, err end
   self.dict_err = nil
-  err = start_refresh(self, token)
+  err = start_refresh(self, token, traceparent)
   return err == nil, err
 end
 
@@ -245,6 +268,13 @@ local function completed(self, lookup, copy, state, now)
   end
 end
 
+--- Why there are no balances where no call has ended.
+---@return bitfront.Error
+function _M.no_answer()
+  return errors.new({ kind = "timeout", code = "response",
+    message = "no worker has brought balances in time" }, 0)
+end
+
 -- The answer while a call is under way. The lookup that began the call waits for it up
 -- to LONGEST_WAIT; the others wait only where there is nothing to show.
 local function meanwhile(self, lookup, copy, state, now)
@@ -255,8 +285,7 @@ local function meanwhile(self, lookup, copy, state, now)
   elseif not lookup.waiter then
     return true, nil, nil, errors.new(lookup.phase_err, 0)
   elseif now - lookup.began > self.timeout + 1 then
-    return true, nil, nil, errors.new({ kind = "timeout", code = "response",
-      message = "no worker has brought balances in time" }, 0)
+    return true, nil, nil, _M.no_answer()
   end
 end
 
@@ -285,35 +314,81 @@ local function look_up(self)
   end
 end
 
---- The worker's own copy, which must not be changed.
+---@class bitfront.nginx.Answer  what there is of one account
+---@field cache bitfront.nginx.Cache  the account's own
+---@field account string?  its name, where there are several
+---@field copy bitfront.nginx.Copy?  the worker's own, which must not be changed
+---@field freshness "fresh"|"stale"|nil  of the copy
+---@field err bitfront.Error?  without a copy: why; with a stale one: why it is
+---@field age number?  of the copy, in seconds
+
+local function answer_of(self, copy, freshness, err)
+  return { cache = self, copy = copy, freshness = freshness, err = err,
+    age = copy and math.max(0, native.now() - copy.version) }
+end
+
+-- No call begins before these are a ttl old, so the dict need not be read.
+local function has_fresh_copy(self)
+  return self.copy ~= nil and native.now() - self.copy.version < self.ttl
+end
+
 ---@param self bitfront.nginx.Cache
----@return bitfront.nginx.Copy? copy
----@return "fresh"|"stale"? freshness
----@return bitfront.Error? err  without a copy: why; with a stale one: why it is
----@return number? age  of the copy, in seconds
-function _M.lookup(self)
-  -- No call begins before these are a ttl old, so the dict need not be read.
-  local copy = self.copy
-  local age = copy and native.now() - copy.version
-  if age and age < self.ttl then return copy, "fresh", nil, age end
-  local freshness, err
-  copy, freshness, err = look_up(self)
-  return copy, freshness, err,
-    copy and math.max(0, native.now() - copy.version)
+---@return bitfront.nginx.Answer
+local function lookup(self)
+  if has_fresh_copy(self) then return answer_of(self, self.copy, "fresh") end
+  return answer_of(self, look_up(self))
+end
+
+--- What there is already. Begins no call and waits for none.
+---@param self bitfront.nginx.Cache
+---@return bitfront.nginx.Answer
+---@return boolean is_due  it is time for a call
+function _M.peek(self)
+  if has_fresh_copy(self) then return answer_of(self, self.copy, "fresh"), false end
+  local copy, state, now = read(self)
+  if copy and now - copy.version < self.ttl then return answer_of(self, copy, "fresh"), false end
+  return answer_of(self, copy, copy and "stale", error_of(state, now) or self.dict_err),
+    now >= state.next_at
+end
+
+--- Begins a call if no other is under way, and does not wait for it.
+---@param self bitfront.nginx.Cache
+---@param traceparent string?  of the request that causes it
+---@return bitfront.Error? err  why none can begin
+function _M.begin(self, traceparent)
+  return select(2, try_refresh(self, native.now(), traceparent))
+end
+
+--- An answer for each account: here one.
+---@param is_hasty boolean  does not wait for a call where the last one failed
+---@return bitfront.nginx.Answer[]
+function Cache:_answers(is_hasty)
+  if is_hasty then
+    local answer, is_due = _M.peek(self)
+    if answer.err and not answer.copy then
+      if is_due then _M.begin(self) end
+      return { answer }
+    end
+  end
+  return { lookup(self) }
 end
 
 -- ---- what a user calls ----
 
 local convert = { number = tonumber, string = tostring, decimal = native.decimal }
 
--- The caller may change its records: each caller gets copies.
-local function copy_records(records, amounts)
-  local copies, to_amount = {}, convert[amounts]
-  for i, record in ipairs(records) do
-    copies[i] = fields.copy(record)
-    for _, name in ipairs(AMOUNTS) do copies[i][name] = to_amount(record[name]) end
+--- Adds copies of an answer's records to a list: the caller may change them. Their amounts
+--- are as the client's option `amounts` says.
+---@param answer bitfront.nginx.Answer  which has a copy
+---@param list bitfront.Record[]
+function _M.add_records(answer, list)
+  local to_amount = convert[answer.cache.amounts]
+  for _, record in ipairs(answer.copy.records) do
+    local copy = fields.copy(record)
+    copy.account = answer.account
+    for _, name in ipairs(AMOUNTS) do copy[name] = to_amount(record[name]) end
+    list[#list + 1] = copy
   end
-  return copies
 end
 
 --- The account's balances, at most ttl seconds old; older ones, up to ttl and
@@ -326,10 +401,10 @@ function Cache:balances(...)
     misuse.raise "call it with a colon: cache:balances()"
   end
   no_more("cache:balances", ...)
-  local copy, freshness, err, age = _M.lookup(self)
-  if not copy then return nil, err end
-  return copy_records(copy.records, self.amounts), nil,
-    { age = age, freshness = freshness, err = err }
+  local answer, records = lookup(self), {}
+  if not answer.copy then return nil, answer.err end
+  _M.add_records(answer, records)
+  return records, nil, { age = answer.age, freshness = answer.freshness, err = answer.err }
 end
 
 -- ---- making one ----

@@ -164,12 +164,6 @@ end
 
 -- ---- sections ----
 
----@class bitfront.nginx.Section
----@field account string?  whose balances these are; nil: those of the only account, or, in the first of several sections, of all accounts together
----@field view bitfront.nginx.View?  nil: there are no balances of this account
----@field made integer?  Unix time of the balances; nil without a view
----@field message string?  a sentence: why there are no newer balances, or none; of all accounts together, which ones are missing
-
 -- Nothing is between two sections: the page's script moves none for a blank.
 local SECTION = "<section%s>\n%s%s</section>"
 local HEADING = '<header><h2>%s</h2>%s</header>\n<p class="message">%s</p>\n'

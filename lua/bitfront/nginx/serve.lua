@@ -1,15 +1,14 @@
 --- The content handler: one request for balances, answered from a cache.
 
 local access = require "bitfront.nginx.access"
-local cache = require "bitfront.nginx.cache"
 local metrics = require "bitfront.nginx.metrics"
-local misuse = require "bitfront.misuse"
 local negotiate = require "bitfront.nginx.negotiate"
 local page = require "bitfront.nginx.page"
 local problem = require "bitfront.nginx.problem"
 local query = require "bitfront.nginx.query"
+local render = require "bitfront.nginx.render"
 local site_options = require "bitfront.nginx.site_options"
-local views = require "bitfront.nginx.view"
+require "bitfront.nginx.account_caches" -- for cached: a worker without descriptors loads none
 
 local _M = {}
 
@@ -26,8 +25,14 @@ local function send_head(content_type)
 end
 
 -- For HEAD nginx leaves the body out.
+---@param body string|string[]
 local function send_body(header, body)
-  header["Content-Length"] = #body
+  local length = #body
+  if type(body) == "table" then
+    length = 0
+    for i = 1, #body do length = length + #body[i] end
+  end
+  header["Content-Length"] = length
   ngx.print(body)
 end
 
@@ -38,11 +43,6 @@ local function send_problem(answer)
   header["Allow"] = answer.allow
   header["Retry-After"] = answer.retry_after
   send_body(header, answer.body)
-end
-
--- "fresh", "stale", "stale; error=KIND"; "none" where there are no balances.
-local function freshness_text(freshness, err)
-  return (freshness or "none") .. (err and "; error=" .. err.kind or "")
 end
 
 -- nginx leaves the body and its headers out of a 304. Caches subtract Age from max-age
@@ -61,7 +61,7 @@ local function send_answer(self, format, answer, age, freshness)
     header["Warning"] = '110 - "Response is Stale"'
   end
   local known = ngx.var.http_if_none_match
-  if known and negotiate.has(known, answer.etag) then
+  if known and answer.etag and negotiate.has(known, answer.etag) then
     ngx.status = 304
     return
   end
@@ -72,7 +72,9 @@ end
 
 ---@class bitfront.nginx.Plan: bitfront.nginx.Query
 ---@field args string  the query of the URL
----@field answer table  the last one
+---@field key string?  what the last answer depends on
+---@field answer bitfront.nginx.Body?  the last one
+---@field parts table<string|integer, bitfront.nginx.Part>  of it, by account
 
 local NOT_TAKEN = "This is there as application/json, text/csv, text/html and "
   .. "text/plain; version=0.0.4."
@@ -86,7 +88,7 @@ local function make_plan(self, args, accept)
   if not plan then return problem.of_request(400, "parameter", message) end
   plan.format = plan.format or self.format or negotiate.format(accept)
   if not plan.format then return problem.of_request(406, "accept", NOT_TAKEN) end
-  plan.args, plan.answer = args, {}
+  plan.args, plan.parts = args, {}
   return plan
 end
 
@@ -104,55 +106,46 @@ end
 
 -- ---- what is answered ----
 
-local function render_page(self, view, plan, copy, message)
-  return page.render(self, { { view = view, made = copy.made, message = message } }, plan)
-end
-
-local render = { json = views.json, csv = views.csv, html = render_page }
-
-local function answer_of(body)
-  return { body = body, etag = '"' .. ngx.md5(body) .. '"' }
-end
-
-local function render_answer(self, plan, copy, message)
-  local prices = self.prices
-  if type(prices) == "function" then prices = prices() end
-  local view = views.of(copy.records, plan, prices)
-  return answer_of(render[plan.format](self, view, plan, copy, message))
-end
-
--- Renders once for each copy of the balances; the page, which says why there are no
--- newer ones, also when that changes. Wrong prices raise, and a function of prices may.
-local function find_answer(self, plan, copy, err)
-  local answer, message = plan.answer, plan.format == "html" and err and problem.sentence(err)
-  if answer.version == copy.version and answer.message == message then return answer end
-  local done, made = pcall(render_answer, self, plan, copy, message)
-  if not done then
-    ngx.log(ngx.ERR, "bitfront.nginx.serve: ", misuse.text_of(made))
-    return nil, { kind = "config" }
+-- "fresh", "stale" or, where some accounts have no balances, "partial"; "none" where none has.
+local function freshness_of(answers)
+  local counts = { fresh = 0, stale = 0, none = 0 }
+  for _, answer in ipairs(answers) do
+    local freshness = answer.freshness or "none"
+    counts[freshness] = counts[freshness] + 1
   end
-  made.version, made.message = copy.version, message
-  plan.answer = made
-  return made
+  return counts.none == #answers and "none" or counts.none > 0 and "partial"
+    or counts.stale > 0 and "stale" or "fresh"
 end
 
--- There are metrics also without balances: monitoring has to see that.
-local function find_metrics(self, plan, copy, err, age)
-  if err and err.code == "dict" then return nil, err end
-  local rows = copy and views.of(copy.records, plan).rows
-  return answer_of(metrics.text(self.cache.shared, rows, age))
+-- How old the oldest balances are, and the first error.
+local function age_and_error(answers)
+  local age, err = 0, nil
+  for _, answer in ipairs(answers) do
+    age, err = math.max(age, answer.age or 0), err or answer.err
+  end
+  return age, err
+end
+
+-- There are metrics also without balances: monitoring has to see that. They have no entity
+-- tag, since the age is always another.
+local function find_metrics(plan, answers, err)
+  local first = answers[1]
+  local is_broken = not first.cache or err and err.code == "dict" and not first.account
+  if is_broken then return nil, err end
+  return { body = metrics.texts(answers, plan) }
 end
 
 local function respond(self, plan)
-  local copy, state, err, age = cache.lookup(self.cache)
-  local freshness, answer = freshness_text(state, err), nil
+  local answers, answer = self.cache:_answers(plan.format == "prometheus"), nil
+  local freshness, age, err = freshness_of(answers), age_and_error(answers)
+  local text = freshness .. (err and "; error=" .. err.kind or "")
   if plan.format == "prometheus" then
-    answer, err = find_metrics(self, plan, copy, err, age)
-  elseif copy then
-    answer, err = find_answer(self, plan, copy, err)
+    answer, err = find_metrics(plan, answers, err)
+  elseif freshness ~= "none" then
+    answer, err = render.find(self, plan, answers)
   end
   if answer then
-    send_answer(self, plan.format, answer, age or 0, freshness)
+    send_answer(self, plan.format, answer, age, text)
   else
     send_problem(problem.of_error(err, self.cache.ttl))
   end

@@ -67,17 +67,19 @@ function Shared:put(name, value)
   return nil, dict_error(name, message)
 end
 
--- Not incr with a first value: that evicts other keys.
-function Shared:count(name)
+--- Adds to a number that only grows. Not incr with a first value: that evicts other keys.
+---@param by? number  default 1
+function Shared:count(name, by)
   local key = self.prefix .. name
-  if not self.dict:incr(key, 1) then
+  if not self.dict:incr(key, by or 1) then
     self.dict:safe_add(key, 0)
-    self.dict:incr(key, 1)
+    self.dict:incr(key, by or 1)
   end
 end
 
+---@return number?
 function Shared:number(name)
-  return tonumber(self:_get(name)) or 0
+  return tonumber(self:_get(name))
 end
 
 -- ---- the lock: one call of the exchange at a time, by one of the workers ----

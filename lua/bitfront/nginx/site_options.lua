@@ -30,6 +30,15 @@ local function a_cache(value)
     "what bitfront.nginx.cached returned"
 end
 
+local function accounts(value)
+  local is_right = value == "profiles"
+    or type(value) == "table" and next(value) ~= nil and not check.inherits(value)
+  for name, options in pairs(type(value) == "table" and value or {}) do
+    is_right = is_right and type(name) == "string" and name ~= "" and type(options) == "table"
+  end
+  return is_right, '"profiles", or options for bitfront.new by the account\'s name'
+end
+
 local function hosts(value)
   return access.names_of(value) ~= nil, "an array of host names, without ports"
 end
@@ -52,6 +61,7 @@ local cached_rows = {
   name = { check = word "a name of letters, digits and _ . -", default = "default" },
   options = { check = typed("table", "a table of options for bitfront.new") },
   client = { check = a_client },
+  accounts = { check = accounts },
   trace = { check = check.boolean },
 }
 
@@ -75,15 +85,40 @@ for _, rows in pairs(_M.rows) do
   for name, row in pairs(rows) do all_rows[name] = row end
 end
 
+---@class bitfront.nginx.NamedOptions
+---@field account string
+---@field options bitfront.Options
+
+-- Returns them in the order of their names: the same mistake gives the same message.
+---@param by_name table<string, bitfront.Options>
+---@return bitfront.nginx.NamedOptions[]
+local function in_order(by_name)
+  local list = {}
+  for name, options in pairs(by_name) do
+    list[#list + 1] = { account = name, options = options }
+  end
+  table.sort(list, function(a, b) return a.account < b.account end)
+  for _, one in ipairs(list) do
+    of_client(("%s: accounts[%q]"):format(CACHED, one.account), one.options)
+  end
+  return list
+end
+
 --- A checked copy of a cache's options, with the defaults.
 ---@param options bitfront.nginx.CacheOptions
----@return bitfront.nginx.CacheOptions
+---@return bitfront.nginx.CacheOptions checked  its accounts as NamedOptions, unless they are "profiles"
 function _M.of_cache(options)
   check.options(CACHED, options, cached_rows)
-  if options.client and options.options then
-    raise("%s: give either client or options, not both", CACHED)
+  local given = {}
+  for _, name in ipairs { "accounts", "client", "options" } do
+    given[#given + 1] = options[name] and name or nil
   end
-  return check.with_defaults(options, cached_rows)
+  if given[2] then
+    raise("%s: give either %s or %s, not both", CACHED, given[1], given[2])
+  end
+  local checked = check.with_defaults(options, cached_rows)
+  if type(checked.accounts) == "table" then checked.accounts = in_order(checked.accounts) end
+  return checked
 end
 
 --- Checked copies of serve's own options, with the defaults, and of those of the

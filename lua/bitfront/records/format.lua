@@ -269,52 +269,87 @@ end
 
 local ESCAPES = { ["\\"] = "\\\\", ['"'] = '\\"', ["\n"] = "\\n" }
 
--- A newline has its own escape; whatever else is hidden is written out.
-local function label(name, value)
+--- A label of Prometheus' format. A newline has its own escape; whatever else is hidden is
+--- written out.
+---@return string
+function _M.label(name, value)
+  if value:find "^[%w_.-]+$" then return name .. '="' .. value .. '"' end
   local clean = value:gsub("[^\n]+", text.escape)
   return ('%s="%s"'):format(name, (clean:gsub('[\\"\n]', ESCAPES)))
 end
 
-local function labels_of(record, where)
-  local account = record.account
-    and label("account", fields.text_of(record, "account", where)) .. ","
-  return (account or "")
-    .. label("currency", fields.text_of(record, "currency", where))
+local function labels_of(record, account, where)
+  account = account or record.account and fields.text_of(record, "account", where)
+  return (account and _M.label("account", account) .. "," or "")
+    .. _M.label("currency", fields.text_of(record, "currency", where))
+end
+
+-- The columns that are samples, and the label of each.
+local STATES, STATE_LABELS = {}, {}
+for _, column in ipairs(columns) do
+  if column.state then
+    STATES[#STATES + 1] = column.name
+    STATE_LABELS[#STATES] = (',state="%s"'):format(column.state)
+  end
+end
+
+-- A decimal; or a text that is what the decimal's would be, since making one is most of
+-- the work where there are many accounts.
+local function sample_of(record, name, where)
+  local value = record[name]
+  local is_text = type(value) == "string"
+    and (value:find "^[1-9]%d*$" or value:find "^[1-9]%d*%.%d+$" or value:find "^0%.%d+$")
+  return is_text and value or cell_of.amount(record, name, where)
 end
 
 -- A series may come once only, so records with the same labels are added up.
 local function add_to_series(series, labels, amount)
-  local sum = series.of[labels]
-  if not sum then
-    sum = native.sum()
-    series.of[labels] = sum
+  local known = series.of[labels]
+  if known == nil then
+    series.of[labels] = amount
     series[#series + 1] = labels
+  else
+    local sum = series.sums[labels] or native.sum()
+    if not series.sums[labels] then sum:add(known) end
+    sum:add(amount)
+    series.sums[labels] = sum
   end
-  sum:add(amount)
 end
 
-local PROMETHEUS_HEAD = [[
-# HELP bitfront_balance Balance of the account, by coin and state.
-# TYPE bitfront_balance gauge
-]]
-
-local function as_prometheus(records)
-  local series, lines = { of = {} }, { PROMETHEUS_HEAD }
+--- The samples of bitfront_balance, without the lines that describe the metric.
+---@param records bitfront.Record[]
+---@param account string?  whose they are; none: each record says it, or nobody does
+---@return string
+function _M.samples(records, account)
+  local series, lines = { of = {}, sums = {} }, {}
   local where = { call = "format", list = "records" }
   for _, record in fields.each(records, where) do
-    local labels = labels_of(record, where)
-    for _, column in ipairs(columns) do
-      if column.state then
-        add_to_series(series, ('%s,state="%s"'):format(labels, column.state),
-          cell_of.amount(record, column.name, where))
-      end
+    local labels = labels_of(record, account, where)
+    for i = 1, #STATES do
+      add_to_series(series, labels .. STATE_LABELS[i], sample_of(record, STATES[i], where))
     end
   end
-  for i, labels in ipairs(series) do
-    lines[i + 1] = ("bitfront_balance{%s} %s\n"):format(labels,
-      tostring(series.of[labels]:total()))
+  for i = 1, #series do
+    local labels = series[i]
+    local sum = series.sums[labels]
+    lines[i] = "bitfront_balance{" .. labels .. "} "
+      .. tostring(sum and sum:total() or series.of[labels]) .. "\n"
   end
   return table.concat(lines)
+end
+
+--- The lines before the samples of a metric of Prometheus' format.
+---@return string
+function _M.metric_head(name, kind, help)
+  return ("# HELP %s %s\n# TYPE %s %s\n"):format(name, help, name, kind)
+end
+
+--- Those before what `samples` returns.
+_M.BALANCE_HEAD = _M.metric_head("bitfront_balance", "gauge",
+  "Balance of the account, by coin and state.")
+
+local function as_prometheus(records)
+  return _M.BALANCE_HEAD .. _M.samples(records)
 end
 
 -- ---- all of them ----

@@ -1,0 +1,184 @@
+--- The caches of several accounts as one. Each has its own client, limit, call and
+--- freshness, and one that fails hides no other.
+--
+-- With many accounts a call is always due. So nobody waits for newer balances where
+-- there are older ones, and the calls are begun by a timer, one after the other: many at
+-- once would delay the worker's other requests.
+
+local cache = require "bitfront.nginx.cache"
+local credentials = require "bitfront.credentials"
+local errors = require "bitfront.error"
+local misuse = require "bitfront.misuse"
+local native = require "bitfront.native"
+local nginx = require "bitfront.wait.nginx"
+local no_more = require "bitfront.check".no_more
+
+local _M = {}
+
+local PAUSE = 0.01 -- s between two reads of the dict
+
+---@class bitfront.nginx.AccountCaches: bitfront.nginx.Cache
+local Caches = {}
+local meta = { __index = Caches, __name = "bitfront.nginx.cache" }
+
+---@class bitfront.nginx.AccountInfo: bitfront.nginx.Info  of the oldest balances, and the first error
+---@field accounts table<string, bitfront.nginx.Info>  err also where an account has no balances: then only that
+
+-- ---- which accounts ----
+
+---@class bitfront.nginx.AccountCache
+---@field account string
+---@field cache bitfront.nginx.Cache
+---@field err bitfront.Error?  why no call can begin here
+
+local function add(self, account, options)
+  local made = cache.new { dict = self.dict, name = self.name .. "/" .. account,
+    ttl = self.ttl, stale = self.stale, trace = self.trace, options = options }
+  table.insert(self.list, { account = account, cache = made })
+  self.timeout = math.max(self.timeout, made.timeout)
+end
+
+local function find_profiles()
+  local names, err, path = credentials.profiles()
+  if names and names[1] then return names end
+  err = err or { kind = "config", code = "profile", message = path .. " has no accounts" }
+  return nil, errors.new(err, 0)
+end
+
+-- The credentials file is read with the first use, as that of a single account, and again
+-- until it has accounts. Returns why there are none.
+local function find(self)
+  if self.list[1] then return nil end
+  local names, err = find_profiles()
+  for _, name in ipairs(names or {}) do add(self, name, { profile = name }) end
+  if err and err.message ~= self.logged then ngx.log(ngx.ERR, tostring(err)) end
+  self.logged = err and err.message
+  return err
+end
+
+-- ---- calls ----
+
+-- Whoever does this may be killed, and a begin may be slow: then another may do it too,
+-- since of two who begin the same call one does.
+local function begin_calls(self, traceparent)
+  self.last_begun = native.now()
+  for _, one in ipairs(self.list) do
+    local _, is_due = cache.peek(one.cache)
+    if is_due then
+      self.busy_until = native.now() + cache.LONGEST_WAIT
+      one.err = cache.begin(one.cache, traceparent) -- which lets the worker do other things
+    end
+  end
+  self.busy_until = 0
+end
+
+local function is_busy(self)
+  return native.now() < self.busy_until
+end
+
+-- In a timer, as the calls themselves: a request ends when its client leaves. A timer
+-- that nginx grants may never run.
+local function start_calls(self)
+  local now = native.now()
+  if is_busy(self) or now < self.next_start then return end
+  self.next_start = now + cache.TIMER_SECONDS
+  local traceparent = self.trace and cache.traceparent_of_request() or nil
+  nginx.start_timer(function(premature)
+    if not premature and not is_busy(self) then begin_calls(self, traceparent) end
+  end)
+end
+
+-- ---- answers ----
+
+local function peek(one)
+  local answer, is_due = cache.peek(one.cache)
+  answer.account = one.account
+  if not answer.copy then answer.err = answer.err or one.err end
+  return answer, is_due
+end
+
+-- Has the calls begun that are due. Returns an answer for each account, whether any has
+-- balances, and whether each has these or an error.
+local function look(self)
+  local answers, any_due, has_copy, is_complete = {}, false, false, true
+  for i, one in ipairs(self.list) do
+    local answer, is_due = peek(one)
+    answers[i], any_due = answer, any_due or is_due
+    has_copy = has_copy or answer.copy ~= nil
+    is_complete = is_complete and (answer.copy or answer.err) ~= nil
+  end
+  if any_due then start_calls(self) end
+  return answers, has_copy, is_complete
+end
+
+-- Waits for accounts whose call has never ended, not for long where others have balances.
+-- Where nginx runs no timer, the request begins the calls. Returns the answers, and why
+-- some have neither balances nor an error.
+local function wait_for_answers(self)
+  local began, has_begun = native.now(), false
+  while true do
+    local answers, has_copy, is_complete = look(self)
+    if is_complete then return answers end
+    local waiter, phase_err = nginx.waiter()
+    if not waiter then return answers, errors.new(phase_err, 0) end
+    local waited = native.now() - began
+    if waited > (has_copy and cache.LONGEST_WAIT or self.timeout + 1) then
+      return answers, cache.no_answer()
+    end
+    if waited > cache.TIMER_SECONDS and self.last_begun < began and not has_begun then
+      has_begun = ngx.thread.spawn(begin_calls, self)
+    end
+    ngx.sleep(PAUSE)
+  end
+end
+
+--- An answer for each account.
+---@return bitfront.nginx.Answer[]  one without account and cache where it is not known which there are
+function Caches:_answers()
+  local err = find(self)
+  if err then return { { err = err } } end
+  local answers, no_answer = wait_for_answers(self)
+  for _, answer in ipairs(answers) do
+    if not answer.copy then answer.err = answer.err or no_answer end
+  end
+  return answers
+end
+
+--- The balances of all accounts, each record with its `account`.
+---@return bitfront.Record[]? records  of the accounts that have any
+---@return bitfront.Error? err  where none has
+---@return bitfront.nginx.AccountInfo? info
+function Caches:balances(...)
+  if getmetatable(self) ~= meta then misuse.raise "call it with a colon: cache:balances()" end
+  no_more("cache:balances", ...)
+  local records, info = {}, { age = 0, freshness = "fresh", accounts = {} }
+  local has_copy = false
+  for _, answer in ipairs(self:_answers()) do
+    local of = { age = answer.age, freshness = answer.freshness, err = answer.err }
+    info.err = info.err or answer.err
+    if answer.freshness ~= "fresh" then info.freshness = "stale" end
+    if answer.account then info.accounts[answer.account] = of end
+    if answer.copy then
+      has_copy, info.age = true, math.max(info.age, answer.age)
+      cache.add_records(answer, records)
+    end
+  end
+  if not has_copy then return nil, info.err end
+  return records, nil, info
+end
+
+-- ---- making one ----
+
+--- See bitfront.nginx.cached.
+---@param options bitfront.nginx.CacheOptions  checked, with accounts
+---@return bitfront.nginx.AccountCaches
+function _M.new(options)
+  local self = setmetatable({ dict = options.dict, name = options.name, ttl = options.ttl,
+    stale = options.stale, trace = options.trace, list = {}, timeout = 0,
+    last_begun = 0, busy_until = 0, next_start = 0 }, meta)
+  local named = options.accounts ~= "profiles" and options.accounts or {}
+  for _, one in ipairs(named) do add(self, one.account, one.options) end
+  return self
+end
+
+return _M

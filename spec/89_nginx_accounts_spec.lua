@@ -1,0 +1,408 @@
+-- Several accounts in one site: each with its own key, limit, call and freshness.
+
+local cjson = require "cjson"
+local command = require "spec.support.command"
+local nginx = require "spec.support.nginx"
+local support = require "spec.support"
+
+local ACCOUNTS = {
+  { api_key = "keyofmain", api_secret = "secret1", balances = {
+    { currency = "BTC", balance = "0.1", availableBalance = "0.1" },
+    { currency = "ETH", balance = "0", availableBalance = "0" } } },
+  { api_key = "keyofspare", api_secret = "secret2", balances = {
+    { currency = "BTC", balance = "0.20000000000000000001", availableBalance = "0.05" },
+    { currency = "XRP", balance = "7", availableBalance = "7" } } },
+}
+
+describe("the accounts of bitfront.nginx #once #apart", function()
+  local exchange, site
+
+  lazy_setup(function() exchange = support.sandbox() end)
+  lazy_teardown(function() exchange:stop() end)
+  before_each(function()
+    exchange:reset()
+    exchange:accounts(ACCOUNTS)
+  end)
+  after_each(function()
+    if site then site:stop() end
+    site = nil
+  end)
+
+  local function options_of(key, secret, more)
+    return ("{ api_key = %q, api_secret = %q, base_url = %q, ca_file = %q, %s }"):format(key,
+      secret, more and more.base_url or exchange.base_url, exchange.ca_file,
+      more and more.options or "")
+  end
+
+  local MAIN, SPARE
+  lazy_setup(function()
+    MAIN, SPARE = options_of("keyofmain", "secret1"), options_of("keyofspare", "secret2")
+  end)
+
+  -- A site of these accounts, as the inside of a Lua table; `more.options` of serve.
+  local function start(accounts, more)
+    more = more or {}
+    local made = ("{ accounts = %s, ttl = 60, %s }"):format(accounts:find "^\"" and accounts
+      or "{" .. accounts .. "}", more.options or "")
+    site = nginx.start {
+      workers = more.workers, spread = true, env = more.env, main = more.main,
+      http = ("lua_shared_dict bitfront %s; %s init_by_lua_block { package.loaded.made = %s }")
+        :format(more.size or "1m", more.http or "", made),
+      server = [[
+        location = /balances {
+          content_by_lua_block { require("bitfront.nginx").serve(require "made")() }
+        }
+        location = /cache { content_by_lua_block {
+          local cache = require("bitfront.nginx").cached(require "made")
+          local records, err, info = cache:balances()
+          for _, of in pairs(info and info.accounts or {}) do of.err = of.err and of.err.kind end
+          ngx.print(require("cjson").encode { records = records, err = err and tostring(err),
+            freshness = info and info.freshness, age = info and info.age,
+            kind = info and info.err and info.err.kind, accounts = info and info.accounts })
+        } }]] .. (more.server or ""),
+    }
+    return site
+  end
+
+  local function json(path)
+    local reply = site:get(path or "/balances")
+    return cjson.decode(reply.body), reply
+  end
+
+  local function keyed(list)
+    local by_account = {}
+    for _, one in ipairs(list) do by_account[one.account] = one end
+    return by_account
+  end
+
+  local function calls_of(key)
+    local count = 0
+    for _, request in ipairs(exchange:log()) do
+      count = count + (request.key == key and 1 or 0)
+    end
+    return count
+  end
+
+  local TWO
+  lazy_setup(function() TWO = ("spare = %s, main = %s"):format(SPARE, MAIN) end)
+
+  -- ---- what is shown ----
+
+  it("has the rows of all in JSON, each with its account, and exact sums of them", function()
+    start(TWO)
+    local shown, reply = json()
+    assert.equal(200, reply.status)
+    local rows = {}
+    for i, row in ipairs(shown.balances) do
+      rows[i] = row.account .. " " .. row.currency .. " " .. row.balance .. " " .. row.locked
+    end
+    assert.same({ "main BTC 0.1 0.0", "main ETH 0 0", "spare BTC 0.20000000000000000001 "
+      .. "0.15000000000000000001", "spare XRP 7 0" }, rows)
+    assert.same({ "BTC 0.30000000000000000001", "ETH 0", "XRP 7" },
+      { shown.all[1].currency .. " " .. shown.all[1].balance,
+        shown.all[2].currency .. " " .. shown.all[2].balance,
+        shown.all[3].currency .. " " .. shown.all[3].balance })
+    assert.is_nil(shown.all[1].account)
+    for i, name in ipairs { "main", "spare" } do
+      assert.equal(name, shown.accounts[i].account)
+      assert.equal("fresh", shown.accounts[i].freshness)
+      assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%dZ$", shown.accounts[i].as_of)
+    end
+    assert.equal("private, max-age=60", reply.headers["cache-control"])
+  end)
+
+  it("has a total for each account and one over all where there are prices", function()
+    start(TWO, { options = 'prices = { BTC = "10", ETH = 1 }, unit = "USD"' })
+    local shown = json()
+    assert.same({ "3.00000000000000000010", { "XRP" }, "USD" },
+      { shown.total, shown.missing, shown.unit })
+    assert.same({ "1.0", "2.00000000000000000010" },
+      { shown.accounts[1].total, shown.accounts[2].total })
+    assert.same({ {}, { "XRP" } }, { shown.accounts[1].missing, shown.accounts[2].missing })
+    assert.equal("account,currency,balance,availableBalance,locked,price,value\r\n"
+      .. "main,BTC,0.1,0.1,0.0,10,1.0\r\nmain,ETH,0,0,0,1,0\r\n"
+      .. "spare,BTC,0.20000000000000000001,0.05,0.15000000000000000001,10,"
+      .. "2.00000000000000000010\r\nspare,XRP,7,7,0,,\r\n",
+      site:get "/balances?format=csv".body)
+  end)
+
+  it("filters and sorts within each account", function()
+    start(TWO)
+    assert.equal("account,currency,balance,availableBalance,locked\r\n"
+      .. "main,BTC,0.1,0.1,0.0\r\nspare,XRP,7,7,0\r\nspare,BTC,0.20000000000000000001,0.05,"
+      .. "0.15000000000000000001\r\n",
+      site:get "/balances?format=csv&nonzero=1&sort=-balance".body)
+    -- A coin counts in the sum of all by what there is of it together.
+    assert.equal("0.30000000000000000001", json "/balances?min=0.25&currency=BTC".all[1].balance)
+    assert.equal(0, #json "/balances?min=0.25&currency=BTC".balances)
+  end)
+
+  it("has a section and a total for each on the page, and one of all", function()
+    local closed = options_of("keyofmain", "secret1",
+      { base_url = "https://127.0.0.1:" .. support.free_port() })
+    start(TWO .. ', ["<lost>"] = ' .. closed,
+      { options = 'format = "html", prices = { BTC = "10" }, unit = "USD"' })
+    local html = site:get "/balances".body
+    for _, words in ipairs {
+      "<h2>All accounts</h2>", "Without &lt;lost&gt;.", "<h2>main</h2>", "<h2>spare</h2>",
+      "<h2>&lt;lost&gt;</h2>", "The exchange cannot be reached.",
+      "1 of 3 accounts is not up to date.",
+    } do
+      assert.matches(words, html, 1, true)
+    end
+    local totals = 0
+    for _ in html:gmatch "Total value in USD" do totals = totals + 1 end
+    assert.equal(3, totals) -- of all, main and spare
+  end)
+
+  it("has one entity tag for all of it", function()
+    start(TWO, { options = "name = 'x', stale = 60" })
+    local first = site:get "/balances"
+    assert.equal(304, site:get("/balances", { ["If-None-Match"] = first.headers.etag }).status)
+    assert.equal(first.headers.etag, site:get "/balances".headers.etag)
+    assert.not_equal(first.headers.etag, site:get "/balances?format=csv".headers.etag)
+  end)
+
+  it("gives each metric once, with a label account", function()
+    start(TWO, { options = 'format = "prometheus"' })
+    local text = "\n" .. site:get "/balances".body
+    support.write(site.dir .. "/metrics", text:sub(2))
+    local out, err, code = support.run("promtool check metrics <" .. site.dir .. "/metrics")
+    assert.same({ "", "", 0 }, { out, err, code })
+    for _, line in ipairs {
+      'bitfront_balance{account="spare",currency="BTC",state="total"} 0.20000000000000000001',
+      'bitfront_up{account="main"} 1', 'bitfront_up{account="spare"} 1',
+      'bitfront_exchange_calls_total{account="main"} 1',
+      'bitfront_exchange_errors_total{account="main",kind="network"} 0',
+      'bitfront_exchange_call_duration_seconds_bucket{account="main",le="+Inf"} 1',
+      'bitfront_exchange_call_duration_seconds_count{account="spare"} 1',
+    } do
+      assert.truthy(text:find("\n" .. line .. "\n", 1, true), line .. " is not in" .. text)
+    end
+    assert.matches('\nbitfront_cache_age_seconds{account="main"} %d', text)
+    assert.matches('\nbitfront_exchange_limit_used_ratio{account="main"} 0%.%d', text)
+  end)
+
+  it("writes a hostile name out, wherever it stands", function()
+    start(('["=<b>\\"\\n"] = %s'):format(MAIN))
+    assert.equal("=<b>\"\n", json().accounts[1].account)
+    assert.matches('account="=<b>\\"\\n",', site:get "/balances?format=prometheus".body, 1, true)
+    assert.matches('\n"\'=<b>""\n",BTC,', site:get "/balances?format=csv".body, 1, true)
+  end)
+
+  -- ---- one that fails ----
+
+  it("shows the others where one fails, and says which does", function()
+    local closed = options_of("keyofmain", "secret1",
+      { base_url = "https://127.0.0.1:" .. support.free_port() })
+    start(TWO .. ", lost = " .. closed .. ", wrong = " .. options_of("keyofnone", "secret"),
+      { options = 'prices = { BTC = "10" }' })
+    local shown, reply = json()
+    local of = keyed(shown.accounts)
+    assert.same({ 200, 4, "3.00000000000000000010" },
+      { reply.status, #shown.balances, shown.total })
+    assert.same({ account = "lost", freshness = "none", error = "network" }, of.lost)
+    assert.same({ account = "wrong", freshness = "none", error = "auth" }, of.wrong)
+    assert.same({ "fresh", "fresh" }, { of.main.freshness, of.spare.freshness })
+    assert.equal("partial; error=network", reply.headers["bitfront-freshness"])
+    assert.equal("private, max-age=0", reply.headers["cache-control"])
+    local metrics = site:get "/balances?format=prometheus".body
+    assert.matches('bitfront_up{account="lost"} 0', metrics, 1, true)
+    assert.matches('bitfront_exchange_errors_total{account="wrong",kind="auth"} 1', metrics, 1,
+      true)
+    assert.is_nil(metrics:find 'bitfront_cache_age_seconds{account="lost"}')
+  end)
+
+  -- Where balances never came, a scrape shows the failure at once, and has it tried again.
+  it("scrapes without waiting where a call has failed", function()
+    local faults = support.faultd()
+    finally(function() faults:stop() end)
+    site = nginx.start {
+      http = "lua_shared_dict bitfront 1m;",
+      server = ([[
+        location = /metrics { content_by_lua_block {
+          require("bitfront.nginx").serve { ttl = 0.1, format = "prometheus", options = {
+            api_key = "k", api_secret = "s", timeout = 1, base_url = %q, ca_file = %q } }()
+        } }]]):format(faults:url { close = "hang" }, faults.ca_file),
+    }
+    assert.matches("bitfront_exchange_calls_total 1\n", site:get "/metrics".body)
+    support.sleep(0.2)
+    assert.matches("bitfront_exchange_calls_total 1\n", site:get "/metrics".body)
+    site:await("it was not tried again", function()
+      return site:get "/metrics".body:find("bitfront_exchange_calls_total 2\n", 1, true)
+    end)
+  end)
+
+  it("answers with the problem where all fail", function()
+    start("wrong = " .. options_of("keyofnone", "secret"))
+    local shown, reply = json()
+    assert.same({ 500, "auth" }, { reply.status, shown.kind })
+  end)
+
+  it("shows stale balances of one beside fresh ones of others", function()
+    start(TWO, { options = "ttl = 1, stale = 60" })
+    json()
+    exchange:accounts { ACCOUNTS[1] }
+    support.sleep(1.1)
+    json() -- shows what there is, and has both asked
+    site:await("the failure is not shown", function()
+      return keyed(json().accounts).spare.error == "auth"
+    end)
+    local of = keyed(json().accounts)
+    assert.equal("stale", of.spare.freshness)
+    assert.equal(4, #json().balances)
+  end)
+
+  it("waits for no account that hangs where others answer", function()
+    local faults = support.faultd()
+    finally(function() faults:stop() end)
+    start(TWO .. ", hung = " .. ("{ api_key = 'k', api_secret = 's', base_url = %q, "
+      .. "ca_file = %q, timeout = 30 }"):format(faults:url { close = "hang" }, faults.ca_file))
+    local shown = json()
+    assert.same({ account = "hung", freshness = "none", error = "timeout" },
+      keyed(shown.accounts).hung)
+    assert.equal(4, #shown.balances)
+  end)
+
+  -- ---- each account by itself ----
+
+  it("calls each account once a ttl, whatever the number of workers and requests", function()
+    start(TWO, { workers = 4 })
+    assert.equal(("200\n"):rep(40), site:burst("/balances", 40))
+    assert.same({ 1, 1 }, { calls_of "keyofmain", calls_of "keyofspare" })
+  end)
+
+  it("keeps the limit of each key", function()
+    local options = "rate_limit = { per_second = 1, per_minute = 2 }"
+    start(("main = %s, spare = %s"):format(
+      options_of("keyofmain", "secret1", { options = options }), SPARE),
+      { options = "ttl = 0.1, stale = 60" })
+    for _ = 1, 20 do
+      site:get "/balances"
+      support.sleep(0.2)
+    end
+    assert.equal(2, calls_of "keyofmain")
+    assert.truthy(calls_of "keyofspare" > 2)
+    local metrics = site:get "/balances?format=prometheus".body
+    assert.matches('bitfront_exchange_limit_used_ratio{account="main"} 1\n', metrics, 1, true)
+  end)
+
+  it("calls in a timer, so that a client that leaves stops nothing", function()
+    start(TWO)
+    support.run(("curl -s -m 0.01 %s/balances"):format(site.url))
+    site:await("it was not called", function() return calls_of "keyofspare" == 1 end)
+    assert.equal(4, #json().balances)
+  end)
+
+  it("calls also where nginx runs no timer", function()
+    start(TWO, { http = "lua_max_running_timers 0; lua_max_pending_timers 0;" })
+    assert.equal(4, #json().balances)
+  end)
+
+  it("shows what there is in a phase that cannot wait, and has the accounts asked", function()
+    start(TWO, { server = [[
+      location = /filter {
+        return 200 "x";
+        header_filter_by_lua_block {
+          local cache = require("bitfront.nginx").cached(require "made")
+          local records, err = cache:balances()
+          ngx.header["X-Got"] = records and #records or err.kind
+        }
+      }]] })
+    assert.equal("phase", site:get "/filter".headers["x-got"])
+    site:await("the balances are not shown", function()
+      return site:get "/filter".headers["x-got"] == "4"
+    end)
+  end)
+
+  -- ---- cache:balances ----
+
+  it("gives a script the records of all, and what is known of each", function()
+    start(TWO .. ", wrong = " .. options_of("keyofnone", "secret"))
+    local got = json "/cache"
+    assert.equal(4, #got.records)
+    assert.same({ account = "main", currency = "BTC", balance = 0.1, availableBalance = 0.1 },
+      got.records[1])
+    assert.same({ "stale", "auth" }, { got.freshness, got.kind })
+    assert.same({ err = "auth" }, got.accounts.wrong)
+    assert.equal("fresh", got.accounts.main.freshness)
+    assert.truthy(got.age >= got.accounts.main.age)
+  end)
+
+  it("gives the error where no account has balances", function()
+    start("wrong = " .. options_of("keyofnone", "secret"))
+    local got = json "/cache"
+    assert.is_nil(got.records)
+    assert.matches("^bitfront: auth ", got.err)
+  end)
+
+  -- ---- profiles ----
+
+  local function profiles(names)
+    return command.with_credentials(exchange, { BITFRONT_API_KEY = false,
+      BITFRONT_API_SECRET = false, HOME = command.home(names) })
+  end
+
+  it("takes all sections of the credentials file", function()
+    local env = profiles { main = { "keyofmain", "secret1" }, spare = { "keyofspare", "secret2" } }
+    start('"profiles"', { env = { HOME = env.HOME, BITFRONT_BASE_URL = exchange.base_url,
+                                  BITFRONT_CA_FILE = exchange.ca_file } })
+    local of = keyed(json().accounts)
+    assert.same({ "fresh", "fresh" }, { of.main.freshness, of.spare.freshness })
+  end)
+
+  it("says so where that file has none or cannot be read, and reads it again", function()
+    local dir = support.tmpdir()
+    start('"profiles"', { env = { HOME = dir, BITFRONT_BASE_URL = exchange.base_url,
+                                  BITFRONT_CA_FILE = exchange.ca_file } })
+    local shown, reply = json()
+    assert.same({ 500, "config" }, { reply.status, shown.kind })
+    assert.equal(500, site:get "/balances?format=prometheus".status)
+    assert.matches("credentials has no accounts", site:log(), 1, true)
+    support.must(("mkdir -p %s/.config/bitfront && cp %s/.config/bitfront/credentials "
+      .. "%s/.config/bitfront/"):format(dir, profiles { main = { "keyofmain", "secret1" } }.HOME,
+      dir))
+    assert.equal(200, site:get "/balances".status)
+  end)
+
+  -- ---- misuse ----
+
+  it("refuses what are no accounts, and names the one whose options are wrong", function()
+    start(TWO, { server = [[
+      location = /made { content_by_lua_block {
+        local options = assert(loadstring("return " .. ngx.unescape_uri(ngx.var.args)))()
+        ngx.print(select(2, pcall(require("bitfront.nginx").cached, options)))
+      } }]] })
+    local function refuses(options, words)
+      local escaped = options:gsub("[^%w]", function(char)
+        return ("%%%02X"):format(char:byte())
+      end)
+      assert.matches(words, site:get("/made?" .. escaped).body, 1, true)
+    end
+    for _, wrong in ipairs { "{}", "1", '"all"', "{ {} }", '{ [""] = {} }', "{ a = 1 }",
+                             "setmetatable({ a = {} }, { __index = {} })" } do
+      refuses("{ accounts = " .. wrong .. " }",
+        'bitfront.nginx.cached: accounts must be "profiles", or options for bitfront.new by '
+          .. "the account's name")
+    end
+    refuses("{ accounts = { b = { api_kee = 'x' }, a = {} } }",
+      'bitfront.nginx.cached: accounts["b"]: unknown option "api_kee"; did you mean "api_key"?')
+    refuses("{ accounts = { a = {} }, options = {} }", "give either accounts or options, not both")
+    refuses("{ accounts = { a = {} }, client = { balances = print } }",
+      "give either accounts or client, not both")
+  end)
+
+  it("is made once for the same accounts, and raises for others under its name", function()
+    start(TWO, { server = ([[
+      location = /made { content_by_lua_block {
+        local nginx = require "bitfront.nginx"
+        local function made(secret)
+          return nginx.cached { name = "m", accounts = { a = { api_key = "k",
+            api_secret = secret, rate_limit = { per_second = 2 } } } }
+        end
+        local same = made "1" == made "1"
+        ngx.print(tostring(same), " ", select(2, pcall(made, "2")))
+      } }]]) })
+    assert.matches("^true .*has a cache bitfront:m with other options", site:get "/made".body)
+  end)
+end)
