@@ -1,17 +1,26 @@
 #!/bin/sh
 # usage: spec/fuzz/run.sh [SECONDS] [TARGET...]
 #
-# Feeds made-up replies to csrc, under ASan and UBSan, with clang's libFuzzer;
-# each target for so many seconds. The targets: reply (each reader of a part of
-# one) and exchange (the whole way). What they have learned and found stays in
-# .build/fuzz.
+# Feeds made-up texts to csrc, under ASan and UBSan, with clang's libFuzzer; each
+# target for so many seconds. The targets: reply (each reader of a part of one),
+# exchange (the whole way), json (the reader for Lua) and process (what a
+# credential_process is called by and prints). What they have learned and found
+# stays in .build/fuzz.
 set -eu
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- reply exchange
+[ $# -gt 0 ] || set -- reply exchange json process
 folder=.build/fuzz
-mkdir -p "$folder/reply-corpus" "$folder/exchange-corpus"
+for target in reply exchange json process; do mkdir -p "$folder/$target-corpus"; done
+
+json() { printf '%b' "$2" >"$folder/json-corpus/seed-$1"; }
+json keys '{"a":[1,-2.5e+3,"\\u0041\\ud83d\\ude00",true,false,null,{}],"b":{"c":[[]]},"1":0,"2":0,"3":0,"4":0,"5":0,"6":0,"7":0,"8":0,"9":0}'
+json large '[1e400,9007199254740993,0.1e-400,123456789012345678901234567890]'
+process() { printf '%b' "$2" >"$folder/process-corpus/seed-$1"; }
+process all '\0{"Version":1,"AccessKeyId":"K","SecretAccessKey":"S\\u0041","Expiration":"2026-01-31T09:30:00Z","SessionToken":"","AccountId":"1"}'
+process offset '\0{"Version":1,"AccessKeyId":"K","SecretAccessKey":"S","Expiration":"2026-01-31T09:30:00.5+01:00"}'
+process words "\1a 'b c' \"d\\\\\" e\" \\\\ f"
 
 seed() { printf '%b' "$2" >"$folder/reply-corpus/seed-$1"; }
 seed balances '\0{"timezone":"UTC","responseTime":1,"statusCode":1000,"statusMessage":"OK","responseData":[{"currency":"B\\u0054C","balance":1.5e-3,"availableBalance":-0}]}'
@@ -67,10 +76,13 @@ exchange records "$ok$chunked\0365\0100\0102""3c\r\n                            
 
 sources=$(ls csrc/base/*.c csrc/money/*.c csrc/json/*.c csrc/auth/*.c csrc/http/*.c)
 for target in "$@"; do
+  more=
+  [ "$target" != json ] ||
+    more="$(ls csrc/lua/*.c csrc/policy/*.c csrc/thread/*.c) $(pkg-config --cflags --libs lua5.4) -DBF_VERSION=\"fuzz\""
   # shellcheck disable=SC2086
   clang -std=c11 -D_GNU_SOURCE -g -O1 -Icsrc \
     -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-    -o "$folder/$target" "spec/fuzz/$target.c" spec/fuzz/account.c $sources \
+    -o "$folder/$target" "spec/fuzz/$target.c" spec/fuzz/account.c $sources $more \
     -lcurl -lssl -lcrypto -ldl -lpthread -lm
   "$folder/$target" -max_total_time="$seconds" -max_len=4096 \
     -artifact_prefix="$folder/$target-" -print_final_stats=1 \
