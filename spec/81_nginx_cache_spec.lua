@@ -725,6 +725,13 @@ describe("bitfront.nginx.cached #once #apart", function()
       return err.kind .. " " .. err.code .. " " .. err.message]])
   end)
 
+  it("the log has the error of a client of another kind on one line", function()
+    start "ttl = 1"
+    run [[require("bitfront.nginx").cached { name = "own", client = { balances = function()
+      return nil, { kind = "network", code = 7, message = "no\nluck" } end } }:balances()]]
+    assert.matches("bitfront: network (7): no\\x0Aluck", site:log(), 1, true)
+  end)
+
   it("an amount of too many digits is an error of the reply", function()
     start "ttl = 60"
     exchange:script { body = support.success(('[{"currency":"A","balance":1.%s,'

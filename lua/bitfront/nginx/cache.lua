@@ -110,7 +110,7 @@ local function log(self, err, traceparent)
   local trace = traceparent and "; traceparent " .. traceparent or ""
   local said = err and err.kind .. " " .. err.code -- the text may have a time in it
   if said and said ~= self.logged then
-    ngx.log(ngx.ERR, tostring(err), trace)
+    ngx.log(ngx.ERR, "bitfront: ", native.clean(errors.describe(err)), trace)
   elseif self.logged and not said then
     ngx.log(ngx.WARN, "bitfront: the exchange answers again", trace)
   end
