@@ -28,7 +28,7 @@ local FORMATS = {
 local function key_of(answer)
   local copy, err = answer.copy, answer.err
   return ("%s %s %s"):format(copy and copy.version or 0, answer.freshness or "none",
-    err and problem.sentence(err) or "")
+    err and err.kind .. problem.sentence(err) or "")
 end
 
 local function section_of(answer, plan, prices)
