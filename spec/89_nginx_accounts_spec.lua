@@ -45,7 +45,7 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     local made = ("{ accounts = %s, ttl = 60, %s }"):format(accounts:find "^\"" and accounts
       or "{" .. accounts .. "}", more.options or "")
     site = nginx.start {
-      workers = more.workers, spread = true, env = more.env, main = more.main,
+      workers = more.workers, spread = true, env = more.env,
       http = ("lua_shared_dict bitfront %s; %s init_by_lua_block { package.loaded.made = %s }")
         :format(more.size or "1m", more.http or "", made),
       server = [[
@@ -262,6 +262,27 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     assert.same({ account = "hung", freshness = "none", error = "timeout" },
       keyed(shown.accounts).hung)
     assert.equal(4, #shown.balances)
+    -- Its call has not ended.
+    assert.matches('bitfront_exchange_calls_total{account="hung"} 0\n',
+      site:get "/balances?format=prometheus".body, 1, true)
+  end)
+
+  it("says so where the dict is full", function()
+    start(TWO, { size = "12k", server = [[
+      location = /fill { content_by_lua_block {
+        for _, length in ipairs { 1000, 1 } do
+          local i = 0
+          repeat i = i + 1 until not ngx.shared.bitfront:safe_add(length .. "-" .. i,
+            ("x"):rep(length))
+        end
+      } }]] })
+    site:get "/fill"
+    local shown, reply = json()
+    assert.same({ 500, "config" }, { reply.status, shown.kind })
+    assert.matches("the lua_shared_dict cannot keep the lock", json "/cache".err, 1, true)
+    -- Metrics are there also then: up tells of it.
+    assert.matches('bitfront_up{account="main"} 0\n', site:get "/balances?format=prometheus".body,
+      1, true)
   end)
 
   -- ---- each account by itself ----
@@ -288,10 +309,14 @@ describe("the accounts of bitfront.nginx #once #apart", function()
   end)
 
   it("calls in a timer, so that a client that leaves stops nothing", function()
-    start(TWO)
-    support.run(("curl -s -m 0.01 %s/balances"):format(site.url))
-    site:await("it was not called", function() return calls_of "keyofspare" == 1 end)
+    exchange:set { latency_ms = 500 }
+    start(TWO, { http = "lua_check_client_abort on;" })
+    site:await("it was not called", function()
+      support.run(("curl -s -m 0.2 %s/balances"):format(site.url))
+      return calls_of "keyofspare" > 0
+    end)
     assert.equal(4, #json().balances)
+    assert.same({ 1, 1 }, { calls_of "keyofmain", calls_of "keyofspare" })
   end)
 
   it("calls also where nginx runs no timer", function()

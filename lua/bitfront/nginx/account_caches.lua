@@ -29,7 +29,6 @@ local meta = { __index = Caches, __name = "bitfront.nginx.cache" }
 ---@class bitfront.nginx.AccountCache
 ---@field account string
 ---@field cache bitfront.nginx.Cache
----@field err bitfront.Error?  why no call can begin here
 
 local function add(self, account, options)
   local made = cache.new { dict = self.dict, name = self.name .. "/" .. account,
@@ -66,7 +65,7 @@ local function begin_calls(self, traceparent)
     local _, is_due = cache.peek(one.cache)
     if is_due then
       self.busy_until = native.now() + cache.LONGEST_WAIT
-      one.err = cache.begin(one.cache, traceparent) -- which lets the worker do other things
+      cache.begin(one.cache, traceparent) -- which lets the worker do other things
     end
   end
   self.busy_until = 0
@@ -90,19 +89,13 @@ end
 
 -- ---- answers ----
 
-local function peek(one)
-  local answer, is_due = cache.peek(one.cache)
-  answer.account = one.account
-  if not answer.copy then answer.err = answer.err or one.err end
-  return answer, is_due
-end
-
 -- Has the calls begun that are due. Returns an answer for each account, whether any has
 -- balances, and whether each has these or an error.
 local function look(self)
   local answers, any_due, has_copy, is_complete = {}, false, false, true
   for i, one in ipairs(self.list) do
-    local answer, is_due = peek(one)
+    local answer, is_due = cache.peek(one.cache)
+    answer.account = one.account
     answers[i], any_due = answer, any_due or is_due
     has_copy = has_copy or answer.copy ~= nil
     is_complete = is_complete and (answer.copy or answer.err) ~= nil
@@ -126,7 +119,8 @@ local function wait_for_answers(self)
       return answers, cache.no_answer()
     end
     if waited > cache.TIMER_SECONDS and self.last_begun < began and not has_begun then
-      has_begun = ngx.thread.spawn(begin_calls, self)
+      has_begun = true
+      ngx.thread.spawn(begin_calls, self)
     end
     ngx.sleep(PAUSE)
   end

@@ -214,8 +214,8 @@ end
 -- Begins a call if no other is under way. Returns whether it did, and why none can.
 local function try_refresh(self, now, traceparent)
   local token, err = self.shared:acquire(now, self.ttl)
+  if token or err then self.dict_err = err end
   if not token then return false, err end
-  self.dict_err = nil
   err = start_refresh(self, token, traceparent)
   return err == nil, err
 end
@@ -354,9 +354,8 @@ end
 --- Begins a call if no other is under way, and does not wait for it.
 ---@param self bitfront.nginx.Cache
 ---@param traceparent string?  of the request that causes it
----@return bitfront.Error? err  why none can begin
 function _M.begin(self, traceparent)
-  return select(2, try_refresh(self, native.now(), traceparent))
+  try_refresh(self, native.now(), traceparent)
 end
 
 --- An answer for each account: here one.
