@@ -616,6 +616,42 @@ describe("bitfront.nginx.serve #once #apart", function()
     assert.truthy(sum >= 0.3 and sum < 10)
   end)
 
+  -- A limiter's store of one's own, whose peek is this.
+  local function site_with_store(peek)
+    return nginx.start {
+      env = { BITFRONT_API_KEY = exchange.key, BITFRONT_API_SECRET = exchange.secret,
+              BITFRONT_BASE_URL = exchange.base_url, BITFRONT_CA_FILE = exchange.ca_file },
+      http = ([[lua_shared_dict bitfront 1m;
+        init_by_lua_block {
+          local function none() return 0 end
+          store = { acquire = function() return 0, "id" end, release = none, block = none,
+                    peek = %s }
+        }]]):format(peek),
+      server = location("metrics",
+        'ttl = 60, format = "prometheus", options = { rate_limit = { store = store } }'),
+    }
+  end
+
+  it("does not keep balances back while it asks the limiter's store for the metrics", function()
+    local own = site_with_store "function() ngx.sleep(3600) end"
+    finally(function() own:stop() end)
+    local text = "\n" .. own:get "/metrics".body
+    assert.equal(1, value_of(text, "bitfront_up"))
+    assert.equal(0, value_of(text, "bitfront_exchange_calls_total")) -- peek has not returned
+  end)
+
+  it("has no ratio where the limiter's store does not tell it", function()
+    for _, peek in ipairs { 'function() return 1, "x", 0 end', "function() error {} end",
+                            "function() return 1, nil, 0 end" } do
+      local own = site_with_store(peek)
+      local text = "\n" .. own:get "/metrics".body
+      own:stop()
+      assert.same({ 1, 1 }, { value_of(text, "bitfront_up"),
+                              value_of(text, "bitfront_exchange_calls_total") })
+      assert.is_nil(text:find("limit_used_ratio", 1, true))
+    end
+  end)
+
   it("writes fractions with a point in every locale", function()
     local metrics, page = require "bitfront.nginx.metrics", require "bitfront.nginx.page"
     local views, before = require "bitfront.nginx.view", os.setlocale()

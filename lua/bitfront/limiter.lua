@@ -211,8 +211,10 @@ end
 ---@return number? full_ms  for which there is no room whatever the counts are
 function _M.peek(limit)
   local done, in_second, in_minute, full_ms = ask(limit, "peek")
-  if done then return in_second, in_minute, full_ms end
-  return nil, in_second
+  local is_right = done and type(in_second) == "number" and type(in_minute) == "number"
+    and type(full_ms) == "number"
+  if is_right then return in_second, in_minute, full_ms end
+  return nil, done and in_minute or in_second
 end
 
 return _M

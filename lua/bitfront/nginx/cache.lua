@@ -156,18 +156,19 @@ local function save(self, token, began, json, err, sent)
 end
 
 -- Calls the exchange and saves the result. The call may yield or not. If it never
--- returns, no other worker calls the exchange for `seconds`.
+-- returns, no other worker calls the exchange for `seconds`. The balances are saved
+-- first: what the metrics ask the limiter's store may take long.
 local function refresh(self, token, seconds, traceparent)
   local began = native.now()
   local held, dict_err = self.shared:start(token, began, math.min(self.ttl, seconds))
+  self.dict_err = dict_err
   if held then
     local renewing = ngx.thread.spawn(keep_renewing, self, token)
     local json, err, sent = try_fetch(self, traceparent)
     ngx.thread.kill(renewing)
+    self.dict_err = save(self, token, began, json, err, sent)
     note_call(self, err, began, traceparent)
-    dict_err = save(self, token, began, json, err, sent)
   end
-  self.dict_err = dict_err
   self.shared:release(token)
 end
 
