@@ -413,13 +413,9 @@ end
 ---@param options bitfront.nginx.CacheOptions  checked
 ---@return bitfront.nginx.Cache
 function _M.new(options)
-  local dict, of_client = ngx.shared[options.dict], site_options.of_client(options)
-  if not dict then
-    misuse.raise("bitfront.nginx.cached: nginx.conf has no lua_shared_dict %s",
-      options.dict)
-  end
+  local of_client = site_options.of_client(options)
   return setmetatable({
-    shared = shared_balances.new(dict,
+    shared = shared_balances.new(ngx.shared[options.dict],
       options.name .. ":" .. site_options.account_id(of_client)),
     dict_name = options.dict, ttl = options.ttl, stale = options.stale,
     client = options.client, options = of_client,

@@ -117,6 +117,9 @@ function _M.of_cache(options)
     raise("%s: give either %s or %s, not both", CACHED, given[1], given[2])
   end
   local checked = check.with_defaults(options, cached_rows)
+  if not ngx.shared[checked.dict] then
+    raise("%s: nginx.conf has no lua_shared_dict %s", CACHED, checked.dict)
+  end
   if type(checked.accounts) == "table" then checked.accounts = in_order(checked.accounts) end
   return checked
 end
