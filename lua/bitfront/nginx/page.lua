@@ -291,20 +291,12 @@ local function state_text(sections)
     and NOT_FRESH:format(count, #sections - 1, count == 1 and "is" or "are") or ""
 end
 
-local function sections_html(site, sections, plan, htmls)
-  local texts = {}
-  for i, section in ipairs(sections) do
-    texts[i] = htmls and htmls[i] or _M.section(site, section, plan, #sections == 1)
-  end
-  return table.concat(texts)
-end
-
 ---The page of one account, or of several: then the first section is that of all accounts
 ---together.
 ---@param site bitfront.nginx.ServeOptions
 ---@param sections bitfront.nginx.Section[]
 ---@param plan bitfront.nginx.Plan
----@param htmls string[]?  of each section, what `section` has returned; default: called here
+---@param htmls string[]  of each section, what `section` has returned
 ---@return string html
 function _M.render(site, sections, plan, htmls)
   local first = sections[1]
@@ -314,7 +306,7 @@ function _M.render(site, sections, plan, htmls)
     title = escape(site.title), worth = worth_html(site, first.view),
     made = made_html(first.made), state = state_text(sections),
     kept = kept_parameters(plan.args),
-    sections = sections_html(site, sections, plan, htmls),
+    sections = table.concat(htmls),
     style = page_style.text, script = page_script.text,
   })
 end
