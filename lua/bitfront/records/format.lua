@@ -273,7 +273,7 @@ local ESCAPES = { ["\\"] = "\\\\", ['"'] = '\\"', ["\n"] = "\\n" }
 --- written out.
 ---@return string
 function _M.label(name, value)
-  if value:find "^[%w_.-]+$" then return name .. '="' .. value .. '"' end
+  if value:find "^[A-Za-z0-9_.-]+$" then return name .. '="' .. value .. '"' end
   local clean = value:gsub("[^\n]+", text.escape)
   return ('%s="%s"'):format(name, (clean:gsub('[\\"\n]', ESCAPES)))
 end
