@@ -104,7 +104,8 @@ local function look(self)
   return answers, has_copy, is_complete
 end
 
--- Waits for accounts whose call has never ended, not for long where others have balances.
+-- Waits for accounts that have neither balances nor an error yet, not for long where others
+-- have balances.
 -- Where nginx runs no timer, the request begins the calls. Returns the answers, and why
 -- some have neither balances nor an error.
 local function wait_for_answers(self)

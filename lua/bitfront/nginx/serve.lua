@@ -74,7 +74,7 @@ end
 ---@field args string  the query of the URL
 ---@field key string?  what the last answer depends on
 ---@field answer bitfront.nginx.Body?  the last one
----@field parts table<string|integer, bitfront.nginx.Part>  of it, by account
+---@field parts table<string|integer, bitfront.nginx.Part|bitfront.nginx.Samples>  of it, by account
 
 local NOT_TAKEN = "This is there as application/json, text/csv, text/html and "
   .. "text/plain; version=0.0.4."
