@@ -340,6 +340,29 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     end)
   end)
 
+  it("keeps fewer answers where there are many accounts, so that queries fill no memory", function()
+    local records, accounts = {}, {}
+    for i = 1, 100 do
+      records[i] = { currency = "C" .. i, balance = "1.5", availableBalance = "1" }
+    end
+    exchange:accounts { { api_key = "keyofmain", api_secret = "secret1", balances = records } }
+    exchange:set { limits = false }
+    local options = options_of("keyofmain", "secret1", { options = "rate_limit = false" })
+    for i = 1, 16 do accounts[i] = ("a%d = %s"):format(i, options) end
+    start(table.concat(accounts, ", "), { server = [[
+      location = /kilobytes { content_by_lua_block {
+        collectgarbage()
+        ngx.print(collectgarbage "count")
+      } }]] })
+    local function kilobytes() return tonumber(site:get "/kilobytes".body) end
+    local before = kilobytes()
+    local one = #site:get "/balances?format=html".body / 1024
+    for i = 1, 40 do site:get("/balances?format=html&min=0." .. i) end
+    -- Of each section the text is kept, and that of the whole.
+    local grown = kilobytes() - before
+    assert.is_true(grown < 2 * 12 * one, ("%.0f kB, each of %.0f"):format(grown, one))
+  end)
+
   -- ---- cache:balances ----
 
   it("gives a script the records of all, and what is known of each", function()

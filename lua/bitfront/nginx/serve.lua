@@ -12,7 +12,9 @@ require "bitfront.nginx.account_caches" -- for cached: a worker without descript
 
 local _M = {}
 
-local LIMIT = 64 -- of plans, each with its last answer
+-- Of plans, each with its last answer: fewer where there are several accounts, since an
+-- answer has all of them.
+local LIMIT, LEAST = 64, 8
 
 -- ---- sending ----
 
@@ -97,7 +99,7 @@ local function plan_of(self, args, accept)
   local words = args .. "\n" .. accept
   local plan = self.plans[words]
   if not plan then
-    if self.count >= LIMIT then self.plans, self.count = {}, 0 end
+    if self.count >= self.limit then self.plans, self.count = {}, 0 end
     plan = make_plan(self, args, accept)
     self.plans[words], self.count = plan, self.count + 1
   end
@@ -137,6 +139,7 @@ end
 
 local function respond(self, plan)
   local answers, answer = self.cache:_answers(plan.format == "prometheus"), nil
+  self.limit = math.max(LEAST, math.floor(LIMIT / #answers))
   local freshness, age, err = freshness_of(answers), age_and_error(answers)
   local text = freshness .. (err and "; error=" .. err.kind or "")
   if plan.format == "prometheus" then
@@ -188,7 +191,7 @@ end
 function _M.new(options, cached)
   local self, of_cache = site_options.of_serve(options)
   self.cache = self.cache or cached(of_cache)
-  self.plans, self.count = {}, 0
+  self.plans, self.count, self.limit = {}, 0, LIMIT
   return function()
     return handle(self)
   end
