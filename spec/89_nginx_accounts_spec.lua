@@ -243,8 +243,11 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     start(TWO, { options = "ttl = 1, stale = 60" })
     json()
     exchange:accounts { ACCOUNTS[1] }
+    exchange:set { latency_ms = 500 }
     support.sleep(1.1)
-    json() -- shows what there is, and has both asked
+    local before = keyed(json().accounts) -- has both asked, and does not wait
+    assert.same({ "stale", "stale" }, { before.main.freshness, before.spare.freshness })
+    assert.is_nil(before.spare.error)
     site:await("the failure is not shown", function()
       return keyed(json().accounts).spare.error == "auth"
     end)
@@ -324,6 +327,19 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     assert.equal(4, #json().balances)
   end)
 
+  it("has in each call the traceparent of the request that causes it", function()
+    local traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for _, http in ipairs { "", "lua_max_running_timers 0; lua_max_pending_timers 0;" } do
+      exchange:reset()
+      exchange:accounts(ACCOUNTS)
+      start(TWO, { options = "trace = true", http = http })
+      site:get("/balances", { traceparent = traceparent })
+      site:stop()
+      local log = exchange:log()
+      assert.same({ 2, traceparent, traceparent }, { #log, log[1].traceparent, log[2].traceparent })
+    end
+  end)
+
   it("shows what there is in a phase that cannot wait, and has the accounts asked", function()
     start(TWO, { server = [[
       location = /filter {
@@ -375,6 +391,15 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     assert.same({ err = "auth" }, got.accounts.wrong)
     assert.equal("fresh", got.accounts.main.freshness)
     assert.truthy(got.age >= got.accounts.main.age)
+  end)
+
+  it("is given to serve, too", function()
+    start(TWO, { server = [[
+      location = /given { content_by_lua_block {
+        local nginx = require "bitfront.nginx"
+        nginx.serve { cache = nginx.cached(require "made") }()
+      } }]] })
+    assert.equal(4, #json "/given".balances)
   end)
 
   it("gives the error where no account has balances", function()

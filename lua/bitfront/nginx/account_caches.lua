@@ -91,7 +91,7 @@ end
 
 -- Has the calls begun that are due. Returns an answer for each account, whether any has
 -- balances, and whether each has these or an error.
-local function look(self)
+local function peek_all(self)
   local answers, any_due, has_copy, is_complete = {}, false, false, true
   for i, one in ipairs(self.list) do
     local answer, is_due = cache.peek(one.cache)
@@ -111,7 +111,7 @@ end
 local function wait_for_answers(self)
   local began, has_begun = native.now(), false
   while true do
-    local answers, has_copy, is_complete = look(self)
+    local answers, has_copy, is_complete = peek_all(self)
     if is_complete then return answers end
     local waiter, phase_err = nginx.waiter()
     if not waiter then return answers, errors.new(phase_err, 0) end
