@@ -15,7 +15,7 @@ local no_more = require "bitfront.check".no_more
 
 local _M = {}
 
-local PAUSE = 0.01 -- s between two reads of the dict
+local FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.1 -- s between two reads of all accounts
 
 ---@class bitfront.nginx.AccountCaches: bitfront.nginx.Cache
 local Caches = {}
@@ -105,11 +105,10 @@ local function peek_all(self)
 end
 
 -- Waits for accounts that have neither balances nor an error yet, not for long where others
--- have balances.
--- Where nginx runs no timer, the request begins the calls. Returns the answers, and why
--- some have neither balances nor an error.
+-- have balances. Where nginx runs no timer, the request begins the calls. Returns the
+-- answers, and why some have neither.
 local function wait_for_answers(self)
-  local began, has_begun = native.now(), false
+  local began, pause, has_begun = native.now(), FIRST_PAUSE, false
   while true do
     local answers, has_copy, is_complete = peek_all(self)
     if is_complete then return answers end
@@ -123,7 +122,8 @@ local function wait_for_answers(self)
       has_begun = true
       ngx.thread.spawn(begin_calls, self)
     end
-    ngx.sleep(PAUSE)
+    ngx.sleep(pause)
+    pause = math.min(pause * 1.5, LONGEST_PAUSE)
   end
 end
 
