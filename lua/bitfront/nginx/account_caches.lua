@@ -104,6 +104,15 @@ local function peek_all(self)
   return answers, has_copy, is_complete
 end
 
+-- Whether a request that has waited so long need not wait on. Where others have balances,
+-- an account is waited for once, by all of this worker's requests together.
+local function is_enough(self, waited, has_copy)
+  local now = native.now()
+  self.incomplete_since = self.incomplete_since or now
+  return waited > self.timeout + 1
+    or has_copy and now - self.incomplete_since > cache.LONGEST_WAIT
+end
+
 -- Waits for accounts that have neither balances nor an error yet, not for long where others
 -- have balances. Where nginx runs no timer, the request begins the calls. Returns the
 -- answers, and why some have neither.
@@ -111,13 +120,14 @@ local function wait_for_answers(self)
   local began, pause, has_begun = native.now(), FIRST_PAUSE, false
   while true do
     local answers, has_copy, is_complete = peek_all(self)
-    if is_complete then return answers end
+    if is_complete then
+      self.incomplete_since = nil
+      return answers
+    end
     local waiter, phase_err = nginx.waiter()
     if not waiter then return answers, errors.new(phase_err, 0) end
     local waited = native.now() - began
-    if waited > (has_copy and cache.LONGEST_WAIT or self.timeout + 1) then
-      return answers, cache.no_answer()
-    end
+    if is_enough(self, waited, has_copy) then return answers, cache.no_answer() end
     if waited > cache.TIMER_SECONDS and self.last_begun < began and not has_begun then
       has_begun = true
       ngx.thread.spawn(begin_calls, self)

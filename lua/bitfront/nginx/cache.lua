@@ -360,10 +360,10 @@ function _M.begin(self, traceparent)
 end
 
 --- An answer for each account: here one.
----@param is_hasty boolean  does not wait for a call where the last one failed
+---@param is_scrape boolean  does not wait for a call where the last one failed
 ---@return bitfront.nginx.Answer[]
-function Cache:_answers(is_hasty)
-  if is_hasty then
+function Cache:_answers(is_scrape)
+  if is_scrape then
     local answer, is_due = _M.peek(self)
     if answer.err and not answer.copy then
       if is_due then _M.begin(self) end

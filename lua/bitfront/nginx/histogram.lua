@@ -12,7 +12,7 @@ function _M.observe(shared, seconds)
   local i = 1
   while seconds > BOUNDS[i] do i = i + 1 end
   shared:count("duration:" .. i)
-  shared:count("duration", seconds)
+  shared:count("duration_sum", seconds)
 end
 
 ---@param shared bitfront.nginx.SharedBalances
@@ -24,7 +24,7 @@ function _M.read(shared)
     below = below + (shared:number("duration:" .. i) or 0)
     counts[i] = below
   end
-  return counts, shared:number "duration" or 0
+  return counts, shared:number "duration_sum" or 0
 end
 
 return _M
