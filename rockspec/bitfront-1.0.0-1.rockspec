@@ -167,6 +167,7 @@ build = {
     ["bitfront.nginx.serve"] = "lua/bitfront/nginx/serve.lua",
     ["bitfront.nginx.shared_balances"] = "lua/bitfront/nginx/shared_balances.lua",
     ["bitfront.nginx.site_options"] = "lua/bitfront/nginx/site_options.lua",
+    ["bitfront.nginx.turns"] = "lua/bitfront/nginx/turns.lua",
     ["bitfront.nginx.view"] = "lua/bitfront/nginx/view.lua",
     ["bitfront.options"] = "lua/bitfront/options.lua",
     ["bitfront.prices"] = "lua/bitfront/prices.lua",

@@ -374,9 +374,9 @@ describe("bitfront.profiles #apart", function()
     return (out .. err):gsub("\n$", ""):gsub(home, "HOME")
   end
 
-  it("lists the sections in the file's order, each once", function()
+  it("lists the sections in the file's order", function()
     assert.equal("<two|one|a b|한국>", (profiles("[two]\napi_key = k\napi_secret = s\n[one]\n"
-      .. "credential_process = x\n[ a b ]\n[한국]\n[one]\n")))
+      .. "credential_process = x\n[ a b ]\n[한국]\n")))
   end)
 
   it("lists none where there is no section or no file", function()
@@ -389,6 +389,8 @@ describe("bitfront.profiles #apart", function()
       .. "0644, so others can get at the secret: chmod 600 it", (profiles("[one]\n", "644")))
     assert.equal("bitfront: config (profile): HOME/.config/bitfront/credentials: line 2 is "
       .. "neither [section] nor name = value", (profiles "[one]\nnonsense\n"))
+    assert.equal("bitfront: config (profile): HOME/.config/bitfront/credentials: line 4 begins "
+      .. "a section again", (profiles "[one]\n[on]\n[one two]\n[one]\n"))
     assert.equal("bitfront: config (profile): there are no profiles: HOME is not set, and "
       .. "XDG_CONFIG_HOME is not set", (profiles(nil, nil, { HOME = false })))
   end)

@@ -661,7 +661,7 @@ describe("bitfront.nginx.serve #once #apart", function()
     finally(function() os.setlocale(before) end)
     assert(os.setlocale("de_DE.UTF-8"), "the locale de_DE.UTF-8 is missing")
     local text = table.concat(metrics.texts({ { cache = { shared = shared }, age = 0.25 } },
-      { filter = {}, parts = {} }))
+      { filter = {}, parts = {} }, function() end))
     for _, line in ipairs { 'seconds_bucket{le="0.25"} 2', "seconds_sum 0.5", "ratio 0.5",
                             "age_seconds 0.25" } do
       assert.matches(line .. "\n", text, 1, true)

@@ -272,6 +272,66 @@ describe("the accounts of bitfront.nginx #once #apart", function()
       site:get "/balances?format=prometheus".body, 1, true)
   end)
 
+  it("asks again before it answers with the errors of calls that are due again", function()
+    exchange:set { down = true }
+    start(TWO, { options = "ttl = 0.1, stale = 60" })
+    assert.equal(502, site:get "/balances".status)
+    exchange:set { down = false }
+    support.sleep(0.2)
+    assert.equal(200, site:get "/balances".status)
+  end)
+
+  it("shows no error for longer than balances", function()
+    local closed = options_of("keyofmain", "secret1",
+      { base_url = "https://127.0.0.1:" .. support.free_port() })
+    start("spare = " .. SPARE .. ", lost = " .. closed, { options = "ttl = 0.1, stale = 0" })
+    json()
+    support.sleep(0.3)
+    -- Its error has passed: it is asked again and, since all are due, waited for.
+    local shown = json()
+    assert.equal("network", keyed(shown.accounts).lost.error)
+    assert.equal("fresh", keyed(shown.accounts).spare.freshness)
+  end)
+
+  it("answers within one deadline where nginx runs no timer and many accounts hang", function()
+    local faults = support.faultd()
+    finally(function() faults:stop() end)
+    local accounts = { "good = " .. MAIN }
+    for i = 1, 12 do
+      accounts[i + 1] = ("hung%d = { api_key = 'k%d', api_secret = 's', base_url = %q, "
+        .. "ca_file = %q, timeout = 8 }"):format(i, i, faults:url { close = "hang" },
+        faults.ca_file)
+    end
+    start(table.concat(accounts, ", "),
+      { http = "lua_max_running_timers 0; lua_max_pending_timers 0;" })
+    -- One after the other they would take 96 s, which curl does not wait for.
+    assert.equal("fresh", keyed(json().accounts).good.freshness)
+    assert.truthy(site:log():find "account hung%d+" == nil)
+  end)
+
+  it("says in the log which account fails, once, and when it answers again", function()
+    local odd = ('["a\\nb"] = %s'):format(options_of("keyofspare", "wrong"))
+    start(TWO .. ", " .. odd, { workers = 2, options = "ttl = 0.2, stale = 60" })
+    local function lines(pattern)
+      local count = 0
+      for _ in site:log():gmatch(pattern) do count = count + 1 end
+      return count
+    end
+    for _ = 1, 20 do
+      site:burst("/balances", 4)
+      support.sleep(0.05)
+    end
+    assert.equal(1, lines "bitfront: signature %(4003%)[^\n]*; account a\\x0Ab")
+    exchange:accounts { ACCOUNTS[1], { api_key = "keyofspare", api_secret = "wrong",
+                                       balances = ACCOUNTS[2].balances } }
+    site:await("it does not say so", function()
+      site:burst("/balances", 4)
+      return lines "answers again; account a\\x0Ab" == 1
+        and lines "bitfront: signature %(4003%)[^\n]*; account spare" == 1
+    end)
+    assert.equal(1, lines "answers again")
+  end)
+
   it("says so where the dict is full", function()
     start(TWO, { size = "12k", server = [[
       location = /fill { content_by_lua_block {

@@ -170,17 +170,29 @@ static bool read_setting(const struct reader *reader, struct bf_span name,
     return setting != BASE_URL || check_url(reader, value);
 }
 
+/* Adds a name to the list; there is room: it is shorter than its line. False
+ * where the list has it. */
+static bool add_name(struct reader *reader, struct bf_span name) {
+    const char *at = reader->names, *end = at + reader->names_len;
+    for (const char *line; at < end; at = line + 1) {
+        line = memchr(at, '\n', (size_t)(end - at));
+        if ((size_t)(line - at) == name.len &&
+            memcmp(at, name.text, name.len) == 0)
+            return false;
+    }
+    memcpy(reader->names + reader->names_len, name.text, name.len);
+    reader->names_len += name.len;
+    reader->names[reader->names_len++] = '\n';
+    return true;
+}
+
 static bool begin_section(struct reader *reader, struct bf_span name) {
     bool inside = reader->name && is(name, reader->name);
-    if (inside && reader->selected.found)
+    if ((inside && reader->selected.found) ||
+        (reader->names && !add_name(reader, name)))
         return refuse_line(reader, "begins a section again");
     reader->current = inside ? &reader->selected : &reader->other;
     *reader->current = (struct section){.found = true};
-    if (reader->names) { /* there is room: it is shorter than its line */
-        memcpy(reader->names + reader->names_len, name.text, name.len);
-        reader->names_len += name.len;
-        reader->names[reader->names_len++] = '\n';
-    }
     return true;
 }
 

@@ -159,11 +159,8 @@ function _M.profiles()
   if not path then return nil, config_error("profile", "there are no profiles: %s", message) end
   local text, err = native.profiles(path)
   if err then return nil, err end
-  local names, is_known = {}, {}
-  for name in (text or ""):gmatch "([^\n]*)\n" do
-    if not is_known[name] then names[#names + 1] = name end
-    is_known[name] = true
-  end
+  local names = {}
+  for name in (text or ""):gmatch "([^\n]*)\n" do names[#names + 1] = name end
   return names, nil, path
 end
 

@@ -19,7 +19,7 @@ local _M = {}
 ---@field name? string  tells the caches of several accounts in one dict apart; default "default"
 ---@field options? bitfront.Options  for the cache's own client; none: all from the environment
 ---@field client? bitfront.Client  instead of one of its own
----@field accounts? table<string, bitfront.Options>|"profiles"  instead of one account, several by name; "profiles": all of the credentials file
+---@field accounts? table<string, bitfront.Options>|"profiles"  instead of one account, several by name; "profiles": all sections of the credentials file
 ---@field trace? boolean  true: the call of the exchange is part of the trace of the request that causes it
 
 ---@class bitfront.nginx.ServeOptions: bitfront.nginx.CacheOptions

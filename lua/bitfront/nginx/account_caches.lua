@@ -31,8 +31,8 @@ local meta = { __index = Caches, __name = "bitfront.nginx.cache" }
 ---@field cache bitfront.nginx.Cache
 
 local function add(self, account, options)
-  local made = cache.new { dict = self.dict, name = self.name .. "/" .. account,
-    ttl = self.ttl, stale = self.stale, trace = self.trace, options = options }
+  local made = cache.new({ dict = self.dict, name = self.name .. "/" .. account,
+    ttl = self.ttl, stale = self.stale, trace = self.trace, options = options }, account)
   table.insert(self.list, { account = account, cache = made })
   self.timeout = math.max(self.timeout, made.timeout)
 end
@@ -57,18 +57,25 @@ end
 
 -- ---- calls ----
 
--- Whoever does this may be killed, and a begin may be slow: then another may do it too,
--- since of two who begin the same call one does.
-local function begin_calls(self, traceparent)
+-- `begin` is cache.begin, which lets the worker do other things. Whoever does this may be
+-- killed, and a begin may be slow: then another may do it too, since of two who begin the
+-- same call one does.
+local function begin_calls(self, begin, traceparent)
   self.last_begun = native.now()
   for _, one in ipairs(self.list) do
     local _, is_due = cache.peek(one.cache)
     if is_due then
       self.busy_until = native.now() + cache.LONGEST_WAIT
-      cache.begin(one.cache, traceparent) -- which lets the worker do other things
+      begin(one.cache, traceparent)
     end
   end
   self.busy_until = 0
+end
+
+-- In a request, where nginx runs no timer: each call is in a light thread of its own, since
+-- the request makes them itself.
+local function begin_here(one, traceparent)
+  ngx.thread.spawn(cache.begin, one, traceparent)
 end
 
 local function is_busy(self)
@@ -76,32 +83,41 @@ local function is_busy(self)
 end
 
 -- In a timer, as the calls themselves: a request ends when its client leaves. A timer
--- that nginx grants may never run.
+-- that nginx grants may never run, and each that does not is a line of the error log.
 local function start_calls(self)
   local now = native.now()
   if is_busy(self) or now < self.next_start then return end
-  self.next_start = now + cache.TIMER_SECONDS
+  local is_lost = self.last_start > self.last_begun
+  self.next_start = now + (is_lost and cache.LONGEST_WAIT or cache.TIMER_SECONDS)
+  self.last_start = now
   local traceparent = self.trace and cache.traceparent_of_request() or nil
   nginx.start_timer(function(premature)
-    if not premature and not is_busy(self) then begin_calls(self, traceparent) end
+    if premature or is_busy(self) then return end
+    begin_calls(self, cache.begin, traceparent)
   end)
 end
 
 -- ---- answers ----
 
+local function is_of_dict(err)
+  return err ~= nil and err.code == "dict"
+end
+
 -- Has the calls begun that are due. Returns an answer for each account, whether any has
--- balances, and whether each has these or an error.
+-- balances, and whether none need be waited for: each has balances or an error. Where all
+-- have errors, a call that is due again is waited for, unless none can begin.
 local function peek_all(self)
-  local answers, any_due, has_copy, is_complete = {}, false, false, true
+  local answers, any_due, any_awaited, has_copy, is_complete = {}, false, false, false, true
   for i, one in ipairs(self.list) do
     local answer, is_due = cache.peek(one.cache)
     answer.account = one.account
     answers[i], any_due = answer, any_due or is_due
+    any_awaited = any_awaited or is_due and not is_of_dict(answer.err)
     has_copy = has_copy or answer.copy ~= nil
     is_complete = is_complete and (answer.copy or answer.err) ~= nil
   end
   if any_due then start_calls(self) end
-  return answers, has_copy, is_complete
+  return answers, has_copy, is_complete and (has_copy or not any_awaited)
 end
 
 -- Whether a request that has waited so long need not wait on. Where others have balances,
@@ -130,7 +146,7 @@ local function wait_for_answers(self)
     if is_enough(self, waited, has_copy) then return answers, cache.no_answer() end
     if waited > cache.TIMER_SECONDS and self.last_begun < began and not has_begun then
       has_begun = true
-      ngx.thread.spawn(begin_calls, self)
+      begin_calls(self, begin_here, self.trace and cache.traceparent_of_request() or nil)
     end
     ngx.sleep(pause)
     pause = math.min(pause * 1.5, LONGEST_PAUSE)
@@ -180,7 +196,7 @@ end
 function _M.new(options)
   local self = setmetatable({ dict = options.dict, name = options.name, ttl = options.ttl,
     stale = options.stale, trace = options.trace, list = {}, timeout = 0,
-    last_begun = 0, busy_until = 0, next_start = 0 }, meta)
+    last_begun = 0, last_start = 0, busy_until = 0, next_start = 0 }, meta)
   local named = options.accounts ~= "profiles" and options.accounts or {}
   for _, one in ipairs(named) do add(self, one.account, one.options) end
   return self

@@ -105,16 +105,20 @@ local function next_call(self, since, err)
   return since + math.max(self.ttl, pause)
 end
 
--- A failure is written to the error log when it begins and when it has passed.
+-- A failure is written to the error log when it begins and when it has passed, by whichever
+-- worker sees that.
 local function log(self, err, traceparent)
-  local trace = traceparent and "; traceparent " .. traceparent or ""
-  local said = err and err.kind .. " " .. err.code -- the text may have a time in it
-  if said and said ~= self.logged then
-    ngx.log(ngx.ERR, "bitfront: ", native.clean(errors.describe(err)), trace)
-  elseif self.logged and not said then
-    ngx.log(ngx.WARN, "bitfront: the exchange answers again", trace)
+  local about = (self.account and "; account " .. native.clean(self.account) or "")
+    .. (traceparent and "; traceparent " .. traceparent or "")
+  local said = err and err.kind .. " " .. err.code or "" -- the text may have a time in it
+  local before = self.shared:text "logged"
+  if said == before then return end
+  self.shared:put("logged", said)
+  if err then
+    ngx.log(ngx.ERR, "bitfront: ", native.clean(errors.describe(err)), about)
+  else
+    ngx.log(ngx.WARN, "bitfront: the exchange answers again", about)
   end
-  self.logged = said
 end
 
 -- How much of the exchange's limit is in use, 0 to 1: calls of the last minute, which
@@ -348,8 +352,9 @@ function _M.peek(self)
   if has_fresh_copy(self) then return answer_of(self, self.copy, "fresh"), false end
   local copy, state, now = read(self)
   if copy and now - copy.version < self.ttl then return answer_of(self, copy, "fresh"), false end
-  return answer_of(self, copy, copy and "stale", error_of(state, now) or self.dict_err),
-    now >= state.next_at
+  -- An error is shown as long as balances are.
+  local err = now < state.next_at + self.stale and error_of(state, now) or self.dict_err
+  return answer_of(self, copy, copy and "stale", err), now >= state.next_at
 end
 
 --- Begins a call if no other is under way, and does not wait for it.
@@ -411,13 +416,14 @@ end
 
 --- See bitfront.nginx.cached.
 ---@param options bitfront.nginx.CacheOptions  checked
+---@param account string?  its name, where there are several
 ---@return bitfront.nginx.Cache
-function _M.new(options)
+function _M.new(options, account)
   local of_client = site_options.of_client(options)
   return setmetatable({
     shared = shared_balances.new(ngx.shared[options.dict],
       options.name .. ":" .. site_options.account_id(of_client)),
-    dict_name = options.dict, ttl = options.ttl, stale = options.stale,
+    dict_name = options.dict, ttl = options.ttl, stale = options.stale, account = account,
     client = options.client, options = of_client,
     amounts = of_client.amounts or "number",
     timeout = of_client.timeout or DEFAULT_TIMEOUT, trace = options.trace,

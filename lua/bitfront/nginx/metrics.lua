@@ -149,13 +149,16 @@ end
 
 ---@param answers bitfront.nginx.Answer[]
 ---@param plan bitfront.nginx.Plan  which keeps the samples
+---@param pause fun()  called between two accounts
 ---@return string[] texts  one after the other: one string of them would be copied once more
-function _M.texts(answers, plan)
+---@return integer length  of all, in bytes
+function _M.texts(answers, plan, pause)
   local all, texts, samples = {}, { "" }, {}
   for i, answer in ipairs(answers) do
     all[i] = all_samples_of(answer, plan)
     texts[i + 1] = all[i].balances
     if answer.copy then texts[1] = format.BALANCE_HEAD end
+    pause()
   end
   for number, metric in ipairs(METRICS) do
     for i, one in ipairs(all) do samples[i] = one.metrics[number] end
@@ -165,7 +168,9 @@ function _M.texts(answers, plan)
     samples[i] = answer.age and prefixes_of(answer).age .. fraction(answer.age) .. "\n" or ""
   end
   add(texts, AGE, samples)
-  return texts
+  local length = 0
+  for i = 1, #texts do length = length + #texts[i] end
+  return texts, length
 end
 
 return _M

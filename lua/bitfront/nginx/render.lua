@@ -73,7 +73,7 @@ local function part_of(self, plan, answer, key, prices)
   return part
 end
 
-local function render(self, plan, answers, keys)
+local function render(self, plan, answers, keys, pause)
   local prices, sections, parts = self.prices, {}, {}
   if type(prices) == "function" then prices = prices() end
   local format = FORMATS[plan.format]
@@ -84,12 +84,14 @@ local function render(self, plan, answers, keys)
   for i, answer in ipairs(answers) do
     local part = part_of(self, plan, answer, keys[i], prices)
     sections[#sections + 1], parts[#parts + 1] = part.section, part.text
+    pause()
   end
   return format.whole(self, sections, plan, parts)
 end
 
 ---@class bitfront.nginx.Body
 ---@field body string|string[]
+---@field length integer  in bytes
 ---@field etag string?
 
 --- The answer to a plan, which keeps it until an account has changed. Wrong prices raise,
@@ -97,19 +99,21 @@ end
 ---@param self bitfront.nginx.ServeOptions
 ---@param plan bitfront.nginx.Plan
 ---@param answers bitfront.nginx.Answer[]  one of them has balances
+---@param pause fun()  called between two sections
 ---@return bitfront.nginx.Body?
 ---@return table? err  with a kind
-function _M.find(self, plan, answers)
+function _M.find(self, plan, answers, pause)
   local keys = {}
   for i, answer in ipairs(answers) do keys[i] = key_of(answer) end
   local key = table.concat(keys, "\n")
   if plan.key == key then return plan.answer end
-  local done, made = pcall(render, self, plan, answers, keys)
+  local done, made = pcall(render, self, plan, answers, keys, pause)
   if not done then
     ngx.log(ngx.ERR, "bitfront.nginx.serve: ", misuse.text_of(made))
     return nil, { kind = "config" }
   end
-  plan.key, plan.answer = key, { body = made, etag = '"' .. ngx.md5(made) .. '"' }
+  plan.key = key
+  plan.answer = { body = made, length = #made, etag = '"' .. ngx.md5(made) .. '"' }
   return plan.answer
 end
 

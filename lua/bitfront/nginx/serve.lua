@@ -7,14 +7,14 @@ local page = require "bitfront.nginx.page"
 local problem = require "bitfront.nginx.problem"
 local query = require "bitfront.nginx.query"
 local render = require "bitfront.nginx.render"
+local turns = require "bitfront.nginx.turns"
 local site_options = require "bitfront.nginx.site_options"
 require "bitfront.nginx.account_caches" -- for cached: a worker without descriptors loads none
 
 local _M = {}
 
--- Of plans, each with its last answer: fewer where there are several accounts, since an
--- answer has all of them.
-local LIMIT, LEAST = 64, 8
+-- Of plans, each with its last answer, and of what these may have together.
+local MOST_PLANS, MOST_BYTES = 64, 4 * 1024 * 1024
 
 -- ---- sending ----
 
@@ -26,16 +26,13 @@ local function send_head(content_type)
   return header
 end
 
--- For HEAD nginx leaves the body out.
+-- For HEAD nginx leaves the body out. The request may go on, where nginx runs no timers: the
+-- client has all of it nevertheless.
 ---@param body string|string[]
-local function send_body(header, body)
-  local length = #body
-  if type(body) == "table" then
-    length = 0
-    for i = 1, #body do length = length + #body[i] end
-  end
+local function send_body(header, body, length)
   header["Content-Length"] = length
   ngx.print(body)
+  ngx.eof()
 end
 
 local function send_problem(answer)
@@ -44,7 +41,7 @@ local function send_problem(answer)
   header["Cache-Control"] = "no-store"
   header["Allow"] = answer.allow
   header["Retry-After"] = answer.retry_after
-  send_body(header, answer.body)
+  send_body(header, answer.body, #answer.body)
 end
 
 -- nginx leaves the body and its headers out of a 304. Caches subtract Age from max-age
@@ -67,15 +64,16 @@ local function send_answer(self, format, answer, age, freshness)
     ngx.status = 304
     return
   end
-  send_body(header, answer.body)
+  send_body(header, answer.body, answer.length)
 end
 
 -- ---- what is asked for ----
 
 ---@class bitfront.nginx.Plan: bitfront.nginx.Query
 ---@field args string  the query of the URL
----@field key string?  what the last answer depends on
----@field answer bitfront.nginx.Body?  the last one
+---@field length integer?  of the last answer, in bytes
+---@field key string?  what that depends on
+---@field answer bitfront.nginx.Body?
 ---@field parts table<string|integer, bitfront.nginx.Part|bitfront.nginx.Samples>  of it, by account
 
 local NOT_TAKEN = "This is there as application/json, text/csv, text/html and "
@@ -99,7 +97,7 @@ local function plan_of(self, args, accept)
   local words = args .. "\n" .. accept
   local plan = self.plans[words]
   if not plan then
-    if self.count >= self.limit then self.plans, self.count = {}, 0 end
+    if self.count >= MOST_PLANS then self.plans, self.count = {}, 0 end
     plan = make_plan(self, args, accept)
     self.plans[words], self.count = plan, self.count + 1
   end
@@ -130,24 +128,35 @@ end
 
 -- There are metrics also without balances: monitoring has to see that. They have no entity
 -- tag, since the age is always another.
-local function find_metrics(plan, answers, err)
+local function find_metrics(plan, answers, err, pause)
   local first = answers[1]
   local is_broken = not first.cache or err and err.code == "dict" and not first.account
   if is_broken then return nil, err end
-  return { body = metrics.texts(answers, plan) }
+  local texts, length = metrics.texts(answers, plan, pause)
+  return { body = texts, length = length }
+end
+
+-- Queries that differ must not fill the memory with their answers.
+local function make_room(self, plan, answer)
+  if plan.length == answer.length then return end
+  plan.length = answer.length
+  local sum = 0
+  for _, kept in pairs(self.plans) do sum = sum + (kept.length or 0) end
+  if sum > MOST_BYTES then self.plans, self.count = {}, 0 end
 end
 
 local function respond(self, plan)
   local answers, answer = self.cache:_answers(plan.format == "prometheus"), nil
-  self.limit = math.max(LEAST, math.floor(LIMIT / #answers))
   local freshness, age, err = freshness_of(answers), age_and_error(answers)
   local text = freshness .. (err and "; error=" .. err.kind or "")
+  local pause = turns.new()
   if plan.format == "prometheus" then
-    answer, err = find_metrics(plan, answers, err)
+    answer, err = find_metrics(plan, answers, err, pause)
   elseif freshness ~= "none" then
-    answer, err = render.find(self, plan, answers)
+    answer, err = render.find(self, plan, answers, pause)
   end
   if answer then
+    make_room(self, plan, answer)
     send_answer(self, plan.format, answer, age, text)
   else
     send_problem(problem.of_error(err, self.cache.ttl))
@@ -191,7 +200,7 @@ end
 function _M.new(options, cached)
   local self, of_cache = site_options.of_serve(options)
   self.cache = self.cache or cached(of_cache)
-  self.plans, self.count, self.limit = {}, 0, LIMIT
+  self.plans, self.count = {}, 0
   return function()
     return handle(self)
   end

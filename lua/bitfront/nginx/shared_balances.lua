@@ -51,7 +51,8 @@ local function dict_error(name, message)
   return errors.new({ kind = "config", code = "dict", message = text }, 0)
 end
 
-function Shared:_get(name)
+---@return string  "" where there is none
+function Shared:text(name)
   return self.dict:get(self.prefix .. name) or ""
 end
 
@@ -70,23 +71,23 @@ end
 --- Adds to a number that only grows. Not incr with a first value: that evicts other keys.
 ---@param by? number  default 1
 function Shared:count(name, by)
-  local key = self.prefix .. name
-  if not self.dict:incr(key, by or 1) then
-    self.dict:safe_add(key, 0)
-    self.dict:incr(key, by or 1)
+  local dict, key = self.dict, self.prefix .. name
+  if not dict:incr(key, by or 1) then
+    dict:safe_add(key, 0)
+    dict:incr(key, by or 1)
   end
 end
 
 ---@return number?
 function Shared:number(name)
-  return tonumber(self:_get(name))
+  return tonumber(self:text(name))
 end
 
 -- ---- the lock: one call of the exchange at a time, by one of the workers ----
 
 -- A lock is "TOKEN TIME", the time when its holder renewed it.
 function Shared:_lock()
-  local holder, renewed = self:_get "lock":match "^(%S+) (%d+%.%d+)$"
+  local holder, renewed = self:text "lock":match "^(%S+) (%d+%.%d+)$"
   return holder, tonumber(renewed)
 end
 
@@ -112,7 +113,7 @@ end
 -- Whether the call of a living worker goes on, also where its lock is lost: the worker
 -- was stopped, or the wall clock was set forward.
 function Shared:_is_underway(now)
-  local pid, last = self:_get "began":match "^(%d+) %S+ (%d+%.%d+)$"
+  local pid, last = self:text "began":match "^(%d+) %S+ (%d+%.%d+)$"
   return pid ~= nil and now < tonumber(last) and is_alive(tonumber(pid))
 end
 
@@ -182,7 +183,7 @@ end
 
 --- Takes back what acquire did, where the exchange was not called.
 function Shared:cancel(token)
-  if self:_get "began":match "^%d+ (%S+)" == token then self:_delete "began" end
+  if self:text "began":match "^%d+ (%S+)" == token then self:_delete "began" end
   self:release(token)
 end
 
@@ -222,7 +223,7 @@ end
 --- How the last call went. The same table as long as nothing has happened.
 ---@return bitfront.nginx.State
 function Shared:state()
-  local text = self:_get "state"
+  local text = self:text "state"
   if text ~= self.state_text then
     self.state_text, self.last_state = text, parse_state(text)
   end
@@ -236,7 +237,7 @@ end
 
 ---@return bitfront.nginx.Copy?
 function Shared:copy()
-  local version, made, text = self:_get "value":match "^(%d+%.%d+) (%d+) (.*)$"
+  local version, made, text = self:text "value":match "^(%d+%.%d+) (%d+) (.*)$"
   local records = text and json.decode(text)
   return records
     and { version = tonumber(version), made = tonumber(made), records = records }
