@@ -4,7 +4,7 @@ local native = require "bitfront.native"
 
 local _M = {}
 
-local LONGEST = 0.01 -- seconds of computing at a stretch
+local LONGEST = 0.02 -- seconds of computing at a stretch
 local PAUSE = 0.001 -- seconds; nginx complains of 0 where it lacks a patch of OpenResty's
 
 --- What to call between two pieces of work of a request: it lets others have their turn
