@@ -418,7 +418,8 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     end)
   end)
 
-  it("keeps fewer answers where there are many accounts, so that queries fill no memory", function()
+  -- So many accounts of 100 coins, as words for `start`.
+  local function accounts_of_100_coins(count)
     local records, accounts = {}, {}
     for i = 1, 100 do
       records[i] = { currency = "C" .. i, balance = "1.5", availableBalance = "1" }
@@ -426,8 +427,24 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     exchange:accounts { { api_key = "keyofmain", api_secret = "secret1", balances = records } }
     exchange:set { limits = false }
     local options = options_of("keyofmain", "secret1", { options = "rate_limit = false" })
-    for i = 1, 16 do accounts[i] = ("a%d = %s"):format(i, options) end
-    start(table.concat(accounts, ", "), { server = [[
+    for i = 1, count do accounts[i] = ("a%d = %s"):format(i, options) end
+    return table.concat(accounts, ", ")
+  end
+
+  it("keeps the last answer, however long it is", function()
+    start(accounts_of_100_coins(60), { size = "8m", options = [[
+      prices = function()
+        ngx.shared.bitfront:incr("asked", 1, 0)
+        return { C1 = 1 }
+      end]], server = [[
+      location = /asked { content_by_lua_block { ngx.print(ngx.shared.bitfront:get "asked") } }]] })
+    assert.is_true(#site:get "/balances?format=html".body > 4 * 1024 * 1024)
+    for _ = 1, 3 do site:get "/balances?format=html" end
+    assert.equal("1", site:get "/asked".body)
+  end)
+
+  it("keeps fewer answers where there are many accounts, so that queries fill no memory", function()
+    start(accounts_of_100_coins(16), { server = [[
       location = /kilobytes { content_by_lua_block {
         collectgarbage()
         ngx.print(collectgarbage "count")

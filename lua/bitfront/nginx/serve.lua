@@ -70,6 +70,7 @@ end
 -- ---- what is asked for ----
 
 ---@class bitfront.nginx.Plan: bitfront.nginx.Query
+---@field words string  by which it is found: query and Accept
 ---@field args string  the query of the URL
 ---@field length integer?  of the last answer, in bytes
 ---@field key string?  what that depends on
@@ -99,6 +100,7 @@ local function plan_of(self, args, accept)
   if not plan then
     if self.count >= MOST_PLANS then self.plans, self.count = {}, 0 end
     plan = make_plan(self, args, accept)
+    plan.words = words
     self.plans[words], self.count = plan, self.count + 1
   end
   return plan
@@ -136,13 +138,14 @@ local function find_metrics(plan, answers, err, pause)
   return { body = texts, length = length }
 end
 
--- Queries that differ must not fill the memory with their answers.
+-- Queries that differ must not fill the memory with their answers. That of this plan is
+-- kept, however long it is.
 local function make_room(self, plan, answer)
   if plan.length == answer.length then return end
   plan.length = answer.length
   local sum = 0
   for _, kept in pairs(self.plans) do sum = sum + (kept.length or 0) end
-  if sum > MOST_BYTES then self.plans, self.count = {}, 0 end
+  if sum > MOST_BYTES then self.plans, self.count = { [plan.words] = plan }, 1 end
 end
 
 local function respond(self, plan)
