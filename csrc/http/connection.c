@@ -273,20 +273,25 @@ bool bf_connection_seems_idle(const struct bf_connection *c) {
 }
 
 /* What is received between the read and the poll is read too. Where the poll
- * fails, the read has found nothing. */
+ * fails, the read has found nothing. Bytes that no read gets may be TLS's own,
+ * as a part of a record. */
 enum bf_idle bf_connection_check_idle(struct bf_connection *c,
                                       struct bf_error *error) {
     CURLcode result = CURLE_AGAIN;
+    uint64_t before = 0;
     size_t received = 0;
     char byte;
     for (int tries = 0; tries < 3 && result == CURLE_AGAIN; tries++) {
+        before = read_so_far(c);
         result = bf_connection_receive(c, &byte, 1, &received);
         if (result == CURLE_AGAIN && !has_begun_record(c) &&
             poll_socket(c->fd) <= 0)
             return BF_IDLE;
     }
     if (result == CURLE_AGAIN)
-        return has_begun_record(c) ? BF_PARTIAL_RECORD : BF_TRAILING_BYTES;
+        return has_begun_record(c) || read_so_far(c) == before
+                   ? BF_PARTIAL_RECORD
+                   : BF_TRAILING_BYTES;
     if (result == CURLE_OK)
         return received > 0 ? BF_TRAILING_BYTES : BF_ENDED;
     bf_connection_set_error(c, result, error);

@@ -208,6 +208,14 @@ local function draw(mode, most)
     word:find "=" and word or "error=" .. word, first, last) }
 end
 
+-- What once found something comes first: from one of these calls on nothing can be received,
+-- though TLS's tickets have come.
+local FOUND = {}
+for i = 66, 69 do
+  FOUND[#FOUND + 1] = { mode = "inline", name = "recvfrom",
+                        injection = ("recvfrom:error=EAGAIN:when=%d+"):format(i) }
+end
+
 -- ---- the sum ----
 
 local sum = {} -- by system call: runs, and its results with how often they came
@@ -268,6 +276,7 @@ local function main(first, second)
   print(("seed %d: lua5.4 spec/soak/faults.lua %d %d"):format(seed, count, seed))
   math.randomseed(seed)
   local good = make_runs(count, function(i)
+    if FOUND[i] then return FOUND[i] end
     local mode = modes[i % 2 + 1]
     return draw(mode, most[mode])
   end)
