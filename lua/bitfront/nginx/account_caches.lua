@@ -74,8 +74,8 @@ end
 
 -- In a request, where nginx runs no timer: each call is in a light thread of its own, since
 -- the request makes them itself.
-local function begin_here(one, traceparent)
-  ngx.thread.spawn(cache.begin, one, traceparent)
+local function begin_here(one)
+  ngx.thread.spawn(cache.begin, one)
 end
 
 local function is_busy(self)
@@ -146,7 +146,7 @@ local function wait_for_answers(self)
     if is_enough(self, waited, has_copy) then return answers, cache.no_answer() end
     if waited > cache.TIMER_SECONDS and self.last_begun < began and not has_begun then
       has_begun = true
-      begin_calls(self, begin_here, self.trace and cache.traceparent_of_request() or nil)
+      begin_calls(self, begin_here)
     end
     ngx.sleep(pause)
     pause = math.min(pause * 1.5, LONGEST_PAUSE)

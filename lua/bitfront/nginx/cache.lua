@@ -359,7 +359,7 @@ end
 
 --- Begins a call if no other is under way, and does not wait for it.
 ---@param self bitfront.nginx.Cache
----@param traceparent string?  of the request that causes it
+---@param traceparent string?  of the request that causes it, where this runs in another place
 function _M.begin(self, traceparent)
   try_refresh(self, native.now(), traceparent)
 end
