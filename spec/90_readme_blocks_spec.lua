@@ -13,6 +13,21 @@ local function age(server)
   client:hset("bitfront:limiter", "since", "1")
 end
 
+-- The first port that the sandbox and the site try is one that another process has.
+local TAKEN = [[
+export LUA_INIT_5_4='
+  package.preload["bitfront.sandbox.ports"] = function()
+    local ports = dofile "lua/bitfront/sandbox/ports.lua"
+    local to_try = ports.to_try
+    function ports.to_try(...)
+      local found = to_try(...)
+      table.insert(found, 1, %d)
+      return found
+    end
+    return ports
+  end'
+]]
+
 describe("each block of the README #apart", function()
   local runner, server
 
@@ -50,6 +65,11 @@ describe("each block of the README #apart", function()
       end
     end
     assert.equal(1, count)
+  end)
+
+  it("of nginx takes another port where one was taken meanwhile #once", function()
+    assert.is_nil(runner:complaint { lang = "sh", info = "until-ctrl-c",
+      text = TAKEN:format(server.port) .. "make run-nginx" })
   end)
 end)
 

@@ -103,8 +103,8 @@ local function write_files(options, dir, port)
   local env, directives = environment(options.env)
   local values = {
     modules = modules, user = shell.must "id -u" == "0\n" and "user root;" or "",
-    port = tostring(port), dir = dir, spread = options.spread and " reuseport" or "",
-    lua_path = lua_path, lua_cpath = lua_cpath,
+    port = tostring(port), inner = tostring(ports.to_try(0)[1]), dir = dir,
+    spread = options.spread and " reuseport" or "", lua_path = lua_path, lua_cpath = lua_cpath,
   }
   for name, default in pairs(DEFAULTS) do
     values[name] = tostring(options[name] or default)
@@ -138,7 +138,7 @@ end
 ---@field http? string  in http{}
 ---@field server? string  in the one server{}
 ---@field stream? string  a whole stream{}
----@field whole? string  a whole nginx.conf, with $(port) and $(dir) in it, instead of those
+---@field whole? string  a whole nginx.conf, with $(port), $(inner) and $(dir) in it, instead of those
 ---@field env? table<string, string>  which the workers have
 ---@field workers? integer  1 where not given
 ---@field connections? integer  of each worker, 4096 where not given

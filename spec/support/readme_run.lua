@@ -2,7 +2,6 @@
 -- home of their own, against one sandbox exchange.
 
 local nginx = require "spec.support.nginx"
-local ports = require "bitfront.sandbox.ports"
 local shell = require "spec.support.shell"
 
 local _M = {}
@@ -136,8 +135,7 @@ http {
 ]]
 
 local function as_whole_conf(self, text)
-  local inner = tostring(ports.to_try(0)[1])
-  return FRAME .. text:gsub("http {\n", HTTP):gsub("8080", "$(port)"):gsub("8081", inner)
+  return FRAME .. text:gsub("http {\n", HTTP):gsub("8080", "$(port)"):gsub("8081", "$(inner)")
     :gsub("6379", tostring(self.redis_port or 6379))
     :gsub("=/etc;", "=" .. self.home .. "/etc;")
     :gsub("/etc/nginx/htpasswd", self.home .. "/etc/htpasswd")
