@@ -49,9 +49,9 @@ static const char *take_digits(struct bf_digits *d, const char *p,
 /* Takes the exponent at `p`; NULL where there is none. */
 static const char *take_exponent(struct bf_digits *d, const char *p,
                                  const char *end) {
-    bool negative = p < end && *p == '-';
+    bool negative = false;
     if (p < end && (*p == '-' || *p == '+'))
-        p++;
+        negative = *p++ == '-';
     if (!is_digit(p, end))
         return NULL;
     for (; is_digit(p, end); p++)
