@@ -14,7 +14,7 @@ local TELL = [[
       ngx.print(require("cjson").encode {
         count = records and #records, err = err and tostring(err),
         kind = err and err.kind, code = err and err.code,
-        retryable = err and err.retryable, info = info,
+        retryable = err and err.retryable, attempts = err and err.attempts, info = info,
       })
     }
   }
@@ -600,11 +600,12 @@ describe("bitfront.nginx.cached #once #apart", function()
   it("what is wrong with the client is an error, and is not raised", function()
     start("ttl = 1", { env = { BITFRONT_API_KEY = "", BITFRONT_API_SECRET = "",
                                HOME = "/nonexistent" } })
-    assert.same({ "config", "missing_credentials" }, { tell().kind, tell().code })
+    local told = tell()
+    assert.same({ "config", "missing_credentials", 0 }, { told.kind, told.code, told.attempts })
     assert.equal(0, calls())
     site:stop()
     start 'options = { base_url = "https://[" }'
-    assert.equal("config", tell().kind)
+    assert.same({ "config", 0 }, { tell().kind, tell().attempts })
   end)
 
   it("what is known of the clock stays in the dict for 30 days", function()
@@ -736,7 +737,8 @@ describe("bitfront.nginx.cached #once #apart", function()
     start "ttl = 60"
     exchange:script { body = support.success(('[{"currency":"A","balance":1.%s,'
       .. '"availableBalance":1}]'):format(("1"):rep(2000))) }
-    assert.same({ "protocol", "schema" }, { tell().kind, tell().code })
+    local told = tell()
+    assert.same({ "protocol", "schema", 1 }, { told.kind, told.code, told.attempts })
   end)
 
   it("a failure is logged once, though its text says how long it took", function()
@@ -813,7 +815,7 @@ describe("bitfront.nginx.cached #once #apart", function()
   it("raises for a table too many", function()
     start "ttl = 5"
     for _, call in ipairs { "cached({ ttl = 5 }, {})", "serve({ ttl = 5 }, {})", "doctor({}, {})",
-      "cached { ttl = 5 }:balances { ttl = 1 }" } do
+      "cached { ttl = 5 }:balances { ttl = 1 }", "cached { ttl = 5 }:refresh { ttl = 1 }" } do
       assert.matches("%]:1: .*: too many arguments$", run(
         "return select(2, pcall(function() require('bitfront.nginx')." .. call .. " end))"))
     end
@@ -824,6 +826,45 @@ describe("bitfront.nginx.cached #once #apart", function()
     assert.matches("%]:2: call it with a colon: cache:balances%(%)$", run [[
       local cache = require("bitfront.nginx").cached(require "wanted")
       return select(2, pcall(function() cache.balances() end))]])
+    assert.matches("%]:2: call it with a colon: cache:refresh%(%)$", run [[
+      local cache = require("bitfront.nginx").cached(require "wanted")
+      return select(2, pcall(function() cache.refresh() end))]])
+  end)
+
+  it("is kept fresh by refresh, which calls when a call is due", function()
+    start "ttl = 60"
+    assert.equal("1", run [[
+      local cache = require("bitfront.nginx").cached(require "wanted")
+      for _ = 1, 3 do cache:refresh() end
+      while cache.shared:text "calls" == "" do ngx.sleep(0.01) end
+      cache:refresh()
+      ngx.sleep(0.1)
+      return cache.shared:number "calls"]])
+    assert.equal(1, calls())
+    site:stop()
+    start "ttl = 0.3"
+    assert.equal("done", run [[
+      local cache = require("bitfront.nginx").cached(require "wanted")
+      while (cache.shared:number "calls" or 0) < 3 do
+        cache:refresh()
+        ngx.sleep(0.02)
+      end
+      return "done"]])
+  end)
+
+  it("is refreshed where nothing can wait, and not in the master", function()
+    start("ttl = 60", { init = 'require("bitfront.nginx").cached(require "wanted"):refresh()',
+      server = [[
+        location = /log {
+          header_filter_by_lua_block {
+            require("bitfront.nginx").cached(require "wanted"):refresh()
+          }
+          return 200;
+        }]] })
+    assert.equal(0, calls())
+    site:get "/log"
+    site:await("no call begins", function() return calls() == 1 end)
+    assert.same({ "fresh", 1 }, { tell().info.freshness, calls() })
   end)
 
   it("raises at the caller's line for what will not do", function()

@@ -472,6 +472,21 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     assert.truthy(got.age >= got.accounts.main.age)
   end)
 
+  it("keeps all fresh by refresh, which waits for nothing", function()
+    start(TWO, { server = [[
+      location = /refresh { content_by_lua_block {
+        local cache = require("bitfront.nginx").cached(require "made")
+        for _ = 1, 3 do cache:refresh() end
+        ngx.print(select(2, pcall(cache.refresh)))
+      } }]] })
+    assert.matches("call it with a colon: cache:refresh()", site:get "/refresh".body, 1, true)
+    site:await("not both are called", function()
+      return calls_of "keyofmain" + calls_of "keyofspare" == 2
+    end)
+    assert.equal(4, #json "/cache".records)
+    assert.same({ 1, 1 }, { calls_of "keyofmain", calls_of "keyofspare" })
+  end)
+
   it("is given to serve, too", function()
     start(TWO, { server = [[
       location = /given { content_by_lua_block {

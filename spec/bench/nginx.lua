@@ -328,7 +328,7 @@ local function many_accounts(faultd)
         options = { accounts = accounts, ttl = %d, format = "prometheus" }
         handler = require("bitfront.nginx").serve(options)
         local cache = require("bitfront.nginx").cached { accounts = accounts, ttl = %d }
-        ngx.timer.every(0.5, function() cache:balances() end)
+        ngx.timer.every(0.5, function() cache:refresh() end)
       }]]):format(ACCOUNTS, faultd:url_body(changing_balances(), { echo = 1 }), faultd.ca_file,
       TTL, TTL),
     server = "location = /metrics { content_by_lua_block { handler() } }",

@@ -63,8 +63,7 @@ end
 local function begin_calls(self, begin, traceparent)
   self.last_begun = native.now()
   for _, one in ipairs(self.list) do
-    local _, is_due = cache.peek(one.cache)
-    if is_due then
+    if cache.is_due(one.cache) then
       self.busy_until = native.now() + cache.LONGEST_WAIT
       begin(one.cache, traceparent)
     end
@@ -186,6 +185,16 @@ function Caches:balances(...)
   end
   if not has_copy then return nil, info.err end
   return records, nil, info
+end
+
+--- Has the calls begun that are due, and does not wait for them.
+function Caches:refresh(...)
+  if getmetatable(self) ~= meta then misuse.raise "call it with a colon: cache:refresh()" end
+  no_more("cache:refresh", ...)
+  if find(self) then return end
+  for _, one in ipairs(self.list) do
+    if cache.is_due(one.cache) then return start_calls(self) end
+  end
 end
 
 -- ---- making one ----

@@ -357,6 +357,13 @@ function _M.peek(self)
   return answer_of(self, copy, copy and "stale", err), now >= state.next_at
 end
 
+--- Whether it is time for a call.
+---@param self bitfront.nginx.Cache
+---@return boolean
+function _M.is_due(self)
+  return not has_fresh_copy(self) and native.now() >= self.shared:state().next_at
+end
+
 --- Begins a call if no other is under way, and does not wait for it.
 ---@param self bitfront.nginx.Cache
 ---@param traceparent string?  of the request that causes it, where this runs in another place
@@ -410,6 +417,14 @@ function Cache:balances(...)
   if not answer.copy then return nil, answer.err end
   _M.add_records(answer, records)
   return records, nil, { age = answer.age, freshness = answer.freshness, err = answer.err }
+end
+
+--- Begins the call that is due, if any, and does not wait for it: what keeps balances fresh
+--- where no request asks for them. What came of it, `balances` tells.
+function Cache:refresh(...)
+  if getmetatable(self) ~= meta then misuse.raise "call it with a colon: cache:refresh()" end
+  no_more("cache:refresh", ...)
+  if _M.is_due(self) then _M.begin(self) end
 end
 
 -- ---- making one ----
