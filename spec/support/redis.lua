@@ -1,7 +1,7 @@
 -- A Redis server of the specs' own, and clients of it by the rock redis-lua.
 
+local ports = require "bitfront.sandbox.ports"
 local shell = require "spec.support.shell"
-local support = require "spec.support"
 
 local _M = {}
 local methods = {}
@@ -22,30 +22,33 @@ exec 3<&0
 { cat; read -r pid <%s/redis.pid && kill -KILL "$pid"; } <&3 >/dev/null 2>&1 &
 ]]
 
-local function answers(server)
-  local done, pong = pcall(function() return server:connect():ping() end)
-  return done and pong == true
-end
-
+-- Whether it answers, by its log: on a port that another process has, that one would.
 local function launch(server)
+  local path = server.dir .. "/redis.log"
+  os.remove(path)
   shell.must(("redis-server --port %d --bind 127.0.0.1 --dir %s --pidfile %s "
     .. "--daemonize yes --logfile redis.log --save '' %s"):format(server.port,
     server.dir, server.dir .. "/redis.pid", server.arguments))
+  local log
   for _ = 1, 100 do
-    if answers(server) then return server end
+    log = shell.read(path) or ""
+    if log:find "Ready to accept" then return true end
+    if log:find "in use" then return false end
     shell.sleep(0.05)
   end
-  error("redis-server did not start: " .. (shell.read(server.dir .. "/redis.log") or ""))
+  error("redis-server did not start: " .. log)
 end
 
 ---A server that answers, on a free port.
 ---@param arguments? string  more words for redis-server
 function _M.start(arguments)
-  local server = setmetatable({
-    dir = shell.tmpdir(), port = support.free_port(), arguments = arguments or "",
-  }, meta)
+  local server = setmetatable({ dir = shell.tmpdir(), arguments = arguments or "" }, meta)
   server.keeper = assert(io.popen(KEEPER:format(server.dir), "w"))
-  return launch(server)
+  for _, port in ipairs(ports.to_try(0)) do
+    server.port = port
+    if launch(server) then return server end
+  end
+  error "no port is free for redis-server"
 end
 
 ---A connected client of redis-lua.
@@ -87,7 +90,7 @@ end
 function methods:restart()
   self:stop()
   shell.sleep(0.05)
-  launch(self)
+  assert(launch(self), "another process has the port of redis-server")
 end
 
 function methods:stop()
