@@ -151,3 +151,39 @@ describe("what pcall caught, as a text,", function()
     ]])
   end)
 end)
+
+describe("what is refused #once", function()
+  local GROWN = [[
+    local bitfront = require "bitfront"
+    local function refuse()
+      local ok, value = pcall(function() %s end)
+      assert(not ok or value == nil, "it was not refused")
+    end
+    local function kilobytes()
+      collectgarbage() collectgarbage()
+      return io.open "/proc/self/status":read "*a":match "VmRSS:%%s*(%%d+)"
+    end
+    for _ = 1, 5000 do refuse() end
+    local before = kilobytes()
+    for _ = 1, 5000 do refuse() end
+    print(kilobytes() - before)]]
+
+  for name, call in pairs {
+    ["a base_url"] = 'bitfront.new { api_key = "k", api_secret = "s", base_url = "https://[" }',
+    ["a proxy"] = 'bitfront.new { api_key = "k", api_secret = "s", proxy = "ftp://x" }',
+    ["a key"] = 'bitfront.new { api_key = "\\n", api_secret = "s" }',
+    ["a secret"] = 'bitfront.new { api_key = "k", api_secret = "" }',
+    ["a timeout"] = 'bitfront.balances { api_key = "k", api_secret = "s", timeout = "1" }',
+    ["a path"] = 'local client = bitfront.new { api_key = "k", api_secret = "s" }\n'
+      .. 'return client:get("v1 /", {})',
+    ["a call of a closed client"] = 'local client = bitfront.new { api_key = "k", '
+      .. 'api_secret = "s" }\nclient:close()\nreturn client:balances()',
+    ["a decimal"] = 'assert(bitfront.decimal "1e")',
+    ["a JSON text"] = "return bitfront.json.decode '[{\"a\":[1,2,\"b\"],\"c\":1.5e3},'",
+  } do
+    it("leaves nothing in memory: " .. name, function()
+      local grown = tonumber((support.lua(GROWN:format(call))))
+      assert.is_true(grown < 400, grown)
+    end)
+  end
+end)
