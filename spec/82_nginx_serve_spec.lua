@@ -652,6 +652,17 @@ describe("bitfront.nginx.serve #once #apart", function()
     end
   end)
 
+  for available, percent in pairs {
+    ["2.9999999999999999999999"] = "99.9", ["3"] = "100.0", ["3.5"] = "100.0", ["-1"] = "0.0",
+    ["0.0029"] = "0.0", ["0.003"] = "0.1",
+  } do
+    it(("shows how much of 3 is available: %s"):format(available), function()
+      local view = require "bitfront.nginx.view".of(
+        { { currency = "BTC", balance = "3", availableBalance = available } }, { filter = {} })
+      assert.equal(percent, view.rows[1].percent)
+    end)
+  end
+
   it("writes fractions with a point in every locale", function()
     local metrics, page = require "bitfront.nginx.metrics", require "bitfront.nginx.page"
     local views, before = require "bitfront.nginx.view", os.setlocale()

@@ -45,7 +45,7 @@ local function share_of(record, locked)
   local all, free = tonumber(record.balance), tonumber(record.availableBalance)
   if all <= 0 or all == math.huge then return nil end
   local share = math.max(0, math.min(1000, math.floor(1000 * free / all)))
-  return share == 1000 and locked:find "[1-9]" and 999 or share
+  return share == 1000 and locked:find "^[%d.]*[1-9]" and 999 or share
 end
 
 local function row_of(record, account)
