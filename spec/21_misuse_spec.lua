@@ -152,21 +152,26 @@ describe("what pcall caught, as a text,", function()
   end)
 end)
 
-describe("what is refused #once", function()
+describe("what is refused, or not used any more #once", function()
   local GROWN = [[
     local bitfront = require "bitfront"
-    local function refuse()
+    local function begin()
       local ok, value = pcall(function() %s end)
-      assert(not ok or value == nil, "it was not refused")
+      assert((ok and value ~= nil) == %s, value)
     end
     local function kilobytes()
       collectgarbage() collectgarbage()
       return io.open "/proc/self/status":read "*a":match "VmRSS:%%s*(%%d+)"
     end
-    for _ = 1, 5000 do refuse() end
+    for _ = 1, 5000 do begin() end
     local before = kilobytes()
-    for _ = 1, 5000 do refuse() end
+    for _ = 1, 5000 do begin() end
     print(kilobytes() - before)]]
+
+  -- By how many kilobytes the process grows where it makes the call again and again.
+  local function grown(call, is_made)
+    return tonumber((support.lua(GROWN:format(call, tostring(is_made)))))
+  end
 
   for name, call in pairs {
     ["a base_url"] = 'bitfront.new { api_key = "k", api_secret = "s", base_url = "https://[" }',
@@ -182,8 +187,20 @@ describe("what is refused #once", function()
     ["a JSON text"] = "return bitfront.json.decode '[{\"a\":[1,2,\"b\"],\"c\":1.5e3},'",
   } do
     it("leaves nothing in memory: " .. name, function()
-      local grown = tonumber((support.lua(GROWN:format(call))))
-      assert.is_true(grown < 400, grown)
+      assert.is_true(grown(call, false) < 400)
+    end)
+  end
+
+  for name, call in pairs {
+    ["a client"] = 'return bitfront.new { api_key = "k", api_secret = "s" }',
+    ["a closed client"] = 'local client = bitfront.new { api_key = "k", api_secret = "s" }\n'
+      .. 'client:close()\nreturn client',
+    ["a decimal"] = 'return bitfront.decimal "0.1234567890123456789"',
+    ["a JSON value"] = "return bitfront.json.decode('{\"a\":[1,\"b\",2e400]}', "
+      .. '{ amounts = "decimal" })',
+  } do
+    it("leaves nothing in memory: " .. name .. " that was collected", function()
+      assert.is_true(grown(call, true) < 400)
     end)
   end
 end)
