@@ -45,6 +45,11 @@ describe("bitfront.json.decode", function()
     "0", "-0", "1e-8", "1E+2", "0.10", "123456789012345678901234567890",
     "1000107794.9999858", "9007199254740993", "0.000", "-1.50e1",
   }
+  for digit = 0, 9 do -- as the first one, the only one, and the last one of each part
+    local format = digit == 0 and "%d.%d%de-%d" or "%d%d.%de+%d"
+    NUMBERS[#NUMBERS + 1] = tostring(digit)
+    NUMBERS[#NUMBERS + 1] = "-" .. format:format(digit, digit, digit, digit)
+  end
 
   it("keeps each number's text", function()
     same(NUMBERS, "[" .. table.concat(NUMBERS, ",") .. "]", "string")
