@@ -25,6 +25,7 @@ local RELEVANT = {
   { "csrc/lua/decimal", "31 33 34 32" },
   { "csrc/lua/thread", "18 84" },
   { "csrc/lua/policy", "19 24 25" },
+  { "csrc/lua/json", "12_json 23 29" },
   { "csrc/lua/exchange", "17 28 15 23 18" },
   { "csrc/lua/", "23 21_options 14 15 22 17 29 54 18" },
   { "lua/bitfront/records/", "32 34 33 30 21_options 31 62" },
