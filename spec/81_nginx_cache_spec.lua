@@ -463,7 +463,7 @@ describe("bitfront.nginx.cached #once #apart", function()
       assert.equal("true", run [[
         local now = require "bitfront.native".now()
         local cache = require("bitfront.nginx").cached(require "wanted")
-        return ngx.shared.bitfront:set(cache.shared.prefix .. "lock",
+        return ngx.shared.bitfront:set(cache:_shared().prefix .. "lock",
           ("dead-1 %.9f"):format(now - 1.1), 3601)]])
       assert.equal("fresh", tell().info.freshness)
     end)
@@ -472,7 +472,7 @@ describe("bitfront.nginx.cached #once #apart", function()
       start("ttl = 5, options = { timeout = 3 }", { workers = 2 })
       assert.equal("nil", run [[
         local now = require "bitfront.native".now
-        local one = require("bitfront.nginx").cached(require "wanted").shared
+        local one = require("bitfront.nginx").cached(require "wanted"):_shared()
         local token = one:acquire(now(), 5)
         ngx.shared.bitfront:delete(one.prefix .. "lock")
         return token and one:acquire(now(), 5)]])
@@ -521,7 +521,7 @@ describe("bitfront.nginx.cached #once #apart", function()
   it("a lookup ends where another worker's call brings nothing in time", function()
     start "ttl = 60, options = { timeout = 0.2 }"
     run [[
-      local shared = require("bitfront.nginx").cached(require "wanted").shared
+      local shared = require("bitfront.nginx").cached(require "wanted"):_shared()
       shared:put("began", ("%d x %.9f"):format(ngx.worker.pid(),
         require "bitfront.native".now() + 60))]]
     local told = tell()
@@ -555,7 +555,7 @@ describe("bitfront.nginx.cached #once #apart", function()
   local function fill(free, longer)
     return (([[
       local dict = ngx.shared.bitfront
-      local prefix = require("bitfront.nginx").cached(require "wanted").shared.prefix
+      local prefix = require("bitfront.nginx").cached(require "wanted"):_shared().prefix
       local function add(name, length)
         return dict:safe_add(prefix .. name, ("x"):rep(length))
       end
@@ -836,16 +836,16 @@ describe("bitfront.nginx.cached #once #apart", function()
     assert.equal("1", run [[
       local cache = require("bitfront.nginx").cached(require "wanted")
       for _ = 1, 3 do cache:refresh() end
-      while cache.shared:text "calls" == "" do ngx.sleep(0.01) end
+      while cache:_shared():text "calls" == "" do ngx.sleep(0.01) end
       cache:refresh()
       ngx.sleep(0.1)
-      return cache.shared:number "calls"]])
+      return cache:_shared():number "calls"]])
     assert.equal(1, calls())
     site:stop()
     start "ttl = 0.3"
     assert.equal("done", run [[
       local cache = require("bitfront.nginx").cached(require "wanted")
-      while (cache.shared:number "calls" or 0) < 3 do
+      while (cache:_shared():number "calls" or 0) < 3 do
         cache:refresh()
         ngx.sleep(0.02)
       end

@@ -163,15 +163,24 @@ function _M.has_changing_key(account)
   return account.options.credentials ~= nil or account.process ~= nil
 end
 
--- Several calls may have the same error.
-local function copy_of(err)
-  return err and { kind = err.kind, code = err.code, message = err.message }
-end
-
 -- Whether it is known where the credentials come from.
 local function has_source(account)
   return _M.has_changing_key(account) or account.has_own_credentials
     or account.handle:has_credentials()
+end
+
+--- Tells the account apart from others, without giving its key away; nil while it has no
+--- key, and where each call may have another one.
+---@return string?
+function _M.id(account)
+  if not has_source(account) then open(account, true) end
+  local key_id = not _M.has_changing_key(account) and account.handle:key_id()
+  return key_id and key_id .. " " .. account.endpoint.base_url or nil
+end
+
+-- Several calls may have the same error.
+local function copy_of(err)
+  return err and { kind = err.kind, code = err.code, message = err.message }
 end
 
 -- Those of one call.

@@ -45,6 +45,11 @@ local meta = { __index = Cache, __name = "bitfront.nginx.cache" }
 
 -- ---- the client ----
 
+local function shared_of(self, id)
+  return shared_balances.new(ngx.shared[self.dict_name],
+    ("%s:%s"):format(self.name, ngx.md5(id):sub(1, 16)))
+end
+
 -- A client of the cache's own, made with the first call, in a worker: a master
 -- that forks has no libcurl. Its amounts are strings, with every digit of the reply.
 -- All workers share the exchange's limits and its clock in the same dict.
@@ -67,6 +72,21 @@ end
 function _M.traceparent_of_request()
   local _, value = pcall(function() return ngx.req.get_headers(0).traceparent end)
   return is_traceparent(value) and value or nil
+end
+
+--- What the workers share of this account: by its key at the exchange, once that is known.
+-- The dict outlives a reload, after which a file or a variable may have another key. What is
+-- there by a former one, nobody reads then.
+---@return bitfront.nginx.SharedBalances
+function Cache:_shared()
+  if self.is_identified or ngx.get_phase() == "init" then return self.shared end
+  local made, used = pcall(self._client, self)
+  if not made then return self.shared end -- the call's error says why
+  local account = client.is_client(used) and accounts.of(used)
+  local id = account and accounts.id(account)
+  self.is_identified = id ~= nil or not account or accounts.has_changing_key(account)
+  if id then self.shared, self.copy = shared_of(self, id), nil end
+  return self.shared
 end
 
 -- Returns the balances as JSON with every digit, and the time of the request where
@@ -92,10 +112,14 @@ end
 
 -- ---- a call of the exchange ----
 
-local function keep_renewing(self, token)
+---@class bitfront.nginx.Turn  this worker's right to call the exchange
+---@field shared bitfront.nginx.SharedBalances  where it was acquired: the cache may change to others
+---@field token string
+
+local function keep_renewing(turn)
   repeat
     ngx.sleep(shared_balances.RENEW_SECONDS)
-  until not self.shared:renew(token)
+  until not turn.shared:renew(turn.token)
 end
 
 -- Returns the time of the next call: after a ttl, also of a call that failed, and not
@@ -107,13 +131,13 @@ end
 
 -- A failure is written to the error log when it begins and when it has passed, by whichever
 -- worker sees that.
-local function log(self, err, traceparent)
+local function log(self, shared, err, traceparent)
   local about = (self.account and "; account " .. native.clean(self.account) or "")
     .. (traceparent and "; traceparent " .. traceparent or "")
   local said = err and err.kind .. " " .. err.code or "" -- the text may have a time in it
-  local before = self.shared:text "logged"
+  local before = shared:text "logged"
   if said == before then return end
-  self.shared:put("logged", said)
+  shared:put("logged", said)
   if err then
     ngx.log(ngx.ERR, "bitfront: ", native.clean(errors.describe(err)), about)
   else
@@ -136,19 +160,18 @@ end
 
 -- The number of calls comes last: who reads the others again when it has changed has them
 -- all.
-local function note_call(self, err, began, traceparent)
-  local shared = self.shared
+local function note_call(self, shared, err, began, traceparent)
   histogram.observe(shared, native.now() - began)
   shared:put("limit_used", limit_used(self.client) or "")
   if err then shared:count("errors:" .. err.kind) end
   shared:count "calls"
-  log(self, err, traceparent)
+  log(self, shared, err, traceparent)
 end
 
 -- A client of another kind may have no `sent`, or one by another clock: then the
 -- request was sent at any time since the call began. Returns why nothing could be saved.
-local function save(self, token, began, json, err, sent)
-  local shared, now = self.shared, native.now()
+local function save(self, turn, began, json, err, sent)
+  local shared, token, now = turn.shared, turn.token, native.now()
   local is_told = type(sent) == "number" and sent >= began and sent <= now
   if json then
     local saved, dict_err = shared:save(token, is_told and sent or began,
@@ -162,18 +185,18 @@ end
 -- Calls the exchange and saves the result. The call may yield or not. If it never
 -- returns, no other worker calls the exchange for `seconds`. The balances are saved
 -- first: what the metrics ask the limiter's store may take long.
-local function refresh(self, token, seconds, traceparent)
-  local began = native.now()
-  local held, dict_err = self.shared:start(token, began, math.min(self.ttl, seconds))
+local function refresh(self, turn, seconds, traceparent)
+  local began, shared = native.now(), turn.shared
+  local held, dict_err = shared:start(turn.token, began, math.min(self.ttl, seconds))
   self.dict_err = dict_err
   if held then
-    local renewing = ngx.thread.spawn(keep_renewing, self, token)
+    local renewing = ngx.thread.spawn(keep_renewing, turn)
     local json, err, sent = try_fetch(self, traceparent)
     ngx.thread.kill(renewing)
-    self.dict_err = save(self, token, began, json, err, sent)
-    note_call(self, err, began, traceparent)
+    self.dict_err = save(self, turn, began, json, err, sent)
+    note_call(self, shared, err, began, traceparent)
   end
-  self.shared:release(token)
+  shared:release(turn.token)
 end
 
 -- Writes to the error log once that nginx runs no timers, until it has run one.
@@ -195,25 +218,25 @@ end
 -- Refreshes in a timer, since a request ends when its client leaves. nginx may grant
 -- no timer, or grant one and not run it: then here. Only the first of the two
 -- refreshes. Returns why neither can.
-local function start_refresh(self, token, traceparent)
+local function start_refresh(self, turn, traceparent)
   local started = { begun = false }
   traceparent = self.trace and (traceparent or _M.traceparent_of_request()) or nil
   local granted = nginx.start_timer(function(premature)
     if started.begun then return end
     started.begun, self.is_timerless = true, false
-    if premature then return self.shared:cancel(token) end
-    refresh(self, token, self.timeout + 1, traceparent)
+    if premature then return turn.shared:cancel(turn.token) end
+    refresh(self, turn, self.timeout + 1, traceparent)
   end)
   local waiter, phase_err = nginx.waiter()
   if granted and (not waiter or has_begun(started)) then return nil end
   started.begun = true
   if not waiter then
-    self.shared:cancel(token)
+    turn.shared:cancel(turn.token)
     return errors.new(phase_err, 0)
   end
   note_no_timer(self)
   -- It ends when its client leaves.
-  refresh(self, token, shared_balances.LOCK_SECONDS, traceparent)
+  refresh(self, turn, shared_balances.LOCK_SECONDS, traceparent)
 end
 
 -- Begins a call if no other is under way. Returns whether it did, and why none can.
@@ -221,7 +244,7 @@ local function try_refresh(self, now, traceparent)
   local token, err = self.shared:acquire(now, self.ttl)
   if token or err then self.dict_err = err end
   if not token then return false, err end
-  err = start_refresh(self, token, traceparent)
+  err = start_refresh(self, { shared = self.shared, token = token }, traceparent)
   return err == nil, err
 end
 
@@ -233,7 +256,7 @@ end
 ---@return bitfront.nginx.State state
 ---@return integer now
 local function read(self)
-  local state, now = self.shared:state(), native.now()
+  local state, now = self:_shared():state(), native.now()
   if not state.version then return nil, state, now end
   if not self.copy or self.copy.version ~= state.version then
     self.copy = self.shared:copy()
@@ -361,7 +384,7 @@ end
 ---@param self bitfront.nginx.Cache
 ---@return boolean
 function _M.is_due(self)
-  return not has_fresh_copy(self) and native.now() >= self.shared:state().next_at
+  return not has_fresh_copy(self) and native.now() >= self:_shared():state().next_at
 end
 
 --- Begins a call if no other is under way, and does not wait for it.
@@ -435,14 +458,14 @@ end
 ---@return bitfront.nginx.Cache
 function _M.new(options, account)
   local of_client = site_options.of_client(options)
-  return setmetatable({
-    shared = shared_balances.new(ngx.shared[options.dict],
-      options.name .. ":" .. site_options.account_id(of_client)),
-    dict_name = options.dict, ttl = options.ttl, stale = options.stale, account = account,
-    client = options.client, options = of_client,
+  local self = setmetatable({
+    name = options.name, dict_name = options.dict, account = account,
+    ttl = options.ttl, stale = options.stale, client = options.client, options = of_client,
     amounts = of_client.amounts or "number",
     timeout = of_client.timeout or DEFAULT_TIMEOUT, trace = options.trace,
   }, meta)
+  self.shared = shared_of(self, site_options.account_id(of_client))
+  return self
 end
 
 return _M

@@ -156,21 +156,14 @@ function _M.of_client(options)
   return client.is_client(options.client) and client.options(options.client) or {}
 end
 
---- Tells accounts apart: the dict outlives a reload, after which nginx.conf may name
---- another account. A profile counts by its name, and a file by its path: neither is
---- read yet.
+--- Tells accounts apart whose key is not known, or changes: a profile by its name.
 ---@param options bitfront.Options  of the client
 ---@return string
 function _M.account_id(options)
-  local url, key, profile = options.base_url, options.api_key, options.profile
-  if not (key or profile or options.credentials) then
-    local variable = credentials.variable
-    key = variable(credentials.KEY_VARIABLE) or variable(credentials.KEY_FILE_VARIABLE)
-      or variable(credentials.DIRECTORY_VARIABLE)
-    profile = variable(credentials.PROFILE_VARIABLE)
-  end
-  return ngx.md5(("%s %s %s"):format(url or os.getenv "BITFRONT_BASE_URL" or "",
-    key or "", profile or "")):sub(1, 16)
+  local profile = options.profile or not (options.api_key or options.credentials)
+    and credentials.variable(credentials.PROFILE_VARIABLE)
+  return ("%s %s"):format(options.base_url or credentials.variable "BITFRONT_BASE_URL" or "",
+    profile or "")
 end
 
 return _M
