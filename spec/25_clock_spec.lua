@@ -1,3 +1,4 @@
+local accounts = require "bitfront.account"
 local clocks = require "bitfront.clock"
 local core = require "bitfront.core"
 local support = require "spec.support"
@@ -234,6 +235,7 @@ describe("a call by a clock that is wrong", function()
       local _, err, info = client:balances()
       assert.equal(row[2], err and err.code)
       assert.equal(1, info.attempts)
+      assert.equal(tonumber(row[1]) or 0, accounts.of(client).clock:offset())
       client:close()
     end
   end)

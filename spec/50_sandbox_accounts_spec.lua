@@ -37,15 +37,15 @@ describe("an accounts file", function()
     assert.equal('1 \\\\" 2', accounts_file.parse(json).K1.api_secret)
   end)
 
-  for _, amount in ipairs {
-    "010", "1.", "0x10", "1e", "1e400x", "null", "true", '""', '".5"', '"+1"',
-    '"NaN"', "{}", '"1 "',
+  for amount, got in pairs {
+    ["010"] = '"010"', ["1."] = '"1."', ["0x10"] = '"0x10"', ["1e"] = '"1e"',
+    ["1e400x"] = '"1e400x"', ["null"] = "userdata", ["true"] = "boolean", ['""'] = '""',
+    ['".5"'] = '".5"', ['"+1"'] = '"+1"', ['"NaN"'] = '"NaN"', ["{}"] = "table",
+    ['"1 "'] = '"1 "',
   } do
     it("is refused for the amount " .. amount .. ", with its place", function()
-      local parsed, message = accounts_file.parse(account(record(amount)))
-      assert.is_nil(parsed)
-      assert.matches("accounts[0].balances[0].balance: a number expected",
-                     message, 1, true)
+      assert.same({ nil, "accounts[0].balances[0].balance: a number expected, got " .. got },
+        { accounts_file.parse(account(record(amount))) })
     end)
   end
 

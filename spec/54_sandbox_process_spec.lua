@@ -211,6 +211,13 @@ describe("sandbox.start #apart", function()
       :format(dir))
   end)
 
+  it("passes on what a start raises, and lets another one begin", function()
+    local locked, dir = require "bitfront.sandbox.folder".locked, folder()
+    shell.must("mkdir -p " .. dir)
+    assert.same({ false, "no luck" }, { pcall(locked, function() error("no luck", 0) end, dir) })
+    assert.same({ 1, "why" }, { locked(function() return 1, "why" end, dir) })
+  end)
+
   it("refuses a folder that others can write in", function()
     local dir = shell.tmpdir()
     shell.must("chmod 777 " .. dir)
