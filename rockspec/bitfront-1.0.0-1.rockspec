@@ -158,6 +158,7 @@ build = {
     ["bitfront.nginx.histogram"] = "lua/bitfront/nginx/histogram.lua",
     ["bitfront.nginx.metrics"] = "lua/bitfront/nginx/metrics.lua",
     ["bitfront.nginx.negotiate"] = "lua/bitfront/nginx/negotiate.lua",
+    ["bitfront.nginx.observe"] = "lua/bitfront/nginx/observe.lua",
     ["bitfront.nginx.page"] = "lua/bitfront/nginx/page.lua",
     ["bitfront.nginx.page_script"] = "lua/bitfront/nginx/page_script.lua",
     ["bitfront.nginx.page_style"] = "lua/bitfront/nginx/page_style.lua",

@@ -653,7 +653,10 @@ describe("bitfront.nginx.cached #once #apart", function()
       return tostring(theirs) .. " " .. err.kind .. " " .. #mine]])
   end)
 
-  it("nor does one account see what another left behind at a reload", function()
+  -- ---- an account that is another one after a reload ----
+
+  local function start_as(options, env)
+    env.BITFRONT_API_KEY, env.BITFRONT_API_SECRET = "", ""
     exchange:accounts {
       { api_key = "tenant1", api_secret = "secret1",
         balances = { { currency = "AAA", balance = 1, availableBalance = 1 } } },
@@ -661,19 +664,76 @@ describe("bitfront.nginx.cached #once #apart", function()
         balances = { { currency = "B", balance = 1, availableBalance = 1 },
                      { currency = "C", balance = 1, availableBalance = 1 } } },
     }
-    start 'ttl = 60, options = { api_key = "tenant1", api_secret = "secret1" }'
-    assert.equal(1, tell().count)
-    local config = site.dir .. "/nginx.conf"
-    support.write(config, (support.read(config):gsub("tenant1", "tenant2")
-      :gsub("secret1", "secret2")))
+    start("ttl = 60, options = { " .. options .. " }", { env = env })
+  end
+
+  local function reload()
     local before = site:workers()[1]
     site:signal "HUP"
     site:await("the old worker stays", function()
       return site:workers()[1] ~= before and not nginx.is_running(before)
     end)
+  end
+
+  -- The files in which each source finds tenant 1, 2 or 3, whom the exchange does not know.
+  local function write_tenant(dir, number)
+    local key, secret = "tenant" .. number, "secret" .. number
+    local section = ("api_key = %s\napi_secret = %s\n"):format(key, secret)
+    support.must("umask 077; mkdir -p bitfront", { cwd = dir })
+    support.write(dir .. "/bitfront.api_key", key)
+    support.write(dir .. "/bitfront.api_secret", secret)
+    support.write(dir .. "/bitfront/credentials",
+      "[default]\n" .. section .. "[site]\n" .. section)
+    support.must("chmod 600 bitfront/credentials bitfront.api_*", { cwd = dir })
+  end
+
+  it("sees nothing of what another account left behind at a reload: the options", function()
+    start_as('api_key = "tenant1", api_secret = "secret1"', {})
+    assert.equal(1, tell().count)
+    local config = site.dir .. "/nginx.conf"
+    support.write(config, (support.read(config):gsub("tenant1", "tenant2")
+      :gsub("secret1", "secret2")))
+    reload()
     local told = tell()
-    assert.equal(2, told.count)
-    assert.equal("fresh", told.info.freshness)
+    assert.same({ 2, "fresh" }, { told.count, told.info.freshness })
+  end)
+
+  for source, of in pairs {
+    ["files that variables name"] = { "", { BITFRONT_API_KEY_FILE = "/bitfront.api_key",
+                                            BITFRONT_API_SECRET_FILE = "/bitfront.api_secret" } },
+    ["systemd's folder"] = { "", { CREDENTIALS_DIRECTORY = "" } },
+    ["the default section"] = { "", { XDG_CONFIG_HOME = "" } },
+    ["another section"] = { 'profile = "site"', { XDG_CONFIG_HOME = "" } },
+  } do
+    it("sees nothing of what another account left behind at a reload: " .. source, function()
+      local dir, env = support.tmpdir(), {}
+      for name, path in pairs(of[2]) do env[name] = dir .. path end
+      write_tenant(dir, 1)
+      start_as(of[1], env)
+      assert.equal(1, tell().count)
+      write_tenant(dir, 2)
+      assert.equal(1, tell().count) -- a worker reads its key once
+      reload()
+      local told = tell()
+      assert.same({ 2, "fresh" }, { told.count, told.info.freshness })
+      reload()
+      assert.equal(2, tell().count)
+      assert.equal(2, calls()) -- of the same account there is what there was
+      write_tenant(dir, 3)
+      reload()
+      assert.same({ "auth", 6001 }, { tell().kind, tell().code })
+    end)
+  end
+
+  it("has balances as soon as there is a key", function()
+    local dir = support.tmpdir()
+    start_as("", { CREDENTIALS_DIRECTORY = dir })
+    local config = site.dir .. "/nginx.conf"
+    support.write(config, (support.read(config):gsub("ttl = 60", "ttl = 0.2")))
+    reload()
+    assert.equal("missing_credentials", tell().code)
+    write_tenant(dir, 1)
+    site:await("it finds no key", function() return tell().count == 1 end)
   end)
 
   it("gives what there is where nothing can wait", function()

@@ -3,16 +3,14 @@
 -- shared_balances.lua's; a worker decodes once what another has fetched.
 
 local accounts = require "bitfront.account"
-local call = require "bitfront.call"
 local client = require "bitfront.client"
 local columns = require "bitfront.records.columns"
 local errors = require "bitfront.error"
 local fields = require "bitfront.records.fields"
 local format = require "bitfront.records.format"
-local histogram = require "bitfront.nginx.histogram"
-local limiter = require "bitfront.limiter"
 local misuse = require "bitfront.misuse"
 local native = require "bitfront.native"
+local observe = require "bitfront.nginx.observe"
 local no_more = require "bitfront.check".no_more
 local rows = require "bitfront.rows"
 local shared_balances = require "bitfront.nginx.shared_balances"
@@ -129,45 +127,6 @@ local function next_call(self, since, err)
   return since + math.max(self.ttl, pause)
 end
 
--- A failure is written to the error log when it begins and when it has passed, by whichever
--- worker sees that.
-local function log(self, shared, err, traceparent)
-  local about = (self.account and "; account " .. native.clean(self.account) or "")
-    .. (traceparent and "; traceparent " .. traceparent or "")
-  local said = err and err.kind .. " " .. err.code or "" -- the text may have a time in it
-  local before = shared:text "logged"
-  if said == before then return end
-  shared:put("logged", said)
-  if err then
-    ngx.log(ngx.ERR, "bitfront: ", native.clean(errors.describe(err)), about)
-  else
-    ngx.log(ngx.WARN, "bitfront: the exchange answers again", about)
-  end
-end
-
--- How much of the exchange's limit is in use, 0 to 1: calls of the last minute, which
--- a scrape in seconds from now still finds there. Nil where no limit is kept, or by a
--- client of another kind.
-local function limit_used(used)
-  if not client.is_client(used) then return nil end
-  local account = accounts.of(used)
-  local limit = not accounts.has_changing_key(account) and call.limit_of(account)
-  if not limit then return nil end
-  local _, in_minute, full_ms = limiter.peek(limit)
-  if not full_ms then return nil end
-  return full_ms > 0 and 1 or math.min(1, in_minute / limit.per_minute)
-end
-
--- The number of calls comes last: who reads the others again when it has changed has them
--- all.
-local function note_call(self, shared, err, began, traceparent)
-  histogram.observe(shared, native.now() - began)
-  shared:put("limit_used", limit_used(self.client) or "")
-  if err then shared:count("errors:" .. err.kind) end
-  shared:count "calls"
-  log(self, shared, err, traceparent)
-end
-
 -- A client of another kind may have no `sent`, or one by another clock: then the
 -- request was sent at any time since the call began. Returns why nothing could be saved.
 local function save(self, turn, began, json, err, sent)
@@ -194,7 +153,7 @@ local function refresh(self, turn, seconds, traceparent)
     local json, err, sent = try_fetch(self, traceparent)
     ngx.thread.kill(renewing)
     self.dict_err = save(self, turn, began, json, err, sent)
-    note_call(self, shared, err, began, traceparent)
+    observe.call(self, shared, native.now() - began, err, traceparent)
   end
   shared:release(turn.token)
 end
