@@ -487,6 +487,27 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     assert.same({ 1, 1 }, { calls_of "keyofmain", calls_of "keyofspare" })
   end)
 
+  it("begins calls that nobody waits for at intervals, or they would be due together", function()
+    start(TWO .. ", third = " .. MAIN, { options = "ttl = 0.3,", server = [[
+      location = /gaps { content_by_lua_block {
+        local cache, now = require "bitfront.nginx.cache", require "bitfront.native".now
+        local all, begin, begun = require("bitfront.nginx").cached(require "made"), cache.begin, {}
+        all:balances()
+        function cache.begin(...)
+          begun[#begun + 1] = now()
+          return begin(...)
+        end
+        ngx.sleep(0.4)
+        while #begun < 3 do
+          all:refresh()
+          ngx.sleep(0.01)
+        end
+        ngx.print(begun[2] - begun[1], " ", begun[3] - begun[2])
+      } }]] })
+    local first, second = site:get "/gaps".body:match "^(%S+) (%S+)$" -- 0.01 each
+    assert.is_true(tonumber(first) >= 0.009 and tonumber(second) >= 0.009)
+  end)
+
   it("is given to serve, too", function()
     start(TWO, { server = [[
       location = /given { content_by_lua_block {

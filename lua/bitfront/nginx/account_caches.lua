@@ -16,6 +16,7 @@ local no_more = require "bitfront.check".no_more
 local _M = {}
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.1 -- s between two reads of all accounts
+local LONGEST_GAP = 0.01 -- s between two calls for which nobody waits
 
 ---@class bitfront.nginx.AccountCaches: bitfront.nginx.Cache
 local Caches = {}
@@ -59,13 +60,17 @@ end
 
 -- `begin` is cache.begin, which lets the worker do other things. Whoever does this may be
 -- killed, and a begin may be slow: then another may do it too, since of two who begin the
--- same call one does.
+-- same call one does. Calls that were due together would be again after each ttl: where there
+-- are older balances to show, they are begun at intervals, all within half a ttl.
 local function begin_calls(self, begin, traceparent)
+  local gap = math.min(self.ttl / 2 / #self.list, LONGEST_GAP)
   self.last_begun = native.now()
   for _, one in ipairs(self.list) do
-    if cache.is_due(one.cache) then
+    local is_due, has_balances = cache.is_due(one.cache)
+    if is_due and not ngx.worker.exiting() then
       self.busy_until = native.now() + cache.LONGEST_WAIT
       begin(one.cache, traceparent)
+      if has_balances then ngx.sleep(gap) end
     end
   end
   self.busy_until = 0

@@ -341,9 +341,12 @@ end
 
 --- Whether it is time for a call.
 ---@param self bitfront.nginx.Cache
----@return boolean
+---@return boolean is_due
+---@return boolean has_balances  of before
 function _M.is_due(self)
-  return not has_fresh_copy(self) and native.now() >= self:_shared():state().next_at
+  if has_fresh_copy(self) then return false, true end
+  local state = self:_shared():state()
+  return native.now() >= state.next_at, state.version ~= nil
 end
 
 --- Begins a call if no other is under way, and does not wait for it.
