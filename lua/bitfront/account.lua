@@ -170,10 +170,10 @@ local function has_source(account)
 end
 
 --- Tells the account apart from others, without giving its key away; nil while it has no
---- key, and where each call may have another one.
+--- key, and where each call may have another one. Looks for the key once; calls look again.
 ---@return string?
 function _M.id(account)
-  if not has_source(account) then open(account, true) end
+  if not account.notes and not has_source(account) then open(account, true) end
   local key_id = not _M.has_changing_key(account) and account.handle:key_id()
   return key_id and key_id .. " " .. account.endpoint.base_url or nil
 end
