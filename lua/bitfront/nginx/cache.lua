@@ -48,7 +48,7 @@ local function shared_of(self, id)
     ("%s:%s"):format(self.name, ngx.md5(id):sub(1, 16)))
 end
 
--- A client of the cache's own, made with the first call, in a worker: a master
+-- A client of the cache's own, made when the dict is first read, in a worker: a master
 -- that forks has no libcurl. Its amounts are strings, with every digit of the reply.
 -- All workers share the exchange's limits and its clock in the same dict.
 function Cache:_client()
