@@ -196,7 +196,7 @@ bench: ## cost of a call, beside raw libcurl
 	@$(supervised) spec/bench/run.sh
 coverage: ## lines and branches of C, lines of Lua, that no spec runs
 	@.ci/deps run test nginx
-	@$(AGAIN) $(SUPERVISOR)
+	@$(AGAIN) all-luas helpers
 	@$(supervised) spec/coverage/run.sh
 mutants: ## small changes at random, and the specs that notice: SEED=1 COUNT=60
 	@.ci/deps run test nginx

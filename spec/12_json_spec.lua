@@ -102,6 +102,8 @@ describe("bitfront.json.decode", function()
     assert.is_not_nil((json.decode(('{"a":'):rep(32) .. "1" .. ("}"):rep(32))))
     assert.same({ nil, "nested too deeply at byte 33" },
       { json.decode(("["):rep(33) .. ("]"):rep(33)) })
+    assert.same({ nil, "nested too deeply at byte 161" },
+      { json.decode(('{"a":'):rep(33) .. "1" .. ("}"):rep(33)) })
   end)
 
   -- Values are set in batches, keys are kept in memory that grows.

@@ -274,6 +274,20 @@ describe("a credential_process #apart that", function()
     end)
   end
 
+  it("prints an expiration in any zone", function()
+    local times = {}
+    for i, text in ipairs { "2999-01-31T09:30:00Z", "2999-01-31T04:00:00-05:30",
+                            "2999-01-31T15:00:00+05:30", "2999-02-01T09:29:00.999+23:59" } do
+      local process = core.start_process(helper(prints((GOOD:gsub("}$",
+        (',"Expiration":"%s"}'):format(text))))) .. "/helper")
+      repeat core.sleep(0.001) until process:poll()
+      times[i] = select(2, process:credentials())
+      process:release()
+    end
+    local at = times[1]
+    assert.same({ at, at, at, at }, times) -- a part of a second does not count
+  end)
+
   it("cannot be started is refused, with the system's reason", function()
     is_refused(home_of "/nonexistent/helper x",
       NOTHING .. "/nonexistent/helper cannot be started: No such file or directory")
@@ -339,6 +353,16 @@ describe("a credential_process #apart that", function()
       is_gone(home)
     end)
   end
+
+  it("is not waited for without end where even its end by force does not end it #once", function()
+    local out, err = failing.run([[
+      local client = require "bitfront".new { timeout = 0.2, base_url = "https://127.0.0.1:1" }
+      fail("waitpid", 0, { times = 1000000 })
+      local _, err = client:balances()
+      print(err.kind, err.code, heal())
+    ]], one_call.environment(helper "sleep 30\n"))
+    assert.equal("timeout\tcredential_process\ttrue\n", out, err)
+  end)
 
   -- An agent, say, that it has started.
   it("leaves a program behind is done when it has ended itself", function()

@@ -110,13 +110,15 @@ local function heal() return os.remove(os.getenv "FAILING") end
 
 ---Runs a Lua program with `fail` and `heal` in a process of its own.
 ---@param program string
+---@param env? table<string, string|false>
 ---@return string stdout, string stderr, integer exit_code
-function _M.run(program)
+function _M.run(program, env)
   local lines = { LIBRARY }
   for _, name in ipairs(NAMES) do lines[#lines + 1] = "WRAP(" .. name .. ")" end
   _M.library = _M.library or shell.preload(table.concat(lines, "\n") .. "\n")
-  return shell.lua(PRELUDE .. program, { env = { LD_PRELOAD = _M.library,
-    FAILING = shell.tmpdir() .. "/plan" } })
+  local all = { LD_PRELOAD = _M.library, FAILING = shell.tmpdir() .. "/plan" }
+  for name, value in pairs(env or {}) do all[name] = value end
+  return shell.lua(PRELUDE .. program, { env = all })
 end
 
 return _M

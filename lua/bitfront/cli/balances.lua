@@ -42,10 +42,11 @@ end
 
 local function text_of(records, args, columns)
   local takes = format.kinds[args.format].options
-  return bitfront.format(records, args.format, {
+  local options = {
     columns = takes.columns and columns, places = takes.places and args.places,
     color = takes.color and true, amounts = takes.amounts and args.amounts,
-  })
+  }
+  return bitfront.format(records, args.format, options)
 end
 
 -- ---- what --total and --value add ----
