@@ -102,9 +102,12 @@ static CURLcode on_tls(CURL *easy, void *context, void *userdata) {
     if (!SSL_CTX_set_ex_data(context, atomic_load(&tls_index), tls))
         return CURLE_OUT_OF_MEMORY;
     SSL_CTX_set_keylog_callback(context, NULL);
-    /* A kept connection outlives its client, and holds its last record. */
-    (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION |
-                                           SSL_OP_CLEANSE_PLAINTEXT);
+    (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
+    /* From 3.2 on, OpenSSL keeps what it has read in the connection, which
+     * outlives its client. Before, it frees that; there this option would cost
+     * a fifth of a call's instructions: it wipes 16 KiB with each record. */
+    if (OpenSSL_version_num() >= 0x30200000L)
+        (void)SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
     if (tls->layers != 1)
         (void)SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     if (tls->layers > 0)
