@@ -712,6 +712,7 @@ describe("bitfront.nginx.cached #once #apart", function()
       start_as(of[1], env)
       assert.equal(1, tell().count)
       write_tenant(dir, 2)
+      run [[require("bitfront.nginx").cached(require "wanted").copy = nil return ""]]
       assert.equal(1, tell().count) -- a worker reads its key once
       reload()
       local told = tell()
@@ -725,15 +726,53 @@ describe("bitfront.nginx.cached #once #apart", function()
     end)
   end
 
-  it("has balances as soon as there is a key", function()
+  it("has balances as soon as there is a key, by one call, and none of them without it", function()
     local dir = support.tmpdir()
     start_as("", { CREDENTIALS_DIRECTORY = dir })
-    local config = site.dir .. "/nginx.conf"
-    support.write(config, (support.read(config):gsub("ttl = 60", "ttl = 0.2")))
-    reload()
     assert.equal("missing_credentials", tell().code)
     write_tenant(dir, 1)
+    run [[
+      require("bitfront.nginx").cached(require "wanted").shared:state().next_at = 0
+      return ""]] -- as after a ttl
     site:await("it finds no key", function() return tell().count == 1 end)
+    assert.equal(1, calls())
+    support.must("rm bitfront.api_*", { cwd = dir })
+    reload()
+    assert.equal("missing_credentials", tell().code)
+  end)
+
+  it("sees nothing of another exchange where a program prints the key", function()
+    local dir = support.tmpdir()
+    support.write(dir .. "/helper", "#!/bin/sh\nprintf %s " .. support.quote(
+      '{"Version":1,"AccessKeyId":"tenant1","SecretAccessKey":"secret1"}'))
+    support.must("umask 077; mkdir bitfront; chmod 700 helper", { cwd = dir })
+    local function write_section(base_url)
+      support.write(dir .. "/bitfront/credentials", ("[default]\ncredential_process = %s/helper\n"
+        .. "base_url = %s\n"):format(dir, base_url))
+      support.must("chmod 600 bitfront/credentials", { cwd = dir })
+    end
+    write_section(exchange.base_url)
+    start_as("", { XDG_CONFIG_HOME = dir })
+    assert.equal(1, tell().count)
+    reload()
+    assert.same({ 1, 1 }, { tell().count, calls() })
+    write_section "https://127.0.0.1:1"
+    reload()
+    assert.equal("network", tell().kind)
+  end)
+
+  it("makes no call for a client that was closed", function()
+    local dir = support.tmpdir()
+    support.must("umask 077; mkdir bitfront", { cwd = dir })
+    support.write(dir .. "/bitfront/credentials", ("[site]\napi_key = tenant1\n"
+      .. "api_secret = secret1\nbase_url = %s\n"):format(exchange.base_url))
+    support.must("chmod 600 bitfront/credentials", { cwd = dir })
+    start([[ttl = 60, client = (function()
+      local client = require("bitfront").new { profile = "site" }
+      client:close()
+      return client
+    end)()]], { env = { XDG_CONFIG_HOME = dir } })
+    assert.same({ "closed", 0 }, { tell().kind, calls() })
   end)
 
   it("gives what there is where nothing can wait", function()

@@ -487,25 +487,71 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     assert.same({ 1, 1 }, { calls_of "keyofmain", calls_of "keyofspare" })
   end)
 
-  it("begins calls that nobody waits for at intervals, or they would be due together", function()
-    start(TWO .. ", third = " .. MAIN, { options = "ttl = 0.3,", server = [[
-      location = /gaps { content_by_lua_block {
-        local cache, now = require "bitfront.nginx.cache", require "bitfront.native".now
-        local all, begin, begun = require("bitfront.nginx").cached(require "made"), cache.begin, {}
+  -- What a worker's timer does: the names of the accounts in the order in which their calls
+  -- begin, and each pause in between in ms.
+  local function begun(accounts, ttl, before)
+    start(accounts, { options = "ttl = " .. ttl .. ",", server = [[
+      location = /begun { content_by_lua_block {
+        local cache, sleep = require "bitfront.nginx.cache", ngx.sleep
+        local all, begin, said = require("bitfront.nginx").cached(require "made"), cache.begin, {}
         all:balances()
-        function cache.begin(...)
-          begun[#begun + 1] = now()
-          return begin(...)
+        ngx.sleep(]] .. ttl .. [[ + 0.05)
+        ]] .. before .. [[
+        function cache.begin(one, ...)
+          said[#said + 1] = one.account
+          return begin(one, ...)
         end
-        ngx.sleep(0.4)
-        while #begun < 3 do
-          all:refresh()
-          ngx.sleep(0.01)
+        function ngx.sleep(seconds)
+          if debug.getinfo(2, "S").source:find "account_caches" then
+            said[#said + 1] = ("%.0f"):format(seconds * 1000)
+          end
+          return sleep(seconds)
         end
-        ngx.print(begun[2] - begun[1], " ", begun[3] - begun[2])
+        all:refresh()
+        sleep(]] .. ttl .. [[ / 2 + 0.05)
+        ngx.print(table.concat(said, " "))
       } }]] })
-    local first, second = site:get "/gaps".body:match "^(%S+) (%S+)$" -- 0.01 each
-    assert.is_true(tonumber(first) >= 0.009 and tonumber(second) >= 0.009)
+    return site:get "/begun".body
+  end
+
+  local function three() return ("a = %s, b = %s, c = %s"):format(MAIN, SPARE, MAIN) end
+
+  it("begins calls that nobody waits for at intervals, or they would be due together", function()
+    assert.equal("a 10 b 10 c 10", begun(three(), 1, ""))
+  end)
+
+  it("begins calls that somebody waits for first, and at once", function()
+    assert.equal("b c a 10", begun(three(), 1, [[
+      local shared = all.list[2].cache.shared
+      for _, key in ipairs(ngx.shared.bitfront:get_keys(0)) do -- b has nothing, c old balances
+        if key:find(shared.prefix, 1, true) then ngx.shared.bitfront:delete(key) end
+      end
+      all.list[3].cache.stale = 0
+    ]]))
+  end)
+
+  it("leaves out intervals below a millisecond", function()
+    local accounts = {}
+    for i = 1, 60 do accounts[i] = ("a%02d = %s"):format(i, MAIN) end
+    local said = begun(table.concat(accounts, ", "), 0.1, "")
+    assert.matches("^a", said)
+    assert.is_nil(said:find " %d")
+    assert.equal("", site:logged_errors())
+  end)
+
+  it("answers in a worker that exits as in others", function()
+    start(TWO, { options = "ttl = 0.1, stale = 0,", server = [[
+      location = /late { content_by_lua_block {
+        local cache = require("bitfront.nginx").cached(require "made")
+        while not ngx.worker.exiting() do ngx.sleep(0.01) end
+        ngx.print(#cache:balances())
+      } }]] })
+    local pipe = io.popen("curl -s -m 20 " .. site.url .. "/late; echo")
+    site:await("no request comes", function() return site:get "/ping".status == 200 end)
+    support.sleep(0.1)
+    site:signal "HUP"
+    assert.equal("4\n", pipe:read "*a")
+    pipe:close()
   end)
 
   it("is given to serve, too", function()

@@ -169,13 +169,17 @@ local function has_source(account)
     or account.handle:has_credentials()
 end
 
---- Tells the account apart from others, without giving its key away; nil while it has no
---- key, and where each call may have another one. Looks for the key once; calls look again.
+--- Tells the account apart from others, without giving its key away: by its key, or, where
+--- each call may have another one, by where keys come from; and by its exchange. Nil while
+--- it has no key.
 ---@return string?
 function _M.id(account)
-  if not account.notes and not has_source(account) then open(account, true) end
-  local key_id = not _M.has_changing_key(account) and account.handle:key_id()
-  return key_id and key_id .. " " .. account.endpoint.base_url or nil
+  if account.err or _M.closed(account.handle) then return nil end
+  if not has_source(account) then open(account, true) end
+  if account.err or not has_source(account) then return nil end
+  local whose = account.handle:key_id()
+  if _M.has_changing_key(account) then whose = "by " .. (account.origin or "a function") end
+  return whose .. " " .. account.endpoint.base_url
 end
 
 -- Several calls may have the same error.

@@ -60,17 +60,30 @@ end
 
 -- `begin` is cache.begin, which lets the worker do other things. Whoever does this may be
 -- killed, and a begin may be slow: then another may do it too, since of two who begin the
--- same call one does. Calls that were due together would be again after each ttl: where there
--- are older balances to show, they are begun at intervals, all within half a ttl.
-local function begin_calls(self, begin, traceparent)
-  local gap = math.min(self.ttl / 2 / #self.list, LONGEST_GAP)
+-- same call one does.
+local function begin_one(self, one, begin, traceparent)
+  self.busy_until = native.now() + cache.LONGEST_WAIT
+  begin(one.cache, traceparent)
+end
+
+-- Calls that begin together are due together again a ttl later: so those for which nobody
+-- waits begin at intervals, of half a ttl in all. `gap` is the longest.
+local function begin_calls(self, begin, gap, traceparent)
+  local others = {}
+  gap = math.min(gap, self.ttl / 2 / #self.list)
   self.last_begun = native.now()
   for _, one in ipairs(self.list) do
-    local is_due, has_balances = cache.is_due(one.cache)
-    if is_due and not ngx.worker.exiting() then
-      self.busy_until = native.now() + cache.LONGEST_WAIT
-      begin(one.cache, traceparent)
-      if has_balances then ngx.sleep(gap) end
+    local is_due, is_shown = cache.is_due(one.cache)
+    if is_due and is_shown then
+      others[#others + 1] = one
+    elseif is_due then
+      begin_one(self, one, begin, traceparent)
+    end
+  end
+  for _, one in ipairs(others) do
+    if cache.is_due(one.cache) then
+      begin_one(self, one, begin, traceparent)
+      if gap >= 0.001 and not ngx.worker.exiting() then ngx.sleep(gap) end
     end
   end
   self.busy_until = 0
@@ -97,7 +110,7 @@ local function start_calls(self)
   local traceparent = self.trace and cache.traceparent_of_request() or nil
   nginx.start_timer(function(premature)
     if premature or is_busy(self) then return end
-    begin_calls(self, cache.begin, traceparent)
+    begin_calls(self, cache.begin, LONGEST_GAP, traceparent)
   end)
 end
 
@@ -150,7 +163,7 @@ local function wait_for_answers(self)
     if is_enough(self, waited, has_copy) then return answers, cache.no_answer() end
     if waited > cache.TIMER_SECONDS and self.last_begun < began and not has_begun then
       has_begun = true
-      begin_calls(self, begin_here)
+      begin_calls(self, begin_here, 0)
     end
     ngx.sleep(pause)
     pause = math.min(pause * 1.5, LONGEST_PAUSE)
@@ -192,11 +205,11 @@ function Caches:balances(...)
   return records, nil, info
 end
 
---- Has the calls begun that are due, and does not wait for them.
+--- Has a timer begin the calls that are due, and does not wait for them.
 function Caches:refresh(...)
   if getmetatable(self) ~= meta then misuse.raise "call it with a colon: cache:refresh()" end
   no_more("cache:refresh", ...)
-  if find(self) then return end
+  if ngx.get_phase() == "init" or find(self) then return end
   for _, one in ipairs(self.list) do
     if cache.is_due(one.cache) then return start_calls(self) end
   end

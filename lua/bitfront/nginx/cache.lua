@@ -73,16 +73,19 @@ function _M.traceparent_of_request()
 end
 
 --- What the workers share of this account: by its key at the exchange, once that is known.
--- The dict outlives a reload, after which a file or a variable may have another key. What is
--- there by a former one, nobody reads then.
+--- The dict outlives a reload, after which a file or a variable may have another key: nothing
+--- reads what was stored under a former one.
+---@param again? boolean  true: looks for a key although there was none before
 ---@return bitfront.nginx.SharedBalances
-function Cache:_shared()
-  if self.is_identified or ngx.get_phase() == "init" then return self.shared end
+function Cache:_shared(again)
+  local is_known = self.is_identified or self.has_looked and not again
+  if is_known or ngx.get_phase() == "init" then return self.shared end
+  self.has_looked = true
   local made, used = pcall(self._client, self)
   if not made then return self.shared end -- the call's error says why
   local account = client.is_client(used) and accounts.of(used)
   local id = account and accounts.id(account)
-  self.is_identified = id ~= nil or not account or accounts.has_changing_key(account)
+  self.is_identified = id ~= nil or not account
   if id then self.shared, self.copy = shared_of(self, id), nil end
   return self.shared
 end
@@ -152,7 +155,9 @@ local function refresh(self, turn, seconds, traceparent)
     local renewing = ngx.thread.spawn(keep_renewing, turn)
     local json, err, sent = try_fetch(self, traceparent)
     ngx.thread.kill(renewing)
-    self.dict_err = save(self, turn, began, json, err, sent)
+    if self:_shared(true) == shared then -- or the call itself found a key
+      self.dict_err = save(self, turn, began, json, err, sent)
+    end
     observe.call(self, shared, native.now() - began, err, traceparent)
   end
   shared:release(turn.token)
@@ -198,9 +203,18 @@ local function start_refresh(self, turn, traceparent)
   refresh(self, turn, shared_balances.LOCK_SECONDS, traceparent)
 end
 
+-- Where the key is not known, it is looked for again before each call: what is known of it
+-- by its key has to be read first.
+local function acquire(self, now)
+  local shared = self.shared
+  local token, err = shared:acquire(now, self.ttl)
+  if not token or self:_shared(true) == shared then return token, err end
+  shared:cancel(token)
+end
+
 -- Begins a call if no other is under way. Returns whether it did, and why none can.
 local function try_refresh(self, now, traceparent)
-  local token, err = self.shared:acquire(now, self.ttl)
+  local token, err = acquire(self, now)
   if token or err then self.dict_err = err end
   if not token then return false, err end
   err = start_refresh(self, { shared = self.shared, token = token }, traceparent)
@@ -342,11 +356,11 @@ end
 --- Whether it is time for a call.
 ---@param self bitfront.nginx.Cache
 ---@return boolean is_due
----@return boolean has_balances  of before
+---@return boolean is_shown  nobody waits for it: there are balances that can be shown
 function _M.is_due(self)
   if has_fresh_copy(self) then return false, true end
-  local state = self:_shared():state()
-  return native.now() >= state.next_at, state.version ~= nil
+  local state, now = self:_shared():state(), native.now()
+  return now >= state.next_at, state.version ~= nil and now - state.version < self.ttl + self.stale
 end
 
 --- Begins a call if no other is under way, and does not wait for it.
@@ -404,12 +418,12 @@ function Cache:balances(...)
   return records, nil, { age = answer.age, freshness = answer.freshness, err = answer.err }
 end
 
---- Begins the call that is due, if any, and does not wait for it: what keeps balances fresh
---- where no request asks for them. What came of it, `balances` tells.
+--- Begins the call that is due, if any, and does not wait for its reply, unless nginx runs
+--- no timer: then it makes the call itself. What came of it, `balances` tells.
 function Cache:refresh(...)
   if getmetatable(self) ~= meta then misuse.raise "call it with a colon: cache:refresh()" end
   no_more("cache:refresh", ...)
-  if _M.is_due(self) then _M.begin(self) end
+  if ngx.get_phase() ~= "init" and _M.is_due(self) then _M.begin(self) end
 end
 
 -- ---- making one ----

@@ -156,7 +156,7 @@ function _M.of_client(options)
   return client.is_client(options.client) and client.options(options.client) or {}
 end
 
---- Tells accounts apart whose key is not known, or changes: a profile by its name.
+--- Identifies an account that has no key yet: by its exchange and its section's name.
 ---@param options bitfront.Options  of the client
 ---@return string
 function _M.account_id(options)
