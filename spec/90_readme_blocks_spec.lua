@@ -1,3 +1,5 @@
+local nginx = require "spec.support.nginx"
+local ports = require "bitfront.sandbox.ports"
 local readme = require "spec.support.readme"
 local readme_run = require "spec.support.readme_run"
 local redis = require "spec.support.redis"
@@ -65,6 +67,19 @@ describe("each block of the README #apart", function()
       end
     end
     assert.equal(1, count)
+  end)
+
+  it("starts an nginx of the specs on another port where one was taken meanwhile #once", function()
+    local to_try = ports.to_try
+    finally(function() ports.to_try = to_try end)
+    function ports.to_try(...)
+      local found = to_try(...)
+      table.insert(found, 1, server.port)
+      return found
+    end
+    local site = nginx.start {}
+    assert.equal("pong", (site:body "/ping"))
+    site:stop()
   end)
 
   it("of nginx takes another port where one was taken meanwhile #once", function()

@@ -118,7 +118,8 @@ end
 
 -- Nil and what nginx says, where it does not come up.
 local function try(options, dir, port)
-  os.remove(dir .. "/ended") -- of a port before this one
+  os.remove(dir .. "/ended") -- of a port before this one, as the socket
+  os.remove(dir .. "/socket")
   write_files(options, dir, port)
   local self = setmetatable({
     dir = dir, port = port, url = "http://127.0.0.1:" .. port,
