@@ -148,19 +148,19 @@ end
 
 -- Waits for accounts that have neither balances nor an error yet, not for long where others
 -- have balances. Where nginx runs no timer, the request begins the calls. Returns the
--- answers, and why some have neither.
+-- answers, why some have neither, and whether it began calls.
 local function wait_for_answers(self)
   local began, pause, has_begun = native.now(), FIRST_PAUSE, false
   while true do
     local answers, has_copy, is_complete = peek_all(self)
     if is_complete then
       self.incomplete_since = nil
-      return answers
+      return answers, nil, has_begun
     end
     local waiter, phase_err = nginx.waiter()
     if not waiter then return answers, errors.new(phase_err, 0) end
     local waited = native.now() - began
-    if is_enough(self, waited, has_copy) then return answers, cache.no_answer() end
+    if is_enough(self, waited, has_copy) then return answers, cache.no_answer(), has_begun end
     if waited > cache.TIMER_SECONDS and self.last_begun < began and not has_begun then
       has_begun = true
       begin_calls(self, begin_here, 0)
@@ -172,14 +172,15 @@ end
 
 --- An answer for each account.
 ---@return bitfront.nginx.Answer[]  one without account and cache where it is not known which there are
+---@return boolean? goes_on  the request makes calls, which go on after its answer
 function Caches:_answers()
   local err = find(self)
   if err then return { { err = err } } end
-  local answers, no_answer = wait_for_answers(self)
+  local answers, no_answer, has_begun = wait_for_answers(self)
   for _, answer in ipairs(answers) do
     if not answer.copy then answer.err = answer.err or no_answer end
   end
-  return answers
+  return answers, has_begun
 end
 
 --- The balances of all accounts, each record with its `account`.

@@ -26,13 +26,11 @@ local function send_head(content_type)
   return header
 end
 
--- For HEAD nginx leaves the body out. The request may go on, where nginx runs no timers: the
--- client has all of it nevertheless.
+-- For HEAD nginx leaves the body out.
 ---@param body string|string[]
 local function send_body(header, body, length)
   header["Content-Length"] = length
   ngx.print(body)
-  ngx.eof()
 end
 
 local function send_problem(answer)
@@ -149,10 +147,10 @@ local function make_room(self, plan, answer)
 end
 
 local function respond(self, plan)
-  local answers, answer = self.cache:_answers(plan.format == "prometheus"), nil
+  local answers, goes_on = self.cache:_answers(plan.format == "prometheus")
   local freshness, age, err = freshness_of(answers), age_and_error(answers)
   local text = freshness .. (err and "; error=" .. err.kind or "")
-  local pause = turns.new()
+  local pause, answer = turns.new(), nil
   if plan.format == "prometheus" then
     answer, err = find_metrics(plan, answers, err, pause)
   elseif freshness ~= "none" then
@@ -164,6 +162,7 @@ local function respond(self, plan)
   else
     send_problem(problem.of_error(err, self.cache.ttl))
   end
+  if goes_on then ngx.eof() end -- the client has all of it
 end
 
 -- ---- one request ----
