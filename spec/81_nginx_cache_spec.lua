@@ -675,16 +675,20 @@ describe("bitfront.nginx.cached #once #apart", function()
     end)
   end
 
+  local function write_credentials(dir, text)
+    support.must("umask 077; mkdir -p bitfront", { cwd = dir })
+    support.write(dir .. "/bitfront/credentials", text)
+    support.must("chmod 600 bitfront/credentials", { cwd = dir })
+  end
+
   -- The files in which each source finds tenant 1, 2 or 3, whom the exchange does not know.
   local function write_tenant(dir, number)
     local key, secret = "tenant" .. number, "secret" .. number
     local section = ("api_key = %s\napi_secret = %s\n"):format(key, secret)
-    support.must("umask 077; mkdir -p bitfront", { cwd = dir })
     support.write(dir .. "/bitfront.api_key", key)
     support.write(dir .. "/bitfront.api_secret", secret)
-    support.write(dir .. "/bitfront/credentials",
-      "[default]\n" .. section .. "[site]\n" .. section)
-    support.must("chmod 600 bitfront/credentials bitfront.api_*", { cwd = dir })
+    support.must("chmod 600 bitfront.api_*", { cwd = dir })
+    write_credentials(dir, "[default]\n" .. section .. "[site]\n" .. section)
   end
 
   it("sees nothing of what another account left behind at a reload: the options", function()
@@ -745,11 +749,10 @@ describe("bitfront.nginx.cached #once #apart", function()
     local dir = support.tmpdir()
     support.write(dir .. "/helper", "#!/bin/sh\nprintf %s " .. support.quote(
       '{"Version":1,"AccessKeyId":"tenant1","SecretAccessKey":"secret1"}'))
-    support.must("umask 077; mkdir bitfront; chmod 700 helper", { cwd = dir })
+    support.must("chmod 700 helper", { cwd = dir })
     local function write_section(base_url)
-      support.write(dir .. "/bitfront/credentials", ("[default]\ncredential_process = %s/helper\n"
-        .. "base_url = %s\n"):format(dir, base_url))
-      support.must("chmod 600 bitfront/credentials", { cwd = dir })
+      write_credentials(dir, ("[default]\ncredential_process = %s/helper\nbase_url = %s\n")
+        :format(dir, base_url))
     end
     write_section(exchange.base_url)
     start_as("", { XDG_CONFIG_HOME = dir })
@@ -763,10 +766,8 @@ describe("bitfront.nginx.cached #once #apart", function()
 
   it("makes no call for a client that was closed", function()
     local dir = support.tmpdir()
-    support.must("umask 077; mkdir bitfront", { cwd = dir })
-    support.write(dir .. "/bitfront/credentials", ("[site]\napi_key = tenant1\n"
-      .. "api_secret = secret1\nbase_url = %s\n"):format(exchange.base_url))
-    support.must("chmod 600 bitfront/credentials", { cwd = dir })
+    write_credentials(dir, ("[site]\napi_key = tenant1\napi_secret = secret1\nbase_url = %s\n")
+      :format(exchange.base_url))
     start([[ttl = 60, client = (function()
       local client = require("bitfront").new { profile = "site" }
       client:close()

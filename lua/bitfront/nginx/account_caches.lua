@@ -8,10 +8,8 @@
 local cache = require "bitfront.nginx.cache"
 local credentials = require "bitfront.credentials"
 local errors = require "bitfront.error"
-local misuse = require "bitfront.misuse"
 local native = require "bitfront.native"
 local nginx = require "bitfront.wait.nginx"
-local no_more = require "bitfront.check".no_more
 
 local _M = {}
 
@@ -188,8 +186,7 @@ end
 ---@return bitfront.Error? err  where none has
 ---@return bitfront.nginx.AccountInfo? info
 function Caches:balances(...)
-  if getmetatable(self) ~= meta then misuse.raise "call it with a colon: cache:balances()" end
-  no_more("cache:balances", ...)
+  cache.check_call("cache:balances", self, meta, ...)
   local records, info = {}, { age = 0, freshness = "fresh", accounts = {} }
   local has_copy = false
   for _, answer in ipairs(self:_answers()) do
@@ -208,8 +205,7 @@ end
 
 --- Has a timer begin the calls that are due, and does not wait for them.
 function Caches:refresh(...)
-  if getmetatable(self) ~= meta then misuse.raise "call it with a colon: cache:refresh()" end
-  no_more("cache:refresh", ...)
+  cache.check_call("cache:refresh", self, meta, ...)
   if ngx.get_phase() == "init" or find(self) then return end
   for _, one in ipairs(self.list) do
     if cache.is_due(one.cache) then return start_calls(self) end

@@ -386,6 +386,13 @@ end
 
 -- ---- what a user calls ----
 
+--- Raises where a method was called with a dot, or with arguments.
+---@param of table  the metatable of caches of this kind
+function _M.check_call(name, self, of, ...)
+  if getmetatable(self) ~= of then misuse.raise("call it with a colon: %s()", name) end
+  no_more(name, ...)
+end
+
 local convert = { number = tonumber, string = tostring, decimal = native.decimal }
 
 --- Adds copies of an answer's records to a list: the caller may change them. Their amounts
@@ -408,10 +415,7 @@ end
 ---@return bitfront.Error? err
 ---@return bitfront.nginx.Info? info
 function Cache:balances(...)
-  if getmetatable(self) ~= meta then
-    misuse.raise "call it with a colon: cache:balances()"
-  end
-  no_more("cache:balances", ...)
+  _M.check_call("cache:balances", self, meta, ...)
   local answer, records = lookup(self), {}
   if not answer.copy then return nil, answer.err end
   _M.add_records(answer, records)
@@ -421,8 +425,7 @@ end
 --- Begins the call that is due, if any, and does not wait for its reply, unless nginx runs
 --- no timer: then it makes the call itself. What came of it, `balances` tells.
 function Cache:refresh(...)
-  if getmetatable(self) ~= meta then misuse.raise "call it with a colon: cache:refresh()" end
-  no_more("cache:refresh", ...)
+  _M.check_call("cache:refresh", self, meta, ...)
   if ngx.get_phase() ~= "init" and _M.is_due(self) then _M.begin(self) end
 end
 
