@@ -10,6 +10,9 @@ describe("where a function fails that is not this module's, #once #apart", funct
     faultd, profile = support.faultd(), support.tmpdir() .. "/credentials"
     support.write(profile, "[p]\napi_key = k\napi_secret = s\n")
     support.must("chmod 600 " .. profile)
+    support.write(profile .. ".printed",
+      '{"Version":1,"AccessKeyId":"k","SecretAccessKey":"s"}')
+    support.write(profile .. ".key", "k\n")
   end)
   teardown(function() faultd:stop() end)
 
@@ -19,6 +22,7 @@ describe("where a function fails that is not this module's, #once #apart", funct
     local out, err, code = failing.run(([[
       local core = require "bitfront.core"
       local URL, PLAIN, CA, PROFILE = %q, %q, %q, %q
+      local PRINTED, KEY = PROFILE .. ".printed", PROFILE .. ".key"
       local function told(done, err)
         return done and "ok" or err.kind .. " " .. err.code
       end
@@ -132,6 +136,40 @@ describe("where a function fails that is not this module's, #once #apart", funct
       print(count - refused)
     ]])
   end)
+
+  -- Each allocation of the module's own, in its turn, until none is left to fail.
+  for _, row in ipairs {
+    { "a call", "return call()" },
+    { "a call on the engine's thread", [[return call "thread"]] },
+    { "a profile", [[return told(core.profile(PROFILE, "p"))]] },
+    { "keys in files", "return told(core.secret_files(KEY, KEY))" },
+    { "a program that prints keys", [[
+      local process, err = core.start_process("cat " .. PRINTED)
+      if not process then return told(process, err) end
+      repeat core.sleep(0.001) until process:poll()
+      return told(process:credentials())
+    ]] },
+  } do
+    it("says so where there is no memory for " .. row[1], function()
+      says({ "true", "ok" }, ([[
+        local function ask() %s end
+        local count = 0
+        for _, name in ipairs { "malloc", "calloc", "strdup", "strndup" } do
+          local after, result = 0, nil
+          repeat
+            fail(name, 0, { errno = 12, times = 1, after = after, from = "/core.so" }) -- ENOMEM
+            result = ask()
+            after = after + 1
+            local has_failed = not heal()
+            if has_failed ~= (result == "memory memory") then print(name, after, result) end
+          until not has_failed
+          count = count + after - 1
+        end
+        print(count > 0)
+        print(ask())
+      ]]):format(row[2]))
+    end)
+  end
 
   it("the engine's thread is not made, and the next call makes it", function()
     calls_say({

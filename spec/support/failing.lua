@@ -11,7 +11,7 @@ local NAMES = {
   "posix_spawn_file_actions_addopen", "posix_spawn_file_actions_init", "posix_spawnattr_init",
   "posix_spawnattr_setsigdefault", "posix_spawnattr_setsigmask", "posix_spawnp",
   "pthread_attr_init", "pthread_create", "pthread_mutex_init", "read", "sigpending", "socket",
-  "waitpid",
+  "strdup", "strndup", "waitpid",
   "curl_easy_getinfo", "curl_easy_init", "curl_easy_setopt", "curl_global_init",
   "curl_multi_add_handle", "curl_multi_poll", "curl_url",
   "BN_CTX_get", "BN_add_word", "BN_bn2dec", "BN_copy", "BN_div", "BN_lshift", "BN_lshift1",
@@ -89,6 +89,18 @@ static void *real(const char *name) {
     *(void **)&function = real(#name); \
     return function(a, b, c, d, e, f); \
   }
+
+/* What real() itself calls. */
+#define WRAP_ALLOCATION(name) \
+  extern void *__libc_##name(size_t a, size_t b); \
+  void *wrap_##name(size_t a, size_t b) __asm__(#name); \
+  void *wrap_##name(size_t a, size_t b) { \
+    long value; \
+    return fails(#name, NULL, __builtin_return_address(0), &value) ? NULL \
+      : __libc_##name(a, b); \
+  }
+WRAP_ALLOCATION(malloc)
+WRAP_ALLOCATION(calloc)
 ]]
 
 -- What a program begins with. `fail` says which function is to fail, until it has done
