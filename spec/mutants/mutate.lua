@@ -2,8 +2,9 @@
 --
 -- Draws COUNT sites of csrc and lua by SEED, and of these tries each PARTS-th from PART
 -- on: changes it, builds, and runs the specs of its room until one fails twice; those that
--- are still open get all other specs in the end. A line for each: killed, survived,
--- equivalent, or uncompiled; behind open ones and survivors, what was changed.
+-- are still open get the checks of memory, for C, and all other specs in the end. A line
+-- for each: killed, survived, equivalent, or uncompiled; behind open ones and survivors,
+-- what was changed.
 
 local shell = require "spec.support.shell"
 local sites_of = require "spec.mutants.sites".of
@@ -44,6 +45,17 @@ local RELEVANT = {
   { "lua/bitfront/doctor", "61 86 23" },
   { "lua/bitfront/", "23 21_misuse 21_options 26 27 22 24 25 29 14 28 61 91" },
 }
+
+-- What notices a loss of memory, or what follows where there is none: the specs under
+-- ASan, but those of other processes; and the torture.
+local function memory_checks(path, files)
+  if not path:find "^csrc" then return {} end
+  local named = {}
+  for _, file in ipairs(files) do
+    if not file:find "^spec/[58]" then named[#named + 1] = file end
+  end
+  return { "asan=" .. table.concat(named, ","), "torture" }
+end
 
 -- The spec files that are likeliest to notice a change of a file; and all others but
 -- those of the package and of the README's blocks, which take minutes.
@@ -194,8 +206,9 @@ local function prepare(site, number)
   local line, before = line_at(original, site.first)
   local _, after = line_at(changed, site.first)
   local likely, others = specs_for(path)
+  local checks = memory_checks(path, likely)
   return {
-    path = path, original = original, likely = likely, others = others,
+    path = path, original = original, likely = likely, checks = checks, others = others,
     before = trimmed(before), after = trimmed(after),
     where = ("%s:%d (%d)"):format(path, line, number),
     change = function()
@@ -241,5 +254,7 @@ for number = part, #picked, parts do
   end
 end
 for _, mutant in ipairs(open) do
-  if survives(mutant, mutant.others) then say("survived", mutant) end
+  if survives(mutant, mutant.checks) and survives(mutant, mutant.others) then
+    say("survived", mutant)
+  end
 end

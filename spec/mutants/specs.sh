@@ -1,8 +1,9 @@
 #!/bin/sh
 # usage: spec/mutants/specs.sh <LIST      lines "FILE SECONDS PROCESSOR_SECONDS"
 #
-# Runs spec files, SIDE at once in their order, until one fails twice. Prints
-# "passed FILE SECONDS PROCESSOR_SECONDS" for each that passes, and "failed FILE".
+# Runs spec files, SIDE at once in their order, until one fails twice; asan=FILE,FILE... is
+# the specs under ASan, torture the short one. Prints "passed FILE SECONDS
+# PROCESSOR_SECONDS" for each that passes, and "failed FILE".
 # A file has so many seconds in all, and each of its processes so many of a processor:
 # that ends an endless loop also where the machine has much else to do.
 if [ $# = 0 ]; then
@@ -12,12 +13,25 @@ export BITFRONT_TALLY=/dev/null
 . .ci/count.sh
 make_locales
 file=$1 seconds=$2
+limited=".build/test/supervise timeout -k 5 $seconds"
 ulimit -t "$3"
-ulimit -v 4194304 # kB
 
 run() {
-  in_tree lua5.4 .build/test/supervise timeout -k 5 "$seconds" lua5.4 .ci/busted.lua \
-    -o .ci/tally.lua --no-keep-going --exclude-tags=long "$file" </dev/null >/dev/null 2>&1
+  case $file in
+  asan=*)
+    files=$(echo "${file#*=}" | tr , ' ') $limited env -u BITFRONT_TALLY "$make" -s asan
+    ;;
+  torture)
+    host=.build/test/torture-5.4
+    # valgrind sees what glibc loses for each locale where LOCPATH is set
+    "$make" -s $host && TORTURE=short $limited env -u LOCPATH spec/torture/run.sh $host
+    ;;
+  *)
+    ulimit -v 4194304 # kB
+    in_tree lua5.4 $limited lua5.4 .ci/busted.lua -o .ci/tally.lua --no-keep-going \
+      --exclude-tags=long "$file"
+    ;;
+  esac </dev/null >/dev/null 2>&1
 }
 
 # What has taken all its time (124, 137 of timeout) or all of the processor's (SIGXCPU)
