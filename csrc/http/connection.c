@@ -56,7 +56,7 @@ static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
     c->tls.layers = c->endpoint->by_tls_proxy && !c->endpoint->insecure ? 2 : 0;
     c->fd =
         bf_socket_open(address->family, address->socktype, address->protocol);
-    if (c->fd < 0 && (errno == EMFILE || errno == ENFILE))
+    if (c->fd == -1 && (errno == EMFILE || errno == ENFILE))
         bf_error_set(&c->error, BF_NETWORK, "descriptors",
                      "there is no file descriptor left for a connection");
     return c->fd;
