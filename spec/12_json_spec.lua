@@ -214,14 +214,17 @@ describe("client:get", function()
     end)
   end
 
-  it("refuses a number that no decimal can be, and gives info", function()
-    local data, err, info = get({ amounts = "decimal" }, nil,
-      '{"a":[0.' .. ("1"):rep(1001) .. "]}")
-    assert.is_nil(data)
-    assert.equal("protocol schema", err.kind .. " " .. err.code)
-    assert.equal("responseData is refused: number with more digits or a larger exponent than "
-      .. "a decimal may have at byte 7 of it", err.message)
-    assert.equal(1, err.attempts)
-    assert.equal(1000, info.statusCode)
-  end)
+  for text, place in pairs { ["%s"] = 1, ["[%s]"] = 2, ['{"a":%s}'] = 6, ['{"a":[%s]}'] = 7,
+                             ["[[1],{},%s]"] = 9 } do
+    it("refuses a number that no decimal can be in " .. text .. ", and gives info", function()
+      local data, err, info = get({ amounts = "decimal" }, nil,
+        text:format("0." .. ("1"):rep(1001)))
+      assert.is_nil(data)
+      assert.equal("protocol schema", err.kind .. " " .. err.code)
+      assert.equal("responseData is refused: number with more digits or a larger exponent "
+        .. "than a decimal may have at byte " .. place .. " of it", err.message)
+      assert.equal(1, err.attempts)
+      assert.equal(1000, info.statusCode)
+    end)
+  end
 end)
