@@ -165,13 +165,11 @@ static bool push_array(struct decoder *d) {
 /* ---- any value ---- */
 
 static bool push_word(struct decoder *d, char first) {
-    if (!bf_scan_skip(&d->scan))
-        return false;
     if (first == 'n')
         lua_pushlightuserdata(d->L, NULL);
     else
         lua_pushboolean(d->L, first == 't');
-    return true;
+    return bf_scan_skip(&d->scan);
 }
 
 /* Pushes the next value. Where it is wrong, returns false with the scan's
