@@ -49,27 +49,48 @@ describe("an accounts file", function()
     end)
   end
 
-  for what, json in pairs {
-    ["not JSON"] = "{", ["empty"] = "", ["a string"] = '"x"', ["NaN"] = "NaN",
-    ["an unclosed string"] = '{"api_key":"',
-    ["an account that is a number"] = "[1]",
-    ["no balances"] = '{"api_key":"K","api_secret":"s"}',
-    ["balances that are an object"] = account '{"BTC":1}',
-    ["no secret"] = '{"api_key":"K","balances":[]}',
-    ["a key with a space"] = '{"api_key":"K 1","api_secret":"s","balances":[]}',
-    ["a key in quotes"] = [[{"api_key":"'K'","api_secret":"s","balances":[]}]],
-    ["a secret with a blank behind it"] = '{"api_key":"K","api_secret":"s ","balances":[]}',
-    ["a secret with a tab before it"] = '{"api_key":"K","api_secret":"\\ts","balances":[]}',
-    ["a secret in quotes"] = [[{"api_key":"K","api_secret":"'s'","balances":[]}]],
-    ["an empty coin code"] = account(record("1"):gsub("BTC", "")),
-    ["a coin code with a NUL"] = account(record("1"):gsub("BTC", "B\\u0000C")),
-    ["no coin code"] = account '[{"balance":1,"availableBalance":1}]',
-    ["one key twice"] = "[" .. account "[]" .. "," .. account "[]" .. "]",
+  local KEY = "accounts[0].api_key: letters and digits expected, got "
+  local SECRET = "accounts[0].api_secret: "
+  local QUOTED = SECRET .. "must be printable ASCII, without blanks or quotes around it"
+  local CODE = "accounts[0].balances[0].currency: a coin code expected, got "
+
+  for what, row in pairs {
+    ["not JSON"] = { "{", "accounts: not JSON: *" }, ["empty"] = { "", "accounts: not JSON: *" },
+    ["a string"] = { '"x"', "accounts: not JSON: an array is expected" },
+    ["NaN"] = { "NaN", "accounts: not JSON: *" },
+    ["an unclosed string"] = { '{"api_key":"', "accounts: not JSON: *" },
+    ["an object without a key"] = { '{"a":1}', "accounts: an array expected, got table" },
+    ["an account that is a number"] = { "[1]", 'accounts[0]: an object expected, got "1"' },
+    ["no balances"] = { '{"api_key":"K","api_secret":"s"}',
+      "accounts[0].balances: an array expected, got nil" },
+    ["balances that are an object"] = { account '{"BTC":1}',
+      "accounts[0].balances: an array expected, got table" },
+    ["a balance that is a number"] = { account "[1]",
+      'accounts[0].balances[0]: an object expected, got "1"' },
+    ["no secret"] = { '{"api_key":"K","balances":[]}', SECRET .. "a string expected, got nil" },
+    ["an empty secret"] = { '{"api_key":"K","api_secret":"","balances":[]}',
+      SECRET .. 'a string expected, got ""' },
+    ["a key with a space"] = { '{"api_key":"K 1","api_secret":"s","balances":[]}',
+      KEY .. '"K 1"' },
+    ["a key in quotes"] = { [[{"api_key":"'K'","api_secret":"s","balances":[]}]],
+      KEY .. [["'K'"]] },
+    ["an empty key"] = { '{"api_key":"","api_secret":"s","balances":[]}', KEY .. '""' },
+    ["a secret with a blank behind it"] =
+      { '{"api_key":"K","api_secret":"s ","balances":[]}', QUOTED },
+    ["a secret with a tab before it"] =
+      { '{"api_key":"K","api_secret":"\\ts","balances":[]}', QUOTED },
+    ["a secret in quotes"] = { [[{"api_key":"K","api_secret":"'s'","balances":[]}]], QUOTED },
+    ["an empty coin code"] = { account(record("1"):gsub("BTC", "")), CODE .. '""' },
+    ["a coin code with a NUL"] = { account(record("1"):gsub("BTC", "B\\u0000C")), CODE .. "*" },
+    ["no coin code"] = { account '[{"balance":1,"availableBalance":1}]', CODE .. "nil" },
+    ["one key twice"] = { "[" .. account "[]" .. "," .. account "[]" .. "]",
+      'accounts[1].api_key: another key expected, got "K1"' },
   } do
     it("is refused when it is or has " .. what, function()
-      local parsed, message = accounts_file.parse(json)
+      local parsed, message = accounts_file.parse(row[1])
       assert.is_nil(parsed)
-      assert.matches("^accounts", message)
+      if row[2]:sub(-1) == "*" then message = message:sub(1, #row[2] - 1) .. "*" end
+      assert.equal(row[2], message)
     end)
   end
 end)

@@ -127,6 +127,19 @@ describe("the exchange", function()
     assert.equal(4005, rules.judge(exchange, once).code)
   end)
 
+  it("knows a signature and a nonce for one to two minutes, by the machine's clock", function()
+    exchange.settings.limits = false
+    local one, other = request(), request()
+    local function code_at(ms, asked)
+      asked.arrived = NOON + ms
+      exchange.settings.clock_offset_ms = NOON - asked.arrived
+      return rules.judge(exchange, asked).code
+    end
+    assert.same({ 1000, 1000, 1000 },
+      { code_at(0, one), code_at(0, other), code_at(60000, request()) })
+    assert.same({ 4005, 1000 }, { code_at(119999, one), code_at(120000, other) })
+  end)
+
   it("takes a nonce once within a timestamp", function()
     local path = "/v1/account/balances/BTC"
     assert.equal(1000, code { nonce = "12345" })
@@ -215,9 +228,12 @@ describe("the exchange", function()
   end)
 
   it("knows a coin that any account holds", function()
-    local path = "/v1/account/balances/BTC"
+    local path = "/v1/account/balances/%4d%69NE"
+    exchange.settings.limits = false
+    assert.equal(4011, code { path = path })
+    exchange.accounts.KEY.balances[2] = { currency = "MiNE", json = "{}" }
     local asked = request { path = path, key = "OTHER", secret = "other" }
-    assert.equal('[{"currency":"BTC","balance":0,"availableBalance":0}]',
+    assert.equal('[{"currency":"MiNE","balance":0,"availableBalance":0}]',
       rules.judge(exchange, asked).data)
   end)
 
@@ -231,6 +247,21 @@ describe("the exchange", function()
         secret = "other" })
       assert.equal(1000, code { path = "/v1/account/balances/BTC" })
     end)
+
+  it("has settings, and a script, up to these bounds", function()
+    local set, step = rules.settings, require "bitfront.sandbox.scripted".fields
+    for _, row in ipairs {
+      { set.clock_offset_ms, -2 ^ 53, 2 ^ 53, 2 }, { set.latency_ms, 0, 3600000, 1 },
+      { set.jitter_ms, 0, 3600000, 1 }, { step.statusCode, 0, 999999999, 1 },
+      { step.http_status, 200, 599, 1 }, { step.latency_ms, 0, 3600000, 1 },
+      { step.times, 1, 1000000, 1 },
+    } do
+      local option, least, most, beyond = row[1], row[2], row[3], row[4]
+      assert.same({ false, true, true, false },
+        { (option.check(least - beyond)), (option.check(least)), (option.check(most)),
+          (option.check(most + beyond)) }, option.about)
+    end
+  end)
 
   it("has the documents' text for each code", function()
     for _, row in ipairs(require "bitfront.status".CODES) do

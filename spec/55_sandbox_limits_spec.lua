@@ -112,6 +112,29 @@ describe("the check of an arrival log", function()
     assert.same({ "signature LATER 700 2" }, findings(text))
   end)
 
+  it("goes by the order of the lines for calls of one moment", function()
+    local text = {}
+    for i = 1, 40 do text[i] = line(0, { signature = "S", key = "KEY" .. i }) end
+    assert.same({ "signature KEY2 0 40" }, findings(table.concat(text)))
+  end)
+
+  it("tells findings by time, then by kind, then by key", function()
+    local text, expected = lines({ 9000 }, { signature = "S", key = "X" })
+      .. lines({ 9000 }, { signature = "S", key = "X" }), {}
+    for i = 1, 9 do
+      text = lines({ 9000, 9000, 9000, 9000 }, { key = "K" .. 10 - i }) .. text
+      expected[i] = ("per_second K%d 9000 4"):format(i)
+    end
+    expected[10] = "signature X 9000 2"
+    table.insert(expected, 1, "per_second LATER 700 4")
+    assert.same(expected, findings(text .. lines({ 700, 700, 700, 700 }, { key = "LATER" })))
+  end)
+
+  it("counts a call at the clock's first millisecond", function()
+    assert.same({ findings = {}, calls = 1, keys = 1, first_ms = 0, last_ms = 0 },
+      limits_check.check '{"arrived_ms":0,"key":"KEY"}\n')
+  end)
+
   it("counts each key for itself", function()
     local text = {}
     for i = 1, 3 do text[i] = line(i * 10) .. line(i * 10, { key = "OTHER" }) end

@@ -190,6 +190,33 @@ total value  494824176.48097221607000895733259115
       end)
     end
 
+    -- Each token has a line of its own: what is wrong has the line where it is.
+    it("tells on which line of a file what is wrong", function()
+      local parse = require "bitfront.cli.prices_file".parse
+      local NO_OBJECT = 'not an object of prices, as {"BTC": 65000.5}'
+      for _, case in ipairs {
+        { "", NO_OBJECT, 1 }, { "\n", NO_OBJECT, 1 }, { "\n{", NO_OBJECT, 2 },
+        { '[\n"A"\n:\n1\n}', NO_OBJECT, 1 }, { "{}\n}", NO_OBJECT, 1 },
+        { "{\n1\n:\n1\n}", NO_OBJECT, 2 }, { '{\n"A"\n1\n:\n}', NO_OBJECT, 3 },
+        { '{\n"A"\n:\n1\n;', NO_OBJECT, 5 }, { '{\n"A"\n:\n1\n', NO_OBJECT, 4 },
+        { '{\n"A"\n:\n1\n}\n}', NO_OBJECT, 5 }, { '{\n"A"\n:\n1\n,\n}', NO_OBJECT, 6 },
+        { '{\n"A"\n:\n1\n,\n"B"\n:\n2\n,', NO_OBJECT, 9 },
+        { '{\n"A"\n:\n1\n,\n"B"\n:\n2\n}\n}', NO_OBJECT, 9 },
+        { '{\n""\n:\n1\n}', "a coin code must not be empty or hold a NUL", 2 },
+        { '{\n"A"\n:\n1\n,\n"A"\n:\n2\n}', "A has two prices", 6 },
+        { '{\n"A"\n:\nx\n}', "the price of A is not a number: x", 4 },
+        { '{\n"A"\n:\n', "the price of A is not a number: ", 3 },
+        { '{\n"A"\n:\n"1\n}', 'the price of A is not a number: "', 4 },
+        { '{"A":' .. ("x"):rep(41) .. "}", "the price of A is not a number: " .. ("x"):rep(40),
+          1 },
+      } do
+        assert.same({ nil, case[2], case[3] }, { parse(case[1]) }, case[1])
+      end
+      assert.same({ {} }, { parse " { } " })
+      assert.same({ { A = "1", ["\\"] = "1e2", ['"B'] = "-0.50" } },
+        { parse '\r\n{"A":1,\t"\\\\": "1e2" ,"\\"B":-0.50}\n' })
+    end)
+
     it("refuses a file that cannot be read, and names it", function()
       fails("balances --value /nonexistent/p.json", env, ": /nonexistent/p%.json: No such file")
       fails("balances --value /", env, ": /: Is a directory")

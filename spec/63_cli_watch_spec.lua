@@ -199,3 +199,60 @@ describe("bitfront watch #apart", function()
     end
   end)
 end)
+
+describe("the screen of bitfront watch #apart", function()
+  -- What it writes, without its time, of so many balances and events: twice, the first time
+  -- without moving the cursor.
+  local function draws(size, balances, events, update)
+    local out, err = shell.lua(([[
+      local core = require "bitfront.core"
+      local decimal = require "bitfront".decimal
+      local watch_screen = require "bitfront.cli.watch_screen"
+      core.wall = function() return 1700000000123 end
+      core.terminal_size = function() return %s end
+      local view, records = watch_screen.new({ places = 0 },
+        { columns = { "currency", "balance" } }), {}
+      for i = 1, %d do records[i] = { currency = "C" .. i, balance = decimal(i .. ".0") } end
+      for i = 1, %d do view:note("event\t" .. i) end
+      for _ = 1, 2 do view:update(records, %s) end
+    ]]):format(size, balances, events, update), { env = { NO_COLOR = "1" } })
+    assert.equal("", err)
+    out = out:gsub("2023%-11%-14T22:13:20Z", "T"):gsub("\n", "|")
+    local first, up, second = out:match "^(.-)\27%[(%d+)A\r\27%[J(.*)$"
+    assert.equal(first, second)
+    return tonumber(up), first
+  end
+
+  local EVENTS = "T  event\\x091|T  event\\x092|T  event\\x093|"
+  local AGAIN = "T  again in 1 s; Ctrl-C ends it|"
+
+  -- The terminal's size, balances, events, pause and whether a call failed; how many of the
+  -- terminal's rows that takes, and the lines.
+  local ROWS = {
+    { "80, 24", 0, 0, "1, false", 3, "currency  balance||" .. AGAIN },
+    { "80, 24", 2, 7, "1.5, true", 11, "currency  balance|C1              1|C2              2||"
+      .. EVENTS:gsub("%d|", { ["1|"] = "2|", ["2|"] = "3|", ["3|"] = "4|" })
+      .. EVENTS:gsub("%d|", { ["1|"] = "5|", ["2|"] = "6|", ["3|"] = "7|" })
+      .. "T  the last call failed; again in 1.5 s; Ctrl-C ends it|" },
+    { "80, 10", 4, 3, "1, false", 9, "currency  balance|C1              1|"
+      .. "C2              2|(2 more)||" .. EVENTS .. AGAIN },
+    { "80, 11", 4, 3, "1, false", 10, "currency  balance|C1              1|"
+      .. "C2              2|C3              3|C4              4||" .. EVENTS .. AGAIN },
+    { "80, 8", 4, 3, "1, false", 7, "currency  balance|(4 more)||" .. EVENTS .. AGAIN },
+    { "80, 7", 4, 3, "1, false", 6, "currency  balance|(4 more)|" .. EVENTS .. AGAIN },
+    { "80, 4", 4, 3, "1, false", 3, "currency  balance|(4 more)|" .. AGAIN },
+    { "80, 2", 4, 3, "1, false", 1, AGAIN },
+    { "50, 24", 0, 1, "1, false", 4, "currency  balance||T  event\\x091|" .. AGAIN },
+    { "49, 24", 0, 1, "1, false", 5, "currency  balance||T  event\\x091|" .. AGAIN },
+    { "14, 12", 4, 3, "1, false", 10, "currency  balance|(4 more)|T  event\\x093|" .. AGAIN },
+    { "nil", 25, 0, "1, false", 23, "currency  balance|"
+      .. ("C%d              %d|"):rep(9):format(1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9,
+        9) .. ("C%d            %d|"):rep(10):format(10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15,
+        16, 16, 17, 17, 18, 18, 19, 19) .. "(6 more)||" .. AGAIN },
+  }
+  for _, row in ipairs(ROWS) do
+    it(("fits %d balances and %d events into %s cells"):format(row[2], row[3], row[1]), function()
+      assert.same({ row[5], row[6] }, { draws(row[1], row[2], row[3], row[4]) })
+    end)
+  end
+end)

@@ -149,6 +149,8 @@ local CHOICES = {
   ["bitfront check --of "] = { "balance", "availableBalance" },
   ["bitfront completion "] = { "bash", "fish", "zsh" },
 }
+-- Values that name a file or a folder: here the one with the program that asks.
+local FILE, FOLDER = "bitfront balances --value prog", "bitfront sandbox --dir prog"
 -- Values of which nothing is known, and which are no files.
 local NOTHING = { "bitfront balances --profile ", "bitfront watch --interval ",
                   "bitfront check --below ", "bitfront time --timeout " }
@@ -170,7 +172,7 @@ describe("bitfront completion #once #apart", function()
       local found
 
       lazy_setup(function()
-        local lines = { "bitfront ", "bitfront balances --value bitfront" }
+        local lines = { "bitfront ", FILE, FOLDER }
         for _, row in ipairs(commands) do
           lines[#lines + 1] = ("bitfront %s --"):format(row.name)
         end
@@ -196,6 +198,11 @@ describe("bitfront completion #once #apart", function()
         end
       end)
 
+      it("files and folders", function()
+        assert.same({ { "program" }, { "program" } },
+          { support.keys(found[FILE]), support.keys(found[FOLDER]) })
+      end)
+
       it("no other values by file names", function()
         for _, line in ipairs(NOTHING) do assert.same({}, found[line], line) end
       end)
@@ -218,6 +225,12 @@ describe("bitfront completion #once #apart", function()
       end
     end)
   end
+
+  it("has the option --help once, which is that of each command", function()
+    for shell, pattern in pairs { bash = "%-%-help", fish = "%-l help", zsh = "%-%-help" } do
+      assert.equal(1, select(2, completion(commands, shell):gsub(pattern, "")), shell)
+    end
+  end)
 
   it("takes no other shell", function()
     command.is_misuse("completion tcsh", "'shell' must be one of 'bash', 'zsh', 'fish'")

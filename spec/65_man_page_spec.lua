@@ -107,6 +107,12 @@ describe("bitfront man #once #apart", function()
           words(section(shown(man_page { row }, formatter), "   made-up")))
       end)
 
+      it("has examples", function()
+        local found = words(section(text, "EXAMPLES"))
+        assert.equal(1, found:find('eval "$(bitfront sandbox --background)"', 1, true))
+        assert.truthy(found:find("bitfront check --below BTC=0.5", 1, true))
+      end)
+
       it("has the exit statuses of the README, with their kinds of errors", function()
         local found = terms_of(section(text, "EXIT STATUS"))
         local listed = readme.doc.tables["exit status | when | kinds of errors"]
@@ -126,6 +132,14 @@ describe("bitfront man #once #apart", function()
       end)
     end)
   end
+
+  it("breaks its own lines at 80 bytes", function()
+    local one, two = ("x"):rep(39), ("y"):rep(40)
+    local row = { name = "made-up", description = one .. " " .. two .. " " .. one .. "x " .. two,
+                  options = {} }
+    assert.truthy(man_page { row }:find(("\n.PP\n%s %s\n%sx\n%s\n"):format(one, two, one, two), 1,
+      true))
+  end)
 
   it("has the date that SOURCE_DATE_EPOCH names, else today's", function()
     local first = os.date "!%Y-%m-%d"
