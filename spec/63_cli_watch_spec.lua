@@ -223,6 +223,36 @@ describe("the screen of bitfront watch #apart", function()
     return tonumber(up), first
   end
 
+  it("tells whose coins came, are gone, or are more or less", function()
+    assert.equal("hot: ETH is new\nBTC is gone\nBTC balance +1.5, availableBalance -2\n"
+      .. "hot: BTC availableBalance +0.1\n", (shell.lua [[
+        local decimal = require "bitfront".decimal
+        local view, hot = require "bitfront.cli.watch_screen".new({}, {}), { name = "hot" }
+        local function by(balance, available)
+          return { balance = decimal(balance), availableBalance = decimal(available) }
+        end
+        local btc = { currency = "BTC" }
+        view:change(hot, "added", nil, { currency = "ETH" })
+        view:change({}, "removed", btc)
+        view:change({}, "changed", btc, btc, by("1.5", "-2"))
+        view:change(hot, "changed", btc, btc, by("0.0", "0.1"))
+        for _, event in ipairs(view.events) do print((event:gsub("^%S+Z  ", ""))) end
+      ]]))
+  end)
+
+  it("is there on a terminal that can move its cursor", function()
+    assert.equal("true false false false false\n", (shell.lua [[
+      local core, term = require "bitfront.core", nil
+      function os.getenv() return term end
+      local function is_there(is_terminal, of)
+        core.is_terminal, term = function() return is_terminal end, of
+        return tostring(require "bitfront.cli.watch_screen".is_there())
+      end
+      print(table.concat({ is_there(true, "xterm"), is_there(true, "dumb"), is_there(true, ""),
+        is_there(true), is_there(false, "xterm") }, " "))
+    ]]))
+  end)
+
   local EVENTS = "T  event\\x091|T  event\\x092|T  event\\x093|"
   local AGAIN = "T  again in 1 s; Ctrl-C ends it|"
 

@@ -522,12 +522,6 @@ describe("bitfront.nginx.serve #once #apart", function()
     assert.truthy(tonumber(reply.headers["retry-after"]) >= 2)
   end)
 
-  it("has a problem for an error in every Lua", function()
-    local problem = require "bitfront.nginx.problem".of_error({ kind = "rate_limit" }, 1.5)
-    assert.same({ 503, 2 }, { problem.status, problem.retry_after })
-    assert.equal(500, require "bitfront.nginx.problem".of_error({ kind = "auth" }, 1).status)
-  end)
-
   it("tells nothing that the outside should not see", function()
     local reply = after_failing { statusCode = 6001, statusMessage = "the $key is UNKNOWN" }
     local told = is_problem(reply, 500, "auth")
@@ -732,5 +726,181 @@ describe("bitfront.nginx.serve #once #apart", function()
     refuses('{ cache = {} }', "cache must be what bitfront.nginx.cached returned")
     refuses('{ cache = require("bitfront.nginx").cached { ttl = 60 }, ttl = 60 }',
             "give either cache or ttl, not both")
+  end)
+end)
+
+-- Made here, and not by nginx: whichever Lua runs this.
+describe("the texts of bitfront.nginx.serve #once", function()
+  local metrics, views = require "bitfront.nginx.metrics", require "bitfront.nginx.view"
+  local A = { currency = "A", balance = "1234.25", availableBalance = "234.25" }
+  local B = { currency = "B", balance = "0", availableBalance = "0" }
+  local query, prices = { filter = {} }, { A = "2.5" }
+
+  local function whole(site, sections)
+    local json, csv = {}, {}
+    for i, section in ipairs(sections) do
+      json[i], csv[i] = views.json_rows(site, section), views.csv_rows(site, section)
+    end
+    return views.json(site, sections, query, json), views.csv(site, sections, query, csv)
+  end
+
+  it("are JSON and CSV of one account", function()
+    local json, csv = whole({ amounts = "string" }, { { view = views.of({ A, B }, query) } })
+    assert.equal('{"balances":[\n'
+      .. '  {"currency":"A","balance":"1234.25","availableBalance":"234.25","locked":"1000.00",'
+      .. '"available_percent":18.9},\n'
+      .. '  {"currency":"B","balance":"0","availableBalance":"0","locked":"0",'
+      .. '"available_percent":null}]}\n', json)
+    assert.equal("currency,balance,availableBalance,locked\r\nA,1234.25,234.25,1000.00\r\n"
+      .. "B,0,0,0\r\n", csv)
+    json, csv = whole({ amounts = "number" }, { { view = views.of({ A, B }, query, prices) } })
+    assert.equal('{"balances":[\n'
+      .. '  {"currency":"A","balance":1234.25,"availableBalance":234.25,"locked":1000.00,'
+      .. '"price":2.5,"value":3085.625,"available_percent":18.9},\n'
+      .. '  {"currency":"B","balance":0,"availableBalance":0,"locked":0,'
+      .. '"available_percent":null}],\n"total":3085.625,\n"missing":["B"]}\n', json)
+    assert.equal("currency,balance,availableBalance,locked,price,value\r\n"
+      .. "A,1234.25,234.25,1000.00,2.5,3085.625\r\nB,0,0,0,,\r\n", csv)
+    assert.equal('{"balances":[]}\n', (whole({}, { { view = views.of({}, query) } })))
+  end)
+
+  it("are JSON and CSV of several accounts, and of all of them", function()
+    local json, csv = whole({ amounts = "string", unit = "USD" }, {
+      { view = views.of({ A }, query, prices) },
+      { account = "a", view = views.of({ A, B }, query, prices, "a"), made = 86400,
+        freshness = "fresh" },
+      { account = "b", err = { kind = "network" } },
+      { account = "c", view = views.of({}, query, prices, "c"), made = 86401, freshness = "stale",
+        err = { kind = "auth" } },
+      { account = "d", view = views.of({ B }, query, nil, "d"), made = 0, freshness = "fresh" },
+    })
+    assert.equal('{"balances":[\n'
+      .. '  {"account":"a","currency":"A","balance":"1234.25","availableBalance":"234.25",'
+      .. '"locked":"1000.00","price":"2.5","value":"3085.625","available_percent":18.9},\n'
+      .. '  {"account":"a","currency":"B","balance":"0","availableBalance":"0","locked":"0",'
+      .. '"available_percent":null},\n'
+      .. '  {"account":"d","currency":"B","balance":"0","availableBalance":"0","locked":"0",'
+      .. '"available_percent":null}],\n"accounts":[\n'
+      .. '  {"account":"a","freshness":"fresh","as_of":"1970-01-02T00:00:00Z",'
+      .. '"total":"3085.625","missing":["B"]},\n'
+      .. '  {"account":"b","freshness":"none","error":"network"},\n'
+      .. '  {"account":"c","freshness":"stale","as_of":"1970-01-02T00:00:01Z","error":"auth",'
+      .. '"total":"0","missing":[]},\n'
+      .. '  {"account":"d","freshness":"fresh","as_of":"1970-01-01T00:00:00Z"}],\n"all":[\n'
+      .. '  {"currency":"A","balance":"1234.25","availableBalance":"234.25","locked":"1000.00",'
+      .. '"price":"2.5","value":"3085.625","available_percent":18.9}],\n'
+      .. '"total":"3085.625",\n"missing":[],\n"unit":"USD"}\n', json)
+    assert.equal("account,currency,balance,availableBalance,locked,price,value\r\n"
+      .. "a,A,1234.25,234.25,1000.00,2.5,3085.625\r\na,B,0,0,0,,\r\nd,B,0,0,0\r\n", csv)
+  end)
+
+  -- What the metrics ask of a cache.
+  local function cache_of(numbers, state)
+    return { shared = { state = function() return state end,
+                        number = function(_, name) return numbers[name] end } }
+  end
+
+  local function texts_of(answers, plan)
+    local texts, length = metrics.texts(answers, plan, function() end)
+    local text = table.concat(texts)
+    assert.equal(#text, length)
+    return text
+  end
+
+  it("are metrics of each account", function()
+    local text = texts_of({
+      { cache = cache_of({ calls = 7, ["errors:tls"] = 2, ["duration:1"] = 1, ["duration:3"] = 2,
+          ["duration:11"] = 4, duration_sum = 1.5, limit_used = 0.25 }, { version = 1 }),
+        account = "a", age = 0.5, copy = { records = { A } } },
+      { cache = cache_of({}, {}), account = "b" },
+      { cache = cache_of({}, { version = 1, failure = {} }), account = "c" },
+    }, { filter = {}, parts = {} })
+    local found, zeros = {}, 0
+    for line in text:gmatch "[^\n]+" do
+      local is_zero = line:find " 0$"
+      zeros = zeros + (is_zero and 1 or 0)
+      if not is_zero and line:sub(1, 1) ~= "#" then
+        found[#found + 1] = line:gsub("^bitfront_", ""):gsub("exchange_", "")
+      end
+    end
+    local function bucket(bound, calls)
+      return ('call_duration_seconds_bucket{account="a",le="%s"} %d'):format(bound, calls)
+    end
+    assert.same({
+      'balance{account="a",currency="A",state="total"} 1234.25',
+      'balance{account="a",currency="A",state="available"} 234.25',
+      'balance{account="a",currency="A",state="locked"} 1000.00', 'up{account="a"} 1',
+      'calls_total{account="a"} 7', 'errors_total{account="a",kind="tls"} 2', bucket("0.01", 1),
+      bucket("0.025", 1), bucket("0.05", 3), bucket("0.1", 3), bucket("0.25", 3), bucket("0.5", 3),
+      bucket("1", 3), bucket("2.5", 3), bucket("5", 3), bucket("10", 3), bucket("+Inf", 7),
+      'call_duration_seconds_count{account="a"} 7', 'call_duration_seconds_sum{account="a"} 1.5',
+      'limit_used_ratio{account="a"} 0.25', 'cache_age_seconds{account="a"} 0.5',
+    }, found)
+    local kinds = #require "bitfront.status".KINDS
+    assert.equal((kinds - 1) + 2 * (2 + kinds + 13), zeros)
+    for _, name in ipairs { "balance", "up", "exchange_calls_total", "exchange_errors_total",
+                            "exchange_call_duration_seconds", "exchange_limit_used_ratio",
+                            "cache_age_seconds" } do
+      assert.equal(1, select(2, text:gsub("# TYPE bitfront_" .. name .. " %l+\n", "")), name)
+    end
+  end)
+
+  it("are metrics without a line of what is not known", function()
+    local text = texts_of({ { cache = cache_of({}, {}) } }, { filter = {}, parts = {} })
+    for _, name in ipairs { "bitfront_balance", "limit_used_ratio", "age_seconds" } do
+      assert.is_nil(text:find(name, 1, true), name)
+    end
+    assert.matches("\nbitfront_up 0\n", text, 1, true)
+  end)
+
+  it("are made again where a call has ended, or there are other balances or another state",
+    function()
+      local numbers, plan = { calls = 1, limit_used = 0.5 }, { filter = {}, parts = {} }
+      local answer = { cache = cache_of(numbers, {}), age = 1, copy = { records = { B } } }
+      local before = texts_of({ answer }, plan)
+      numbers.limit_used = 0.75
+      assert.equal(before, texts_of({ answer }, plan))
+      answer.copy = { records = { A } }
+      assert.matches("state=\"total\"} 1234.25\n", texts_of({ answer }, plan), 1, true)
+      numbers.calls = 2
+      assert.matches("calls_total 2\n", texts_of({ answer }, plan), 1, true)
+      local state = { version = 1 }
+      answer.cache.shared.state = function() return state end
+      assert.matches("\nbitfront_up 1\n", texts_of({ answer }, plan), 1, true)
+      answer.age = 2
+      assert.matches("age_seconds 2\n", texts_of({ answer }, plan), 1, true)
+    end)
+
+  it("take a call into the bucket of its bound", function()
+    local histogram, counts = require "bitfront.nginx.histogram", {}
+    local shared = { count = function(_, name, by)
+      counts[#counts + 1] = name .. " " .. (by or 1)
+    end }
+    for _, seconds in ipairs { 0.01, 0.0101, 10, 11 } do histogram.observe(shared, seconds) end
+    assert.same({ "duration:1 1", "duration_sum 0.01", "duration:2 1", "duration_sum 0.0101",
+      "duration:10 1", "duration_sum 10", "duration:11 1", "duration_sum 11" }, counts)
+  end)
+
+  it("go by headers of up to 4096 bytes", function()
+    local negotiate = require "bitfront.nginx.negotiate"
+    local accept, known = "text/csv" .. (","):rep(4088), '"etag"' .. (","):rep(4090)
+    assert.same({ "csv", "json" }, { negotiate.format(accept), negotiate.format(accept .. ",") })
+    assert.same({ true, false },
+      { negotiate.has(known, '"etag"'), negotiate.has(known .. ",", '"etag"') })
+  end)
+
+  it("are problems with a status, a sentence and when to ask again", function()
+    local problem = require "bitfront.nginx.problem"
+    for _, case in ipairs {
+      { { kind = "rate_limit" }, 0.1, 503, 1 }, { { kind = "rate_limit" }, 1.5, 503, 2 },
+      { { kind = "rate_limit", retry_after = 2.1 }, 9, 503, 3 }, { { kind = "timeout" }, 1, 504 },
+      { { kind = "tls" }, 1, 502 }, { { kind = "auth" }, 1, 500 },
+    } do
+      local made = problem.of_error(case[1], case[2])
+      assert.same({ case[3], case[4] }, { made.status, made.retry_after })
+    end
+    assert.equal('{"type":"about:blank","title":"Bad Gateway","status":502,"kind":"http",'
+      .. '"detail":"The exchange did not answer as it should."}',
+      problem.of_error({ kind = "http" }, 1).body)
   end)
 end)

@@ -7,6 +7,8 @@ local nginx_process = require "bitfront.sandbox.nginx_process"
 local sections = require "spec.nginx.sections"
 local support = require "spec.support"
 
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+
 local HOSTILE = [=[[
   {"currency":"<img src=x onerror=alert(1)>","balance":1.5,"availableBalance":1.25},
   {"currency":"\"'&</td></script><script>alert(1)</script>","balance":0,"availableBalance":0},
@@ -151,10 +153,12 @@ describe("the page #once #apart", function()
     assert.matches('data-key="balance" aria-sort="descending"><button type="submit" form="order"'
       .. ' name="sort" value="balance">', html, 1, true)
     assert.matches('name="sort" value="-locked">', html, 1, true)
-    assert.matches('name="sort" value="currency">', html, 1, true)
     assert.equal(1, count(html, " aria-sort="))
     assert.truthy(html:find("BTC</th>", 1, true) < html:find("ETH</th>", 1, true))
     assert.matches('<noscript><meta http-equiv="refresh" content="30"></noscript>', html, 1, true)
+    html = page "/balances?desc&sort=balance&nonzero&currency=%42TC%2C"
+    assert.matches('hidden><input type="hidden" name="nonzero" value=""><input type="hidden" '
+      .. 'name="currency" value="BTC,"></form>', html, 1, true)
   end)
 
   it("says so where there is nothing to show", function()
@@ -265,6 +269,110 @@ describe("the page of several accounts #once #apart", function()
     local hot = section "hot"
     assert.truthy(hot:find("BTC</th>", 1, true) < hot:find("USDT</th>", 1, true))
     html = site:get("/accounts").body
+  end)
+end)
+
+-- Made here, and not by nginx: whichever Lua runs this.
+describe("the text of the page #once", function()
+  local page, views = require "bitfront.nginx.page", require "bitfront.nginx.view"
+  local site = { title = "T", unit = "USD", cache = { ttl = 1.5 } }
+
+  -- A section of rows "COIN BALANCE AVAILABLE".
+  local function section(rows, query, prices)
+    local records = {}
+    for i, row in ipairs(rows) do
+      local coin, balance, available = row:match "(%S+) (%S+) (%S+)"
+      records[i] = { currency = coin, balance = balance, availableBalance = available }
+    end
+    query = query or {}
+    query.filter, query.args = {}, ""
+    local of = { view = views.of(records, query, prices), made = 86400 }
+    return page.section(site, of, query, true), of
+  end
+
+  it("has amounts in groups, with zeros that align a column, and [those of a card]", function()
+    local html = section({ "A 1234567.25 234567.25", "B 12 0.5", "C 123 0", "D -1234 0.5",
+      "E 123456 123456" }, nil, { A = "2.5" })
+    local found = {}
+    for class, cell in html:gmatch('<td role="cell" class="(%l%a+)"><span class="label" '
+      .. 'aria%-hidden="true">%u%l+</span>(.-)</td>') do
+      found[class] = found[class] or {}
+      table.insert(found[class], (cell:gsub('<span class="group">(.-)</span>', "'%1")
+        :gsub('<span class="fraction">(.-)</span>', "%1")
+        :gsub('<span class="pad" aria%-hidden="true">(.-)</span>', "(%1)")
+        :gsub('<span class="pad in%-card" aria%-hidden="true">(.-)</span>', "[%1]")
+        :gsub('^<span class="amount">(.-)</span>$', "%1")))
+    end
+    local NONE = '<span class="none">\226\128\147</span>'
+    assert.same({
+      balance = { "1'234'567.25[0]", "12(.00)[0]", "123(.00)[0]", "-1'234(.00)[0]",
+                  "123'456(.00)[0]" },
+      availableBalance = { "234'567.25[0]", "0.5(0)[0]", "0(.00)[0]", "0.5(0)[0]",
+                           "123'456(.00)[0]" },
+      locked = { "1'000'000.00[0]", "11.5(0)[0]", "123(.00)[0]", "-1'234.5(0)[0]", "0(.00)[0]" },
+      value = { "3'086'418.125", NONE, NONE, NONE, NONE },
+    }, found)
+    html = section { "A 1 1" }
+    assert.equal(2, count(html, '</span><span class="amount">1</span></td>'))
+    assert.equal(1, count(html, '</span><span class="amount">0</span></td>'))
+  end)
+
+  it("draws a bar of what is available, a small part of either so that it is seen", function()
+    for available, width in pairs { ["0"] = 0, ["1"] = 40, ["39"] = 40, ["41"] = 41, ["959"] = 959,
+                                    ["961"] = 960, ["999"] = 960, ["1000"] = 1000 } do
+      local bar = section { "A 1000 " .. available }:match '<td role="cell" class="bar">.-</td>'
+      assert.equal(('<td role="cell" class="bar"><div class="share"><svg viewBox="0 0 1000 10" '
+        .. 'preserveAspectRatio="none" aria-hidden="true"><rect class="free" x="0" width="%d" '
+        .. 'height="10"/><rect class="locked" x="%d" width="%d" height="10"/></svg>'
+        .. '<span>%d.%d\194\160%%<span class="unseen"> available</span></span></div></td>')
+        :format(width, width, 1000 - width, math.floor(available / 10), available % 10), bar)
+    end
+    assert.truthy(section { "A 0 0" }:find('<rect class="empty" x="0" width="1000" height="10"/>'
+      .. '</svg><span class="none">\226\128\147<span class="unseen"> nothing</span></span>', 1,
+      true))
+  end)
+
+  -- What it is sorted by, and what a click on the headers of the coin and the balance sends.
+  for _, case in ipairs {
+    { nil, nil, "", "currency", "", "-balance" },
+    { "currency", "asc", ' aria-sort="ascending"', "-currency", "", "-balance" },
+    { "currency", "desc", ' aria-sort="descending"', "currency", "", "-balance" },
+    { "balance", "asc", "", "currency", ' aria-sort="ascending"', "-balance" },
+    { "balance", "desc", "", "currency", ' aria-sort="descending"', "balance" },
+  } do
+    local order = case[1] and case[1] .. " " .. case[2] or "none"
+    it("has headers that sort, or turn the order, which is " .. order, function()
+      local html, found = section({ "A 1 1" }, { sort = case[1], direction = case[2] }), {}
+      for sort, key in html:gmatch('<th role="columnheader" scope="col" data%-key="%a+"(.-)>'
+        .. '<button type="submit" form="order" name="sort" value="(.-)">') do
+        found[#found + 1], found[#found + 2] = sort, key
+      end
+      assert.same({ case[3], case[4], case[5], case[6], "", "-availableBalance", "", "-locked" },
+        found)
+      assert.equal(1, count(html, '<th role="columnheader" scope="col">Available share</th>'))
+    end)
+  end
+
+  it("has its times, its total, and how many accounts are not up to date", function()
+    local html, first = section({ "A 2 1", "B 1 1" }, nil, { A = "2.5" })
+    local function render(...)
+      return page.render(site, { first, ... }, { args = "" }, { html })
+    end
+    html = render()
+    assert.matches('<html lang="en" data-interval="2">', html, 1, true)
+    assert.matches('<p id="made">As of <time datetime="1970-01-02T00:00:00Z">1970-01-02 00:00:00 '
+      .. "UTC</time></p>", html, 1, true)
+    assert.matches('<h1>T</h1><p class="worth"><span class="what">Total value in USD</span> '
+      .. '<span class="total"><span class="amount">5<span class="fraction">.0</span></span></span>'
+      .. "</p></header>", html, 1, true)
+    assert.matches('<p class="missing">No price is known for B.</p></footer>', html, 1, true)
+    assert.matches('content="30"', html, 1, true)
+    local late = { message = "It is late." }
+    for text, given in pairs { [""] = { {}, {} }, ["2 of 2 accounts are not up to date."] =
+      { late, late }, ["1 of 3 accounts is not up to date."] = { {}, late, {} } } do
+      assert.matches(('<p id="state" role="status">%s</p>'):format(text),
+        render(unpack(given)), 1, true)
+    end
   end)
 end)
 

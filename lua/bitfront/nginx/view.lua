@@ -40,6 +40,11 @@ local NAMES = {
   [false] = { [true] = names_of(false, true), [false] = names_of(false, false) },
 }
 
+-- Lua 5.4.4 compiles NAMES[price ~= nil] wrongly: the index has to be a variable.
+local function names_for(has_prices, has_account)
+  return NAMES[has_prices][has_account]
+end
+
 -- In doubles, which are exact enough for a bar; but 1000 only where nothing is locked.
 local function share_of(record, locked)
   local all, free = tonumber(record.balance), tonumber(record.availableBalance)
@@ -90,7 +95,7 @@ end
 ---@param account string?  whose they are, where there are several
 ---@return bitfront.nginx.View
 function _M.of(all, query, prices, account)
-  local view = { rows = {}, columns = NAMES[prices ~= nil][account ~= nil] }
+  local view = { rows = {}, columns = names_for(prices ~= nil, account ~= nil) }
   for i, record in ipairs(records.filter(all, query.filter)) do
     view.rows[i] = row_of(record, account)
   end
@@ -103,7 +108,7 @@ end
 
 local function format_row(row, kind, amounts)
   return format.format({ row }, kind,
-    { columns = NAMES[row.value ~= nil][row.account ~= nil], amounts = amounts })
+    { columns = names_for(row.value ~= nil, row.account ~= nil), amounts = amounts })
 end
 
 local function json_row(row, amounts)
@@ -200,7 +205,7 @@ end
 ---@return string
 function _M.csv(_, sections, _, parts)
   local first = sections[2] and 2 or 1
-  local names = NAMES[sections[1].view.total ~= nil][sections[2] ~= nil]
+  local names = names_for(sections[1].view.total ~= nil, sections[2] ~= nil)
   return table.concat(names, ",") .. "\r\n" .. table.concat(parts, "", first)
 end
 
