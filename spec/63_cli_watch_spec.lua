@@ -275,6 +275,9 @@ describe("the screen of bitfront watch #apart", function()
     { "50, 24", 0, 1, "1, false", 4, "currency  balance||T  event\\x091|" .. AGAIN },
     { "49, 24", 0, 1, "1, false", 5, "currency  balance||T  event\\x091|" .. AGAIN },
     { "14, 12", 4, 3, "1, false", 10, "currency  balance|(4 more)|T  event\\x093|" .. AGAIN },
+    { "14, 7", 4, 0, "1, false", 5, "(4 more)|" .. AGAIN },
+    { "nil", 0, 0, "1e31, false", 4, "currency  balance||"
+      .. (AGAIN:gsub("1", "1" .. ("0"):rep(31))) },
     { "nil", 25, 0, "1, false", 23, "currency  balance|"
       .. ("C%d              %d|"):rep(9):format(1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9,
         9) .. ("C%d            %d|"):rep(10):format(10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15,

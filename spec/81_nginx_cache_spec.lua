@@ -500,6 +500,177 @@ describe("bitfront.nginx.cached #once #apart", function()
       return type(first) .. " " .. type(second)]])
   end)
 
+  -- A cache of these options, whose client and clock are the row's: only its sleeping moves
+  -- that. It has what the workers share in `shared`.
+  local SIMULATED = [[
+    local native, waits = require "bitfront.native", require "bitfront.wait.nginx"
+    local now, slept, said = native.now() * 0 + 1000, {}, {}
+    native.now = function() return now end
+    ngx.sleep = function(seconds)
+      slept[#slept + 1] = seconds
+      now = now + seconds
+    end
+    local calls, shared = 0, { state = { next_at = 0 } }
+    local client = { balances = function()
+      calls = calls + 1
+      return {}
+    end }
+    local made = require "bitfront.nginx.cache"
+    local cache = require("bitfront.nginx").cached { name = "simulated", ttl = 10, stale = 5,
+      client = client }
+    cache.shared = setmetatable({ state = function() return shared.state end,
+      copy = function() return shared.copy end,
+      acquire = function() return shared.token, shared.err end }, { __index = cache.shared })
+    local function say(...)
+      local words = { ... }
+      for i = 1, select("#", ...) do
+        local rounded = type(words[i]) == "number" and math.floor(words[i] * 1e6 + 0.5) / 1e6
+        words[i] = tostring(rounded or words[i])
+      end
+      said[#said + 1] = table.concat(words, " ") .. "\n"
+    end
+    %s
+    return table.concat(said)]]
+
+  it("shows what there is by its times", function()
+    start "ttl = 2"
+    -- The time, the freshness, its age, the error's kind and pause, whether a call is due;
+    -- then that again, and whether balances can be shown.
+    assert.equal([[
+1009.999 fresh 9.999 nil nil false false true
+1010 stale 10 tls 1 false false true
+1010.999 stale 10.999 tls 0.001 false false true
+1011 stale 11 tls 0 true true true
+1014.999 stale 14.999 tls 0 true true true
+1015 nil nil tls 0 true true false
+1015.999 nil nil tls 0 true true false
+1016 nil nil nil nil true true false
+1016.5 nil nil dict nil true true false
+999 nil nil dict nil true true false
+]], run(SIMULATED:format [[
+      local function tell()
+        local answer, is_due = made.peek(cache)
+        local err = answer.err or {}
+        say(now, answer.freshness, answer.age, err.kind, err.retry_after, is_due,
+          made.is_due(cache))
+      end
+      shared.copy = { version = 1000, records = {} }
+      shared.state = { version = 1000, next_at = 1011,
+        failure = { kind = "tls", code = "x", message = "m", retry_after = 60 } }
+      for _, time in ipairs { 1009.999, 1010, 1010.999, 1011, 1014.999, 1015, 1015.999, 1016 } do
+        now = time
+        cache.copy = time < 1010 and shared.copy or nil
+        tell()
+      end
+      cache.dict_err = { kind = "dict" }
+      now = 1016.5
+      tell()
+      cache.copy, shared.state, now = nil, { next_at = 0 }, 999
+      tell()]]))
+  end)
+
+  it("waits for the call of another worker in pauses that grow, up to its deadline", function()
+    start "ttl = 2"
+    assert.equal([[
+timeout response 0 11.048516 0.002 0.003 0.0045
+0.022781 0.034172 0.05 0.05
+no call 0
+stale server 0
+fresh nil 0
+dict 0
+]], run(SIMULATED:format [[
+      local _, err = cache:balances()
+      say(err.kind, err.code, err.attempts, now - 1000, slept[1], slept[2], slept[3])
+      say(slept[7], slept[8], slept[9], slept[#slept])
+      say("no call", calls)
+      now, slept = 1012, {}
+      shared.copy = { version = 1000, records = {} }
+      shared.state = { version = 1000, next_at = 1011, failure = { kind = "server", code = 1 } }
+      local _, _, info = cache:balances()
+      say(info.freshness, info.err.kind, #slept)
+      shared.copy, shared.state = { version = 1003, records = {} }, { version = 1003, next_at = 0 }
+      _, _, info = cache:balances()
+      say(info.freshness, info.err, #slept)
+      now, shared.err = 1013, { kind = "dict" }
+      _, err = cache:balances()
+      say(err.kind, #slept)]]))
+  end)
+
+  -- The dict's texts, without the name of what they are of; PID and TOKEN are of the call.
+  it("what the workers share counts by the times that it is told", function()
+    start "ttl = 2"
+    assert.equal([[
+acquired: lock=TOKEN 1000.000000000, began=PID TOKEN 1001.000000000
+locked: nil
+begun: nil
+ended: TOKEN
+for less than a second: lock=TOKEN 1003.000000000, began=PID TOKEN 1003.500000000
+of another: false lock=TOKEN 1003.000000000, began=PID TOKEN 1003.500000000
+called: true began=PID TOKEN 1063.000000000
+of another: lock=TOKEN 1003.000000000, began=PID TOKEN 1063.000000000
+taken back: lock=, began=
+held: nil
+expired: TOKEN
+released: lock=
+saved: true 1004.000000000 1009.000000000 1004.000000000 ;
+saved: 1004 1009 1004 nil
+the same: true
+balances: 1004.000000000 []
+earlier: true 1004.000000000 1009.000000000 1004.000000000 ;
+failed: true 1004.000000000 1010.000000000 1004.000000000 {};
+overtaken: true 1004.000000000 1010.000000000 1004.000000000 {};
+never: nil 5 6 tls
+]], run [[
+      local dict, said, token = ngx.shared.bitfront, {}, nil
+      local shared = require "bitfront.nginx.shared_balances".new(dict, "x")
+      local function say(about, ...)
+        local words = { about }
+        for i = 1, select("#", ...) do words[i + 1] = tostring((select(i, ...))) end
+        local line = table.concat(words, " ")
+        if token then line = line:gsub(token:gsub("%-", "%%-"), "TOKEN") end
+        said[#said + 1] = line:gsub("began=" .. ngx.worker.pid() .. " ", "began=PID ") .. "\n"
+      end
+      local function lock() return "lock=" .. shared:text "lock" end
+      local function both() return lock() .. ", began=" .. shared:text "began" end
+      token = shared:acquire(1000, 5)
+      say("acquired:", both())
+      say("locked:", shared:acquire(1000.999, 5))
+      dict:delete "bitfront:x:lock"
+      say("begun:", shared:acquire(1000.999, 5))
+      token = shared:acquire(1001, 5)
+      say("ended:", token)
+      shared:cancel(token)
+      token = shared:acquire(1003, 0.5)
+      say("for less than a second:", both())
+      say("of another:", shared:start("x", 1003, 60), both())
+      say("called:", shared:start(token, 1003, 60), "began=" .. shared:text "began")
+      shared:cancel "x"
+      shared:release "x"
+      say("of another:", both())
+      shared:cancel(token)
+      say("taken back:", both())
+      shared:put("lock", "dead 1003.000000000")
+      say("held:", shared:acquire(1003.999, 5))
+      token = shared:acquire(1004, 5)
+      say("expired:", token)
+      shared:release(token)
+      say("released:", lock())
+      say("saved:", shared:save(token, 1004, 1009, "[]"), shared:text "state" .. ";")
+      local state = shared:state()
+      say("saved:", state.version, state.next_at, state.began, state.failure)
+      say("the same:", state == shared:state())
+      say("balances:", (shared:text "value":gsub(" %d+ ", " ")))
+      say("earlier:", shared:save(token, 1003.999, 1011, "[1]"), shared:text "state" .. ";")
+      say("failed:", shared:save(token, 1004, 1010, nil, {}), shared:text "state" .. ";")
+      shared:put("lock", "x 1004.000000000")
+      say("overtaken:", shared:save(token, 1005, 1012, "[1]"), shared:text "state" .. ";")
+      shared = require "bitfront.nginx.shared_balances".new(dict, "y")
+      shared:save(token, 6, 5, nil, { kind = "tls", other = 1 })
+      state = shared:state()
+      say("never:", state.version, state.next_at, state.began, state.failure.kind)
+      return table.concat(said)]])
+  end)
+
   it("a lock that another worker removed, who took it for an older one, begins no call", function()
     start "ttl = 2"
     assert.equal("nil nil nil", run [[

@@ -792,6 +792,11 @@ describe("the texts of bitfront.nginx.serve #once", function()
       .. '"total":"3085.625",\n"missing":[],\n"unit":"USD"}\n', json)
     assert.equal("account,currency,balance,availableBalance,locked,price,value\r\n"
       .. "a,A,1234.25,234.25,1000.00,2.5,3085.625\r\na,B,0,0,0,,\r\nd,B,0,0,0\r\n", csv)
+    json, csv = whole({}, { { view = views.of({}, query) },
+      { account = "a", view = views.of({}, query, nil, "a"), made = 0, freshness = "fresh" } })
+    assert.equal('{"balances":[],\n"accounts":[\n  {"account":"a","freshness":"fresh",'
+      .. '"as_of":"1970-01-01T00:00:00Z"}],\n"all":[]}\n', json)
+    assert.equal("account,currency,balance,availableBalance,locked\r\n", csv)
   end)
 
   -- What the metrics ask of a cache.
@@ -801,9 +806,10 @@ describe("the texts of bitfront.nginx.serve #once", function()
   end
 
   local function texts_of(answers, plan)
-    local texts, length = metrics.texts(answers, plan, function() end)
+    local pauses = 0
+    local texts, length = metrics.texts(answers, plan, function() pauses = pauses + 1 end)
     local text = table.concat(texts)
-    assert.equal(#text, length)
+    assert.same({ #text, #answers }, { length, pauses })
     return text
   end
 
