@@ -611,7 +611,10 @@ of another: lock=TOKEN 1003.000000000, began=PID TOKEN 1063.000000000
 taken back: lock=, began=
 held: nil
 expired: TOKEN
+renewed: true lock=TOKEN NOW
+of another: false lock=TOKEN NOW
 released: lock=
+acquired again: true lock=TOKEN NOW
 saved: true 1004.000000000 1009.000000000 1004.000000000 ;
 saved: 1004 1009 1004 nil
 the same: true
@@ -620,6 +623,7 @@ earlier: true 1004.000000000 1009.000000000 1004.000000000 ;
 failed: true 1004.000000000 1010.000000000 1004.000000000 {};
 overtaken: true 1004.000000000 1010.000000000 1004.000000000 {};
 never: nil 5 6 tls
+counted: nil 2 0.75
 ]], run [[
       local dict, said, token = ngx.shared.bitfront, {}, nil
       local shared = require "bitfront.nginx.shared_balances".new(dict, "x")
@@ -653,8 +657,17 @@ never: nil 5 6 tls
       say("held:", shared:acquire(1003.999, 5))
       token = shared:acquire(1004, 5)
       say("expired:", token)
+      local function renew(by)
+        return shared:renew(by), (lock():gsub("%d+%.%d+$", function(time)
+          return time ~= "1004.000000000" and "NOW" or time
+        end))
+      end
+      say("renewed:", renew(token))
+      say("of another:", renew "x")
       shared:release(token)
       say("released:", lock())
+      say("acquired again:", renew(token))
+      shared:release(token)
       say("saved:", shared:save(token, 1004, 1009, "[]"), shared:text "state" .. ";")
       local state = shared:state()
       say("saved:", state.version, state.next_at, state.began, state.failure)
@@ -668,7 +681,27 @@ never: nil 5 6 tls
       shared:save(token, 6, 5, nil, { kind = "tls", other = 1 })
       state = shared:state()
       say("never:", state.version, state.next_at, state.began, state.failure.kind)
+      for _, by in ipairs { 0.5, 0.25 } do
+        shared:count "calls"
+        shared:count("seconds", by)
+      end
+      say("counted:", shared:number "other", shared:number "calls", shared:number "seconds")
       return table.concat(said)]])
+  end)
+
+  it("a call goes on as long as its process lives, whoever it belongs to", function()
+    start "ttl = 2"
+    local pid = support.must "sleep 60 >/dev/null 2>&1 & echo $!":match "%d+"
+    local function acquired()
+      return run(([[
+        local shared = require "bitfront.nginx.shared_balances".new(ngx.shared.bitfront, "x")
+        shared:put("began", "%s x 1060.000000000")
+        return type(shared:acquire(1000, 2))]]):format(pid))
+    end
+    assert.same({ "nil", "nil" }, { acquired(), acquired() })
+    support.must("kill -KILL " .. pid)
+    site:await("it goes on", function() return not nginx.is_running(pid) end)
+    assert.equal("string", acquired())
   end)
 
   it("a lock that another worker removed, who took it for an older one, begins no call", function()
@@ -714,7 +747,7 @@ never: nil 5 6 tls
     local _, before = site:get("/keys").body:gsub("\n", "")
     local told = tell()
     support.sleep(0.3)
-    assert.same({ "config", "dict" }, { told.kind, told.code })
+    assert.same({ "config", "dict", 0 }, { told.kind, told.code, told.attempts })
     assert.same({ "config", "dict" }, { tell().kind, tell().code })
     local _, after = site:get("/keys").body:gsub("\n", "")
     assert.truthy(after >= before)

@@ -65,15 +65,15 @@ end
 ---@return integer? line  where that is wrong
 function _M.parse(source)
   local tokens, lines = tokens_of(source)
-  local prices, count = {}, #tokens
-  local message, at = tokens[1] ~= "{" and NO_OBJECT or nil, 1
-  if count == 2 and not message and tokens[2] == "}" then return prices end
-  local member = 2
-  while not message and member <= math.max(2, count) do
+  local prices, member = {}, 2
+  if tokens[1] ~= "{" then return nil, NO_OBJECT, lines[1] or 1 end
+  if #tokens == 2 and tokens[2] == "}" then return prices end
+  local message, at
+  repeat
     message, at = read_member(prices, tokens, member)
     member = member + 4
-  end
-  if message then return nil, message, lines[at] or lines[count] or 1 end
+  until message or member > #tokens
+  if message then return nil, message, lines[at] or lines[#lines] end
   return prices
 end
 
