@@ -532,6 +532,89 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     ]]))
   end)
 
+  it("has intervals of half a ttl in all where there are many", function()
+    local accounts, expected = {}, {}
+    local free = options_of("keyofmain", "secret1", { options = "rate_limit = false" })
+    exchange:set { limits = false }
+    for i = 1, 10 do
+      accounts[i], expected[i] = ("a%02d = %s"):format(i, free), ("a%02d 5"):format(i)
+    end
+    assert.equal(table.concat(expected, " "), begun(table.concat(accounts, ", "), 0.1, ""))
+  end)
+
+  -- What code says in a worker whose clock is moved by sleeping alone, where nginx grants
+  -- timers and runs none, and where each call that is begun is said.
+  local function simulated(code)
+    start(TWO, { server = [[
+      location = /simulated { content_by_lua_block {
+        local cache, waits = require "bitfront.nginx.cache", require "bitfront.wait.nginx"
+        local native, timers, said, pauses = require "bitfront.native", {}, {}, {}
+        local now = native.now() * 0 + 1000
+        native.now = function() return now end
+        ngx.sleep = function(seconds)
+          pauses[#pauses + 1] = ("%.4g"):format(seconds)
+          now = now + seconds
+        end
+        waits.start_timer = function(call)
+          timers[#timers + 1] = call
+          return true
+        end
+        function cache.begin(one) said[#said + 1] = one.account end
+        local all = require("bitfront.nginx").cached(require "made")
+        local function say(...) said[#said + 1] = table.concat({ ... }, " ") end
+        ]] .. code .. [[
+        ngx.print(table.concat(said, ", "))
+      } }]] })
+    return site:get "/simulated".body
+  end
+
+  it("starts another timer where one does not run, and none while calls are begun", function()
+    assert.equal("1 1 2 2 3, main, 3, 3, 4, spare, 4, 5", simulated [[
+      local counts = {}
+      for i, time in ipairs { 1000, 1000.049, 1000.05, 1001.0499, 1001.05 } do
+        now = time
+        all:refresh()
+        counts[i] = #timers
+      end
+      say(unpack(counts))
+      timers[1](true)
+      local begin = cache.begin
+      function cache.begin(one)
+        begin(one)
+        timers[2](false)
+        for _, later in ipairs(one.account == "main" and { 0.5, 0.49, 0.01 } or {}) do
+          now = now + later
+          all:refresh()
+          say(#timers)
+        end
+      end
+      timers[3](false)
+      all:refresh()
+      say(#timers)
+      now = now + 0.05
+      all:refresh()
+      say(#timers)
+    ]])
+  end)
+
+  it("waits for accounts in pauses that grow, for a second where others have balances", function()
+    assert.equal("main, spare, nil timeout response 11.01, "
+      .. "0.01 0.015 0.0225 0.03375 0.05063 0.07594 0.1 0.1, "
+      .. "main fresh timeout, 1.008", simulated [[
+      local copies, peek = {}, cache.peek
+      function cache.peek(one) return { copy = copies[one.account], freshness =
+        copies[one.account] and "fresh", age = 0, cache = one }, true end
+      local records, err = all:balances()
+      say(tostring(records), err.kind, err.code, ("%.4g"):format(now - 1000))
+      say(unpack(pauses, 1, 8))
+      copies.main, now, all.incomplete_since = { records = {} }, 2000, nil
+      all.last_begun = 2000
+      local _, _, info = all:balances()
+      say("main", info.accounts.main.freshness, info.accounts.spare.err.kind)
+      say(("%.4g"):format(now - 2000))
+    ]])
+  end)
+
   it("leaves out intervals below a millisecond", function()
     local accounts = {}
     for i = 1, 60 do accounts[i] = ("a%02d = %s"):format(i, MAIN) end
