@@ -115,6 +115,83 @@ describe("the command #apart", function()
   end)
 end)
 
+describe("the arguments of the command", function()
+  local parse = require "bitfront.cli.arguments".parse
+
+  local function words(text)
+    local list = {}
+    for word in text:gmatch "%S+" do list[#list + 1] = word end
+    return list
+  end
+
+  local INTERVAL = "an interval is 1 to 86400 seconds, not '%s'"
+  local SECONDS = "%s must be a number of seconds above 0 and up to 86400, not '%s'"
+  local PRICED = "price and value need --value"
+  local STARTED = "--port and --accounts are for starting it"
+
+  for text, message in pairs {
+    [""] = "a command is required",
+    ["balence"] = "unknown command 'balence'; Did you mean 'balance'?",
+    ["watch --interval 0.9"] = INTERVAL:format "0.9",
+    ["watch --interval 86401"] = INTERVAL:format "86401",
+    ["sandbox --port 65536"] = "a port is a number from 0 to 65535, not '65536'",
+    ["sandbox --port 1.0"] = "a port is a number from 0 to 65535, not '1.0'",
+    ["balances --places 401"] = "places must be a whole number from 0 to 400, not '401'",
+    ["time --timeout 0"] = SECONDS:format("--timeout", "0"),
+    ["check --stale x"] = SECONDS:format("--stale", "x"),
+    ["balances --desc"] = "--desc needs --sort", ["balances --sort value"] = PRICED,
+    ["balances --columns price"] = PRICED, ["balances --columns currency,value"] = PRICED,
+    ["balances --total --columns account,balance"] = "a total has no account",
+    ["balances --columns currency,"] = "there is no column '': account, currency, balance, "
+      .. "availableBalance, locked, price, value",
+    ["balances --places 2 --format csv"] = "--places is for table and markdown",
+    ["balances --amounts string"] = "--amounts is for json and jsonl",
+    ["balances --format prometheus --columns currency"] =
+      "prometheus takes neither --columns nor --value",
+    ["balances --format prometheus --value p"] = "prometheus takes neither --columns nor --value",
+    ["balances --profile a --profile b --profile a"] = "a profile is named twice",
+    ["sandbox --stop --port 5"] = STARTED, ["sandbox --stop --accounts a"] = STARTED,
+    ["sandbox --check-limits --port 5"] = STARTED,
+    ["sandbox --check-limits --accounts a"] = STARTED,
+    ["balances --all-profiles --profile a"] = "--profile is one of --all-profiles",
+    ["sandbox --background --stop"] =
+      "option '--stop' can not be used together with option '--background'",
+  } do
+    it(("are refused: '%s'"):format(text), function()
+      assert.same({ nil, message }, { parse(words(text)) })
+    end)
+  end
+
+  for text, expected in pairs {
+    ["watch"] = { interval = 5, profile = {} }, ["watch --interval 1"] = { interval = 1 },
+    ["watch --interval 86400"] = { interval = 86400 },
+    ["watch --amounts string"] = { amounts = "string" },
+    ["sandbox --port 0 --accounts a"] = { port = 0, accounts = "a" },
+    ["sandbox --port 65535"] = { port = 65535 }, ["sandbox --stop"] = { stop = true },
+    ["balances"] = { format = "table", profile = {} },
+    ["balances --places 0"] = { places = 0 },
+    ["balances --places 400 --format markdown"] = { places = 400 },
+    ["balances --sort balance --desc"] = { sort = "balance", desc = true },
+    ["balances --sort value --value p"] = { sort = "value", value = "p" },
+    ["balances --columns currency,value --value p"] = { columns = { "currency", "value" } },
+    ["balances --total --columns balance"] = { total = true, columns = { "balance" } },
+    ["balances --columns account"] = { columns = { "account" } },
+    ["balances --amounts string --format jsonl"] = { amounts = "string", format = "jsonl" },
+    ["balances --columns currency --format json"] = { columns = { "currency" } },
+    ["balances --profile a --profile b"] = { profile = { "a", "b" } },
+    ["balances --all-profiles"] = { all_profiles = true, profile = {} },
+    ["check --below BTC=1 --below ETH=1"] = { below = { "BTC=1", "ETH=1" }, above = {},
+                                              of = "balance" },
+    ["time --timeout 86400"] = { timeout = 86400 },
+  } do
+    it(("are taken: '%s'"):format(text), function()
+      local args = assert(parse(words(text)))
+      for name, value in pairs(expected) do assert.same(value, args[name], name) end
+      assert.equal(text:match "^%l+", args.command)
+    end)
+  end
+end)
+
 describe("the exit statuses of the command", function()
   it("have each kind of error once, and each status once", function()
     local kinds, seen = {}, {}

@@ -61,6 +61,7 @@ describe("bitfront check #apart", function()
   local ROWS = {
     { "OK", "BTC 0.5", "BTC=0.5;;0.5:", "--below BTC=0.5" },
     { "OK", "BTC 0.5", "BTC=0.5;;~:0.50", "--above BTC=0.50" },
+    { "OK", "BTC 0.5", "BTC=0.5;;0:", "--below BTC=0" },
     { "CRITICAL", "BTC 0.5 is below 0.5000000000000000000000000001",
       "BTC=0.5;;0.5000000000000000000000000001:", "--below BTC=0.5000000000000000000000000001" },
     { "CRITICAL", "USDT 1000000.0000000000000001 is above 1000000",
@@ -181,6 +182,25 @@ describe("bitfront check #apart", function()
     sandbox:set { clock_offset_ms = 0 }
     assert.same({ "OK", "2 balances" }, { name, text })
     assert.truthy(data:find "^age=%-[45]%.%d%d%ds;;~:0.5 time=", data)
+  end)
+
+  -- A client and a clock of the row's own.
+  it("tells seconds rounded to milliseconds, and an age that is as much as --stale", function()
+    local function checked(arguments)
+      return (support.lua(([[
+        require "bitfront.native".now()
+        require "bitfront.native".wall = function() return 1700000005000.4 end
+        require "bitfront.cli.clients".open = function()
+          return { balances = function()
+            return {}, nil, { responseTime = 1700000000000, elapsed = 0.0125 }
+          end }
+        end
+        require "bitfront.cli".main { "check", %s }]]):format(arguments), { env = env }))
+    end
+    assert.equal("BITFRONT OK: 0 balances | age=5.000s;;~:5 time=0.013s\n",
+      checked '"--stale", "5"')
+    assert.equal("BITFRONT CRITICAL: the reply is 5.000 s old, more than 4.999 | "
+      .. "age=5.000s;;~:4.999 time=0.013s\n", checked '"--stale", "4.999"')
   end)
 
   it("checks the account of a profile", function()

@@ -601,6 +601,7 @@ dict 0
     start "ttl = 2"
     assert.equal([[
 acquired: lock=TOKEN 1000.000000000, began=PID TOKEN 1001.000000000
+of that name: 1
 locked: nil
 begun: nil
 ended: TOKEN
@@ -618,7 +619,7 @@ acquired again: true lock=TOKEN NOW
 saved: true 1004.000000000 1009.000000000 1004.000000000 ;
 saved: 1004 1009 1004 nil
 the same: true
-balances: 1004.000000000 []
+balances: 1004.000000000 [] true
 earlier: true 1004.000000000 1009.000000000 1004.000000000 ;
 failed: true 1004.000000000 1010.000000000 1004.000000000 {};
 overtaken: true 1004.000000000 1010.000000000 1004.000000000 {};
@@ -626,6 +627,7 @@ never: nil 5 6 tls
 counted: nil 2 0.75
 ]], run [[
       local dict, said, token = ngx.shared.bitfront, {}, nil
+      local native = require "bitfront.native"
       local shared = require "bitfront.nginx.shared_balances".new(dict, "x")
       local function say(about, ...)
         local words = { about }
@@ -636,8 +638,11 @@ counted: nil 2 0.75
       end
       local function lock() return "lock=" .. shared:text "lock" end
       local function both() return lock() .. ", began=" .. shared:text "began" end
+      local former = shared:acquire(1000, 5)
+      shared:cancel(former)
       token = shared:acquire(1000, 5)
       say("acquired:", both())
+      say("of that name:", former == token and 2 or 1)
       say("locked:", shared:acquire(1000.999, 5))
       dict:delete "bitfront:x:lock"
       say("begun:", shared:acquire(1000.999, 5))
@@ -672,7 +677,9 @@ counted: nil 2 0.75
       local state = shared:state()
       say("saved:", state.version, state.next_at, state.began, state.failure)
       say("the same:", state == shared:state())
-      say("balances:", (shared:text "value":gsub(" %d+ ", " ")))
+      local made = ngx.time() - math.floor(native.now() - 1004)
+      say("balances:", (shared:text "value":gsub(" %d+ ", " ")),
+        math.abs(shared:text "value":match " (%d+) " - made) <= 1)
       say("earlier:", shared:save(token, 1003.999, 1011, "[1]"), shared:text "state" .. ";")
       say("failed:", shared:save(token, 1004, 1010, nil, {}), shared:text "state" .. ";")
       shared:put("lock", "x 1004.000000000")
