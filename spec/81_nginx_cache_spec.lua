@@ -515,12 +515,12 @@ describe("bitfront.nginx.cached #once #apart", function()
       calls = calls + 1
       return {}
     end }
-    local made = require "bitfront.nginx.cache"
-    local cache = require("bitfront.nginx").cached { name = "simulated", ttl = 10, stale = 5,
+    local cache = require "bitfront.nginx.cache"
+    local own = require("bitfront.nginx").cached { name = "simulated", ttl = 10, stale = 5,
       client = client }
-    cache.shared = setmetatable({ state = function() return shared.state end,
+    own.shared = setmetatable({ state = function() return shared.state end,
       copy = function() return shared.copy end,
-      acquire = function() return shared.token, shared.err end }, { __index = cache.shared })
+      acquire = function() return shared.token, shared.err end }, { __index = own.shared })
     local function say(...)
       local words = { ... }
       for i = 1, select("#", ...) do
@@ -549,23 +549,23 @@ describe("bitfront.nginx.cached #once #apart", function()
 999 nil nil dict nil true true false
 ]], run(SIMULATED:format [[
       local function tell()
-        local answer, is_due = made.peek(cache)
+        local answer, is_due = cache.peek(own)
         local err = answer.err or {}
         say(now, answer.freshness, answer.age, err.kind, err.retry_after, is_due,
-          made.is_due(cache))
+          cache.is_due(own))
       end
       shared.copy = { version = 1000, records = {} }
       shared.state = { version = 1000, next_at = 1011,
         failure = { kind = "tls", code = "x", message = "m", retry_after = 60 } }
       for _, time in ipairs { 1009.999, 1010, 1010.999, 1011, 1014.999, 1015, 1015.999, 1016 } do
         now = time
-        cache.copy = time < 1010 and shared.copy or nil
+        own.copy = time < 1010 and shared.copy or nil
         tell()
       end
-      cache.dict_err = { kind = "dict" }
+      own.dict_err = { kind = "dict" }
       now = 1016.5
       tell()
-      cache.copy, shared.state, now = nil, { next_at = 0 }, 999
+      own.copy, shared.state, now = nil, { next_at = 0 }, 999
       tell()]]))
   end)
 
@@ -579,20 +579,20 @@ stale server 0
 fresh nil 0
 dict 0
 ]], run(SIMULATED:format [[
-      local _, err = cache:balances()
+      local _, err = own:balances()
       say(err.kind, err.code, err.attempts, now - 1000, slept[1], slept[2], slept[3])
       say(slept[7], slept[8], slept[9], slept[#slept])
       say("no call", calls)
       now, slept = 1012, {}
       shared.copy = { version = 1000, records = {} }
       shared.state = { version = 1000, next_at = 1011, failure = { kind = "server", code = 1 } }
-      local _, _, info = cache:balances()
+      local _, _, info = own:balances()
       say(info.freshness, info.err.kind, #slept)
       shared.copy, shared.state = { version = 1003, records = {} }, { version = 1003, next_at = 0 }
-      _, _, info = cache:balances()
+      _, _, info = own:balances()
       say(info.freshness, info.err, #slept)
       now, shared.err = 1013, { kind = "dict" }
-      _, err = cache:balances()
+      _, err = own:balances()
       say(err.kind, #slept)]]))
   end)
 
