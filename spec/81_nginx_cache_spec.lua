@@ -596,6 +596,98 @@ dict 0
       say(err.kind, #slept)]]))
   end)
 
+  -- What the workers share is kept in the dict, and a call that goes on is not renewed: that
+  -- is another thread, in which the clock would run.
+  local IN_THE_DICT = [[
+    for _, name in ipairs { "state", "copy", "acquire" } do own.shared[name] = nil end
+    ngx.thread.spawn, ngx.thread.kill = function() end, function() end
+    local until_then
+    local function calls_for(seconds, ...)
+      local results = { ... }
+      function client.balances()
+        until_then = own.shared:text "began":match "%S+$" - now
+        now = now + seconds
+        return unpack(results, 1, 3)
+      end
+    end
+  ]]
+
+  it("asks the exchange itself where no timer runs in time, for a second at most", function()
+    start "ttl = 2"
+    assert.equal([[
+52 0.001 0.002 1
+fresh nil 2.002 0.051 12.051
+none 10
+none 11
+none premature 0
+]], run(SIMULATED:format(IN_THE_DICT .. [[
+      local run_timer
+      waits.start_timer = function(call)
+        if run_timer then run_timer(call) end
+        return true
+      end
+      calls_for(2, {}, nil, nil)
+      local _, _, info = own:balances()
+      local state = own.shared:state()
+      say(#slept, slept[1], slept[#slept], until_then)
+      say(info.freshness, info.err, info.age, state.version - 1000, state.next_at - 1000)
+      run_timer = function(call) call(false) end
+      now = now + 100
+      own:balances()
+      say("none", until_then)
+      now, own.ttl = now + 100, 60
+      own:balances()
+      say("none", until_then)
+      run_timer = function(call) call(true) end
+      now, until_then = now + 100, "premature"
+      cache.begin(own)
+      say("none", until_then, #own.shared:text "lock" + #own.shared:text "began")
+    ]])))
+  end)
+
+  it("makes the next call a ttl after the last one, or as the exchange says, in a minute at most",
+    function()
+      start "ttl = 2"
+      assert.equal([[
+12 nil
+12 tls
+32 tls
+62 tls
+12 closed
+0 10
+1 11
+2 12
+0 12
+0 12
+0 12
+]], run(SIMULATED:format(IN_THE_DICT .. [[
+        waits.start_timer = function(call)
+          call(false)
+          return true
+        end
+        local function ask(...)
+          now, own.copy = now + 1000, nil
+          calls_for(...)
+          local began = now
+          local _, err, info = own:balances()
+          return began, own.shared:state(), err or info and info.err
+        end
+        for _, pause in ipairs { 0, 5, 30, 600 } do
+          local err = pause > 0 and { kind = "tls", code = "x", message = "m",
+            retry_after = pause } or nil
+          local began, state, told = ask(2, not err and {} or nil, err)
+          say(state.next_at - began, told and told.kind)
+        end
+        local began, state, told = ask(2, nil, { kind = "closed", code = "x", message = "m" })
+        say(state.next_at - began, told.kind)
+        for _, sent in ipairs { 0, 1, 2, 2.001, -0.001, "text" } do
+          local asked, brought = ask(2, {}, nil, { sent = type(sent) == "number"
+            and now + 1000 + sent or sent })
+          say(brought.version - asked, brought.next_at - asked)
+        end
+      ]])))
+    end)
+
   -- The dict's texts, without the name of what they are of; PID and TOKEN are of the call.
   it("what the workers share counts by the times that it is told", function()
     start "ttl = 2"
