@@ -596,6 +596,65 @@ dict 0
       say(err.kind, #slept)]]))
   end)
 
+  it("answers at once where another worker calls, and waits a second for its own call", function()
+    start "ttl = 2"
+    assert.equal([[
+not due: 1 stale nil nil 0 0
+failed: nil nil server 0 0 0
+failed: nil nil tls 3 0 0
+failed, due: 1 stale server 0 1 0
+others call: 1 stale nil nil 1 0
+own call: 1 stale nil nil 28 1.048516
+brought meanwhile: 2 fresh nil nil 3 0.0095
+began meanwhile: nil nil dict nil 1 0
+an earlier error: 2 fresh nil nil 3 0.0095
+]], run(SIMULATED:format [[
+      local tokens, acquired = 0, 0
+      function own.shared.acquire()
+        acquired, tokens = acquired + 1, tokens - 1
+        return tokens >= 0 and "token" or nil, shared.err
+      end
+      waits.start_timer = function(call)
+        call(true) -- as one whose call goes on
+        return true
+      end
+      local sleep = ngx.sleep
+      function ngx.sleep(seconds)
+        sleep(seconds)
+        if #slept == 3 and shared.brings then
+          shared.copy, shared.state = shared.brings, { version = shared.brings.version, next_at = 0 }
+        end
+      end
+      local function ask(about, of, copy, calls_of_own)
+        now, slept, acquired, tokens, own.copy = 2000, {}, 0, calls_of_own or 0, nil
+        shared.copy, shared.state = copy, of
+        of.version = copy and copy.version
+        local records, err, info = own:balances()
+        info = info or { err = err }
+        say(about, records and #records, info.freshness, info.err and info.err.kind,
+          info.err and info.err.attempts, acquired, now - 2000)
+      end
+      local function of_age(age, count)
+        local records = {}
+        for i = 1, count or 1 do records[i] = { balance = "1", availableBalance = "1" } end
+        return { version = 2000 - age, records = records }
+      end
+      local server = { kind = "server", code = 1, message = "m" }
+      ask("not due:", { next_at = 2000.001 }, of_age(10))
+      ask("failed:", { next_at = 2000.001, failure = server })
+      ask("failed:", { next_at = 2000.001, failure =
+        { kind = "tls", code = 1, message = "m", attempts = 3 } })
+      ask("failed, due:", { next_at = 2000, failure = server }, of_age(10))
+      ask("others call:", { next_at = 2000 }, of_age(10))
+      ask("own call:", { next_at = 2000 }, of_age(10), 1)
+      shared.brings = of_age(0, 2)
+      ask("brought meanwhile:", { next_at = 0 }, of_age(10), 1)
+      shared.brings, shared.err = nil, { kind = "dict" }
+      ask("began meanwhile:", { next_at = 0 })
+      shared.brings, shared.err, own.dict_err = of_age(0, 2), nil, { kind = "dict" }
+      ask("an earlier error:", { next_at = 0 })]]))
+  end)
+
   -- What the workers share is kept in the dict, and a call that goes on is not renewed: that
   -- is another thread, in which the clock would run.
   local IN_THE_DICT = [[
