@@ -190,6 +190,14 @@ describe("the list of damages #once", function()
     end
   end)
 
+  it("has a MiB of headers, in lines of a KiB", function()
+    local lines = damage.apply("too_many_headers", "{}")
+      :match "\r\nContent%-Length: 2\r\n(.*)\r\n{}$"
+    local line = "X-Padding: " .. ("x"):rep(1011) .. "\r\n"
+    assert.equal(1024, #line)
+    assert.is_true(lines == line:rep(1024))
+  end)
+
   it("is the README's, in the same order", function()
     local rows = shell.read("README.md"):match "\n| name | what happens |\n| %-+ | %-+ |\n(.-)\n\n"
     local listed = {}

@@ -36,6 +36,62 @@ local function answers(box)
   return shell.must(exchange_caller.of(box):curl(url)):find("responseTime") ~= nil
 end
 
+describe("the ports of the sandbox", function()
+  local machine = require "bitfront.sandbox.machine"
+  local texts, read, open
+
+  before_each(function() texts, read, open = {}, machine.read, io.open end)
+  local function put_back()
+    machine.read = read
+    rawset(io, "open", open)
+  end
+  after_each(put_back)
+
+  -- As where these lines are what Linux tells, and these bytes what comes by chance.
+  local function to_try(requested, bytes)
+    machine.read = function(name) return texts[name] end
+    local asked
+    rawset(io, "open", function()
+      return { close = function() end, read = function(_, count)
+        asked = count
+        return bytes or ""
+      end }
+    end)
+    local candidates, message = ports.to_try(requested)
+    put_back()
+    return candidates, message, asked
+  end
+
+  local function listens(address, state)
+    return ("  0: %s:20FB 00000000:0000 %s 00000000:00000000\n"):format(address, state or "0A")
+  end
+
+  it("are what is asked for, unless somebody listens there", function()
+    for address, is_taken in pairs {
+      ["00000000"] = true, ["0100007F"] = true, ["7F000001"] = true, [("0"):rep(32)] = true,
+      ["0200007F"] = false, [("0"):rep(31) .. "1"] = false, ["0000000000000000"] = false,
+    } do
+      for _, name in ipairs { "/proc/net/tcp", "/proc/net/tcp6" } do
+        texts = { [name] = listens(address) }
+        assert.same(is_taken and { nil, "port 8443 of 127.0.0.1 is taken" } or { { 8443 } },
+          { to_try(8443) }, address)
+        assert.same({ 8444 }, (to_try(8444)))
+      end
+    end
+    texts = { ["/proc/net/tcp"] = listens("00000000", "01") }
+    assert.same({ 8443 }, (to_try(8443)))
+  end)
+
+  it("are the default one and twenty others by chance, from 20000 to 31999", function()
+    local bytes, others = "\0\0\0\1\46\223\46\224\255\255", { 20000, 20001, 31999, 20000, 25535 }
+    assert.same({ others, nil, 40 }, { to_try(0, bytes) })
+    table.insert(others, 1, 8443)
+    assert.same({ others, nil, 40 }, { to_try(nil, bytes) })
+    texts = { ["/proc/net/tcp"] = listens "00000000" .. listens "00000000":gsub("20FB", "4E20") }
+    assert.same({ 20001, 31999, 25535 }, (to_try(nil, bytes)))
+  end)
+end)
+
 describe("sandbox.start #apart", function()
   local started
 

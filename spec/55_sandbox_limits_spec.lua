@@ -194,6 +194,23 @@ describe("the check of an arrival log", function()
   end)
 end)
 
+describe("the log of arrivals in memory", function()
+  it("has the last 10000, oldest first", function()
+    package.loaded["bitfront.sandbox.c_functions"] = {}
+    local log = require "bitfront.sandbox.arrivals".open "/dev/null"
+    package.loaded["bitfront.sandbox.c_functions"] = nil
+    local function kept()
+      local all = cjson.decode(log:json())
+      return { #all, all[1].arrived_ms, all[#all].arrived_ms }
+    end
+    for i = 1, 10000 do log:add({ arrived = i }, { code = 1000 }) end
+    assert.same({ 10000, 1, 10000 }, kept())
+    for i = 10001, 10003 do log:add({ arrived = i }, { code = 1000 }) end
+    assert.same({ 10000, 4, 10003 }, kept())
+    assert.is_nil(log.lines[3])
+  end)
+end)
+
 describe("the file of arrivals", function()
   local box, caller, path
 

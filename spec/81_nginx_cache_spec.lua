@@ -622,7 +622,8 @@ an earlier error: 2 fresh nil nil 3 0.0095
       function ngx.sleep(seconds)
         sleep(seconds)
         if #slept == 3 and shared.brings then
-          shared.copy, shared.state = shared.brings, { version = shared.brings.version, next_at = 0 }
+          shared.copy = shared.brings
+          shared.state = { version = shared.brings.version, next_at = 0 }
         end
       end
       local function ask(about, of, copy, calls_of_own)
@@ -719,6 +720,7 @@ none premature 0
 0 12
 0 12
 0 12
+2.5
 ]], run(SIMULATED:format(IN_THE_DICT .. [[
         waits.start_timer = function(call)
           call(false)
@@ -744,6 +746,9 @@ none premature 0
             and now + 1000 + sent or sent })
           say(brought.version - asked, brought.next_at - asked)
         end
+        own.ttl = 0.5
+        began, state = ask(2, nil, told)
+        say(state.next_at - began)
       ]])))
     end)
 
