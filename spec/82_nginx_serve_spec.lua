@@ -634,6 +634,15 @@ describe("bitfront.nginx.serve #once #apart", function()
     assert.equal(0, value_of(text, "bitfront_exchange_calls_total")) -- peek has not returned
   end)
 
+  it("has the ratio that the limiter's store tells, 1 where no call can be made", function()
+    for peek, ratio in pairs { ["1, 30, 0"] = 0.5, ["1, 90, 0"] = 1, ["1, 30, 1"] = 1 } do
+      local own = site_with_store("function() return " .. peek .. " end")
+      local text = "\n" .. own:get "/metrics".body
+      own:stop()
+      assert.equal(ratio, value_of(text, "bitfront_exchange_limit_used_ratio"), peek)
+    end
+  end)
+
   it("has no ratio where the limiter's store does not tell it", function()
     for _, peek in ipairs { 'function() return 1, "x", 0 end', "function() error {} end",
                             "function() return 1, nil, 0 end" } do
@@ -893,6 +902,15 @@ describe("the texts of bitfront.nginx.serve #once", function()
     assert.same({ "csv", "json" }, { negotiate.format(accept), negotiate.format(accept .. ",") })
     assert.same({ true, false },
       { negotiate.has(known, '"etag"'), negotiate.has(known .. ",", '"etag"') })
+  end)
+
+  it("are of options with these bounds and defaults", function()
+    local rows = require "bitfront.nginx.site_options".rows
+    for _, case in ipairs { { "ttl", 0.1, 86400, 2, 0.09 }, { "stale", 0, 86400, 60, -1 } } do
+      local row = rows["bitfront.nginx.cached"][case[1]]
+      assert.same({ true, true, false, false, case[4] }, { (row.check(case[2])),
+        (row.check(case[3])), (row.check(case[3] + 1)), (row.check(case[5])), row.default })
+    end
   end)
 
   it("are problems with a status, a sentence and when to ask again", function()
