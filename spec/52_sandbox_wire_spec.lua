@@ -341,6 +341,26 @@ describe("the sandbox #apart", function()
       assert.equal("300 300 0-0\n500 500 0-400\n0 0 0-0\n0 0 0-0\n100 100 0-0\n", out)
     end)
 
+    it("ends with its master, for which it looks each second", function()
+      local out, err = shell.lua([[
+        local parent, look = 1, nil
+        package.loaded["bitfront.sandbox.c_functions"] = { parent = function() return parent end }
+        package.loaded["bitfront.sandbox.arrivals"] = {}
+        ngx = { timer = { every = function(seconds, call)
+          print(seconds)
+          look = call
+        end } }
+        os.exit = function(code) print("ended with", code) end
+        require "bitfront.sandbox.server".end_with_master()
+        look(false)
+        parent = 2
+        look(true)
+        print "the master has ended"
+        look(false)
+      ]])
+      assert.same({ "1\nthe master has ended\nended with\t1\n", "" }, { out, err })
+    end)
+
     -- A call that finds the exchange down: what it prints, and how curl ends.
     local in_vain
     setup(function()

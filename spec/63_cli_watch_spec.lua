@@ -200,6 +200,81 @@ describe("bitfront watch #apart", function()
   end)
 end)
 
+describe("the rounds of bitfront watch #apart", function()
+  -- Two accounts, of which each call of a round gives what the row says.
+  it("note each failure once, and pause for as long as a server asks", function()
+    local out, err = shell.lua [[
+      local clients = require "bitfront.cli.clients"
+      local decimal = require "bitfront".decimal
+      local streams = require "bitfront.cli.streams"
+      local wait = require "bitfront.wait"
+      local watch_screen = require "bitfront.cli.watch_screen"
+      local function btc(balance)
+        return { { currency = "BTC", balance = decimal(balance), availableBalance = decimal "0" } }
+      end
+      local function failed(kind, retry_after)
+        return { kind = kind, code = 1, message = "m", retry_after = retry_after }
+      end
+      local rounds, number = {
+        { a = btc "1", b = failed("rate_limit", 30) },
+        { a = failed("network", 4), b = failed("rate_limit", 2) },
+        { a = btc "2", b = btc "7" }, { a = {}, b = btc "7" }, { a = btc "3", b = failed "server" },
+      }, 1
+      local nameless = { client = {} }
+      clients.open_all = function() return { { client = {}, name = "a" }, nameless } end
+      clients.ask = function(account)
+        local given = rounds[number][account.name or "b"]
+        if given.kind then
+          given.account = account.name
+          return nil, given
+        end
+        return given
+      end
+      watch_screen.is_there = function() return true end
+      watch_screen.new = function()
+        return {
+          note = function(_, message) print("note " .. message) end,
+          change = function(_, account, kind, before, after, difference)
+            print("change", account.name, kind, tostring(before and before.balance),
+              tostring(after and after.balance), tostring(difference and difference.balance))
+          end,
+          update = function(_, records, pause, is_failing) print(#records, pause, is_failing) end,
+        }
+      end
+      streams.check_output = function() end
+      wait.block = function(pause)
+        print("pause", pause)
+        number = number + 1
+        if not rounds[number] then error "over" end
+      end
+      print((select(2, pcall(require "bitfront.cli.watch".run, { interval = 5, profile = {} }))
+        :gsub(".* ", "")))
+    ]]
+    assert.equal("", err)
+    assert.equal([[
+note rate_limit (1): m
+1 30 true
+pause 30
+note a: network (1): m
+1 5 true
+pause 5
+note a: it answers again
+change a changed 1 2 1
+note it answers again
+2 5 false
+pause 5
+change a removed 2 nil nil
+1 5 false
+pause 5
+change a added nil 3 nil
+note server (1): m
+2 5 true
+pause 5
+over
+]], (out:gsub("\t", " ")))
+  end)
+end)
+
 describe("the screen of bitfront watch #apart", function()
   -- What it writes, without its time, of so many balances and events: twice, the first time
   -- without moving the cursor.
