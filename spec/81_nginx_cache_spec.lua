@@ -1149,11 +1149,12 @@ counted: nil 2 0.75
         header_filter_by_lua_block {
           local cache = require("bitfront.nginx").cached(require "wanted")
           local records, err = cache:balances()
-          ngx.header["X-Said"] = records and #records or err.kind .. " " .. err.code
+          ngx.header["X-Said"] = records and #records
+            or err.kind .. " " .. err.code .. " " .. err.attempts
         }
         return 200;
       }]] })
-    assert.equal("phase header_filter", site:get("/log").headers["x-said"])
+    assert.equal("phase header_filter 0", site:get("/log").headers["x-said"])
     for _ = 1, 50 do
       if site:get("/log").headers["x-said"] == "5" then break end
       support.sleep(0.05)
@@ -1165,7 +1166,8 @@ counted: nil 2 0.75
     start("ttl = 60", { init = [[
       local cache = require("bitfront.nginx").cached(require "wanted")
       local done, records, err = pcall(cache.balances, cache)
-      package.loaded.said = { done, records, err and err.kind .. " " .. err.code }
+      package.loaded.said = { done, records,
+        err and err.kind .. " " .. err.code .. " " .. err.attempts }
     ]], http = "lua_max_pending_timers 1;", server = [[
       location = /full {
         header_filter_by_lua_block {
@@ -1173,14 +1175,14 @@ counted: nil 2 0.75
           local cache = require("bitfront.nginx").cached(require "wanted")
           local done, records, err = pcall(cache.balances, cache)
           ngx.header["X-Said"] = tostring(done) .. " " .. tostring(records) .. " "
-            .. (err and err.kind .. " " .. err.code or tostring(err))
+            .. (err and err.kind .. " " .. err.code .. " " .. err.attempts or tostring(err))
         }
         return 200;
       }]] })
-    assert.equal("true nil phase init", run [[
+    assert.equal("true nil phase init 0", run [[
       local said = require "said"
       return tostring(said[1]) .. " " .. tostring(said[2]) .. " " .. said[3] ]])
-    assert.equal("true nil phase header_filter", site:get("/full").headers["x-said"])
+    assert.equal("true nil phase header_filter 0", site:get("/full").headers["x-said"])
     support.sleep(0.6)
     assert.equal("fresh", tell().info.freshness) -- nothing is in its way
   end)
