@@ -1351,7 +1351,13 @@ counted: nil 2 0.75
     refuses('{ dict = "none", accounts = "profiles" }', "nginx.conf has no lua_shared_dict none")
     refuses('{ options = { timeout = -1 } }', "timeout must be")
     refuses('{ client = 1 }', "client must be a client")
-    refuses('{ client = require("bitfront").new {}, options = {} }', "not both")
+    refuses('{ client = {} }', "client must be a client")
+    refuses('{ client = require("bitfront").new {}, options = {} }',
+      "%]:3: bitfront.nginx.cached: give either client or options, not both$")
+    refuses('{ options = 1 }', "options must be a table of options for bitfront.new")
+    refuses('{ name = "a b" }', "name must be a name of letters, digits and _ . %-")
+    refuses('{ dict = "a b" }', "dict must be the name of a lua_shared_dict")
+    refuses('{ trace = 1 }', "trace must be true or false")
   end)
 
   it("works inside nginx only", function()

@@ -726,6 +726,10 @@ describe("bitfront.nginx.serve #once #apart", function()
     refuses('{ format = "xml" }', 'format must be "json", "csv", "prometheus" or "html"')
     refuses('{ allow_public = 1 }', "allow_public must be true or false")
     refuses('{ prices = 1 }', "prices must be a table of prices")
+    refuses('{ unit = 1 }', "unit must be a string")
+    refuses('{ title = 1 }', "title must be a string")
+    refuses('{ amounts = "decimal" }', 'amounts must be "string" or "number"')
+    refuses('{ cache = "x" }', "cache must be what bitfront.nginx.cached returned")
     for _, hosts in ipairs { '"a"', "{}", '{ a = true }', '{ "a:80" }', '{ "*.a" }', '{ "" }',
                              '{ "http://a" }', "{ 1 }", '{ "a", nil, "b" }', '{ ".a" }' } do
       refuses("{ hosts = " .. hosts .. " }", "hosts must be an array of host names")

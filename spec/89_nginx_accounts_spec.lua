@@ -706,6 +706,10 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     end
     refuses("{ accounts = { b = { api_kee = 'x' }, a = {} } }",
       'bitfront.nginx.cached: accounts["b"]: unknown option "api_kee"; did you mean "api_key"?')
+    for first, names in pairs { a = "a b c d e f g h", b = "h g f e d c b" } do
+      refuses("{ accounts = { " .. names:gsub("%a", "%0 = { x = 1 }, ") .. " } }",
+        ('bitfront.nginx.cached: accounts["%s"]: unknown option "x"'):format(first))
+    end
     refuses("{ accounts = { a = {} }, options = {} }", "give either accounts or options, not both")
     refuses("{ accounts = { a = {} }, client = { balances = print } }",
       "give either accounts or client, not both")
