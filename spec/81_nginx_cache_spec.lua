@@ -608,6 +608,7 @@ own call: 1 stale nil nil 28 1.048516
 brought meanwhile: 2 fresh nil nil 3 0.0095
 began meanwhile: nil nil dict nil 1 0
 an earlier error: 2 fresh nil nil 3 0.0095
+an error of its own call: nil nil dict nil 1 0.002
 ]], run(SIMULATED:format [[
       local tokens, acquired = 0, 0
       function own.shared.acquire()
@@ -616,6 +617,7 @@ an earlier error: 2 fresh nil nil 3 0.0095
       end
       waits.start_timer = function(call)
         call(true) -- as one whose call goes on
+        own.dict_err = shared.fails
         return true
       end
       local sleep = ngx.sleep
@@ -653,7 +655,9 @@ an earlier error: 2 fresh nil nil 3 0.0095
       shared.brings, shared.err = nil, { kind = "dict" }
       ask("began meanwhile:", { next_at = 0 })
       shared.brings, shared.err, own.dict_err = of_age(0, 2), nil, { kind = "dict" }
-      ask("an earlier error:", { next_at = 0 })]]))
+      ask("an earlier error:", { next_at = 0 })
+      shared.brings, shared.fails = nil, { kind = "dict" }
+      ask("an error of its own call:", { next_at = 0 }, nil, 1)]]))
   end)
 
   -- What the workers share is kept in the dict, and a call that goes on is not renewed: that
