@@ -175,6 +175,17 @@ describe("the helpers for records", function()
     assert.equal("B", codes(bitfront.filter(records, { max = 0.3 })))
   end)
 
+  it("order a double by its text, where an integer is as near to it", function()
+    local records = { record("A", 2 ^ 60), record("B", 1152921504606846977) }
+    local _, is_apart = tostring(decimal(records[2].balance)):find "977$" -- no double
+    assert.equal(is_apart and "B A" or "A B", codes(bitfront.sort(records, "balance")))
+  end)
+
+  it("tell what is locked where amounts are of different forms", function()
+    local records = { record("A", 1, "1.0"), record("B", "2", 1), record("C", 3, decimal "3") }
+    assert.equal("B", codes(bitfront.filter(records, { locked = true })))
+  end)
+
   it("make a decimal of a mixture", function()
     local locked = bitfront.locked(record("A", 0.3, "0.1"))
     assert.equal("userdata", type(locked))

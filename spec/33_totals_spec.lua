@@ -161,6 +161,11 @@ describe("adding up records", function()
       { "diff: after[1].balance", function() bitfront.diff(good, bad) end },
       { "value: records[1].value: the result has more than 1000 digits",
         function() bitfront.value({ record("A", "1e400") }, { A = "1e400" }) end },
+      { "value: records.value: the result has more than 1000 digits", function()
+        bitfront.value({ record("A", ("9"):rep(1000)), record("A", "1") }, { A = 1 })
+      end },
+      { "total: lists.A.balance: the result has more than 1000 digits",
+        function() bitfront.total { { record("A", ("9"):rep(1000)) }, { record("A", "1") } } end },
       { "by_currency: records.A.balance: the result has more than 1000 digits",
         function()
           bitfront.by_currency { record("A", ("9"):rep(1000)), record("A", "1") }
@@ -169,6 +174,13 @@ describe("adding up records", function()
     for _, call in ipairs(CALLS) do
       assert.matches(call[1], complaint(call[2]), 1, true)
     end
+  end)
+
+  it("names the first of many wrong prices, in the order of their codes", function()
+    local prices = {}
+    for i = 100, 199 do prices["C" .. i] = "x" end
+    assert.equal('bitfront.value: prices.C100: not a number: "x"',
+      complaint(function() bitfront.value({}, prices) end))
   end)
 
   it("refuses a list of records where a list of lists belongs", function()

@@ -3,6 +3,7 @@ local cjson = require "cjson"
 local number = require "spec.support.number"
 local rows = require "bitfront.rows"
 local support = require "spec.support"
+local text = require "bitfront.records.text"
 
 local decimal, format = bitfront.decimal, bitfront.format
 local kinds = require("bitfront.records.format").kinds
@@ -102,9 +103,9 @@ describe("the format", function()
 
     it("rounds down to places and marks what it cut", function()
       local records = { record("A", "1.999"), record("B", "1.9900"), record("C", "-1.999"),
-        record("D", "2"), record("E", "0.001") }
+        record("D", "20"), record("E", "0.001") }
       assert.equal("currency  balance\nA           ~1.99\nB            1.99\n"
-        .. "C          ~-1.99\nD            2\nE           ~0.00\n",
+        .. "C          ~-1.99\nD           20\nE           ~0.00\n",
         format(records, "table", { columns = { "currency", "balance" }, places = 2 }))
     end)
 
@@ -115,11 +116,16 @@ describe("the format", function()
         format(records, "table", { columns = { "currency", "balance" } }))
     end)
 
-    it("gives a character above all wide and combining ones one column", function()
-      local records = { record("\244\128\128\128", "1"), record("b", "1") } -- U+100000
-      assert.equal("currency  balance\n\244\128\128\128               1\n"
-        .. "b               1\n",
-        format(records, "table", { columns = { "currency", "balance" } }))
+    it("gives each character the columns that it takes", function()
+      for char, columns in pairs {
+        ["\203\191"] = 1, ["\204\128"] = 0, ["\205\175"] = 0, ["\205\176"] = 1, -- U+0300 to 036F
+        ["\226\140\153"] = 1, ["\226\140\154"] = 2, ["\226\140\155"] = 2, -- U+231A and 231B
+        ["\240\159\134\144"] = 1, ["\240\159\134\145"] = 2, ["\240\159\134\154"] = 2, -- U+1F191
+        ["\244\128\128\128"] = 1, -- U+100000, above all others
+      } do
+        assert.equal("currency  balance\n" .. char .. (" "):rep(8 - columns) .. "        1\n",
+          format({ record(char, 1) }, "table", { columns = { "currency", "balance" } }))
+      end
     end)
 
     it("writes out what could control a terminal", function()
@@ -143,7 +149,7 @@ describe("the format", function()
   describe("table's colour", function()
     local PROGRAM = [[
       local text = require "bitfront".format(
-        { { currency = "A", balance = 0, availableBalance = 0 } }, "table", { color = true })
+        { { currency = "0", balance = 10.5, availableBalance = 0 } }, "table", { color = true })
       io.write(text)
     ]]
 
@@ -154,8 +160,10 @@ describe("the format", function()
       return support.must("script -qec " .. support.quote(command) .. " /dev/null", { env = env })
     end
 
-    it("is there on a terminal", function()
-      assert.matches("\27[1m", display_on_terminal { TERM = "xterm", NO_COLOR = false }, 1, true)
+    it("is there on a terminal: names are bold, and amounts of 0 dim", function()
+      assert.equal("\27[1mcurrency\27[0m  \27[1mbalance\27[0m  \27[1mavailableBalance\27[0m\r\n"
+        .. "0            10.5  \27[2m               0\27[0m\r\n",
+        display_on_terminal { TERM = "xterm", NO_COLOR = false })
     end)
 
     it("is not there with NO_COLOR, nor on a dumb terminal", function()
@@ -323,7 +331,8 @@ bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="locked"} 0
         format({ record("A", "1234567.5") }, "table", { thousands = mark })
       end), 1, true)
     end
-    for _, mark in ipairs { ",", "'", " ", "_", "\194\160", "\226\128\175" } do
+    for _, mark in ipairs { ",", "'", " ", "_", "\226\128\153", "\194\160", "\226\128\137",
+                            "\226\128\175" } do
       assert.matches("1" .. mark .. "234" .. mark .. "567.5",
         format({ record("A", "1234567.5") }, "table", { thousands = mark }), 1, true)
     end
@@ -401,6 +410,19 @@ bitfront_balance{currency="q\"\\\n\\x1B\\xFF",state="locked"} 0
           format(records, kind.name))
       end
     end)
+  end)
+
+  it("shows a time as the calendar has it, and none beyond", function()
+    for ms, shown in pairs { [1525239801363] = "2018-05-02T05:43:21.363Z", [1e21] = "?",
+                             [999] = "1970-01-01T00:00:00.999Z", [1e60] = "?" } do
+      assert.equal(shown, text.utc(ms))
+    end
+  end)
+
+  it("takes the blanks and tabs from the ends of a text", function()
+    for given, left in pairs { [" a b\t"] = "a b", ["a"] = "a", [" \t"] = "", [""] = "" } do
+      assert.equal(left, text.trim(given))
+    end
   end)
 
   it("does not ask the locale", function()

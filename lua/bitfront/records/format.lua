@@ -49,7 +49,7 @@ local MARKS = {
 }
 
 local function is_mark(mark)
-  return type(mark) == "boolean" or MARKS[mark] ~= nil,
+  return type(mark) == "boolean" or MARKS[mark] == true,
     "true, a comma, an apostrophe, a space or _"
 end
 
@@ -82,7 +82,7 @@ function cell_of.amount(record, name, where)
   end
   local amount = fields.difference(record, name, where)
   local digits = tostring(amount)
-  if type(record[column.minuend]) == "number" and digits:find(".", 1, true) then
+  if type(record[column.minuend]) == "number" and digits:find "%." then
     return native.decimal((digits:gsub("%.?0+$", "")))
   end
   return amount
@@ -116,7 +116,7 @@ end
 ---@param options bitfront.FormatOptions
 function _M.display(amount, options)
   local digits, cut = tostring(amount), ""
-  local point = digits:find(".", 1, true) or #digits
+  local point = digits:find "%." or #digits
   if options.places and #digits - point > options.places then
     local rounded = amount:round(options.places)
     cut = rounded == amount and "" or "~"
