@@ -82,6 +82,8 @@ describe("bitfront.json.decode", function()
       { "[1e400]", nil, "number beyond a double's range at byte 2" },
       { "[0,1e401]", "decimal",
         "number with more digits or a larger exponent than a decimal may have at byte 4" },
+      { "[1e-400,0.1e-400]", "decimal",
+        "number with more digits or a larger exponent than a decimal may have at byte 9" },
       { "[0," .. ("7"):rep(1001) .. "]", "decimal",
         "number with more digits or a larger exponent than a decimal may have at byte 4" },
       { "[0,01]", "string", "bad number at byte 4" },

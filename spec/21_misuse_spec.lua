@@ -196,6 +196,11 @@ describe("what is refused, or not used any more #once", function()
     ["a closed client"] = 'local client = bitfront.new { api_key = "k", api_secret = "s" }\n'
       .. 'client:close()\nreturn client',
     ["a decimal"] = 'return bitfront.decimal "0.1234567890123456789"',
+    ["what is calculated with decimals"] = 'local a, b = bitfront.decimal "1.5", '
+      .. 'bitfront.decimal "0.25"\nlocal sum = require "bitfront.native".sum()\n'
+      .. 'for _ = 1, 4 do assert(sum:add(a) and a > b and tostring(a) == "1.5") end\n'
+      .. 'assert(a + b ~= a * b and a - b ~= -b and a:round(0) < sum:total())\n'
+      .. 'collectgarbage("step", 20)\nreturn sum', -- little is left to be collected
     ["a JSON value"] = "return bitfront.json.decode('{\"a\":[1,\"b\",2e400]}', "
       .. '{ amounts = "decimal" })',
   } do

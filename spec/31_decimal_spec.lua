@@ -36,6 +36,11 @@ describe("a decimal", function()
       assert.equal("0." .. ("0"):rep(399) .. "1", tostring(decimal("1e-400")))
       assert.is_nil((decimal("1e-401")))
       assert.equal("0." .. ("7"):rep(1000), tostring(decimal("0." .. ("7"):rep(1000))))
+      for exponent, zeros in pairs { [10] = 409, [-10] = 389 } do -- 1e-400, written otherwise
+        local text = "0." .. ("0"):rep(zeros) .. "1e" .. exponent
+        assert.equal("0." .. ("0"):rep(399) .. "1", tostring(decimal(text)))
+        assert.is_nil((decimal((text:gsub("%.", ".0")))))
+      end
     end)
 
     it("has at most 400 places also where it is zero", function()
@@ -46,6 +51,8 @@ describe("a decimal", function()
       assert.is_true(high * high == zero * zero)
       assert.is_nil((decimal("0e401")))
       assert.is_nil((decimal("0e-401")))
+      assert.equal("0." .. ("0"):rep(400), tostring(decimal("0." .. ("0"):rep(1800))))
+      assert.is_nil((decimal("0." .. ("0"):rep(1801))))
     end)
 
     describe("is refused for", function()

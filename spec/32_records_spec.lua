@@ -1,4 +1,5 @@
 local bitfront = require "bitfront"
+local coin = require "bitfront.records.coin"
 local columns = require "bitfront.records.columns"
 local number = require "spec.support.number"
 
@@ -307,6 +308,27 @@ describe("the helpers for records", function()
       assert.equal(code, codes(bitfront.filter(records, { currencies = { code } })))
       assert.equal(2, bitfront.by_currency(records)[code].balance)
       assert.equal("2", tostring(bitfront.value(records, { [code] = 1 }).total))
+    end
+  end)
+
+  it("have one rule for coin codes, for lists of them and for those in a URL's path", function()
+    for _, code in ipairs { "BTC", "..", "%d", "a/b" } do assert.is_true(coin.is_code(code)) end
+    for _, bad in ipairs { "", "\0", "A\0B", 1, {} } do
+      assert.is_false(coin.is_code(bad))
+      assert.is_nil((coin.path_segment(bad)))
+    end
+    for text, list in pairs { ["BTC,ETH"] = { "BTC", "ETH" }, ["A\\,B, "] = { "A,B", " " } } do
+      assert.same(list, coin.list(text))
+    end
+    for _, text in ipairs { "", ",", "A,", "A,,B", "A\0" } do
+      assert.same({ nil, coin.RULE }, { coin.list(text) })
+    end
+    assert.same({ "...", "A%20B~", "%E6" },
+      { (coin.path_segment "..."), (coin.path_segment "A B~"), (coin.path_segment "\230") })
+    for _, code in ipairs { ".", "..", "/A", "A\\B", "A\1", "\31", "\127" } do
+      assert.equal("code must be a text without /, \\ and control characters, "
+        .. "and not empty, . or ..",
+        select(2, coin.path_segment(code)))
     end
   end)
 

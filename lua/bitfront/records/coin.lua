@@ -7,7 +7,7 @@ local _M = {}
 _M.RULE = "a coin code must not be empty or hold a NUL"
 
 function _M.is_code(code)
-  return type(code) == "string" and code ~= "" and not code:find("\0", 1, true)
+  return type(code) == "string" and code ~= "" and not code:find "%z"
 end
 
 --- A text as a part of a URL. Patterns name their letters: %w asks the locale.
