@@ -7,6 +7,8 @@ local support = require "spec.support"
 local window = require "bitfront.limiter.window"
 local window_schedule = require "spec.support.window_schedule"
 
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+
 local function sleep(seconds)
   local due = core.now() + seconds
   while core.now() < due do core.sleep(math.max(0, due - core.now())) end
@@ -133,18 +135,24 @@ describe("the store of a process #smoke", function()
     it(row[1], function() row[2](store, "key" .. i, sleep) end)
   end
 
+  local function count_of(full)
+    local count = 0
+    for _ in pairs(full.windows) do count = count + 1 end
+    return count
+  end
+
   it("forgets keys that have not been used for a minute", function()
     local full = memory.new()
     for i = 1, 1000 do full:block("key" .. i, 0) end
-    local left = 0
-    for _ in pairs(full.windows) do left = left + 1 end
-    assert.is_true(left < 200, tostring(left))
+    assert.equal(1000 % 64, count_of(full)) -- each 64 are removed
   end)
 
   it("keeps keys that are in use, however many come after them", function()
     local full = memory.new()
     for i = 1, 100 do assert.equal(0, (full:acquire("used" .. i, 60000, 3, 60))) end
     for i = 1, 1000 do full:block("key" .. i, 0) end
+    -- With 64 and 128 keys, and then with each 200, it looks for some to remove.
+    assert.equal(100 + (1000 - 28) % 100, count_of(full))
     for i = 1, 100 do assert.same({ 1, 1, 0 }, { full:peek("used" .. i) }) end
   end)
 end)
@@ -197,6 +205,79 @@ describe("waiting for a slot #smoke", function()
   local function limit_of(store, per_second)
     return { store = store, key = "k", per_second = per_second, per_minute = 1e6 }
   end
+
+  -- A store that gives these results, one after the other, and notes what it is asked.
+  local function store_of(results, full_hint)
+    local asked = {}
+    local function give(_, ...)
+      asked[#asked + 1] = { ... }
+      return unpack(table.remove(results, 1))
+    end
+    return { acquire = give, block = give, peek = give, asked = asked, full_hint = full_hint }
+  end
+
+  it("asks for a lease until the call is over, wherever the server reads it", function()
+    for longest, lease in pairs { [60] = 10, [10] = 10, [2] = 2 } do
+      local limit = limit_of(store_of { { 0, "id" } }, 3)
+      local slot = limiter.acquire(limit, nil, now + 10, longest)
+      assert.same({ { "k", lease * 1000 + 5000, 3, 1e6 } }, limit.store.asked)
+      assert.same({ limit = limit, id = "id", expires_at = now + lease }, slot)
+    end
+  end)
+
+  it("goes on for as long as the store says, and for a millisecond at least", function()
+    local slept, limit = {}, limit_of(store_of { { 1 }, { 1 }, { 0.5 }, { 1500 }, { 0, "id" } }, 3)
+    local sleeper = { sleep = function(seconds)
+      slept[#slept + 1], now = seconds, now + seconds
+    end }
+    assert.equal("id", limiter.acquire(limit, sleeper, now + 10, 60).id)
+    assert.same({ 0.001, 0.001, 1.5 }, slept)
+  end)
+
+  it("is refused where the slot comes at the deadline, and not asked for at it", function()
+    for seconds, asked in pairs { [1] = 1, [0] = 0 } do
+      local limit = limit_of(store_of { { 1000 } }, 3)
+      local slot, err = limiter.acquire(limit, nil, now + seconds, 60)
+      assert.is_nil(slot)
+      assert.same({ "limit", seconds, asked }, { err.code, err.retry_after, #limit.store.asked })
+    end
+  end)
+
+  it("is refused with the store's hint where it takes more than 30 s", function()
+    for wait, hint in pairs { [30000] = "", [30500] = "; H" } do
+      local _, err = limiter.acquire(limit_of(store_of({ { wait } }, "H"), 3), nil, now + 1, 60)
+      assert.equal("3 calls a second and 1000000 a minute leave no room before the deadline"
+        .. hint, err.message)
+    end
+  end)
+
+  it("is refused behind a caller who waits for a minute to be over, if that is late", function()
+    local limit = { store = new_store(), key = "k", per_second = 1e6, per_minute = 1 }
+    limiter.release(limiter.acquire(limit, waiter, now + 60, 60), 0)
+    local first = coroutine.wrap(function() limiter.acquire(limit, waiter, now + 100, 60) end)
+    assert.equal(60, first())
+    local _, err = limiter.acquire(limit, nil, now + 120, 60)
+    assert.same({ "limit", 120 }, { err.code, err.retry_after })
+    local behind = coroutine.wrap(function() limiter.acquire(limit, waiter, now + 120.5, 60) end)
+    assert.equal(60, behind())
+  end)
+
+  it("fills the store for as long as the exchange says, and for a minute at most", function()
+    for seconds, ms in pairs { [0.5] = 500, [60] = 60000, [61] = 60000, [1e9] = 60000 } do
+      local limit = limit_of(store_of { {} }, 3)
+      limiter.block(limit, seconds)
+      assert.same({ { "k", ms } }, limit.store.asked)
+    end
+  end)
+
+  it("takes three numbers of a store that is peeked at, or the cause", function()
+    for _, row in ipairs { { { 1, 2, 3 }, { 1, 2, 3 } }, { { 1, 2 }, { nil, 2 } },
+                           { { "1", 2, 3 }, { nil, 2 } }, { { 1, "2", 3 }, { nil, "2" } } } do
+      assert.same(row[2], { limiter.peek(limit_of(store_of { row[1] }, 3)) })
+    end
+    local failing = { peek = function() error("why", 0) end }
+    assert.same({ nil, "why" }, { limiter.peek(limit_of(failing)) })
+  end)
 
   it("ends in the order of arrival", function()
     local limit, order, callers = limit_of(new_store(), 2), {}, {}
@@ -294,16 +375,17 @@ describe("waiting for a slot #smoke", function()
   end)
 
   it("fails closed where the store raises or returns what no store may", function()
-    for _, store in ipairs {
-      { acquire = function() return 0 / 0 end },
-      { acquire = function() error("no such host", 0) end },
-      { acquire = function() return nil, "no such host" end },
-      { acquire = function() return nil, { "no such host" } end },
+    local cause, nan = {}, 0 / 0
+    for _, row in ipairs {
+      { tostring(nan), function() return nan end },
+      { "no such host", function() error("no such host", 0) end },
+      { "no such host", function() return nil, "no such host" end },
+      { tostring(cause), function() return nil, cause end },
     } do
-      local slot, err = limiter.acquire(limit_of(store, 1), waiter, now + 1, 60)
+      local slot, err = limiter.acquire(limit_of({ acquire = row[2] }, 1), waiter, now + 1, 60)
       assert.is_nil(slot)
-      assert.equal("rate_limit", err.kind)
-      assert.equal("store", err.code)
+      assert.same({ kind = "rate_limit", code = "store",
+        message = "the limiter's store cannot be used: " .. row[1] }, err)
     end
   end)
 
