@@ -43,7 +43,7 @@ describe("bitfront.json.decode", function()
 
   local NUMBERS = {
     "0", "-0", "1e-8", "1E+2", "0.10", "123456789012345678901234567890",
-    "1000107794.9999858", "9007199254740993", "0.000", "-1.50e1",
+    "1000107794.9999858", "9007199254740993", "0.000", "-1.50e1", "12.3456789012",
   }
   for digit = 0, 9 do -- as the first one, the only one, and the last one of each part
     local format = digit == 0 and "%d.%d%de-%d" or "%d%d.%de+%d"
@@ -87,6 +87,9 @@ describe("bitfront.json.decode", function()
       { "[0," .. ("7"):rep(1001) .. "]", "decimal",
         "number with more digits or a larger exponent than a decimal may have at byte 4" },
       { "[0,01]", "string", "bad number at byte 4" },
+      { "[1234567:]", nil, "a comma was expected at byte 9" }, -- eight bytes are read at once
+      { "[1234567/]", nil, "a comma was expected at byte 9" },
+      { '["\128"]', nil, "invalid UTF-8 at byte 3" },
       { "\239\187\1911", nil, "bad number at byte 1" },
       { "[\"\27[2J\"]", nil, "control character in a string at byte 3" },
     }

@@ -340,6 +340,31 @@ describe("waiting for a slot #smoke", function()
     assert.is_true(now > 1002 and now < 1002.01, now)
   end)
 
+  it("passes a caller that is late for its next try by more than a second", function()
+    for late, code in pairs { [1] = "limit", [1.01] = "a slot" } do
+      local limit = limit_of(new_store(), 1)
+      limiter.release(limiter.acquire(limit, waiter, now + 60, 60), 0)
+      local killed = coroutine.wrap(function() limiter.acquire(limit, waiter, now + 60, 60) end)
+      now = now + killed() + late
+      local slot, err = limiter.acquire(limit, nil, now + 0.5, 60)
+      assert.equal(code, slot and "a slot" or err.code)
+    end
+  end)
+
+  it("goes on in the same order when the first one has its slot", function()
+    local limit, order = limit_of(new_store(), 1), {}
+    limiter.release(limiter.acquire(limit, waiter, now + 60, 60), 0)
+    local function caller(name, after)
+      return function()
+        waiter.sleep(after)
+        limiter.release(assert(limiter.acquire(limit, waiter, now + 60, 60)), 0)
+        order[#order + 1] = name
+      end
+    end
+    run { caller("second", 0), caller("first", 0), caller("last", 1.0005) }
+    assert.same({ "first", "second", "last" }, order)
+  end)
+
   it("ends at the deadline behind a caller that never goes on", function()
     local limit = limit_of(new_store(), 1)
     limiter.release(assert(limiter.acquire(limit, waiter, now + 60, 60)), 0)

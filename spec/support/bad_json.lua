@@ -44,6 +44,11 @@ return {
   { "word: undefined", "undefined" },
   { "word: nil", "nil" },
   { "word: truefalse", "truefalse" },
+  { "word: truE", "[truE]" },
+  { "word: nuII", "[nuII]" },
+  { "word: falsy", "[falsy]" },
+  { "word: eight letters and more", "[abcdefghijkl]" },
+  { "word: eight capitals and more", "[KLMNOPQRSTUV]" },
   { "word: in full width", "\239\189\148rue" },
 
   -- numbers
