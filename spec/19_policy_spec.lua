@@ -156,6 +156,39 @@ describe("the server's clock in C answers", function()
   end
 
   both(compare)
+
+  it("of a refusal that may be a delay's only at the second time #smoke", function()
+    -- Known to within 10 ms; a refusal after a round trip of 1 s is by 500 + 10 + 1 ms.
+    local function known(clock)
+      clock:adopt(1e12, 10, 100)
+      return clock
+    end
+    local function is_learnt(clock, more)
+      return (clock:learn(1e12 + 100000 + more, 99, 1, true, 100, 1e12))
+    end
+    local clock = known(core.server_clock())
+    assert.is_false(is_learnt(clock, 11))
+    assert.is_true(is_learnt(clock, 11))
+    assert.is_true(is_learnt(known(core.server_clock()), 12))
+    clock:forget()
+    assert.is_false(is_learnt(known(clock), 11))
+  end)
+
+  it("of a success that took long only where it contradicts this machine's clock #smoke", function()
+    for more, is_learnt in pairs { [1] = false, [2] = true } do
+      local clock = core.server_clock()
+      assert.equal(is_learnt, (clock:learn(1e12 + more, 9999, 1, false, 10000, 1e12)))
+    end
+  end)
+
+  it("of a time from 1 ms after 1970 to the last of the year 9999 #smoke", function()
+    for time, is_known in pairs { [0] = false, [1] = true, [253402300799999] = true,
+                                  [253402300800000] = false } do
+      local clock = core.server_clock()
+      assert.is_true(clock:learn(time, 99, 1, true, 100, 1e12))
+      assert.equal(is_known, clock:best() ~= nil)
+    end
+  end)
 end)
 
 describe("each method of both #smoke", function()

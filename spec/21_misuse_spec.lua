@@ -183,6 +183,8 @@ describe("what is refused, or not used any more #once", function()
       .. 'return client:get("v1 /", {})',
     ["a call of a closed client"] = 'local client = bitfront.new { api_key = "k", '
       .. 'api_secret = "s" }\nclient:close()\nreturn client:balances()',
+    ["a call without a server"] = 'return (bitfront.balances { api_key = "k", '
+      .. 'api_secret = "s", base_url = "http://127.0.0.1:1", retries = 0, rate_limit = false })',
     ["a decimal"] = 'assert(bitfront.decimal "1e")',
     ["a JSON text"] = "return bitfront.json.decode '[{\"a\":[1,2,\"b\"],\"c\":1.5e3},'",
   } do
@@ -201,6 +203,9 @@ describe("what is refused, or not used any more #once", function()
       .. 'for _ = 1, 4 do assert(sum:add(a) and a > b and tostring(a) == "1.5") end\n'
       .. 'assert(a + b ~= a * b and a - b ~= -b and a:round(0) < sum:total())\n'
       .. 'collectgarbage("step", 20)\nreturn sum', -- little is left to be collected
+    ["a window"] = 'local core = require "bitfront.core"\n'
+      .. 'local store = core.window_store({ k = core.window() }, error)\n'
+      .. 'return store:acquire("k", 1000, 1, 1, 0, 1)',
     ["a JSON value"] = "return bitfront.json.decode('{\"a\":[1,\"b\",2e400]}', "
       .. '{ amounts = "decimal" })',
   } do
@@ -208,4 +213,17 @@ describe("what is refused, or not used any more #once", function()
       assert.is_true(grown(call, true) < 400)
     end)
   end
+
+  it("leaves nothing in memory: calls of a window that have ended", function()
+    assert.is_true(grown([[
+      local core = require "bitfront.core"
+      STORE = STORE or core.window_store({ k = core.window() }, error)
+      NOW = NOW or 0
+      for _ = 1, 20 do
+        NOW = NOW + 61000
+        assert(STORE:acquire("k", 1000, 1, 1, NOW, 1) == 0)
+        STORE:release("k", 1, 0, NOW)
+      end
+      return STORE]], true) < 400)
+  end)
 end)
