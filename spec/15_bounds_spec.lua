@@ -66,6 +66,40 @@ describe("a reply's bounds:", function()
     end)
   end
 
+  -- What is counted, up to the last chunk's line and behind it, and its limit.
+  local SURPLUS = {
+    { "sizes and extensions", 1048576, function(bytes)
+      local body = support.success(DATA)
+      local size = ("%x;"):format(#body)
+      local pad = ("x"):rep(bytes - #size - #"\r\n\r\n0\r\n")
+      return ("%s%s\r\n%s\r\n0\r\n\r\n"):format(size, pad, body)
+    end },
+    { "trailers", 65536, function(bytes)
+      local body = support.success(DATA)
+      local pad = ("x"):rep(bytes - #"A: \r\nB: \r\n\r\n")
+      return ("%x\r\n%s\r\n0\r\nA: \r\nB: %s\r\n\r\n"):format(#body, body, pad)
+    end },
+  }
+  for _, row in ipairs(SURPLUS) do
+    it(("a chunked reply may have %d bytes of %s"):format(row[2], row[1]), function()
+      local head = OK .. "\r\nTransfer-Encoding: chunked\r\n\r\n"
+      is_taken(head .. row[3](row[2]))
+      local balances, err = ask(head .. row[3](row[2] + 1))
+      assert.is_nil(balances)
+      assert.same({ "protocol", "too_large", "the reply's chunked encoding has too many bytes "
+        .. "that are not of the body" }, { err.kind, err.code, err.message })
+    end)
+  end
+
+  it("a head may have 65536 bytes", function()
+    for more, code in pairs { [0] = false, [1] = "protocol too_large" } do
+      local head = OK .. "\r\nContent-Length: " .. #support.success(DATA) .. "\r\nX: %s\r\n\r\n"
+      local pad = ("x"):rep(65536 + more - #head:format "")
+      local _, err = ask(head:format(pad) .. support.success(DATA))
+      assert.equal(code, err and err.kind .. " " .. err.code or false)
+    end
+  end)
+
   it("a header may have any byte from blank to ~ and above DEL, and tabs", function()
     local framing = "\r\nContent-Length: " .. #support.success(DATA)
     for byte = 1, 255 do

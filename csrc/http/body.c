@@ -17,19 +17,19 @@
 
 bool bf_buffer_reserve(struct bf_buffer *buffer, size_t more) {
     size_t cap = buffer->cap ? buffer->cap : BUFFER_FIRST;
-    struct bf_buffer larger = {NULL, buffer->len, 0, buffer->len};
-    while (cap - buffer->len < more)
+    size_t len = buffer->len;
+    char *data;
+    while (cap - len < more)
         cap *= 2;
     if (cap == buffer->cap)
         return true;
-    larger.data = malloc(cap);
-    if (!larger.data)
+    data = malloc(cap);
+    if (!data)
         return false;
-    larger.cap = cap;
-    if (buffer->len > 0)
-        memcpy(larger.data, buffer->data, buffer->len);
+    if (buffer->data)
+        memcpy(data, buffer->data, len);
     bf_buffer_free(buffer);
-    *buffer = larger;
+    *buffer = (struct bf_buffer){data, len, cap, len};
     return true;
 }
 
@@ -55,8 +55,7 @@ void bf_buffer_reset(struct bf_buffer *buffer) {
 void bf_buffer_free(struct bf_buffer *buffer) {
     wipe(buffer);
     free(buffer->data);
-    buffer->data = NULL;
-    buffer->cap = 0;
+    *buffer = (struct bf_buffer){.data = NULL};
 }
 
 /* ---- the chunked coding ---- */
@@ -67,7 +66,7 @@ static enum bf_chunk_state after_size(struct bf_chunks *chunks, char c) {
         chunks->size = chunks->size * 16 + (size_t)digit;
         return BF_CHUNK_SIZE;
     }
-    if (digit >= 0 || chunks->digits == 0)
+    if (chunks->digits == 0)
         return BF_CHUNK_INVALID;
     if (c == ';' || c == ' ' || c == '\t')
         return BF_CHUNK_EXTENSION;
@@ -162,7 +161,7 @@ void bf_body_init(struct bf_body *body, const struct bf_head *head,
     bool empty = has_no_body(head);
     *body = (struct bf_body){
         .begin = begin,
-        .length = empty || head->length < 0 ? 0 : (uint64_t)head->length,
+        .length = empty ? 0 : (uint64_t)head->length,
         .chunked = head->chunked && !empty,
     };
 }

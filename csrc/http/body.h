@@ -78,7 +78,7 @@ enum bf_body_state {
 struct bf_body {
     size_t begin;    /* in the buffer */
     size_t len;      /* of what was received */
-    uint64_t length; /* that the head announces, where it is not chunked */
+    uint64_t length; /* that the head announces; of no use where chunked */
     bool chunked;
     struct bf_chunks chunks;
 };

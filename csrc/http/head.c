@@ -64,10 +64,8 @@ static int month_of(const char *text) {
 /* A year more than 50 years ahead is in the past (RFC 9110, 5.6.7). */
 static int whole_year(int year) {
     int this_year = (int)(1970 + time(NULL) / 31556952); /* s of a mean year */
-    year += this_year - this_year % 100;
-    if (year > this_year + 50)
-        return year - 100;
-    return year + 50 <= this_year ? year + 100 : year;
+    int earliest = this_year - 49;
+    return earliest + (year + 100 - earliest % 100) % 100;
 }
 
 /* `text` has the form. */
@@ -123,12 +121,12 @@ static unsigned framings(const struct bf_head *head) {
  * 9112, 6.1). */
 static void begin(struct bf_head *head, const char *line, size_t len) {
     size_t bytes = head->bytes;
-    bool malformed = head->malformed || framings(head) > 0;
+    bool malformed = head->malformed || framings(head);
     bf_head_init(head);
     head->bytes = bytes;
     head->status = status_of(line, len);
-    head->malformed = malformed || head->status == 0;
-    head->is_1_0 = head->status > 0 && line[7] == '0';
+    head->malformed = malformed || !head->status;
+    head->is_1_0 = head->status && line[7] == '0';
     head->closes = head->is_1_0;
 }
 
@@ -204,10 +202,11 @@ static size_t name_length(const char *line, size_t len) {
     return i;
 }
 
+/* Behind `len` bytes is the line's end. */
 static void field(struct bf_head *head, const char *line, size_t len) {
     size_t name = name_length(line, len);
     const char *value = line + name + 1;
-    if (name == 0 || name == len || line[name] != ':') {
+    if (name == 0 || line[name] != ':') {
         head->malformed = true; /* or folded, or a blank before the colon */
         return;
     }
