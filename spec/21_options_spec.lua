@@ -205,7 +205,7 @@ describe("bitfront.new", function()
     "http://localhost:8080", "http://[::1]:80", "HTTPS://EXAMPLE.COM",
     "https://a_b.example.", "https://xn--bcher-kva.example", "https://3com.example/p%2Fq",
     "https://[0:0:0:0:0:0:0:1]:65535", "https://[::ffff:127.0.0.1]", "https://a/://b",
-    "https://a.0xg", "https://0a.x", "https://[2001:db8::]",
+    "https://a.0xg", "https://a.xx1", "https://0a.x", "https://a.", "https://[2001:db8::]",
     "https://[1:2:3:4:5:6:255.255.255.255]/p", "http://[::1]/p",
     "https://" .. ("a"):rep(63) .. ".b", "https://" .. ("a."):rep(126) .. "a",
   } do

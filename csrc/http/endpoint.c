@@ -30,7 +30,7 @@ static bool is_number(const char *label, size_t len) {
 
 static bool is_name(struct bf_span host) {
     const char *at = host.text, *end = host.text + host.len;
-    if (host.len > 1 && end[-1] == '.') /* the root's */
+    if (host.len && end[-1] == '.') /* the root's */
         end--;
     for (;; at++) {
         size_t len = strcspn(at, ".");

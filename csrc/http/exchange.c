@@ -275,10 +275,8 @@ void bf_exchange_expire(struct bf_exchange *x) {
 
 struct bf_exchange *bf_exchange_new(void) {
     struct bf_exchange *x = calloc(1, sizeof *x);
-    if (x) {
-        bf_list_init(&x->link);
+    if (x)
         bf_exchange_reset(x);
-    }
     return x;
 }
 
