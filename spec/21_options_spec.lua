@@ -170,6 +170,10 @@ describe("bitfront.new", function()
     local ROWS = {
       { "no scheme", "openapi.bitfront.me", "base_url" },
       { "another scheme", "ftp://127.0.0.1", "must begin with https://" },
+      { "a scheme that begins as https does", "httpsx://127.0.0.1", "must begin with https://" },
+      { "an empty user", "https://@127.0.0.1", "user or password" },
+      { "a user that looks like a host", "https://127.0.0.1@a", "user or password" },
+      { "a backslash in its path", "https://a/b\\c", "is not a URL with a host" },
       { "no host", "https://", "base_url" },
       { "http to another machine", "http://openapi.bitfront.me",
         "http:// only for a loopback address" },
@@ -206,7 +210,7 @@ describe("bitfront.new", function()
     "https://a_b.example.", "https://xn--bcher-kva.example", "https://3com.example/p%2Fq",
     "https://[0:0:0:0:0:0:0:1]:65535", "https://[::ffff:127.0.0.1]", "https://a/://b",
     "https://a.0xg", "https://a.xx1", "https://0a.x", "https://a.", "https://[2001:db8::]",
-    "https://[1:2:3:4:5:6:255.255.255.255]/p", "http://[::1]/p",
+    "https://[1:2:3:4:5:6:255.255.255.255]/p", "http://[::1]/p", "https://a/~b",
     "https://" .. ("a"):rep(63) .. ".b", "https://" .. ("a."):rep(126) .. "a",
   } do
     it("takes " .. url, function()
@@ -219,7 +223,7 @@ describe("bitfront.new", function()
   -- Each of them failed with every call before, as network trouble that may pass.
   local NOWHERE = {
     "e%aa", "%65xample.com", "a..b", ".a", "a..", ".", "-a", "a-.b", "a,b", "a;b", "*", "a'b",
-    ("a"):rep(64) .. ".b", ("a."):rep(127) .. "a", "1.2.3.4.5", "1.2.3", "127.1", "12",
+    ("a"):rep(64) .. ".b", ("a."):rep(126) .. "aa", "1.2.3.4.5", "1.2.3", "127.1", "12",
     "256.1.1.1", "0x7f.1", "017.0.0.1", "1.2.3.4.", "[::1]x", "[]", "]", "[1.2.3.4]",
     "[::1", "::1", "[::1]:", "[::1]:0", "[::1]:65536", "[::1]80", "[1:2:3:4:5:6:7]",
     "[1:2:3:4:5:6:7:8:9]", "[1::2::3]", "[::12345]", "[::g]", "[::1.2.3.256]", "[[::1]]",

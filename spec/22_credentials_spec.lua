@@ -440,8 +440,10 @@ describe("credentials", function()
       ["http://example.com"] = "base_url may be http:// only for a loopback address; use https://",
       ["https://u:p@127.0.0.1"] = "base_url must not hold a user or password",
       ['"https://127.0.0.1"'] = "base_url ", ["https://127.0.0.1/ x"] = "base_url ",
+      ["https://a/b\252"] = "base_url is not a URL with a host",
     } do
-      it("with the invalid base_url " .. url .. " are refused with the line", function()
+      local shown = url:gsub("[^ -~]", "?")
+      it("with the invalid base_url " .. shown .. " are refused with the line", function()
         for _, name in ipairs { "default", "other" } do
           local message, requests = result({}, "", "[default]\napi_key = k\napi_secret = s\n"
             .. (name == "other" and "[other]\n" or "") .. "base_url = " .. url)

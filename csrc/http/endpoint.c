@@ -55,7 +55,7 @@ static bool is_address(int family, const char *text, size_t len) {
 }
 
 static const char *host_problem(struct bf_span host) {
-    if (host.len > 0 && host.text[0] == '[')
+    if (host.text[0] == '[')
         return host.text[host.len - 1] == ']' &&
                        is_address(AF_INET6, host.text + 1, host.len - 2)
                    ? NULL
@@ -68,17 +68,17 @@ static const char *host_problem(struct bf_span host) {
 /* `port` is what is behind the host: nothing, or a colon and a number. libcurl
  * refuses one above 65535. */
 static bool is_port(struct bf_span port) {
-    size_t digits = port.len > 0 ? port.len - 1 : 0;
-    return port.len == 0 || (port.text[0] == ':' && digits > 0 && digits <= 5 &&
+    size_t digits = port.len - 1;
+    return port.len == 0 || (port.text[0] == ':' && digits <= 5 &&
                              strspn(port.text + 1, "0123456789") >= digits &&
-                             strtol(port.text + 1, NULL, 10) > 0);
+                             strspn(port.text + 1, "0") < digits);
 }
 
 /* Splits what is between "://" and the path; skips a user and a password. */
 static void split_authority(const char *url, struct bf_span *host,
                             struct bf_span *port) {
     const char *begin = strstr(url, "://"), *login, *colon;
-    begin = begin ? begin + 3 : url + strlen(url);
+    begin = begin ? begin + 3 : "";
     const char *end = begin + strcspn(begin, "/?#");
     login = memchr(begin, '@', (size_t)(end - begin));
     if (login)
@@ -155,7 +155,7 @@ static bool names_loopback(const char *host) {
 
 static const char *scheme_problem(const char *url, const char *host,
                                   bool *insecure) {
-    static const char https[] = "https://", http[] = "http://";
+    static const char https[] = "https:", http[] = "http:";
     *insecure = strncmp(url, http, sizeof http - 1) == 0;
     if (!*insecure && strncmp(url, https, sizeof https - 1) != 0)
         return "must begin with https://";
@@ -164,9 +164,10 @@ static const char *scheme_problem(const char *url, const char *host,
                : NULL;
 }
 
+/* `url` begins with its scheme. */
 static char *without_last_slash(const char *url) {
     size_t len = strlen(url);
-    while (len > 0 && url[len - 1] == '/')
+    while (url[len - 1] == '/')
         len--;
     return strndup(url, len);
 }
@@ -221,13 +222,13 @@ static bool copy(struct bf_endpoint *endpoint, const char *ca_file,
 }
 
 /* The Host header leaves out the port that the scheme implies (RFC 9110, 7.2).
- */
+ * No port is longer than what is before the host. */
 static void split(struct bf_endpoint *endpoint) {
     const char *host = strstr(endpoint->base_url, "://") + 3;
     const char *port = endpoint->insecure ? ":80" : ":443";
     size_t len = strcspn(host, "/"), port_len = strlen(port);
     endpoint->prefix = bf_span_of(host + len);
-    if (len > port_len && memcmp(host + len - port_len, port, port_len) == 0)
+    if (memcmp(host + len - port_len, port, port_len) == 0)
         len -= port_len;
     endpoint->host = (struct bf_span){host, len};
 }
