@@ -124,6 +124,73 @@ describe("a mistake of the caller", function()
   end
 end)
 
+describe("a name that is not known", function()
+  local LONG = ("x"):rep(40)
+
+  -- What is written, the names that are known, and the one that was probably meant.
+  for _, row in ipairs {
+    { "ab", { "ba" }, "ba" }, { "acb", { "abc" }, "abc" }, { "ABC", { "abc" }, "abc" },
+    { "abxy", { "abcd" }, "abcd" }, { "axyz", { "abcd" } }, { "b", { "ab" }, "ab" },
+    { "abcxyz", { "abcdef" }, "abcdef" }, { "abcdefxyz", { "abcdef" }, "abcdef" },
+    { "abc", { "abcdef" }, "abcdef" }, { "abcdefwxyz", { "abcdefghij" } },
+    { "baxyzfgh", { "abcdefgh" } }, { "abx", { "abe", "abd", "abf" }, "abd" },
+    { LONG, { LONG }, LONG }, { LONG .. "x", { LONG .. "x" } }, { 1, { "1" } },
+  } do
+    it(("is probably %s: %s"):format(row[3] or "none of those", row[1]), function()
+      local known = { "no name" }
+      for _, name in ipairs(row[2]) do known[name] = true end
+      assert.equal(row[3] and ('; did you mean "%s"?'):format(row[3]) or "",
+        check.did_you_mean(row[1], known))
+    end)
+  end
+
+  it("is probably the nearest one, whatever comes before it in the alphabet", function()
+    local known = { bcdefg = true }
+    for i = 10, 60 do known["a" .. i] = true end
+    assert.equal('; did you mean "bcdefg"?', check.did_you_mean("bcdefx", known))
+  end)
+end)
+
+describe("what an option must be", function()
+  it("is said with its bounds, and its unit where there is one", function()
+    for expected, option in pairs {
+      ["a number from 0 to 1.5"] = check.number(0, 1.5),
+      ["a number of seconds from 0 to 1.5"] = check.number(0, 1.5, "seconds"),
+      ["a whole number from 1 to 9"] = check.whole(1, 9),
+      ["a whole number of bytes from 1 to 9"] = check.whole(1, 9, "bytes"),
+    } do
+      assert.same({ false, expected }, { option(-1) })
+      assert.same({ true, expected }, { option(1) })
+    end
+  end)
+
+  it("may be that it is there", function()
+    local rows = { x = { check = check.boolean, is_required = true },
+                   y = { check = check.boolean } }
+    local ok, message = pcall(check.options, "f", { y = true }, rows)
+    assert.is_false(ok)
+    assert.matches("f: x is missing$", message)
+    check.options("f", { x = false }, rows)
+  end)
+end)
+
+describe("an array", function()
+  local function is_text(value) return type(value) == "string" end
+
+  it("has its items under the keys 1 to n, and no others", function()
+    for i, list in ipairs { {}, { "a" }, { "a", "b" }, { "a", n = 1 } } do
+      assert.is_true(check.is_array(list, is_text), i)
+    end
+    for i, list in ipairs { { "a", n = "b" }, { [0] = "a", "b" }, { [0] = "a", "b", nil, "c" },
+                            { [1.5] = "a", "b", nil, "c" }, { "a", nil, "c", [9] = "i" },
+                            { "a", [0] = 1 }, "a" } do
+      assert.is_false(check.is_array(list, is_text), i)
+    end
+    assert.is_false(check.is_array { "a", n = 1 })
+    assert.is_false(check.is_array(nil))
+  end)
+end)
+
 describe("what pcall caught, as a text,", function()
   local function text_of_caught(...)
     return misuse.text_of(select(2, pcall(...)))

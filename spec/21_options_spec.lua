@@ -275,17 +275,21 @@ describe("bitfront.new", function()
   end)
 
   it("raises for options that inherit fields, as the other functions do", function()
-    local inheriting = setmetatable({}, { __index = { profile = "other" } })
     local client = bitfront.new { api_key = "k", api_secret = "s" }
     client:close()
-    for _, call in ipairs {
-      function() bitfront.new(inheriting) end,
-      function() bitfront.balances(inheriting) end,
-      function() client:balances(inheriting) end,
-    } do
-      local ok, message = pcall(call)
-      assert.is_false(ok)
-      assert.matches("21_options_spec.lua:%d+: .*: options must not inherit fields$", message)
+    local function fields_of(options) return next, options end
+    for _, meta in ipairs { { __index = { profile = "other" } }, { __pairs = fields_of },
+                            { __metatable = "hidden" } } do
+      local inheriting = setmetatable({}, meta)
+      for _, call in ipairs {
+        function() bitfront.new(inheriting) end,
+        function() bitfront.balances(inheriting) end,
+        function() client:balances(inheriting) end,
+      } do
+        local ok, message = pcall(call)
+        assert.is_false(ok)
+        assert.matches("21_options_spec.lua:%d+: .*: options must not inherit fields$", message)
+      end
     end
   end)
 
@@ -344,12 +348,18 @@ describe("the bounds of an option:", function()
   local TEXT = { "x", " ", "~", ("x"):rep(4095), ("x"):rep(4096) }
   local NO_TEXT = { "", "\31", "\127", "a\0", ("x"):rep(4097), 1 }
   local HOUR, NO_HOUR = { 0, 3600000 }, { -1, 0.5, 3600001 }
+  local CALLABLE = { print, setmetatable({}, { __call = print }) }
+  local NOT_CALLABLE = { "x", {}, setmetatable({}, {}), setmetatable({}, { __metatable = "x" }) }
   local new = options["bitfront.new"]
   local ROWS = {
+    { new, "credentials", CALLABLE, NOT_CALLABLE }, { new, "sleep", CALLABLE, NOT_CALLABLE },
+    { options.rate_limit, "store", { { acquire = 1, release = 1, block = 1 } },
+      { 1, "x", { acquire = 1, release = 1 }, { acquire = 1, block = 1 },
+        { release = 1, block = 1 } } },
     { new, "timeout", DAY, NO_DAY }, { new, "connect_timeout", DAY, NO_DAY },
     { new, "retries", { 0, 1, 10 }, { -1, 0.5, 11, 0 / 0 } },
     { new, "max_body", { 1, 2 ^ 30 - 1, 2 ^ 30 }, { 0, 1.5, 2 ^ 30 + 1, 1 / 0 } },
-    { new, "clock", { -1e12, 0, 1e12, "auto", "system" },
+    { new, "clock", { -1e12, 0, 1, 1e12, "auto", "system" },
       { -1e12 - 1, 1e12 + 1, 0.5, 1 / 0, "none" } },
     { new, "profile", { "x", " ", "\128", ("x"):rep(4096) },
       { "", "\0", "\1", "\31", "\127", ("x"):rep(4097) } },

@@ -400,3 +400,217 @@ describe("an error", function()
     assert.equal("bitfront: server (5000): " .. shown, tostring(refusal))
   end)
 end)
+
+-- With libraries, a server and a store that are not there.
+describe("the report of the doctor", function()
+  local cjson, native = require "cjson", require "bitfront.native"
+  local originals, open, client, account, maps, versions, closed
+  before_each(function()
+    originals, open, closed, maps = {}, io.open, 0, {}
+    rawset(io, "open", function(path)
+      assert.equal("/proc/self/maps", path)
+      local i = 0
+      return maps and {
+        lines = function() return function() i = i + 1 return maps[i] end end,
+        close = function() closed = closed + 1 end,
+      }
+    end)
+    versions = {
+      lua = { compiled = "Lua 5.9" }, ca_file = "/etc/ca.pem",
+      curl = { compiled = "8.1", loaded = "8.2", ssl = "OpenSSL/3.0.1",
+               file = "/lib/libcurl.so.4" },
+      openssl = { compiled = "OpenSSL 3.0.0", loaded = "OpenSSL 3.0.1 x",
+                  file = "/lib/libcrypto.so.3" },
+    }
+    for name, by in pairs { versions = function() return versions end,
+                            now = function() return 1024 end,
+                            check_openssl = function() return true end,
+                            check_ca_file = function() return true end } do
+      originals[name], native[name] = native[name], by
+    end
+    account = {
+      options = { timeout = 8, rate_limit = {} }, origin = "a place", notes = { "a", "b", "c" },
+      endpoint = { base_url = "https://a" },
+      handle = { has_credentials = function() return true end,
+                 is_closed = function() return false end },
+      call = { waiter = {}, limit = { per_second = 3, per_minute = 60,
+        store = { peek = function() return 1, 2, 0 end } } },
+    }
+    client = { _account = account, balances = function() return { {}, {} } end,
+      server_time = function() return 1, nil, { elapsed = 0.25, clock_offset = 125 } end }
+  end)
+  after_each(function()
+    rawset(io, "open", open)
+    for name, original in pairs(originals) do native[name] = original end
+  end)
+
+  local function examine() return require "bitfront.doctor".examine(client) end
+
+  it("has a line for each check, or several", function()
+    local jit = rawget(_G, "jit")
+    maps = { "7f /lib/libcrypto.so.3", "7f /lib/libcrypto.so.3", "7f /libcrypto/other", "7f" }
+    assert.same({ [[
+ok       bitfront     ]] .. require "bitfront.version" .. [[
+
+ok       Lua          ]] .. (jit and jit.version or _VERSION) .. [[, module compiled for Lua 5.9
+ok       libcurl      compiled with 8.1, loaded 8.2, TLS by OpenSSL/3.0.1
+ok       OpenSSL      compiled with OpenSSL 3.0.0, loaded OpenSSL 3.0.1 x
+ok       libraries    /lib/libcurl.so.4, /lib/libcrypto.so.3
+ok       lua-cjson    ]] .. cjson._VERSION .. [[
+
+ok       CA file      /etc/ca.pem
+ok       base URL     https://a, the default
+ok       credentials  found in a place
+ok       sources      1. options: not given
+ok       sources      2. BITFRONT_API_KEY, BITFRONT_API_SECRET, or these with _FILE: a
+ok       sources      3. files in $CREDENTIALS_DIRECTORY: b
+ok       sources      4. credentials file: c
+ok       server       answers in 250 ms
+ok       clock        this machine's and the server's are less than 126 ms apart
+ok       account      answers with 2 records
+ok       limits       1 of 3 calls in the last second, 2 of 60 in the last minute, ]]
+      .. "as the store knows\n", true }, { examine() })
+    assert.equal(1, closed)
+  end)
+
+  local TWO = "TROUBLE  libraries    there are two OpenSSLs: this module uses OpenSSL 3.0.1 x of "
+  local function clock_of(offset)
+    return function()
+      client.server_time = function()
+        return 1, nil, { elapsed = 0.25, clock_offset = offset }
+      end
+    end
+  end
+  local function error_of(kind, code, message)
+    return { kind = kind, code = code, message = message }
+  end
+
+  -- What is changed, and the line of the report.
+  for expected, change in pairs {
+    [TWO .. "/lib/libcrypto.so.3, libcurl uses OpenSSL/3.0.1; loaded: /a/libcrypto.so.3, "
+      .. "/b/libcrypto.so"] = function()
+      maps = { "7f /a/libcrypto.so.3", "7f", "7f /b/libcrypto.so" }
+    end,
+    [TWO .. "?, libcurl uses OpenSSL/3.0.2; loaded: "] = function()
+      versions.curl.ssl, versions.openssl.file, maps = "OpenSSL/3.0.2", nil, nil
+    end,
+    ["ok       libraries    ?, /lib/libcrypto.so.3"] = function() versions.curl.file = nil end,
+    ["TROUBLE  OpenSSL      config (openssl): x"] = function()
+      native.check_openssl = function() return nil, error_of("config", "openssl", "x") end
+    end,
+    ["TROUBLE  lua-cjson    not found; the format json and the sandbox need it"] = function()
+      local preload = package.preload.cjson
+      package.loaded.cjson, package.preload.cjson = nil, function() error "not there" end
+      return function() package.loaded.cjson, package.preload.cjson = cjson, preload end
+    end,
+    ["ok       CA file      libcurl's own choice"] = function() versions.ca_file = nil end,
+    ["ok       CA file      /my/ca.pem, from a variable"] = function()
+      account.endpoint.ca_file, account.endpoint.ca_file_from = "/my/ca.pem", "a variable"
+    end,
+    ["TROUBLE  CA file      tls (ca_file): x /etc/ca.pem"] = function()
+      native.check_ca_file = function(path) return nil, error_of("tls", "ca_file", "x " .. path) end
+    end,
+    ["ok       base URL     https://a, from a variable"] = function()
+      account.endpoint.base_url_from = "a variable"
+      account.err = error_of("config", "openssl", "x")
+    end,
+    ["TROUBLE  base URL     config (base_url): x"] = function()
+      account.err = error_of("config", "base_url", "x")
+    end,
+    ["TROUBLE  credentials  config (missing_credentials): the credentials function returned nil "
+      .. "and nil, not two strings"] = function() account.options.credentials = function() end end,
+    ["ok       sources      1. options: used"] = function() account.has_own_credentials = true end,
+    ["ok       sources      1. options: the profile is named"] = function()
+      account.options.profile = "x"
+    end,
+    ["ok       sources      4. credentials file: not asked, since an earlier one is there"] =
+      function() account.notes[3] = nil end,
+    ["TROUBLE  server       network (refused): x"] = function()
+      client.server_time = function() return nil, error_of("network", "refused", "x") end
+    end,
+    ["ok       clock        not compared, since the server did not tell its time"] =
+      clock_of(nil),
+    ["ok       clock        this machine's is 126 ms behind the server's, give or take 125"] =
+      clock_of(126),
+    ["ok       clock        this machine's is 1124 ms ahead of the server's, give or take 125"] =
+      clock_of(-1124),
+    ["TROUBLE  clock        this machine's is 1125 ms behind the server's, give or take 125"] =
+      clock_of(1125),
+    ["TROUBLE  account      auth (6001): x"] = function()
+      client.balances = function() return nil, error_of("auth", 6001, "x") end
+    end,
+    ["ok       limits       not kept"] = function()
+      account.options.rate_limit, account.call.limit = false, nil
+    end,
+    ["TROUBLE  limits       the store cannot be asked: x"] = function()
+      account.call.limit.store.peek = function() return nil, "x" end
+    end,
+    ["ok       limits       1 of 3 calls in the last second, 2 of 60 in the last minute, as the "
+      .. "store knows; the exchange says it is full"] = function()
+      account.call.limit.store.peek = function() return 1, 2, 1 end
+    end,
+  } do
+    it("says " .. expected:gsub(" +", " "), function()
+      local undo = change()
+      local report, healthy = examine()
+      if undo then undo() end
+      assert.truthy(("\n" .. report):find("\n" .. expected .. "\n", 1, true), report)
+      assert.equal(not report:find "TROUBLE", healthy)
+    end)
+  end
+
+  it("is made with credentials that are asked for once, and released", function()
+    local released = 0
+    account.origin, account.options.credentials = nil, function() return "k", "s" end
+    account.handle.set_credentials = function() return true end
+    account.handle.credentials = function()
+      return { release = function() released = released + 1 end }
+    end
+    assert.truthy(examine():find("\nok       credentials  found in the credentials function\n", 1,
+      true))
+    assert.equal(1, released)
+  end)
+
+  it("is made within the time that a call has", function()
+    local prepare, prepared = accounts.prepare, nil
+    accounts.prepare = function(_, signed, _, deadline) prepared = { signed, deadline } end
+    examine()
+    accounts.prepare = prepare
+    assert.same({ true, 1024 + 8 }, prepared)
+  end)
+end)
+
+describe("an account", function()
+  local bitfront = require "bitfront"
+  local URL = "http://127.0.0.1:1"
+
+  it("is told apart by its key, or by where keys come from, and by its exchange", function()
+    local one = bitfront.new { api_key = "kkkk", api_secret = "s", base_url = URL }
+    local asked = bitfront.new { credentials = print, base_url = URL }
+    local account = accounts.of(one)
+    assert.equal(account.handle:key_id() .. " " .. URL, accounts.id(account))
+    assert.equal("by a function " .. URL, accounts.id(accounts.of(asked)))
+    accounts.of(asked).origin = "x"
+    assert.equal("by x " .. URL, accounts.id(accounts.of(asked)))
+    account.err = { kind = "config", code = "x", message = "x" }
+    assert.is_nil(accounts.id(account))
+    asked:close()
+    one:close()
+    account.err = nil
+    assert.is_nil(accounts.id(account))
+    assert.is_nil(accounts.id(accounts.of(asked)))
+  end)
+
+  it("is one of key and secret only where both are the same", function()
+    local one = bitfront.new { api_key = "kkkk", api_secret = "ssss" }
+    local other = bitfront.new {}
+    for _, row in ipairs { { one, true, "kkkk", "ssss" }, { one, false, "kkkk", "sss" },
+                           { one, false, "kkk", "ssss" }, { one, false, "kkkk" },
+                           { one, false, nil, "ssss" }, { one, false }, { other, true },
+                           { other, false, "kkkk" }, { other, false, nil, "ssss" } } do
+      assert.equal(row[2], accounts.is_given(row[1], row[3], row[4]))
+    end
+    one:close()
+    other:close()
+  end)
+end)

@@ -16,8 +16,7 @@ local function distance(a, b)
       local same = a:byte(i) == b:byte(j)
       local cost = math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1,
         rows[i - 1][j - 1] + (same and 0 or 1))
-      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1)
-        and a:byte(i - 1) == b:byte(j) then
+      if a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then -- byte(0) is nil
         cost = math.min(cost, rows[i - 2][j - 2] + 1)
       end
       rows[i][j] = cost
@@ -34,7 +33,7 @@ function _M.did_you_mean(name, known)
   if type(name) ~= "string" or #name > 40 then return "" end
   for candidate in pairs(known) do
     local steps = type(candidate) == "string" and distance(name:lower(), candidate)
-      or 4
+      or math.huge
     if steps < least or steps == least and best and candidate < best then
       best, least = candidate, steps
     end
