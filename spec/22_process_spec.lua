@@ -686,3 +686,146 @@ describe("several calls at once of a client with a credential_process #apart", f
     ]]))
   end)
 end)
+
+-- On a clock that stands still but for sleep, with programs that are not there.
+describe("a credential_process by the clock", function()
+  local asked = require "bitfront.credential_process"
+  local native = require "bitfront.native"
+  local originals, now, wall, tool, handle, process, kills, slept
+  local GRACE, ENDED = 0.25, "here: has not ended in time, after %d ms"
+
+  before_each(function()
+    originals, now, wall, kills, slept = {}, 1024, 1e12, 0, {}
+    -- Ends at `ends`, with credentials that expire at `expires`, or with `err`.
+    tool = { ends = 1024, starts = 0, releases = 0,
+      poll = function(self) return now >= self.ends end,
+      release = function(self) self.releases = self.releases + 1 end,
+      kill = function(self)
+        kills = kills + 1
+        self.ends = self.ends_killed or now
+      end,
+      credentials = function(self)
+        if self.err then return nil, self.err end
+        return { release = function() end }, self.expires
+      end }
+    handle = { uses = 0, has_credentials = function(self) return self.uses > 0 end,
+      is_closed = function(self) return self.closed_at and now >= self.closed_at end,
+      use = function(self)
+        if self.refusal then return nil, self.refusal end
+        self.uses = self.uses + 1
+        return true
+      end }
+    for name, by in pairs { now = function() return now end, wall = function() return wall end,
+      pid = function() return 7 end, start_process = function(command)
+        assert.equal("command", command)
+        tool.starts = tool.starts + 1
+        return tool
+      end } do
+      originals[name], native[name] = native[name], by
+    end
+    process = asked.new("command", "here")
+  end)
+  after_each(function()
+    for name, original in pairs(originals) do native[name] = original end
+  end)
+
+  local function provide(deadline)
+    return asked.provide(process, handle, { sleep = function(seconds)
+      assert(#slept < 5000, "sleeps without end")
+      slept[#slept + 1], now = seconds, now + seconds
+    end }, deadline or 1034)
+  end
+
+  it("is asked again from a minute before what it printed expires", function()
+    tool.expires = wall + 60001
+    assert.is_nil(provide())
+    assert.is_nil(provide())
+    assert.same({ 1, 1, 1 }, { tool.starts, tool.releases, handle.uses })
+    wall = wall + 1
+    assert.is_nil(provide())
+    assert.same({ 2, 2, 2 }, { tool.starts, tool.releases, handle.uses })
+  end)
+
+  it("that fails does no harm until what it printed has expired", function()
+    tool.expires = wall + 2
+    assert.is_nil(provide())
+    tool.err, wall = { kind = "config", code = "x", message = "failed" }, wall + 1
+    assert.is_nil(provide())
+    tool.err, wall = { kind = "config", code = "x", message = "failed" }, wall + 1
+    assert.equal("here: failed", provide().message)
+    handle.refusal, tool.err = { kind = "memory", message = "none" }, nil
+    wall = wall - 1
+    assert.equal(handle.refusal, provide())
+    assert.is_nil(process.run)
+  end)
+
+  it("that cannot be started fails with its place", function()
+    native.start_process = function()
+      return nil, { kind = "config", code = "x", message = "cannot be started" }
+    end
+    assert.equal("here: cannot be started", provide().message)
+  end)
+
+  it("is polled each tenth of the time it took, from 1 to 10 ms", function()
+    tool.ends = 1024.5
+    assert.is_nil(provide())
+    assert.equal(0.001, slept[1])
+    assert.equal(0.01, slept[#slept])
+    assert.equal(0, kills)
+  end)
+
+  it("is ended at the deadline, and not waited for longer than the grace", function()
+    tool.ends = 2000
+    local err = provide(1024)
+    assert.same({ "timeout", ENDED:format(0), 1, 1 },
+      { err.kind, err.message, kills, tool.releases })
+    tool.ends, tool.ends_killed, slept = 2000, 3000, {}
+    err = provide(1025)
+    assert.equal("timeout", err.kind)
+    assert.same({ 2, 2 }, { kills, tool.releases })
+    assert.is_true(now > 1025 + GRACE and now < 1025 + GRACE + 0.02, tostring(now))
+    assert.is_nil(process.run)
+  end)
+
+  it("of another call is waited for until the own deadline", function()
+    process.run = { program = tool, pid = 7, begun = 1023, deadline = 1034 }
+    tool.ends = 2000
+    local err = provide(1024)
+    assert.same({ ENDED:format(1000), 0, 0, 0 },
+      { err.message, kills, tool.starts, tool.releases })
+    assert.truthy(process.run)
+  end)
+
+  it("of another call that was ended is started anew, and its error kept", function()
+    local run = { program = tool, pid = 7, begun = 1023, deadline = 1024 }
+    process.run, tool.ends = run, 2000
+    local poll = tool.poll
+    function tool.poll(self)
+      if process.run ~= run then self.ends = now end
+      return poll(self)
+    end
+    assert.is_nil(provide(1034))
+    assert.same({ 1, 1, 2 }, { kills, tool.starts, tool.releases })
+    assert.same({ true, true, ENDED:format(1000) }, { run.is_done, run.is_late, run.err.message })
+  end)
+
+  it("is not waited for where its callers were killed, or it was begun before a fork", function()
+    for _, run in ipairs { { pid = 7, deadline = 1024 - GRACE - 2 ^ -20 },
+                           { pid = 8, deadline = 1034 } } do
+      local left = { release = function(self) self.is_released = true end }
+      run.program, run.begun, process.run = left, 1020, run
+      tool.starts, handle.uses = 0, 0
+      assert.is_nil(provide())
+      assert.same({ true, true, true, 1 },
+        { left.is_released, run.is_done, run.is_late, tool.starts })
+      assert.equal(ENDED:format(4000), run.err.message)
+    end
+  end)
+
+  it("is ended where the client is closed", function()
+    tool.ends, handle.closed_at = 2000, 1024.5
+    local err = provide()
+    assert.same({ "closed", "closed", "the client is closed", 1, 1 },
+      { err.kind, err.code, err.message, kills, tool.releases })
+  end)
+end)

@@ -326,6 +326,17 @@ describe("bitfront.balances", function()
       "two-later" }, keys)
   end)
 
+  it("keeps one for each store, whatever is in it", function()
+    local function none() return true end
+    local function acquire(store) store.count = store.count + 1 return 0, 1 end
+    local stores = {}
+    for i = 1, 2 do
+      stores[i] = { acquire = acquire, release = none, block = none, count = 0 }
+      assert.same({}, bitfront.balances(options { rate_limit = { store = stores[i] } }))
+    end
+    assert.same({ 1, 1 }, { stores[1].count, stores[2].count })
+  end)
+
   it("keeps no secret where Lua could find it", function()
     assert.same({}, bitfront.balances(options { api_secret = "kept-secret" }))
     local seen = {}
@@ -349,16 +360,62 @@ describe("bitfront.balances", function()
 
   it("keeps no more than so many, whatever it is given", function()
     local functions = setmetatable({}, { __mode = "k" })
-    for i = 1, 100 do
+    local function call(i)
       local function observe() return i end
       functions[observe] = true
       assert.same({}, bitfront.balances(options { on_attempt = observe }))
     end
+    for i = 1, 100 do call(i) end
+    assert.same({}, bitfront.balances(options { timeout = 100 }))
     collectgarbage()
     collectgarbage()
     local alive = 0
     for _ in pairs(functions) do alive = alive + 1 end
-    assert.is_true(alive <= 33, alive .. " clients are kept")
+    assert.equal(31, alive) -- and the last one, without a function
+  end)
+end)
+
+describe("options that are alike", function()
+  local memo = require "bitfront.memo"
+
+  it("are equal in so many levels of plain tables", function()
+    local inner, object = {}, setmetatable({}, {})
+    for i, row in ipairs {
+      { true, 1, 1, 0 }, { false, 1, "1", 1 }, { false, {}, {}, 0 }, { true, {}, {}, 1 },
+      { true, inner, inner, 0 }, { true, { a = 1, b = 2 }, { a = 1, b = 2 }, 1 },
+      { false, { a = 1 }, { a = 1, b = 2 }, 1 }, { false, { a = 1, b = 2 }, { a = 1 }, 1 },
+      { false, { a = 1 }, { a = 2 }, 1 }, { false, { a = {} }, { a = {} }, 1 },
+      { true, { a = {} }, { a = {} }, 2 }, { true, { a = inner }, { a = inner }, 1 },
+      { false, { a = { {} } }, { a = { {} } }, 2 }, { true, object, object, 1 },
+      { false, object, {}, 1 }, { false, {}, object, 1 }, { false, {}, 1, 1 },
+    } do
+      assert.equal(row[1], memo.is_like(row[2], row[3], row[4]), i)
+    end
+  end)
+
+  it("are copied in as many levels", function()
+    local deep, object = { c = 1 }, setmetatable({}, {})
+    local value = { a = { b = deep }, object = object, n = 1 }
+    assert.equal(value, memo.copy_of(value, 0))
+    local copy = memo.copy_of(value, 2)
+    assert.same(value, copy)
+    assert.are_not.equal(value, copy)
+    assert.are_not.equal(value.a, copy.a)
+    assert.equal(deep, copy.a.b)
+    assert.equal(object, copy.object)
+    assert.equal(value.a, memo.copy_of(value, 1).a)
+  end)
+
+  it("give the last values that were made from them, the oldest goes first", function()
+    local made = memo.new(2, 1)
+    for i = 1, 5 do
+      made:add({ i = i }, "value " .. i)
+      for j = 1, 5 do
+        assert.equal((j == i or j == i - 1) and "value " .. j or nil, (made:find { i = j }))
+      end
+    end
+    assert.is_nil((made:find({ i = 5 }, function(value) return value ~= "value 5" end)))
+    assert.equal("value 5", made:find({ i = 5 }, function(value) return value == "value 5" end))
   end)
 end)
 

@@ -123,6 +123,42 @@ describe("the clock #smoke", function()
     assert.is_nil(stored["bitfront:clock:https://c.example"])
   end)
 
+  it("is written where it has changed, for 30 days, and read where another one wrote", function()
+    local NAME = "bitfront:clock:https://d.example"
+    local one, known, stored, told = clocks.of "https://d.example", {}, nil, {}
+    local function note(...) told[#told + 1] = table.concat({ ... }, " ") end
+    one.known = {
+      learn = function() return known.changed end, forget = function() known.offset = nil end,
+      best = function() return known.offset, 20, 1.5 end,
+      offset = function() return known.offset or 0, known.offset ~= nil end,
+      adopt = function(_, ...) note("adopt", ...) return known.adopts end,
+    }
+    one:share {
+      get = function(_, name) assert.equal(NAME, name) return stored end,
+      safe_set = function(_, name, text, life) note(name, text, life) stored = text end,
+      delete = function(_, name) note("delete", name) stored = nil end,
+    }
+    known.offset = -7000
+    one:learn(1, 2, 3)
+    assert.same({}, told)
+    known.changed = true
+    one:learn(1, 2, 3)
+    assert.same({ -7000, true }, { one:offset() }) -- which reads nothing of its own
+    assert.same({ NAME .. " -7000 20 1500 2592000" }, told)
+    stored = "12 3 4500"
+    one:offset()
+    known.adopts = true
+    one:offset()
+    one:offset()
+    assert.same({ "adopt 12 3 4.5", "adopt 12 3 4.5" }, { told[2], told[3] })
+    assert.equal(3, #told)
+    one:forget()
+    assert.equal("delete " .. NAME, told[4])
+    stored = "12 3 4500" -- again, after it was forgotten
+    one:offset()
+    assert.equal(5, #told)
+  end)
+
   it("is one for all clients of an exchange, and freed with the last", function()
     local other = clocks.of "https://a.example"
     assert.equal(other, clocks.of "https://a.example")

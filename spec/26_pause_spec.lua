@@ -327,6 +327,13 @@ describe("each attempt of a call", function()
     }, events)
   end)
 
+  it("ends the call where on_attempt raises that it was interrupted", function()
+    for message, is_raised in pairs { ["x: interrupted!"] = true, ["interrupted! x"] = false } do
+      local done, caught = pcall(perform, { on_attempt = function() error(message, 0) end }, { DONE })
+      assert.same({ not is_raised, is_raised and message or nil }, { done, caught })
+    end
+  end)
+
   it("leaves an info where an envelope was read", function()
     for _, row in ipairs { { { responseTime = 1 }, true }, { { statusCode = 1 }, true },
                            { { http_status = 503 }, false } } do

@@ -155,3 +155,39 @@ describe("under the scheduler", function()
     end)
   end
 end)
+
+describe("waiting", function()
+  local wait = require "bitfront.wait"
+
+  it("for an exchange polls each tenth of the time it took, from 1 to 10 ms", function()
+    for taken, pause in pairs { [0] = 0.001, [0.01] = 0.001, [0.05] = 0.005, [0.1] = 0.01,
+                                [60] = 0.01 } do
+      assert.equal(pause, wait.poll_interval(taken))
+    end
+  end)
+
+  it("of a process that blocks sleeps for 250 ms at most, until it is due", function()
+    local now, sleep, clock, slept = native.now, native.sleep, 1024, {}
+    native.now = function() return clock end
+    native.sleep = function(seconds)
+      slept[#slept + 1] = seconds
+      clock = clock + seconds * 0.5 -- a signal ended it
+    end
+    wait.block(0)
+    wait.block(0.375)
+    native.now, native.sleep = now, sleep
+    assert.same({ 0.25, 0.25, 0.125, 0.0625 }, { slept[1], slept[2], slept[3], slept[4] })
+  end)
+
+  it("is nginx's where there is its table of functions", function()
+    local ngx = rawget(_G, "ngx")
+    local own = {}
+    for i, row in ipairs { { false }, { false, {} }, { false, "x" },
+                           { true, { get_phase = print } } } do
+      rawset(_G, "ngx", row[2])
+      assert.equal(row[1], wait.is_nginx(), i)
+      if not row[1] then assert.equal(own, (wait.choose(own))) end
+    end
+    rawset(_G, "ngx", ngx)
+  end)
+end)
