@@ -658,6 +658,31 @@ describe("an account", function()
     assert.is_nil(accounts.id(accounts.of(asked)))
   end)
 
+  it("has its endpoint from the options, else from variables, else by default", function()
+    local credentials = require "bitfront.credentials"
+    local variable, CA, variables = credentials.variable, support.certs().ca, {}
+    credentials.variable = function(name) return variables[name] end
+    finally(function() credentials.variable = variable end)
+    local function endpoint_of(options)
+      local client = bitfront.new(options)
+      client:close()
+      return accounts.of(client).endpoint, accounts.of(client)
+    end
+    local DEFAULT = { base_url = "https://openapi.bitfront.me" }
+    assert.same(DEFAULT, (endpoint_of {}))
+    variables = { BITFRONT_BASE_URL = URL, BITFRONT_CA_FILE = CA }
+    assert.same({ base_url = URL, base_url_from = "BITFRONT_BASE_URL", ca_file = CA,
+                  ca_file_from = "BITFRONT_CA_FILE" }, (endpoint_of {}))
+    assert.same({ base_url = "http://[::1]", base_url_from = "the option base_url",
+                  ca_file = "/x", ca_file_from = "the option ca_file" },
+      (endpoint_of { base_url = "http://[::1]", ca_file = "/x" }))
+    variables = { BITFRONT_BASE_URL = "x" }
+    local endpoint, account = endpoint_of { api_key = "k", api_secret = "s" }
+    assert.same(DEFAULT, endpoint)
+    assert.same({ "config", "base_url" }, { account.err.kind, account.err.code })
+    assert.equal("the options api_key and api_secret", account.origin)
+  end)
+
   it("is one of key and secret only where both are the same", function()
     local one = bitfront.new { api_key = "kkkk", api_secret = "ssss" }
     local other = bitfront.new {}

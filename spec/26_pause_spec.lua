@@ -329,7 +329,8 @@ describe("each attempt of a call", function()
 
   it("ends the call where on_attempt raises that it was interrupted", function()
     for message, is_raised in pairs { ["x: interrupted!"] = true, ["interrupted! x"] = false } do
-      local done, caught = pcall(perform, { on_attempt = function() error(message, 0) end }, { DONE })
+      local function observe() error(message, 0) end
+      local done, caught = pcall(perform, { on_attempt = observe }, { DONE })
       assert.same({ not is_raised, is_raised and message or nil }, { done, caught })
     end
   end)
@@ -356,6 +357,16 @@ describe("each attempt of a call", function()
       assert.same({ row[3], row[4] }, { #requests, slept })
     end)
   end
+
+  it("follows one that the exchange allows at once where limits are kept, else in a second",
+    function()
+      local rows = { { err = failure("rate_limit", 6004, { retry_after = 0 }) }, DONE }
+      local _, _, _, slept = perform({ retries = 1 }, rows)
+      assert.same({ 1 }, slept)
+      rows[1] = { err = failure("rate_limit", 6004, { retry_after = 0 }) }
+      _, _, _, slept = perform({ retries = 1, rate_limit = { store = (store_with_room(9)) } }, rows)
+      assert.same({}, slept)
+    end)
 
   it("leaves its error where there is no slot for another one", function()
     local store, told = store_with_room(1)
