@@ -689,7 +689,7 @@ end)
 
 -- On a clock that stands still but for sleep, with programs that are not there.
 describe("a credential_process by the clock", function()
-  local asked = require "bitfront.credential_process"
+  local credential_process = require "bitfront.credential_process"
   local native = require "bitfront.native"
   local originals, now, wall, tool, handle, process, kills, slept
   local GRACE, ENDED = 0.25, "here: has not ended in time, after %d ms"
@@ -723,14 +723,14 @@ describe("a credential_process by the clock", function()
       end } do
       originals[name], native[name] = native[name], by
     end
-    process = asked.new("command", "here")
+    process = credential_process.new("command", "here")
   end)
   after_each(function()
     for name, original in pairs(originals) do native[name] = original end
   end)
 
   local function provide(deadline)
-    return asked.provide(process, handle, { sleep = function(seconds)
+    return credential_process.provide(process, handle, { sleep = function(seconds)
       assert(#slept < 5000, "sleeps without end")
       slept[#slept + 1], now = seconds, now + seconds
     end }, deadline or 1034)
@@ -820,6 +820,14 @@ describe("a credential_process by the clock", function()
         { left.is_released, run.is_done, run.is_late, tool.starts })
       assert.equal(ENDED:format(4000), run.err.message)
     end
+  end)
+
+  it("is waited for to the end of the grace", function()
+    local err = { kind = "timeout" }
+    process.run = { program = tool, pid = 7, begun = 1020, deadline = 1024 - GRACE, err = err }
+    tool.ends = 2000
+    assert.equal(err, provide(1024))
+    assert.same({ 0, 1, 1 }, { tool.starts, tool.releases, #slept })
   end)
 
   it("is ended where the client is closed", function()

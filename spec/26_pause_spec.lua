@@ -184,11 +184,11 @@ describe("each attempt of a call", function()
   end)
 
   -- Makes a call whose attempts end as the rows say. Returns the error, its info, what the
-  -- attempts were made with, and for how long it slept.
+  -- attempts were made with, for how long it slept, and what is left of a quota of 5.
   local function perform(options, rows, path, clock)
     local client, requests, slept = support.client(options), {}, {}
     local account = accounts.of(client)
-    account.clock = clock or account.clock
+    account.clock, account.call.quota.left = clock or account.clock, 5
     account.call.waiter = {
       sleep = function(seconds) now, slept[#slept + 1] = now + seconds, seconds end,
       read = function(request, release)
@@ -201,7 +201,7 @@ describe("each attempt of a call", function()
     }
     local _, err, info = client:get(path or "/v1/a")
     client:close()
-    return err, info, requests, slept
+    return err, info, requests, slept, account.call.quota.left
   end
 
   local function failure(kind, code, more)
@@ -376,6 +376,16 @@ describe("each attempt of a call", function()
     err = perform(options, {})
     assert.same({ "limit", 0, 1e6 }, { err.code, err.attempts, err.retry_after })
     assert.equal(1, #told.releases)
+  end)
+
+  it("takes from the quota what a success gives back, or a fifth more", function()
+    local function failed(kind) return { err = failure(kind) } end
+    for i, row in ipairs { { 5.2, DONE }, { 5, failed "server", DONE }, { 5, failed "tls" },
+                           { 3, failed "server", failed "server", failed "server" },
+                           { 5, failed "server", failed "server", DONE } } do
+      local left = table.remove(row, 1)
+      assert.equal(left, select(5, perform({ retries = 2 }, row)), i)
+    end
   end)
 
   -- How it ends; for how long the limiter is blocked, and what the error says of it.
