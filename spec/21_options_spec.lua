@@ -336,6 +336,20 @@ describe("bitfront.new", function()
     end)
 end)
 
+it("the options that are not given have their defaults", function()
+  local options = require "bitfront.options"
+  assert.same({ timeout = 10, connect_timeout = 3, retries = 2, clock = "auto",
+    amounts = "number", max_body = 1048576, user_agent = "bitfront-lua/"
+      .. require "bitfront.version", rate_limit = { per_second = 3, per_minute = 60,
+                                                    public_per_second = 3 } },
+    options.of_client "bitfront.new")
+  assert.is_false(options.of_client("bitfront.new", { rate_limit = false }).rate_limit)
+  assert.same({ concurrency = 8 }, options.of "bitfront.balances_many")
+  assert.same({ amounts = "number" }, options.of "bitfront.json.decode")
+  assert.same({ connect = print, name = "bitfront:limiter" },
+    options.of("bitfront.redis_limiter", { connect = print }))
+end)
+
 describe("the bounds of an option:", function()
   local options = require "bitfront.options".rows
   local rules = require "bitfront.sandbox.rules"

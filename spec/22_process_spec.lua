@@ -706,7 +706,7 @@ describe("a credential_process by the clock", function()
       end,
       credentials = function(self)
         if self.err then return nil, self.err end
-        return { release = function() end }, self.expires
+        return { release = function() self.wiped = (self.wiped or 0) + 1 end }, self.expires
       end }
     handle = { uses = 0, has_credentials = function(self) return self.uses > 0 end,
       is_closed = function(self) return self.closed_at and now >= self.closed_at end,
@@ -740,7 +740,7 @@ describe("a credential_process by the clock", function()
     tool.expires = wall + 60001
     assert.is_nil(provide())
     assert.is_nil(provide())
-    assert.same({ 1, 1, 1 }, { tool.starts, tool.releases, handle.uses })
+    assert.same({ 1, 1, 1, 1 }, { tool.starts, tool.releases, handle.uses, tool.wiped })
     wall = wall + 1
     assert.is_nil(provide())
     assert.same({ 2, 2, 2 }, { tool.starts, tool.releases, handle.uses })
@@ -807,6 +807,13 @@ describe("a credential_process by the clock", function()
     assert.is_nil(provide(1034))
     assert.same({ 1, 1, 2 }, { kills, tool.starts, tool.releases })
     assert.same({ true, true, ENDED:format(1000) }, { run.is_done, run.is_late, run.err.message })
+  end)
+
+  it("of another call that was ended at the own deadline is not started anew", function()
+    process.run = { program = tool, pid = 7, begun = 1023, deadline = 1024 }
+    tool.ends = 2000
+    assert.equal("timeout", provide(1024 + 0.01).kind)
+    assert.same({ { 0.01 }, 1, 0, 1 }, { slept, kills, tool.starts, tool.releases })
   end)
 
   it("is not waited for where its callers were killed, or it was begun before a fork", function()

@@ -375,6 +375,50 @@ describe("bitfront.balances", function()
   end)
 end)
 
+describe("what client:get asks for", function()
+  local target = require "bitfront.target"
+  local PATH = "path must look like /v1/trade/openOrders"
+  local VALUE = "query value of a must be a string, a whole number or a boolean"
+  local TEXT = "query must be a table, or a string as it stands in a URL, without the ?"
+
+  it("is signed, but for what is public, which has a limit of its own", function()
+    for path, row in pairs {
+      ["/v1/a"] = { "data" }, ["/v1/public"] = { "data" }, ["/v10/a/public/b.c"] = { "data" },
+      ["/v1/public/"] = { "public", "public" }, ["/v2/public/time"] = { "public", "public" },
+      ["/v1/market/public/a"] = { "public", "public" }, ["/v1/a/public/b"] = { "data" },
+      ["/v2/account/tradeHistory"] = { "data", "tradeHistory" },
+    } do
+      local found = target.of_path(path)
+      assert.same({ path, row[1], row[2] },
+        { found.path, found.expect, found.limit and found.limit.name })
+      assert.is_nil(found.query)
+    end
+  end)
+
+  it("has a query as it was given, or of a table", function()
+    local LONG = ("x"):rep(8190)
+    for expected, query in pairs {
+      ["a=1&b=-1"] = { b = -1, a = 1 }, ["a=false&b=true"] = { b = true, a = false },
+      ["a=9007199254740991&b=-9007199254740991"] = { a = 2 ^ 53 - 1, b = 1 - 2 ^ 53 },
+      ["a=" .. LONG] = { a = LONG }, ["xx" .. LONG] = "xx" .. LONG, ["a?b=%20"] = "a?b=%20",
+      [""] = {}, ["%26="] = { ["&"] = "" },
+    } do
+      assert.equal(expected, target.of_path("/v1/a", query).query)
+    end
+    for i, row in ipairs {
+      { TEXT, "xxx" .. LONG }, { "query must not exceed 8192 bytes", { ab = LONG } },
+      { TEXT, "?a" }, { TEXT, "a b" }, { TEXT, false }, { VALUE, { a = 2 ^ 53 } }, { VALUE, { a = -2 ^ 53 } },
+      { VALUE, { a = 0.5 } }, { VALUE, { a = {} } }, { VALUE, { a = 0 / 0 } },
+      { "query names must be strings", { "x" } }, { PATH, nil, "/v1/." }, { PATH, nil, "/v1/../a" },
+      { PATH, nil, "/v1/./a" }, { PATH, nil, "/v1//" }, { PATH, nil, 7 }, { PATH, nil, "/v1" },
+    } do
+      local ok, message = pcall(target.of_path, row[3] or "/v1/a", row[2])
+      assert.is_false(ok, i)
+      assert.equal("client:get: " .. row[1], message:match "client:get: .*")
+    end
+  end)
+end)
+
 describe("options that are alike", function()
   local memo = require "bitfront.memo"
 
