@@ -932,3 +932,32 @@ describe("the texts of bitfront.nginx.serve #once", function()
       problem.of_error({ kind = "http" }, 1).body)
   end)
 end)
+
+describe("a handler", function()
+  local SERVE = "bitfront.nginx.serve"
+
+  it("is remembered for the last 32 options that are not alike", function()
+    local site, loaded, ngx = require "bitfront.nginx", package.loaded[SERVE], rawget(_G, "ngx")
+    local made, handlers = 0, {}
+    package.loaded[SERVE] = { new = function()
+      made = made + 1
+      local number = made
+      return function() return number end
+    end }
+    rawset(_G, "ngx", {})
+    finally(function()
+      package.loaded[SERVE] = loaded
+      rawset(_G, "ngx", ngx)
+    end)
+    for i = 1, 33 do handlers[i] = site.serve { title = "title " .. i } end
+    for i = 2, 33 do assert.equal(handlers[i], site.serve { title = "title " .. i }) end
+    assert.are_not.equal(handlers[1], site.serve { title = "title 1" })
+    local function options_with(store)
+      return { accounts = { a = { rate_limit = { store = store } } } }
+    end
+    local store = {}
+    local handler = site.serve(options_with(store))
+    assert.equal(handler, site.serve(options_with(store)))
+    assert.are_not.equal(handler, site.serve(options_with {}))
+  end)
+end)
