@@ -421,3 +421,118 @@ describe("the memory of a process whose credentials are in files #apart", functi
     end
   end)
 end)
+
+-- With variables and files that are not there.
+describe("the sources of an account", function()
+  local credentials = require "bitfront.credentials"
+  local native = require "bitfront.native"
+
+  -- Calls a function where the environment is this one.
+  local function with(variables, call, ...)
+    local getenv = os.getenv
+    rawset(os, "getenv", function(name) return variables[name] end)
+    local results = { pcall(call, ...) }
+    rawset(os, "getenv", getenv)
+    assert(results[1], results[2])
+    return results[2], results[3], results[4], results[5]
+  end
+
+  it("have their file under the folder of settings, else under the home folder", function()
+    local NO_FOLDER = "HOME %s, and XDG_CONFIG_HOME %s"
+    for i, row in ipairs {
+      { "/x", "/h", "/x/bitfront/credentials" }, { "/x", nil, "/x/bitfront/credentials" },
+      { nil, "/h", "/h/.config/bitfront/credentials" },
+      { "", "/h", "/h/.config/bitfront/credentials" },
+      { "x/y", "/h", "/h/.config/bitfront/credentials" },
+      { nil, nil, nil, NO_FOLDER:format("is not set", "is not set") },
+      { "x/", "h", nil, NO_FOLDER:format("is no absolute path", "is no absolute path") },
+    } do
+      local path, message = with({ XDG_CONFIG_HOME = row[1], HOME = row[2] },
+        credentials.profile_path)
+      assert.same({ row[3], row[4] }, { path, message }, i)
+    end
+  end)
+
+  it("are named where none has credentials", function()
+    local NONE = "no credentials: set BITFRONT_API_KEY and BITFRONT_API_SECRET, or write api_key "
+      .. "and api_secret into section [default] of "
+    local err = with({ HOME = "/h" }, credentials.missing)
+    assert.same({ kind = "config", code = "missing_credentials",
+                  message = NONE .. "/h/.config/bitfront/credentials" }, err)
+    err = with({}, credentials.missing)
+    assert.equal(NONE .. "the credentials file (HOME is not set, and XDG_CONFIG_HOME is not set)",
+      err.message)
+  end)
+
+  -- What each of the three finds, as a key of this; the option profile, whether the call is
+  -- signed; the source that is used, whether there is an error, and how many were asked.
+  local FOUND, ERR = {}, {}
+  for i, row in ipairs {
+    { "found", "found", "found", nil, true, FOUND, nil, "used" },
+    { "none", "found", "found", nil, true, FOUND, nil, "why used" },
+    { "none", "none", "found", nil, true, FOUND, nil, "why why used" },
+    { "none", "none", "none", nil, true, nil, nil, "why why why" },
+    { "none", "none", "none", nil, false, nil, nil, "why why why" },
+    { "none", "wrong", "found", nil, true, nil, ERR, "why cannot be used" },
+    { "none", "wrong", "found", nil, false, nil, nil, "why cannot be used" },
+    { "none", "none", "wrong", nil, false, nil, ERR, "why why cannot be used" },
+    { "found", "wrong", "found", "x", true, FOUND, nil,
+      "not asked, since the option profile is given not asked, since the option profile is given "
+        .. "used" },
+  } do
+    it("are asked in their order, row " .. i, function()
+      local finds = {}
+      for j, source in ipairs(credentials.SOURCES) do
+        finds[j] = source.find
+        source.find = function(profile)
+          assert.equal(row[4], profile)
+          if row[j] == "found" then return FOUND, nil, "why" end
+          return nil, row[j] == "wrong" and ERR or nil, "why"
+        end
+      end
+      local found, err, notes = credentials.find(row[4], row[5])
+      for j, source in ipairs(credentials.SOURCES) do source.find = finds[j] end
+      assert.equal(row[6], found)
+      assert.equal(row[7], err)
+      assert.equal(row[8], table.concat(notes, " "))
+    end)
+  end
+
+  it("are named where they are found", function()
+    local environment, secret_files, profile = native.environment, native.secret_files,
+      native.profile
+    finally(function()
+      native.environment, native.secret_files, native.profile = environment, secret_files, profile
+    end)
+    local given
+    native.environment = function(...) given = { ... } return FOUND end
+    native.secret_files = function(...) given = { ... } return FOUND end
+    native.profile = function(...) given = { ... } return FOUND, "url", "ca" end
+    local by_environment, by_directory, by_file = credentials.SOURCES[1].find,
+      credentials.SOURCES[2].find, credentials.SOURCES[3].find
+    local OF_KEY, OF_SECRET = "BITFRONT_API_KEY", "BITFRONT_API_SECRET"
+    for origin, variables in pairs {
+      [OF_KEY .. " and " .. OF_SECRET] = {},
+      [OF_KEY .. "_FILE and " .. OF_SECRET] = { BITFRONT_API_KEY_FILE = "/k" },
+      [OF_KEY .. " and " .. OF_SECRET .. "_FILE"] = { BITFRONT_API_SECRET_FILE = "/s" },
+    } do
+      assert.same({ credentials = FOUND, origin = origin }, (with(variables, by_environment)))
+      assert.same({ OF_KEY, OF_KEY .. "_FILE", OF_SECRET, OF_SECRET .. "_FILE" }, given)
+    end
+    assert.same({ credentials = FOUND,
+                  origin = "/d/bitfront.api_key and /d/bitfront.api_secret" },
+      (with({ CREDENTIALS_DIRECTORY = "/d" }, by_directory)))
+    assert.same({ "/d/bitfront.api_key", "/d/bitfront.api_secret" }, given)
+    local PATH = "/h/.config/bitfront/credentials"
+    for name, row in pairs { default = {}, a = { nil, "a" }, b = { "b", "a" }, c = { "c" } } do
+      local found = with({ HOME = "/h", BITFRONT_PROFILE = row[2] }, by_file, row[1])
+      assert.same({ credentials = FOUND, base_url = "url", ca_file = "ca",
+                    origin = ("section [%s] of %s"):format(name, PATH) }, found)
+      assert.same({ PATH, name }, given)
+    end
+    native.profile = function() return FOUND, nil, nil, "command" end
+    assert.same({ process = "command",
+                  origin = "credential_process of section [default] of " .. PATH },
+      (with({ HOME = "/h" }, by_file)))
+  end)
+end)

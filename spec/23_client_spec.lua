@@ -382,15 +382,16 @@ describe("what client:get asks for", function()
   local TEXT = "query must be a table, or a string as it stands in a URL, without the ?"
 
   it("is signed, but for what is public, which has a limit of its own", function()
+    local PUBLIC = { name = "public", is_public = true }
     for path, row in pairs {
       ["/v1/a"] = { "data" }, ["/v1/public"] = { "data" }, ["/v10/a/public/b.c"] = { "data" },
-      ["/v1/public/"] = { "public", "public" }, ["/v2/public/time"] = { "public", "public" },
-      ["/v1/market/public/a"] = { "public", "public" }, ["/v1/a/public/b"] = { "data" },
-      ["/v2/account/tradeHistory"] = { "data", "tradeHistory" },
+      ["/v1/public/"] = { "public", PUBLIC }, ["/v2/public/time"] = { "public", PUBLIC },
+      ["/v1/market/public/a"] = { "public", PUBLIC }, ["/v1/a/public/b"] = { "data" },
+      ["/v2/account/tradeHistory"] = { "data",
+        { name = "tradeHistory", per_second = 1, per_minute = 30 } },
     } do
       local found = target.of_path(path)
-      assert.same({ path, row[1], row[2] },
-        { found.path, found.expect, found.limit and found.limit.name })
+      assert.same({ path, row[1], row[2] }, { found.path, found.expect, found.limit })
       assert.is_nil(found.query)
     end
   end)
