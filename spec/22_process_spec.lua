@@ -274,18 +274,20 @@ describe("a credential_process #apart that", function()
     end)
   end
 
-  it("prints an expiration in any zone", function()
-    local times = {}
-    for i, text in ipairs { "2999-01-31T09:30:00Z", "2999-01-31T04:00:00-05:30",
-                            "2999-01-31T15:00:00+05:30", "2999-02-01T09:29:00.999+23:59" } do
+  it("prints an expiration in any zone and year", function()
+    for text, seconds in pairs {
+      ["2999-01-31T09:30:00Z"] = 32474770200, ["2999-01-31T04:00:00-05:30"] = 32474770200,
+      ["2999-01-31T15:00:00+05:30"] = 32474770200, -- a part of a second does not count
+      ["2999-02-01T09:29:00.999+23:59"] = 32474770200, ["2101-01-01T00:00:00Z"] = 4133980800,
+      ["2100-03-01T00:00:00Z"] = 4107542400, ["2400-02-29T12:00:00Z"] = 13574606400,
+      ["2099-12-31T23:59:60Z"] = 4102444800,
+    } do
       local process = core.start_process(helper(prints((GOOD:gsub("}$",
         (',"Expiration":"%s"}'):format(text))))) .. "/helper")
       repeat core.sleep(0.001) until process:poll()
-      times[i] = select(2, process:credentials())
+      assert.equal(seconds * 1000, select(2, process:credentials()), text)
       process:release()
     end
-    local at = times[1]
-    assert.same({ at, at, at, at }, times) -- a part of a second does not count
   end)
 
   it("cannot be started is refused, with the system's reason", function()
