@@ -233,6 +233,9 @@ describe("a whole reply", function()
       { "a record with Currency",
         rows_with('{"Currency":"BTC","balance":1,"availableBalance":1}'),
         "responseData[3].currency is missing" },
+      { "a record with no name as it should be",
+        rows_with('{"Currency":"BTC","Balance":1,"AvailableBalance":1}'),
+        "responseData[3].currency is missing" },
       { "a record with balancE",
         rows_with('{"currency":"BTC","balancE":1,"availableBalance":1}'),
         "responseData[3].balance is missing" },
@@ -270,6 +273,16 @@ describe("a whole reply", function()
           assert.truthy(err.message:find(row[3] or "", 1, true))
         end
       end)
+    end
+  end)
+
+  it("with an amount beyond a double's range is refused, whatever amounts are", function()
+    for _, mode in ipairs { "number", "string", "decimal" } do
+      local balances, err = ask(support.success("[" .. record('"BTC"', "1e309") .. "]"),
+        { amounts = mode })
+      assert.is_nil(balances)
+      assert.equal("json", err.code)
+      assert.matches("number beyond a double's range at byte %d+$", err.message)
     end
   end)
 
