@@ -90,6 +90,7 @@ describe("bitfront.json.decode", function()
       { "[1234567:]", nil, "a comma was expected at byte 9" }, -- eight bytes are read at once
       { "[1234567/]", nil, "a comma was expected at byte 9" },
       { '["\128"]', nil, "invalid UTF-8 at byte 3" },
+      { '["\252\128\128\128"]', nil, "invalid UTF-8 at byte 3" }, -- bits of U+100000
       { "\239\187\1911", nil, "bad number at byte 1" },
       { "[\"\27[2J\"]", nil, "control character in a string at byte 3" },
     }
