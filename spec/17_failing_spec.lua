@@ -1,4 +1,5 @@
--- What a call comes to where a function of the system, of libcurl or of OpenSSL fails.
+-- What a call comes to where a function of the system, of libcurl or of OpenSSL fails; and
+-- that what the module has allocated is freed.
 
 local failing = require "spec.support.failing"
 local support = require "spec.support"
@@ -374,4 +375,123 @@ describe("a call whose deadline passes while its connection is looked at #once #
     assert.equal("ok\ntimeout response\nok\n", out, err)
     assert.equal(2, #faultd:requests())
   end)
+end)
+
+describe("what the module has allocated #once #apart", function()
+  -- Each block is noted until anyone frees it. What is left at the end of the process is
+  -- printed.
+  local LIBRARY = [[
+      #define _GNU_SOURCE
+      #include <dlfcn.h>
+      #include <stdatomic.h>
+      #include <stdio.h>
+      #include <string.h>
+
+      extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t);
+      extern void *__libc_realloc(void *, size_t);
+      extern void __libc_free(void *);
+
+      static void *held[10000];
+      static size_t count;
+      static atomic_flag lock = ATOMIC_FLAG_INIT;
+
+      static void replace(void *block, void *by) {
+        size_t i = 0;
+        while (atomic_flag_test_and_set(&lock)) continue;
+        while (i < count && held[i] != block) i++;
+        if (i < count || (!block && count < sizeof held / sizeof *held)) {
+          count += i == count;
+          held[i] = by ? by : held[--count];
+        }
+        atomic_flag_clear(&lock);
+      }
+
+      static void *note(void *block, void *caller) {
+        Dl_info library;
+        if (block && dladdr(caller, &library) && strstr(library.dli_fname, "/core.so"))
+          replace(NULL, block);
+        return block;
+      }
+
+      #define NOTED(block) note(block, __builtin_return_address(0))
+      void *malloc(size_t size) { return NOTED(__libc_malloc(size)); }
+      void *calloc(size_t n, size_t size) { return NOTED(__libc_calloc(n, size)); }
+      char *strndup(const char *text, size_t most) {
+        size_t len = strnlen(text, most);
+        char *copy = __libc_calloc(1, len + 1);
+        return NOTED(memcpy(copy, text, len));
+      }
+      char *strdup(const char *text) {
+        return NOTED(strcpy(__libc_malloc(strlen(text) + 1), text));
+      }
+      void free(void *block) {
+        if (block) replace(block, NULL);
+        __libc_free(block);
+      }
+      void *realloc(void *block, size_t size) {
+        void *moved;
+        if (!block) return NOTED(__libc_malloc(size));
+        moved = __libc_realloc(block, size);
+        if (moved && moved != block) replace(block, moved);
+        return moved;
+      }
+      __attribute__((destructor)) static void end(void) { printf("%zu left\n", count); }
+  ]]
+
+  local faultd
+  local keys = {} -- more than are kept without an allocation
+  for i = 1, 100 do keys[i] = ('"%d":%d'):format(i, i) end
+  keys = '{"of":{' .. table.concat(keys, ",") .. "}}"
+
+  setup(function() faultd = support.faultd() end)
+  teardown(function() faultd:stop() end)
+
+  -- The thread itself stays until the process has ended.
+  for _, row in ipairs {
+    { "a call", 0, "for _, url in ipairs(URLS) do core.balances(request(url)) end" },
+    { "calls on the engine's thread", 1, [[
+      local silent = start(SILENT)
+      for _, url in ipairs(URLS) do finish(start(url)) end
+      silent:cancel() -- the thread runs once more, and takes what was finished
+      while core.thread_status() > 0 do core.sleep(0.001) end
+    ]] },
+    { "a socket to listen at", 1, "core.thread_listen()" },
+    { "a profile", 0, [[core.profiles(FILE) core.profile(FILE, "p") core.profile(FILE, "q")]] },
+    { "keys in files", 0, "core.secret_files(FILE, FILE) core.secret_files(FILE, LARGE)" },
+    { "programs that print keys", 0, [[
+      for _, text in ipairs { '{"Version":1,"AccessKeyId":"k","SecretAccessKey":"s"}', KEYS } do
+        local process = core.start_process("echo '" .. text .. "'")
+        repeat core.sleep(0.001) until process:poll()
+        process:credentials()
+      end
+      core.start_process "sleep 5"
+      core.start_process "/nonexistent/program"
+    ]] },
+  } do
+    it("is freed at the end, for " .. row[1], function()
+      local file = support.tmpdir() .. "/credentials"
+      support.write(file, "[p]\napi_key = k\napi_secret = s\n")
+      support.write(file .. ".large", ("x"):rep(1e6))
+      support.must("chmod 600 " .. file .. "*")
+      local out, err = support.lua(([[
+        local core = require "bitfront.core"
+        local URLS, SILENT, CA, FILE, KEYS = { %q, %q }, %q, %q, %q, %q
+        local LARGE = FILE .. ".large"
+        local function request(url)
+          local client = assert(core.new { base_url = url, ca_file = CA, user_agent = "spec",
+            connect_timeout = 3, max_body = 1e6 })
+          assert(client:set_credentials("k", "s"))
+          return { client = client, deadline = core.now() + 60 }
+        end
+        local function start(url) return assert(core.thread_start(request(url))) end
+        local function finish(job)
+          while not job:done() do core.sleep(0.001) end
+          job:finish()
+        end
+      ]]):format(faultd:url_body(support.success()), faultd:url_body(keys),
+        faultd:url { listener = "silent" }, faultd.ca_file, file, keys) .. row[3],
+        { env = { LD_PRELOAD = support.preload(LIBRARY) } })
+      assert.equal(row[2] .. " left\n", out, err)
+    end)
+  end
 end)
