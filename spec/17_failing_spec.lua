@@ -441,7 +441,7 @@ describe("what the module has allocated #once #apart", function()
   local faultd
   local keys = {} -- more than are kept without an allocation
   for i = 1, 100 do keys[i] = ('"%d":%d'):format(i, i) end
-  keys = '{"of":{' .. table.concat(keys, ",") .. "}}"
+  keys = '{"SessionToken":{' .. table.concat(keys, ",") .. "}}"
 
   setup(function() faultd = support.faultd() end)
   teardown(function() faultd:stop() end)
