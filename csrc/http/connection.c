@@ -128,7 +128,6 @@ struct bf_connection *bf_connection_new(struct bf_endpoint *endpoint,
         bf_error_no_memory(error);
         return NULL;
     }
-    bf_list_init(&c->link);
     c->endpoint = bf_endpoint_ref(endpoint);
     if (account)
         memcpy(c->account, account->id, sizeof c->account);
