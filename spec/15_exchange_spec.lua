@@ -423,8 +423,9 @@ describe("an HTTP exchange", function()
 
     it("- before the first, which is kind network", function()
       for _, listener in ipairs { "good", "plain" } do
-        is_refused("network", "empty", "",
+        local err = is_refused("network", "empty", "",
           { listener = listener, close = "fin" })
+        assert.is_nil(err.http_status) -- nor that of an earlier reply
       end
     end)
   end)

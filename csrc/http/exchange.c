@@ -224,7 +224,8 @@ static void send_request(struct bf_exchange *x) {
     while (result == CURLE_OK && x->sent < request->len) {
         result = bf_connection_send(x->connection, request->text + x->sent,
                                     request->len - x->sent, &sent);
-        x->sent += result == CURLE_OK ? sent : 0;
+        if (result == CURLE_OK)
+            x->sent += sent;
     }
     if (result == CURLE_OK)
         x->state = BF_EXCHANGE_HEAD;
