@@ -535,4 +535,61 @@ describe("the sources of an account", function()
                   origin = "credential_process of section [default] of " .. PATH },
       (with({ HOME = "/h" }, by_file)))
   end)
+
+  it("are told in words where the file has none", function()
+    local profile, PATH = native.profile, "/h/.config/bitfront/credentials"
+    finally(function() native.profile = profile end)
+    for i, row in ipairs {
+      { nil, "there is no file " .. PATH, false, "file" },
+      { "x", "there is no file " .. PATH, false, "file" },
+      { nil, PATH .. " has no section [default]", false },
+      { "x", PATH .. " has no section [x]", false },
+    } do
+      native.profile = function() return row[3], row[4] end
+      local found, err, why = with({ HOME = "/h" }, credentials.SOURCES[3].find, row[1])
+      assert.is_nil(found)
+      assert.equal(row[2], why, i)
+      assert.same(row[1] and { kind = "config", code = "profile", message = why } or nil, err)
+    end
+    native.profile = function() return nil, ERR end
+    assert.equal(ERR, select(2, with({ HOME = "/h" }, credentials.SOURCES[3].find)))
+  end)
+
+  it("list their sections", function()
+    local profiles, PATH = native.profiles, "/h/.config/bitfront/credentials"
+    finally(function() native.profiles = profiles end)
+    for text, names in pairs { ["a\nb c\n"] = { "a", "b c" }, [""] = {}, none = {} } do
+      native.profiles = function() return text ~= "none" and text or nil end
+      local found, err, path = with({ HOME = "/h" }, credentials.profiles)
+      assert.same({ names, PATH }, { found, path })
+      assert.is_nil(err)
+    end
+    native.profiles = function() return nil, ERR end
+    assert.equal(ERR, select(2, with({ HOME = "/h" }, credentials.profiles)))
+    assert.equal("there are no profiles: HOME is not set, and XDG_CONFIG_HOME is not set",
+      select(2, with({}, credentials.profiles)).message)
+  end)
+
+  it("may be a function that returns two strings", function()
+    local given
+    local handle = { set_credentials = function(_, ...)
+      given = { ... }
+      return given[1] == "right", ERR
+    end, credentials = function() return FOUND end }
+    local function ask(...)
+      local results = { ... }
+      return credentials.ask(handle, function() return results[1], results[2] end)
+    end
+    assert.equal(FOUND, (ask("right", "s")))
+    assert.same({ "right", "s", "the key of the credentials function",
+                  "the secret of the credentials function" }, given)
+    assert.equal(ERR, select(2, ask("wrong", "s")))
+    for types, row in pairs { ["nil and nil"] = {}, ["string and nil"] = { "k" },
+                              ["number and string"] = { 1, "s" } } do
+      local found, err = ask(row[1], row[2])
+      assert.is_nil(found)
+      assert.same({ "missing_credentials", "the credentials function returned " .. types
+        .. ", not two strings" }, { err.code, err.message })
+    end
+  end)
 end)

@@ -39,7 +39,7 @@ local RELEVANT = {
   { "lua/bitfront/clock", "25 26 19 84" },
   { "lua/bitfront/credential", "22 21_options 61" },
   { "lua/bitfront/prices", "27_prices 62" },
-  { "lua/bitfront/check", "66" },
+  { "lua/bitfront/check", "21_misuse 21_options 27_prices 66" },
   { "lua/bitfront/json", "12_json" },
   { "lua/bitfront/many", "27 28 84" },
   { "lua/bitfront/doctor", "61 86 23" },
