@@ -70,6 +70,11 @@ describe("a mistake of the caller", function()
     client:close()
   end)
 
+  it("is raised at the first line of a file", function()
+    raises("user.lua:1: f: too many arguments",
+      chunk("user.lua", "local none = (...)('f', {}) return none"), check.no_more)
+  end)
+
   it("is raised at a line of a chunk that is no file", function()
     raises("content_by_lua:2: f: too many arguments",
       assert(load_text("local f = ...\nf('f', {})", "=content_by_lua")), check.no_more)

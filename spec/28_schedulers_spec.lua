@@ -183,6 +183,23 @@ describe("waiting", function()
     assert.same({ 0.25, 0.25, 0.125, 0.0625 }, { slept[1], slept[2], slept[3], slept[4] })
   end)
 
+  it("under a scheduler begins with a step, and has one after each sleep", function()
+    local originals, clock, told = {}, 1024, {}
+    local exchange = { done = function() return #told == 5 end, finish = function() return "x" end }
+    for name, by in pairs { now = function() return clock end,
+                            start = function() return exchange end,
+                            step = function(seconds) told[#told + 1] = "step " .. seconds end } do
+      originals[name], native[name] = native[name], by
+    end
+    local done, value = pcall(wait.by(function(seconds)
+      assert(#told < 9, "sleeps without end")
+      clock, told[#told + 1] = clock + 0.0625, "sleep " .. seconds
+    end).read, {})
+    for name, original in pairs(originals) do native[name] = original end
+    assert.same({ true, "x" }, { done, value })
+    assert.same({ "step 0", "sleep 0.001", "step 0", "sleep 0.00625", "step 0" }, told)
+  end)
+
   it("is nginx's where there is its table of functions", function()
     local ngx = rawget(_G, "ngx")
     local own = {}
