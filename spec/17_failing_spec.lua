@@ -7,6 +7,15 @@ local support = require "spec.support"
 describe("where a function fails that is not this module's, #once #apart", function()
   local faultd, profile
 
+  -- More records and members than there is room for at first.
+  local records, members = {}, {}
+  for i = 1, 40 do
+    records[i] = ('{"currency":"C%d","balance":1,"availableBalance":1}'):format(i)
+    members[i] = ('"key%d":%d'):format(i, i)
+  end
+  local BODY = support.success("[" .. table.concat(records, ",") .. "]",
+    "," .. table.concat(members, ","))
+
   setup(function()
     faultd, profile = support.faultd(), support.tmpdir() .. "/credentials"
     support.write(profile, "[p]\napi_key = k\napi_secret = s\n")
@@ -46,8 +55,8 @@ describe("where a function fails that is not this module's, #once #apart", funct
         while not job:done() do core.sleep(0.001) end
         return told(job:finish())
       end
-    ]]):format(faultd:url_body(support.success()),
-      faultd:url_body(support.success(), { listener = "plain" }), faultd.ca_file, profile)
+    ]]):format(faultd:url_body(BODY),
+      faultd:url_body(BODY, { listener = "plain" }), faultd.ca_file, profile)
       .. program)
     assert.equal(table.concat(expected, "\n") .. "\n", out, err)
     assert.equal(0, code, err)
@@ -143,6 +152,18 @@ describe("where a function fails that is not this module's, #once #apart", funct
     { "a call", "return call()" },
     { "a call on the engine's thread", [[return call "thread"]] },
     { "a profile", [[return told(core.profile(PROFILE, "p"))]] },
+    { "slots of the limiter", [[
+      local store = core.window_store({ k = core.window() }, error)
+      for _ = 1, 40 do
+        local wait, message = store:acquire("k", 1000, 100, 100)
+        if wait ~= 0 then return (message:gsub("not enough memory", "memory memory")) end
+      end
+      for id = -1, -40, -1 do -- as of calls that another process has forgotten
+        local ended, message = store:release("k", id, 0)
+        if not ended then return (message:gsub("not enough memory", "memory memory")) end
+      end
+      return "ok"
+    ]] },
     { "keys in files", "return told(core.secret_files(KEY, KEY))" },
     { "a program that prints keys", [[
       local process, err = core.start_process("cat " .. PRINTED)
@@ -155,7 +176,7 @@ describe("where a function fails that is not this module's, #once #apart", funct
       says({ "true", "ok" }, ([[
         local function ask() %s end
         local count = 0
-        for _, name in ipairs { "malloc", "calloc", "strdup", "strndup" } do
+        for _, name in ipairs { "malloc", "calloc", "realloc", "strdup", "strndup" } do
           local after, result = 0, nil
           repeat
             fail(name, 0, { errno = 12, times = 1, after = after, from = "/core.so" }) -- ENOMEM

@@ -5,6 +5,7 @@ local misuse = require "bitfront.misuse"
 local support = require "spec.support"
 
 local load_text = rawget(_G, "loadstring") or load
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
 -- A function of another file, whose lines are told by its name.
 local function chunk(name, text)
@@ -222,6 +223,51 @@ describe("what pcall caught, as a text,", function()
       print(misuse.text_of(false))
     ]])
   end)
+end)
+
+-- Before a call's last argument, one too many would become another argument.
+describe("a function of the module", function()
+  local core = require "bitfront.core"
+  local one, sum, store = core.decimal "1", core.sum(),
+    core.window_store({ k = core.window() }, error)
+  local clock = core.server_clock()
+  local client = core.new { base_url = "https://a", user_agent = "spec", connect_timeout = 1,
+    max_body = 1000 }
+  for name, row in pairs {
+    sha1 = { 1, core.sha1, "x" }, now = { 1, core.now }, wall = { 1, core.wall },
+    random = { 1, core.random }, pid = { 1, core.pid }, sleep = { 0, core.sleep, 0 },
+    process_exists = { 1, core.process_exists, 1 }, versions = { 1, core.versions },
+    yieldable = { 1, core.yieldable }, has_symbol = { 1, core.has_symbol, "x" },
+    is_terminal = { 1, core.is_terminal }, is_hung_up = { 1, core.is_hung_up },
+    clean = { 1, core.clean, "x" }, escape = { 1, core.escape, "x" },
+    decode = { 1, core.decode, "1", "number" },
+    ["decode of no JSON"] = { 2, core.decode, "", "number" },
+    sign = { 1, core.sign, "s", 1, 1, "GET", "/", "", "" },
+    check_openssl = { 1, core.check_openssl },
+    decimal = { 1, core.decimal, "1" }, sum = { 1, core.sum }, window = { 1, core.window },
+    ["decimal:to_number"] = { 1, one.to_number, one }, ["decimal:round"] = { 1, one.round, one, 0 },
+    ["decimal:is_zero"] = { 1, one.is_zero, one }, ["decimal:sign"] = { 1, one.sign, one },
+    ["sum:add"] = { 1, sum.add, sum, one }, ["sum:total"] = { 1, sum.total, sum },
+    ["client:set_credentials"] = { 1, client.set_credentials, client, "k", "s" },
+    ["client:has_credentials"] = { 1, client.has_credentials, client },
+    ["client:holds"] = { 1, client.holds, client, "k", "s" },
+    ["client:key_id"] = { 1, client.key_id, client },
+    ["client:credentials"] = { 1, client.credentials, client },
+    ["client:is_closed"] = { 1, client.is_closed, client },
+    ["store:acquire"] = { 2, store.acquire, store, "k", 1000, 100, 100 },
+    ["store:release"] = { 1, store.release, store, "k", -1, 0 },
+    ["store:block"] = { 1, store.block, store, "k", 0 },
+    ["store:peek"] = { 3, store.peek, store, "k" },
+    ["clock:offset"] = { 2, clock.offset, clock },
+    ["clock:best"] = { 0, clock.best, core.server_clock() },
+    ["clock:learn"] = { 1, clock.learn, clock, 1e12, 99, 1, false, 100, 1e12 },
+    ["clock:forget"] = { 0, clock.forget, clock },
+    ["clock:adopt"] = { 1, clock.adopt, clock, 1, 1, 1 },
+  } do
+    it(("returns %d values: %s"):format(row[1], name), function()
+      assert.equal(row[1], select("#", row[2](unpack(row, 3))))
+    end)
+  end
 end)
 
 describe("what is refused, or not used any more #once", function()

@@ -101,6 +101,7 @@ static void *real(const char *name) {
   }
 WRAP_ALLOCATION(malloc)
 WRAP_ALLOCATION(calloc)
+WRAP_ALLOCATION(realloc)
 ]]
 
 -- What a program begins with. `fail` says which function is to fail, until it has done
