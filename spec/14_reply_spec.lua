@@ -395,9 +395,12 @@ describe("a whole reply", function()
       assert.matches(("x"):rep(512) .. "$", message(("x"):rep(5000)))
     end)
 
-    it("with what is hidden written out, however short", function()
-      for text, shown in pairs { ["a\127"] = "a\\x7F", ["\195\169"] = "\195\169", ["~ "] = "~ " } do
-        assert.equal(shown, message(text))
+    it("with what is hidden written out, however short, as has the envelope", function()
+      for text, shown in pairs { ["a\127"] = "a\\x7F", ["\127a"] = "\\x7Fa", ["~ "] = "~ ",
+        ["\195\169"] = "\195\169", ["key-of-8"] = "***", ["key-of-"] = "key-of-" } do
+        local _, err, info = ask(support.refusal(4003, '"' .. text .. '"'),
+          { api_key = "key-of-8" })
+        assert.same({ shown, shown }, { err.message, info.statusMessage })
       end
     end)
 
@@ -553,6 +556,13 @@ describe("a whole reply", function()
         end
       end)
     end
+
+    it("of which none may be an API key of 8 characters", function()
+      local records, err = ask(support.success("[" .. record('"KEY-OF-8"', 1) .. "]"),
+        { api_key = "key-of-8" })
+      assert.is_nil(records)
+      assert.equal("schema", err.code)
+    end)
 
     it("that may be the beginning of a credential", function()
       local code = support.KEY:sub(1, -2)

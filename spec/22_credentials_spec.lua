@@ -163,7 +163,7 @@ describe("credentials", function()
   end)
 
   it("may begin with a byte order mark and have comments", function()
-    for _, before in ipairs { "\239\187\191", "# x\n", "\n ; y\r\n" } do
+    for _, before in ipairs { "\239\187\191", "# x\n", "\n ; y\r\n", " \t\r\n[ ]\n[a=b]\n" } do
       assert.equal("ok", (result({}, "", before .. "[default] # mine\n"
         .. "#api_key = no\napi_key = k\n;region = x\napi_secret = s")))
     end
@@ -187,6 +187,7 @@ describe("credentials", function()
     ["[default]\napi_key = k\napi_secret = s\nca_file = /\0\n"] = "line 4 has a control",
     ["[default]\napi_key = k\napi_secret = s\nca_file = /\127\n"] = "line 4 has a control",
     ["[default]\nca_file = /" .. ("x"):rep(4096)] = "line 2 is too long",
+    ["[default]\nca_file = /" .. ("x"):rep(4095)] = "section %[default%] has no api_key$",
     ["[default]\nca_file = /a\nca_file = /b\n"] = "ca_file is set twice %(line 3%)$",
     ["[default]\napi_key = k\napi_key = l\n"] = "api_key is set twice %(line 3%)$",
     ["[default]\napi_key = \"k\"\napi_secret = s\n"] = "line 2 has quotes",
@@ -709,6 +710,23 @@ describe("the credentials of every account of the process", function()
     for _, key in ipairs { "%a\\bcdefgh", "%25%61%5c%62cdefgh", "\\u0025A\\\\bcdefgh",
       "\\%a\\\\bcdefgh" } do
       assert.equal("x***y", core.clean("x" .. key .. "y"))
+    end
+    for _, last in ipairs { "%68", "\\u0068", "\\h" } do
+      assert.equal("x***", core.clean("x%a\\bcdefg" .. last))
+    end
+    client:close()
+    client = account("%25abcdef", support.SECRET) -- its own escape
+    for _, key in ipairs { "%25abcdef", "%2525abcdef" } do
+      assert.equal("x***y", core.clean("x" .. key .. "y"))
+    end
+    client:close()
+    client = account("_pbcdefgh", support.SECRET)
+    for _, key in ipairs { "_%70bcdefgh", "%5Fpbcdefgh" } do
+      assert.equal("***", core.clean(key))
+    end
+    for _, other in ipairs { "%6gpbcdefgh", "_x70bcdefgh", "_xu0070bcdefgh", "_xpbcdefgh",
+      "_\\x0070bcdefgh", "_\\u0170bcdefgh" } do
+      assert.equal(other, core.clean(other))
     end
     client:close()
   end)

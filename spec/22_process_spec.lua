@@ -102,7 +102,8 @@ describe("a credential_process #apart", function()
       prints(" \r\n\t" .. GOOD:gsub(",", " , ") .. "\n\n"),
       prints((GOOD:gsub("Kq7", "\\u004bq\\u0037"):gsub("AccessKeyId", "\\u0041ccessKeyId"))),
       prints(GOOD) .. "exec >&-\nsleep 0.2\n",
-      prints((GOOD:gsub("}$", ',"SessionToken":"x","AccountId":null}'))),
+      prints(GOOD) .. ("printf '%%%ds'\n"):format(65536 - #GOOD),
+      prints((GOOD:gsub("}$", ',"SessionToken":null,"AccountId":null}'))),
       prints((GOOD:gsub("}$", ',"Expiration":"2999-01-31T09:30:00Z"}'))),
     } do
       is_ok(helper(script))
@@ -151,7 +152,7 @@ describe("a credential_process #apart", function()
     ["a\\"] = "has a quote without an end, or a backslash at its end",
     [""] = "must not be empty", ["a\0b"] = "has a control character",
     ["a\tb"] = "has a control character",
-    [("a"):rep(4097)] = "is too long",
+    ["\1a"] = "has a control character", [("a"):rep(4097)] = "is too long",
   } do
     it(("that is %q is refused with the line"):format(command:sub(1, 20)), function()
       is_refused(home_of(command), "config profile HOME/.config/bitfront/credentials: line 2 "
@@ -164,6 +165,7 @@ describe("a credential_process #apart", function()
       .. "of api_key and api_secret"
     for text, line in pairs {
       ["credential_process = x\napi_key = k\n"] = 3,
+      ["credential_process = x\napi_secret = s\n"] = 3,
       ["api_secret = s\ncredential_process = x\n"] = 3,
       ["api_key = k\napi_secret = s\ncredential_process = x\n"] = 4,
     } do
@@ -224,6 +226,8 @@ describe("a credential_process #apart that", function()
     ["prints no key"] = { prints '{"Version":1,"SecretAccessKey":"s"}', "printed no AccessKeyId" },
     ["prints no secret"] = { prints '{"Version":1,"AccessKeyId":"k"}',
       "printed no SecretAccessKey" },
+    ["prints a version below 0"] = { prints((GOOD:gsub(":1", ":-1"))),
+      "printed Version, which must be the number 1" },
     ["prints another version"] = { prints((GOOD:gsub(":1", ":2"))),
       "printed Version, which must be the number 1" },
     ["prints a version that is a string"] = { prints((GOOD:gsub(":1", ':"1"'))),
@@ -244,12 +248,13 @@ describe("a credential_process #apart that", function()
       prints((GOOD:gsub("}$", ',"Expiration":1795555594}'))),
       "printed Expiration, which must be a string" },
     ["prints an expiration that has passed"] = {
-      prints((GOOD:gsub("}$", ',"Expiration":"2020-01-31T09:30:00Z"}'))),
+      prints((GOOD:gsub("}$", ',"Expiration":"1970-01-01T00:00:00Z"}'))),
       "printed Expiration, which has passed: they are of no use now" },
     ["fails with valid output"] = { prints(GOOD) .. "exit 3\n", "ended with status 3" },
     ["is ended by a signal"] = { prints(GOOD) .. "kill -TERM $$\n", "was ended by signal 15" },
     ["prints too much"] = { "yes " .. KEY .. "\n", "printed more than 65536 bytes" },
-    ["prints spaces beyond the limit"] = { prints(GOOD) .. "printf '%65536s'\n",
+    ["prints spaces beyond the limit"] = {
+      prints(GOOD) .. ("printf '%%%ds'\n"):format(65537 - #GOOD),
       "printed more than 65536 bytes" },
   } do
     it(name .. " is refused, and nothing is sent", function()
@@ -296,6 +301,7 @@ describe("a credential_process #apart that", function()
     is_refused(home_of "no-such-helper",
       NOTHING .. "no-such-helper cannot be started: No such file or directory")
     is_refused(home_of "/dev/null", NOTHING .. "/dev/null cannot be started: Permission denied")
+    is_refused(home_of ":", NOTHING .. ": cannot be started: No such file or directory")
     is_refused(home_of "''", NOTHING .. " cannot be started: No such file or directory")
     local home = home_of "HOME/helper" -- without #!: no shell tries it
     support.write(home .. "/helper", prints(GOOD))
@@ -319,6 +325,7 @@ describe("a credential_process #apart that", function()
         heal()
         print(process and "ok" or err.kind .. " " .. err.code)
       end
+      print(io.read "*a") -- standard input is open
       local function output(name, value, more)
         local process = core.start_process %q
         fail(name, value, more)
@@ -332,7 +339,7 @@ describe("a credential_process #apart that", function()
       output("read", -1, { errno = 4, times = 2 })
     ]]):format(home .. "/helper", home .. "/helper"))
     assert.equal("network descriptors\nmemory memory\nconfig credential_process\n"
-      .. ("memory memory\n"):rep(5) .. ("config credential_process\n"):rep(2)
+      .. ("memory memory\n"):rep(5) .. ("config credential_process\n"):rep(2) .. "\n"
       .. ("ok\n"):rep(3), out, err)
   end)
 

@@ -95,6 +95,14 @@ describe("credentials in files that variables name #apart", function()
     end)
   end
 
+  it("may belong to root", function()
+    local home, env = files()
+    env.BITFRONT_API_KEY_FILE = "/proc/sys/kernel/ostype" -- "Linux"
+    env.BITFRONT_API_SECRET, env.BITFRONT_API_SECRET_FILE = SECRET, nil
+    env.LD_PRELOAD = support.preload "unsigned geteuid(void) { return 65534; }"
+    is_ok({ home = home, env = env }, "Linux")
+  end)
+
   it("must not belong to another user", function()
     local home, env = files()
     local owner, process = "65534", "0"
@@ -381,10 +389,14 @@ describe("bitfront.profiles #apart", function()
 
   it("lists none where there is no section or no file", function()
     assert.equal("<>", (profiles "# none\n"))
+    assert.equal("<>", (profiles "\239\187\191"))
+    assert.equal("<>", (profiles(("\n"):rep(65535))))
     assert.equal("<>", (profiles()))
   end)
 
   it("returns an error where the file cannot be used or found", function()
+    assert.equal("bitfront: config (profile): HOME/.config/bitfront/credentials cannot be read: "
+      .. "File too large", (profiles(("\n"):rep(65536))))
     assert.equal("bitfront: config (permissions): HOME/.config/bitfront/credentials has mode "
       .. "0644, so others can get at the secret: chmod 600 it", (profiles("[one]\n", "644")))
     assert.equal("bitfront: config (profile): HOME/.config/bitfront/credentials: line 2 is "

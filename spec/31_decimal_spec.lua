@@ -126,6 +126,7 @@ describe("a decimal", function()
     it("is itself for a decimal", function()
       local one = decimal("1")
       assert.is_true(rawequal(one, decimal(one)))
+      assert.is_true(rawequal(one, decimal(one, 2)))
     end)
   end)
 
@@ -165,6 +166,8 @@ describe("a decimal", function()
       assert.is_true(decimal("-2") < decimal("-1.5"))
       assert.is_true(decimal("1.0") <= decimal("1"))
       assert.is_true(decimal("2") > decimal("1.99"))
+      assert.is_false(decimal("1") < decimal("1.0"))
+      assert.is_false(decimal("2") <= decimal("1.99"))
     end)
 
     it("compares with strings and numbers where Lua allows it", function()
@@ -177,6 +180,12 @@ describe("a decimal", function()
     it("joins with strings", function()
       assert.equal("1.10 BTC", decimal("1.10") .. " BTC")
       assert.equal("balance: 1.10", "balance: " .. decimal("1.10"))
+      for place, join in ipairs { function() return {} .. decimal "1" end,
+                                  function() return decimal "1" .. {} end } do
+        local line = debug.getinfo(join, "S").linedefined
+        assert.matches(("31_decimal_spec.lua:%d: bad argument #%d to .+ %%(string expected, "
+          .. "got table%%)$"):format(line, place), select(2, pcall(join)))
+      end
     end)
 
     it("leaves its operands as they are", function()
@@ -234,9 +243,13 @@ describe("a decimal", function()
       for _, places in ipairs { -1, 0.5, 401, 0 / 0, "x", {} } do
         assert.has_error(function() one:round(places) end)
       end
-      local ok, message = pcall(function() local _ = one:round(1, "floor") end)
-      assert.is_false(ok)
-      assert.matches('"half_even"', message, 1, true)
+      assert.equal("1." .. ("0"):rep(400), tostring(one:round(400)))
+      for message, arguments in pairs {
+        ['#2 to .+ %(a whole number of places from 0 to 400 expected%)$'] = { 401 },
+        ['#3 to .+ %("down", "half_even" or "up" expected%)$'] = { 1, "floor" },
+      } do
+        assert.matches(message, select(2, pcall(one.round, one, arguments[1], arguments[2])))
+      end
     end)
   end)
 
@@ -278,6 +291,29 @@ describe("a decimal", function()
     gc(one)
     assert.has_error(function() tostring(one) end)
     assert.has_error(function() local _ = one + 1 end)
+  end)
+end)
+
+describe("a sum of decimals", function()
+  local sum = require "bitfront.core".sum
+
+  it("is what was added, of any kind", function()
+    local total = sum()
+    for _, value in ipairs { 1, "0.10", decimal "-3" } do
+      assert.same({ true }, { total:add(value) })
+    end
+    assert.same({ nil, 'not a number: "x"' }, { total:add "x" })
+    assert.equal("-1.90", tostring(total:total()))
+  end)
+
+  it("cannot be used any more once it was collected, nor with what was", function()
+    local total, one = sum(), decimal "1"
+    debug.getmetatable(one).__gc(one)
+    assert.matches("the decimal is gone", select(2, pcall(total.add, total, one)), 1, true)
+    for _ = 1, 2 do debug.getmetatable(total).__gc(total) end
+    for _, name in ipairs { "add", "total" } do
+      assert.matches("the decimal is gone", select(2, pcall(total[name], total, "1")), 1, true)
+    end
   end)
 end)
 

@@ -137,16 +137,11 @@ static void set_start_error(int reason, const char *program,
 
 struct bf_process *bf_process_start(struct bf_span command,
                                     struct bf_error *error) {
-    struct bf_process *process = malloc(sizeof *process);
+    struct bf_process *process = calloc(1, sizeof *process);
     char **words = bf_words_split(command);
     int reason = ENOMEM;
-    if (process) {
-        process->state = BF_PROCESS_ENDED;
+    if (process)
         process->output = -1;
-        process->is_too_long = false;
-        process->len = 0;
-        process->status = 0;
-    }
     if (process && words)
         reason = start(process, words);
     if (reason) {
@@ -173,7 +168,7 @@ static void take_output(struct bf_process *process) {
                            sizeof process->text - process->len);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        if (got < 0 && errno == EAGAIN)
             return;
         if (got <= 0)
             close_output(process);
@@ -186,7 +181,7 @@ static void take_output(struct bf_process *process) {
 /* Where a part of the host waits for all children, as nginx does, it has taken
  * the status. */
 static bool has_ended(struct bf_process *process) {
-    int status = 0;
+    int status;
     pid_t got;
     if (process->state == BF_PROCESS_ENDED || process->parent != getpid())
         return true;
@@ -206,8 +201,6 @@ bool bf_process_poll(struct bf_process *process) {
         take_output(process);
     if (process->is_too_long)
         bf_process_kill(process);
-    if (ended)
-        close_output(process);
     return ended;
 }
 

@@ -54,7 +54,7 @@ static bool read_value(struct output *output, enum member member) {
     if (member >= SESSION_TOKEN)
         return bf_scan_skip(scan);
     if (member == VERSION)
-        return (first == '-' || bf_is_digit(first))
+        return bf_is_digit(first)
                    ? bf_scan_number(scan, &number, &output->version)
                    : refuse(output, member, "must be the number 1");
     return first == '"' ? bf_scan_string(scan, &output->values[member])
@@ -115,7 +115,6 @@ static struct bf_span decoded(const struct output *output, enum member member) {
 
 static bool read_expiration(const struct output *output, int64_t *expires_at) {
     struct bf_span text;
-    *expires_at = 0;
     if (!output->has[EXPIRATION])
         return true;
     text = decoded(output, EXPIRATION);

@@ -13,7 +13,7 @@
 static size_t escapes(const char *at, const char *end, char c) {
     size_t len = 0;
     long code = -1;
-    if (*at == '%' && end - at >= 3 && bf_hex_digit(at[1]) >= 0) {
+    if (*at == '%' && end - at >= 3 && bf_hex_digit(at[2]) >= 0) {
         len = 3;
         code = bf_hex_digit(at[1]) * 16L + bf_hex_digit(at[2]);
     } else if (*at == '\\' && end - at >= 6 && at[1] == 'u') {
@@ -23,8 +23,7 @@ static size_t escapes(const char *at, const char *end, char c) {
         len = 2;
         code = (unsigned char)at[1];
     }
-    return code > 0 && code < 0x80 && bf_fold((char)code) == bf_fold(c) ? len
-                                                                        : 0;
+    return code < 0x80 && bf_fold((char)code) == bf_fold(c) ? len : 0;
 }
 
 /* The end of the credential that begins at `at`, or NULL. With `cut` it may be

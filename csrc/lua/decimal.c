@@ -117,7 +117,7 @@ static int new_decimal(lua_State *L) {
 
 /* ---- operators ---- */
 
-/* The operand at `index`; another number is replaced by its decimal. */
+/* The operand at `index`; for another number its decimal, which is pushed. */
 static const struct bf_decimal *check_operand(lua_State *L, int index) {
     struct bf_decimal *box = test_decimal(L, index);
     enum bf_status status;
@@ -129,7 +129,6 @@ static const struct bf_decimal *check_operand(lua_State *L, int index) {
         (void)push_refusal(L, index, status);
         luaL_error(L, "%s", lua_tostring(L, -1));
     }
-    lua_replace(L, index);
     return box;
 }
 
