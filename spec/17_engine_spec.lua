@@ -4,6 +4,7 @@
 local recordd = require "spec.support.recordd"
 local shortage = require "spec.support.shortage"
 local support = require "spec.support"
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
 describe("the engine", function()
   local core = require "bitfront.core"
@@ -204,8 +205,9 @@ describe("the engine", function()
     local exchange = start(client)
     assert.has_error(function() exchange:finish() end)
     finish(exchange)
-    assert.has_error(function() exchange:finish() end)
-    assert.has_error(function() exchange:done() end)
+    for _, method in ipairs { exchange.finish, exchange.done } do
+      assert.matches("#1 to .+ %(the exchange is finished%)$", select(2, pcall(method, exchange)))
+    end
   end)
 
   it("lets Ctrl-C end a call that waits, and the Lua state still works", function()
@@ -309,32 +311,43 @@ describe("the engine", function()
   it("raises for what no caller in its senses asks", function()
     local client = new_handle(faultd:url_body(BODY, { delay = 50 }))
     local credentials, window = client:credentials(), core.window()
-    local store = core.window_store({ k = window }, error)
+    local store, clock = core.window_store({ k = window }, error), core.server_clock()
     local released = client:credentials()
     released:release()
     released:release()
     local exchange = start(client)
-    for message, call in pairs {
-      ["base_url and user_agent are needed"] = function()
-        core.new { base_url = "https://a", connect_timeout = 1, max_body = 1 }
-      end,
-      ["user_agent are needed"] = function()
-        core.new { user_agent = "spec", connect_timeout = 1, max_body = 1 }
-      end,
-      ["credentials that were not released"] = function() client:use(released) end,
-      ["the exchange is still running"] = function() exchange:finish() end,
-      ["seconds must not be negative"] = function() core.step(-1) end,
-      ["0 to 60 seconds"] = function() core.sleep(-1) end,
-      ["(0 to 60 seconds)"] = function() core.sleep(60.5) end,
-      ["a limit must be a whole number"] = function() store:acquire("k", 1, 0, 1) end,
-      ["whole number from 1"] = function() store:acquire("k", 1, 1, 1.5) end,
-      ["number from 1 to 1e9"] = function() store:acquire("k", 1, 1, 1e10) end,
-      ["a time was expected"] = function() store:acquire("k", 0 / 0, 1, 1) end,
+    local NEEDED = "#1 (base_url and user_agent are needed)"
+    local LIMIT = " (a limit must be a whole number from 1 to 1e9)"
+    for _, row in ipairs {
+      { NEEDED, core.new, { base_url = "https://a", connect_timeout = 1, max_body = 1 } },
+      { NEEDED, core.new, { user_agent = "spec", connect_timeout = 1, max_body = 1 } },
+      { "#1 (table expected, got no value)", core.new },
+      { "#2 (credentials that were not released)", client.use, client, released },
+      { "#1 (the exchange is still running)", exchange.finish, exchange },
+      { "#1 (seconds must not be negative)", core.step, -1 },
+      { "#1 (0 to 60 seconds)", core.sleep, -1 },
+      { "#1 (0 to 60 seconds)", core.sleep, 60.5 },
+      { "#4" .. LIMIT, store.acquire, store, "k", 1, 0, 1 },
+      { "#5" .. LIMIT, store.acquire, store, "k", 1, 1, 1.5 },
+      { "#5" .. LIMIT, store.acquire, store, "k", 1, 1, 1e9 + 1 },
+      { "#3 (a time was expected)", store.acquire, store, "k", 0 / 0, 1, 1 },
+      { "#7 (number expected, got no value)", clock.learn, clock, 1, 1, 1, false, 1 },
+      { "#1 (table expected, got number)", core.window_store, 1, error },
+      { "#2 (function expected, got number)", core.window_store, {}, 2 },
+      { "#1 (table expected, got no value)", core.thread_take },
+      { "#4 (invalid option 'x')", core.start, { client = client, expect = "x" } },
+      { "#5 (invalid option 'x')", core.start, { client = client, amounts = "x" } },
+      { "#6 (number expected, got table)", core.start, { client = client, deadline = {} } },
+      { "#7 (number expected, got table)", core.start, { client = client, clock_offset = {} } },
+      { "#9 (string expected, got table)", core.start, { client = client, path = {} } },
+      { "#10 (string expected, got table)", core.start, { client = client, query = {} } },
+      { "#11 (string expected, got table)", core.start, { client = client, traceparent = {} } },
     } do
-      local done, text = pcall(call)
-      assert.is_false(done, message)
-      assert.matches(message, text, 1, true)
+      local done, text = pcall(row[2], unpack(row, 3))
+      assert.is_false(done, row[1])
+      assert.equal("bad argument " .. row[1], (text:gsub(" to '.-' ", " ", 1)))
     end
+    assert.equal(0, (store:acquire("k", 1, 1e9, 1e9)))
     assert(client:use(credentials))
     assert(finish(exchange))
     assert.has_error(function() exchange:finish() end)

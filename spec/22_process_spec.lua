@@ -292,6 +292,8 @@ describe("a credential_process #apart that", function()
       repeat core.sleep(0.001) until process:poll()
       assert.equal(seconds * 1000, select(2, process:credentials()), text)
       process:release()
+      assert.matches("#1 to .+ %(the process was released%)$",
+        select(2, pcall(process.poll, process)))
     end
   end)
 
