@@ -47,6 +47,18 @@ describe("the engine", function()
     assert.is_true(info.round_trip >= 0 and info.round_trip <= core.now() - info.sent)
   end)
 
+  it("tells of an attempt what is known of it", function()
+    local function known(url)
+      local _, _, info = balances(new_handle(url))
+      for name in pairs(info) do info[name] = true end
+      return info
+    end
+    assert.same({}, known "http://127.0.0.1:1")
+    assert.same({ sent = true }, known(faultd:url { close = "fin" }))
+    assert.same({ sent = true, round_trip = true, http_status = true },
+      known(faultd:url { reply = support.reply "x" }))
+  end)
+
   it("signs with the server's time as an offset to the clock that is asked for",
     function()
       local client = new_handle(faultd:url_body(BODY))
@@ -348,7 +360,7 @@ describe("the engine", function()
       assert.equal("bad argument " .. row[1], (text:gsub(" to '.-' ", " ", 1)))
     end
     assert.equal(0, (store:acquire("k", 1, 1e9, 1e9)))
-    assert(client:use(credentials))
+    assert.same({ true }, { client:use(credentials) })
     assert(finish(exchange))
     assert.has_error(function() exchange:finish() end)
     assert.is_false(client:holds("other", support.SECRET))

@@ -87,7 +87,7 @@ static void push_info(lua_State *L, const struct bf_result *result) {
         set_number(L, "sent", result->sent);
     if (result->sent > 0 && result->replied > 0)
         set_number(L, "round_trip", result->replied - result->sent);
-    if (result->replied > 0 && reply->has_time)
+    if (reply->has_time)
         set_number(L, "clock_offset", wall_offset(result));
 }
 
