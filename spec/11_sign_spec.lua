@@ -274,4 +274,42 @@ describe("a signed request #smoke", function()
     assert.equal("done\n", out)
     assert.equal(70, #faultd:requests())
   end)
+
+  it("has the nonce that was drawn, from 10000 to 99999, and none twice in a ms #once", function()
+    local fixed = support.preload [[
+      #define _GNU_SOURCE
+      #include <sys/syscall.h>
+      #include <time.h>
+      #include <unistd.h>
+      int RAND_bytes_ex(void *, unsigned char *, size_t, unsigned);
+      int RAND_bytes(unsigned char *bytes, int len) {
+          /* The first is beyond the last whole multiple of 90000. */
+          static const unsigned drawn[] = {4294890000, 4294889999, 89999, 90000, 3000000019,
+                                           4294890001};
+          if (len != 256) /* not of the stored words, which are taken from the end on */
+              return RAND_bytes_ex(0, bytes, len, 0);
+          for (int i = 0; i < 6; i++)
+              ((unsigned *)bytes)[63 - i] = drawn[i];
+          return 1;
+      }
+      int clock_gettime(clockid_t id, struct timespec *now) {
+          long result = syscall(SYS_clock_gettime, id, now);
+          if (id == CLOCK_REALTIME)
+              *now = (struct timespec){.tv_sec = 1523864107, .tv_nsec = 10000000};
+          return (int)result;
+      }]]
+    local out, err = support.lua(([[
+      local core = require "bitfront.core"
+      local client = core.new { base_url = %q, ca_file = %q, user_agent = "spec",
+        connect_timeout = 5, max_body = 1e6 }
+      client:set_credentials("key", "secret")
+      for _ = 1, 2 do assert(core.balances { client = client, deadline = core.now() + 5 }) end
+      print(core.random() == (3000000019 * 2 ^ 21 + math.floor(4294890001 / 2 ^ 11)) / 2 ^ 53)
+    ]]):format(faultd:url_body(support.success()), faultd.ca_file),
+      { env = { LD_PRELOAD = fixed } })
+    assert.equal("true\n", out, err)
+    local nonces = {}
+    for i, request in ipairs(faultd:requests()) do nonces[i] = request.headers["x-api-nonce"] end
+    assert.same({ "99999", "10000" }, nonces)
+  end)
 end)

@@ -76,7 +76,6 @@ static _Thread_local struct {
 static bool random_word(uint32_t *out) {
     pid_t pid = getpid();
     if (store.left == 0 || store.pid != pid) {
-        store.left = 0;
         if (RAND_bytes((unsigned char *)store.words, sizeof store.words) != 1)
             return false;
         store.pid = pid;
