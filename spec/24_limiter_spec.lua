@@ -778,3 +778,232 @@ describe("a store's options raise at the caller's line for", function()
     end)
   end
 end)
+
+-- A dict, a clock and workers of the row's own: no nginx.
+describe("the store in a shared dict", function()
+  local PREFIX, LOCK = "bitfront:limiter:", "bitfront:limiter-lock:"
+  local ngx, now, exists = rawget(_G, "ngx"), native.now, native.process_exists
+  local values, clock, free, slept, tries, store
+
+  local dict = {}
+  function dict:safe_add(name, value)
+    tries = tries + 1
+    if self == nil or values[name] ~= nil then return false, "exists" end
+    values[name] = value
+    return true
+  end
+  function dict:get(name) return self and values[name] end
+  function dict:safe_set(name, value)
+    values[name] = value
+    return self ~= nil
+  end
+  function dict:delete(name) if self then values[name] = nil end end
+  function dict:free_space() return self and free end
+  function dict:get_keys(most)
+    assert.equal(0, most)
+    return self and support.keys(values)
+  end
+
+  before_each(function()
+    values, clock, free, slept, tries = {}, 0, 4096, {}, 0
+    native.now = function() return clock end
+    native.process_exists = function(pid) return pid == 1 end
+    rawset(_G, "ngx", { shared = { limits = dict }, sleep = function(seconds)
+      slept[#slept + 1] = seconds
+      clock = clock + 0.05
+    end })
+    store = require "bitfront.limiter.shared_dict".new "limits"
+  end)
+  after_each(function()
+    native.now, native.process_exists = now, exists
+    rawset(_G, "ngx", ngx)
+  end)
+
+  it("tries again each millisecond for 0.1 s where a worker has the lock", function()
+    values[LOCK .. "held"] = 1
+    assert.same({ nil, "could not acquire the lock within 0.1 s" },
+      { store:acquire("held", 1000, 3, 60) })
+    assert.same({ 0.001, 0.001, 0.001 }, slept)
+    clock = 8
+    assert.is_nil((store:acquire("held", 1000, 3, 60)))
+    assert.equal(5, #slept)
+    values[LOCK .. "held"] = nil
+    assert.equal(0, (store:acquire("held", 1000, 3, 60)))
+  end)
+
+  it("says why a dict takes no lock", function()
+    local add = dict.safe_add
+    dict.safe_add = function() return false, "no memory" end
+    assert.same({ nil, "no memory" }, { store:block("k", 1000) })
+    dict.safe_add = add
+    assert.same({}, slept)
+  end)
+
+  it("writes only what has changed, and in the place of what was there", function()
+    clock = 1000
+    assert.equal(0, (store:acquire("k", 1000, 1, 60)))
+    assert.same({ PREFIX .. "k" }, support.keys(values))
+    assert.equal(1000, (store:acquire("k", 1000, 1, 60)))
+    assert.same({ PREFIX .. "k" }, support.keys(values))
+    assert.equal(0, (store:release("k", "other", 0)))
+    assert.same({ PREFIX .. "k\1" }, support.keys(values))
+    assert.matches("^0 1000000 %w+=1001000$", values[PREFIX .. "k\1"])
+    clock = 1000.75
+    assert.same({ 2, 2, 0 }, { store:peek "k" })
+  end)
+
+  it("reads a state that gets its first name meanwhile", function()
+    local get, asked = dict.get, {}
+    dict.get = function(_, name)
+      asked[#asked + 1] = name
+      return #asked == 3 and "0 1000" or nil
+    end
+    local counts = { store:peek "k" }
+    dict.get = get
+    assert.same({ PREFIX .. "k", PREFIX .. "k\1", PREFIX .. "k" }, asked)
+    assert.same({ 1, 1, 0 }, counts)
+  end)
+
+  it("makes room in a full dict each minute, by keys that nobody uses", function()
+    local function fill()
+      values = { [PREFIX .. "idle"] = "0", [PREFIX .. "idle\1"] = "0", other = "0",
+                 [PREFIX .. "used"] = ("0 %.0f"):format(clock * 1000 - 59950),
+                 [PREFIX .. "locked"] = "0", [LOCK .. "locked"] = 1 }
+      free = 0
+      assert.same({ nil, "no memory" }, { store:acquire("new", 1000, 3, 60) })
+      return table.concat(support.keys(values), " ")
+    end
+    local swept = ("%slocked %slocked %sused other"):format(LOCK, PREFIX, PREFIX)
+    assert.equal(swept, fill())
+    clock = 59.75
+    assert.equal(("%slocked %sidle %sidle\1 %slocked %sused other"):format(LOCK, PREFIX, PREFIX,
+      PREFIX, PREFIX), fill())
+    clock = 60
+    assert.equal(swept, fill())
+  end)
+
+  it("makes room by the lock that replaced one of a worker that was killed", function()
+    values[LOCK .. "dead"] = 2
+    assert.equal(0, (store:release("dead", "id")))
+    assert.same({}, slept)
+    free, clock = 0, 1000
+    store:block("other", 1)
+    assert.same({ LOCK .. "dead" }, support.keys(values))
+  end)
+end)
+
+-- What redis.lua needs of a client; no server.
+describe("the store in Redis, by a client of any kind,", function()
+  local pid = native.pid
+  local told, answers, made
+  after_each(function() native.pid = pid end)
+
+  -- Each answer is what evalsha or eval returns or, in a function, raises.
+  local function client_of(methods)
+    made = made + 1
+    local client = { number = made }
+    for _, command in ipairs { "evalsha", "eval" } do
+      client[command] = function(self, script, ...)
+        local is_text = #script > 40
+        told[#told + 1] = table.concat({ self.number, command, is_text and "text" or "hash", ... },
+          " ")
+        local answer = table.remove(answers, 1)
+        if type(answer) == "function" then return answer() end
+        return unpack(answer, 1, 2)
+      end
+    end
+    for name, method in pairs(methods or {}) do client[name] = method end
+    return client
+  end
+
+  local function store_of(methods)
+    told, answers, made = {}, {}, 0
+    return require "bitfront".redis_limiter { name = "h",
+      connect = function() return client_of(methods) end }
+  end
+
+  it("sends whole numbers, and returns what it is told", function()
+    local store = store_of()
+    answers = { { 0 }, { "7" }, { 0 }, { 0 }, { 0 }, { { "1", 2, "3" } } }
+    local wait, id = store:acquire("k", 1000.5, 3, 60)
+    assert.equal(0, wait)
+    assert.equal(7, (store:acquire("k", 1e15, 3, 60)))
+    assert.same({ 0 }, { store:release("k", "x", 0.25) })
+    assert.same({ 0 }, { store:release("k", "x") })
+    assert.same({ 0 }, { store:block("k", 2.5) })
+    assert.same({ 1, 2, 3 }, { store:peek "k" })
+    assert.equal("1 evalsha hash 1 h acquire k " .. id .. " 1001 3 60", told[1])
+    assert.matches("^1 evalsha hash 1 h acquire k %w+ 1000000000000000 3 60$", told[2])
+    assert.same({ "1 evalsha hash 1 h release k x 1", "1 evalsha hash 1 h release k x ",
+      "1 evalsha hash 1 h block k 3", "1 evalsha hash 1 h peek k" }, { unpack(told, 3) })
+  end)
+
+  it("says what is wrong with an answer", function()
+    local store = store_of()
+    answers = { { {} }, { false }, { nil, "why" }, function() error("raised", 0) end, { "x" },
+                { nil, "NOSCRIPT" }, { nil, "none either" } }
+    assert.same({ nil, "it answered table" }, { store:block("k", 1) })
+    assert.same({ nil, "no answer" }, { store:block("k", 1) })
+    assert.same({ nil, "why" }, { store:acquire("k", 1, 1, 1) })
+    assert.same({ nil, "raised" }, { store:peek "k" })
+    assert.is_nil((store:peek "k"))
+    assert.same({ nil, "none either" }, { store:block("k", 1) })
+    assert.matches("^%d evalsha hash 1 h block k 1$", told[#told - 1])
+    assert.matches("^%d eval text 1 h block k 1$", told[#told])
+  end)
+
+  it("sets time-outs of 100 ms, and closes a connection that has failed", function()
+    for _, case in ipairs {
+      { { set_timeout = function(_, ms) told[#told + 1] = ms end,
+          close = function() told[#told + 1] = "close" end }, { 100, "close" } },
+      { { network = { socket = {
+          settimeout = function(_, seconds, mode) told[#told + 1] = mode .. seconds end,
+          close = function() told[#told + 1] = "close" end } } }, { "t0.1", "close" } },
+      { {}, {} },
+    } do
+      local store = store_of(case[1])
+      answers = { { nil, "no" }, { nil, "no" } }
+      assert.same({ nil, "no" }, { store:block("k", 1) })
+      table.remove(told, #told == 1 and 1 or 2)
+      assert.same(case[2], told)
+    end
+  end)
+
+  it("asks again by a new connection where one that was kept is closed", function()
+    local store = store_of()
+    answers = { { 0 }, { nil, "closed" }, { 5 }, { nil, "timeout" }, { nil, "closed" } }
+    assert.equal(0, (store:block("k", 1)))
+    assert.equal(5, (store:block("k", 1)))
+    assert.same({ nil, "timeout" }, { store:block("k", 1) })
+    assert.same({ nil, "closed" }, { store:block("k", 1) })
+    local by = {}
+    for i, line in ipairs(told) do by[i] = line:sub(1, 1) end
+    assert.same({ "1", "1", "2", "2", "3" }, by)
+  end)
+
+  it("asks again where a connection of a pool was used before, and gives it back", function()
+    local times, given = 1, 0
+    local store = store_of { set_timeout = function() end, close = function() end,
+      get_reused_times = function() return times end,
+      set_keepalive = function() given = given + 1 end }
+    answers = { function() times = 0 return nil, "closed" end, { 5 }, { nil, "closed" } }
+    assert.equal(5, (store:block("k", 1)))
+    times = nil -- its pool does not tell
+    assert.same({ nil, "closed" }, { store:block("k", 1) })
+    assert.same({ 3, 1 }, { made, given })
+  end)
+
+  it("uses no connection of another process", function()
+    local store, number = store_of(), 1
+    native.pid = function() return number end
+    answers = { { 0 }, { 0 }, { 0 }, { 0 } }
+    store:block("k", 1)
+    store:block("k", 1)
+    number = 2
+    store:block("k", 1)
+    store:block("k", 1)
+    local by = {}
+    for i, line in ipairs(told) do by[i] = line:sub(1, 1) end
+    assert.same({ "1", "1", "2", "2" }, by)
+  end)
+end)
