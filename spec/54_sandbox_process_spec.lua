@@ -50,15 +50,16 @@ describe("the ports of the sandbox", function()
   -- As where these lines are what Linux tells, and these bytes what comes by chance.
   local function to_try(requested, bytes)
     machine.read = function(name) return texts[name] end
-    local asked
+    local asked, is_closed
     rawset(io, "open", function()
-      return { close = function() end, read = function(_, count)
+      return { close = function() is_closed = true end, read = function(_, count)
         asked = count
         return bytes or ""
       end }
     end)
     local candidates, message = ports.to_try(requested)
     put_back()
+    assert.equal(asked ~= nil, is_closed == true)
     return candidates, message, asked
   end
 

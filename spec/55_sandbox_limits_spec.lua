@@ -394,6 +394,17 @@ describe("bitfront sandbox --check-limits #apart", function()
                   "arrivals cannot be read: /.*/arrivals.log: No such file")
   end)
 
+  it("adds up the windows of both limits", function()
+    local found = {}
+    for i, kind in ipairs { "per_second", "per_minute", "per_minute" } do
+      found[i] = { kind = kind, key = "k", at_ms = 0, calls = 9, path = i == 2 and "/p" or nil }
+    end
+    assert.matches("\nper_minute  k%.%.%.  1970%-01%-01T00:00:00%.000Z  0  9 calls of /p\n.*"
+      .. ": limits exceeded in 3 windows, no signature used twice\n$",
+      require "bitfront.cli.limits_report".format {
+        findings = found, calls = 9, keys = 1, first_ms = 0, last_ms = 0 })
+  end)
+
   it("goes with neither --background nor --stop", function()
     command.is_misuse("sandbox --check-limits --background", "together")
     command.is_misuse("sandbox --stop --check-limits", "together")

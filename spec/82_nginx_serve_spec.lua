@@ -210,6 +210,12 @@ describe("bitfront.nginx.serve #once #apart", function()
     { 'text/csv ; q = "0.9" , text/html;q=0.8', "text/csv" },
     { 'text/plain;version="0.0.4"', "text/plain" },
     { 'text/csv;version="a"b,text/html;q=0.1', "text/csv" },
+    { 'text/csv;version="a,text/html;q=0.1', "text/csv" },
+    { "text/csv,text/html;q=1", "text/html" },
+    { "text/csv;q=0.5;level=1", "text/csv" },
+    { "*/*;q=0.1,text/*;q=0.2", "text/html" },
+    { "text/plain;q=0,text/plain;version=0.0.4", "text/plain" },
+    { "text/html;charset=iso-8859-1", "text/html" },
   } do
     it("answers " .. case[2] .. " where Accept is " .. case[1], function()
       local reply = site:get("/balances", { Accept = case[1] })
@@ -281,6 +287,8 @@ describe("bitfront.nginx.serve #once #apart", function()
     ["nonzero"] = "BCH XRP ETH BTC USDT",
     ["locked=1"] = "XRP BTC USDT",
     ["locked=0"] = "BCH XRP ETH BTC USDT",
+    ["locked=false"] = "BCH XRP ETH BTC USDT",
+    ["%63urrency=BTC"] = "BTC",
     ["min=1000003043.7"] = "XRP ETH BTC",
     ["min=1000003043.70000000000000001"] = "ETH BTC",
     ["sort=currency"] = "BCH BTC ETH USDT XRP",
@@ -322,6 +330,13 @@ describe("bitfront.nginx.serve #once #apart", function()
     end
     is_problem(site:get "/balances?sort=value", 400, "parameter")
     is_problem(site:get "/metrics?format=json", 400, "parameter")
+    for query, detail in pairs {
+      x = "Parameters are format, currency, nonzero, locked, min, sort and desc.",
+      ["format=xml"] = "format must be json, html, csv or prometheus.",
+      ["min=1&min=1"] = "min is there twice.",
+    } do
+      assert.equal(detail, is_problem(site:get("/balances?" .. query), 400, "parameter").detail)
+    end
   end)
 
   it("repeats nothing of what was sent in a 400", function()
