@@ -303,7 +303,10 @@ describe("the sandbox #apart", function()
         package.loaded["bitfront.sandbox.arrivals"] = { open = function()
           return { add = function() end, clear = function() end } end }
         ngx = { update_time = function() end, now = function() return now end,
-          sleep = function(seconds) now = now + seconds end,
+          sleep = function(seconds)
+            assert(seconds > 0, "lets other requests run first")
+            now = now + seconds
+          end,
           worker = { pid = function() return 1 end },
           config = { prefix = function() return "/nowhere/" end }, header = {}, var = {},
           print = function(text) printed = text end,

@@ -111,6 +111,12 @@ describe("a damaged reply of the sandbox: #apart", function()
     end)
   end
 
+  it("has 1 MiB of headers where there are too many", function()
+    local padding = damage.apply("too_many_headers", "x"):match "(X%-Padding.*)\r\nx$"
+    assert.equal(1048576, #padding)
+    assert.equal(1024, select(2, padding:gsub("X%-Padding: x+\r\n", "")))
+  end)
+
   -- A whole command for curl, and how it ends.
   local function curl(words)
     return shell.run(caller:curl(words .. " " .. caller:url "/v1/public/time"))

@@ -174,7 +174,7 @@ describe("sandbox.start #apart", function()
   end)
 
   it("raises for a folder that has no name", function()
-    for _, dir in ipairs { "", 1, "a\0b" } do
+    for _, dir in ipairs { "", 1, "a\0b", "\0" } do
       local ok, message = pcall(function() sandbox.status { dir = dir } end)
       assert.is_false(ok)
       assert.matches("dir must be the name of", message)
@@ -187,9 +187,14 @@ describe("sandbox.start #apart", function()
     assert.is_true(again.already_running)
     assert.equal(first.pid, again.pid)
     assert.equal(first.exports, again.exports)
-    local other, message = start { dir = first.dir, accounts = "a.json" }
-    assert.is_nil(other)
-    assert.matches("already running on port " .. first.port, message)
+    for _, port in ipairs { 0, first.port } do
+      assert.equal(first.pid, assert(start { dir = first.dir, port = port }).pid)
+    end
+    for _, options in ipairs { { accounts = "a.json" }, { port = first.port - 1 } } do
+      options.dir = first.dir
+      assert.same({ nil, ("a sandbox is already running on port %d; stop it first")
+        :format(first.port) }, { start(options) })
+    end
   end)
 
   it("at the same instant, starts one and no more", function()

@@ -260,6 +260,22 @@ describe("bitfront nginx-conf --dashboard #apart #once", function()
     for uid in text:gmatch '"uid": "([^"]+)" }' do assert.equal("${datasource}", uid) end
   end)
 
+  it("has these panels, with a legend for each of their expressions", function()
+    local panels, name = {}, "{{job}} {{account}}"
+    for i, panel in ipairs(dashboard.panels) do
+      local legends, defaults = {}, panel.fieldConfig.defaults
+      for j, target in ipairs(panel.targets) do
+        legends[j] = target.refId .. target.legendFormat:gsub(name, "", 1)
+      end
+      panels[i] = ("%d %s %d %s%s %s"):format(panel.id, defaults.unit, panel.gridPos.w,
+        defaults.max and ("%.0f"):format(defaults.max) or "-",
+        panel["repeat"] and " " .. panel["repeat"] or "", table.concat(legends, ","))
+    end
+    assert.same({ "1 bool_yes_no 8 1 A", "2 s 8 - A", "3 percentunit 8 1 A",
+      "4 reqps 12 - A calls,B failed: {{kind}}", "5 s 12 - A p50,B p99",
+      "6 none 24 - currency A {{state}}" }, panels)
+  end)
+
   it("has panels that lie beside each other, and a line for those that are repeated", function()
     local taken, ids = {}, {}
     for _, panel in ipairs(dashboard.panels) do

@@ -932,6 +932,18 @@ describe("the texts of bitfront.nginx.serve #once", function()
     end
   end)
 
+  it("are of an account that its exchange and its section name, where it has no key yet", function()
+    local function ids(env)
+      return (support.lua([[
+        local id = require "bitfront.nginx.site_options".account_id
+        print(id {}, id { base_url = "b", profile = "p", api_key = "k" },
+          id { api_key = "k" }, id { credentials = print })]], { env = env }))
+    end
+    assert.equal("https://u e\tb p\thttps://u \thttps://u \n",
+      ids { BITFRONT_PROFILE = "e", BITFRONT_BASE_URL = "https://u" })
+    assert.equal(" \tb p\t \t \n", ids { BITFRONT_PROFILE = false, BITFRONT_BASE_URL = false })
+  end)
+
   it("are problems with a status, a sentence and when to ask again", function()
     local problem = require "bitfront.nginx.problem"
     for _, case in ipairs {
