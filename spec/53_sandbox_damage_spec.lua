@@ -117,6 +117,21 @@ describe("a damaged reply of the sandbox: #apart", function()
     assert.equal(1024, select(2, padding:gsub("X%-Padding: x+\r\n", "")))
   end)
 
+  it("is damaged in one place, and as deep as it is said", function()
+    local function body_of(name)
+      return (damage.apply(name, ""):match "\r\n\r\n(.*)$")
+    end
+    assert.equal(bodies.deep, body_of "deep")
+    assert.equal(1, select(2, body_of "huge_number":gsub("1e400", "")))
+  end)
+
+  it("has a name that is known, and is a text", function()
+    for _, name in ipairs { "reset", "status_404" } do assert.is_true((damage.is_known(name))) end
+    for _, name in ipairs { "resets", "status_40", 1, {} } do
+      assert.is_false((damage.is_known(name)))
+    end
+  end)
+
   -- A whole command for curl, and how it ends.
   local function curl(words)
     return shell.run(caller:curl(words .. " " .. caller:url "/v1/public/time"))
