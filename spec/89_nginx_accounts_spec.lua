@@ -677,7 +677,7 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     local shown, reply = json()
     assert.same({ 500, "config" }, { reply.status, shown.kind })
     assert.equal(500, site:get "/balances?format=prometheus".status)
-    assert.matches("credentials has no accounts", site:log(), 1, true)
+    assert.equal(1, select(2, site:log():gsub("credentials has no accounts", "")))
     support.must(("mkdir -p %s/.config/bitfront && cp %s/.config/bitfront/credentials "
       .. "%s/.config/bitfront/"):format(dir, profiles { main = { "keyofmain", "secret1" } }.HOME,
       dir))
