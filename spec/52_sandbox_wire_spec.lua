@@ -346,8 +346,9 @@ describe("the sandbox #apart", function()
 
     it("ends with its master, for which it looks each second", function()
       local out, err = shell.lua([[
-        local parent, look = 1, nil
-        package.loaded["bitfront.sandbox.c_functions"] = { parent = function() return parent end }
+        local is_orphan, look = false, nil
+        package.loaded["bitfront.sandbox.c_functions"] = {
+          is_orphan = function() return is_orphan end }
         package.loaded["bitfront.sandbox.arrivals"] = {}
         ngx = { timer = { every = function(seconds, call)
           print(seconds)
@@ -356,7 +357,7 @@ describe("the sandbox #apart", function()
         os.exit = function(code) print("ended with", code) end
         require "bitfront.sandbox.server".end_with_master()
         look(false)
-        parent = 2
+        is_orphan = true
         look(true)
         print "the master has ended"
         look(false)

@@ -17,6 +17,7 @@ ffi.cdef [[
   int fileno(void *stream);
   int ftruncate(int fd, long length);
   int getppid(void);
+  extern int ngx_parent;
 ]]
 
 local C = ffi.C
@@ -59,9 +60,11 @@ function _M.empty(file)
   C.ftruncate(C.fileno(file), 0)
 end
 
----@return integer pid
-function _M.parent()
-  return C.getppid()
+--- Has the process that started this worker ended? nginx's own variable has its pid, also
+--- where it had ended before any Lua ran here.
+---@return boolean
+function _M.is_orphan()
+  return C.getppid() ~= C.ngx_parent
 end
 
 return _M

@@ -35,9 +35,8 @@ end
 --- A worker whose master was killed (SIGKILL) would keep the port for good: it ends
 --- within a second.
 function _M.end_with_master()
-  local master = c_functions.parent()
   ngx.timer.every(1, function(premature)
-    if not premature and c_functions.parent() ~= master then os.exit(1) end
+    if not premature and c_functions.is_orphan() then os.exit(1) end
   end)
 end
 
