@@ -150,7 +150,7 @@ describe("the clock #smoke", function()
     known.adopts = true
     one:offset()
     one:offset()
-    assert.same({ "adopt 12 3 4.5", "adopt 12 3 4.5" }, { told[2], told[3] })
+    assert.same({ "adopt 12 3 " .. 4.5, "adopt 12 3 " .. 4.5 }, { told[2], told[3] })
     assert.equal(3, #told)
     one:forget()
     assert.equal("delete " .. NAME, told[4])

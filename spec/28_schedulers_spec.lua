@@ -197,7 +197,7 @@ describe("waiting", function()
     end).read, {})
     for name, original in pairs(originals) do native[name] = original end
     assert.same({ true, "x" }, { done, value })
-    assert.same({ "step 0", "sleep 0.001", "step 0", "sleep 0.00625", "step 0" }, told)
+    assert.same({ "step 0", "sleep " .. 0.001, "step 0", "sleep " .. 0.00625, "step 0" }, told)
   end)
 
   it("is nginx's where there is its table of functions", function()

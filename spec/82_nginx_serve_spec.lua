@@ -911,8 +911,9 @@ describe("the texts of bitfront.nginx.serve #once", function()
       counts[#counts + 1] = name .. " " .. (by or 1)
     end }
     for _, seconds in ipairs { 0.01, 0.0101, 10, 11 } do histogram.observe(shared, seconds) end
-    assert.same({ "duration:1 1", "duration_sum 0.01", "duration:2 1", "duration_sum 0.0101",
-      "duration:10 1", "duration_sum 10", "duration:11 1", "duration_sum 11" }, counts)
+    assert.same({ "duration:1 1", "duration_sum " .. 0.01, "duration:2 1",
+      "duration_sum " .. 0.0101, "duration:10 1", "duration_sum 10", "duration:11 1",
+      "duration_sum 11" }, counts)
   end)
 
   it("go by headers of up to 4096 bytes", function()

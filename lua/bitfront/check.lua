@@ -148,7 +148,7 @@ end
 ---@param unit? string  "seconds"
 function _M.number(least, most, unit)
   local expected = ("a number %sfrom %s to %s"):format(unit and "of " .. unit .. " " or "",
-    least, most)
+    least, most):gsub(",", ".") -- the locale's
   return function(value)
     return type(value) == "number" and value >= least and value <= most, expected
   end
