@@ -169,12 +169,14 @@ describe("the engine", function()
 
   it("gives no result of a client closed while the reply was on its way",
     function()
-      local client = new_handle(faultd:url_body(BODY, { delay = 300 }))
-      faultd:forget()
-      local exchange = start(client)
-      repeat core.step(0.01) until exchange:done() or #faultd:requests() > 0
-      client:close()
-      assert.equal("closed", select(2, finish(exchange)).kind)
+      for _, body in ipairs { BODY, support.refusal(6001) } do
+        local client = new_handle(faultd:url_body(body, { delay = 300 }))
+        faultd:forget()
+        local exchange = start(client)
+        repeat core.step(0.01) until exchange:done() or #faultd:requests() > 0
+        client:close()
+        assert.equal("closed", select(2, finish(exchange)).kind)
+      end
     end)
 
   it("signs with the credentials that a call was begun with, and strikes them out",
