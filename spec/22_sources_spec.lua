@@ -95,7 +95,7 @@ describe("credentials in files that variables name #apart", function()
     end)
   end
 
-  it("may belong to root", function()
+  it("may belong to root #once", function()
     local home, env = files()
     env.BITFRONT_API_KEY_FILE = "/proc/sys/kernel/ostype" -- "Linux"
     env.BITFRONT_API_SECRET, env.BITFRONT_API_SECRET_FILE = SECRET, nil
