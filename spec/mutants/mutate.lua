@@ -24,7 +24,7 @@ local RELEVANT = {
   { "csrc/http/", "15 16 17 20_connection 20_peer 21_options 26 22" },
   { "csrc/policy/", "19 24 25 26" },
   { "csrc/thread/", "18 84 17_failing" },
-  { "csrc/lua/decimal", "31 33 34 32" },
+  { "csrc/lua/decimal", "31 33 34 32 21_misuse" },
   { "csrc/lua/thread", "18 84 17_failing" },
   { "csrc/lua/policy", "19 24 25" },
   { "csrc/lua/json", "12_json 23 29" },
