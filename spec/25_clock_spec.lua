@@ -1,6 +1,7 @@
 local accounts = require "bitfront.account"
 local clocks = require "bitfront.clock"
 local core = require "bitfront.core"
+local one_call = require "spec.support.one_call"
 local support = require "spec.support"
 
 -- The wall's and the steady clock of one instant.
@@ -158,6 +159,33 @@ describe("the clock #smoke", function()
     one:offset()
     assert.equal(5, #told)
   end)
+
+  it("is shared where a section names the exchange, also when another client asks there #apart",
+    function()
+      local home = one_call.home "[default]\napi_key = k\napi_secret = s\n"
+      local env = one_call.environment(home)
+      env.BITFRONT_BASE_URL = "http://127.0.0.1:2"
+      assert.equal("nil true\ntrue\n", support.lua([[
+        local bitfront = require "bitfront"
+        local asked
+        local client = bitfront.new { retries = 0, rate_limit = false }
+        require "bitfront.account".share_clock(client,
+          { get = function(_, name) asked[name] = true end })
+        local function is_asked(port)
+          return asked["bitfront:clock:http://127.0.0.1:" .. port]
+        end
+        local file = io.open(os.getenv "HOME" .. "/.config/bitfront/credentials", "a")
+        file:write "base_url = http://127.0.0.1:1\n"
+        file:close()
+        asked = {}
+        client:balances()
+        print(is_asked(2), is_asked(1))
+        bitfront.new { base_url = "http://127.0.0.1:1", api_key = "k", api_secret = "s" }
+        asked = {}
+        client:balances()
+        print(is_asked(1))
+      ]], { env = env }):gsub("\t", " "))
+    end)
 
   it("is one for all clients of an exchange, and freed with the last", function()
     local other = clocks.of "https://a.example"
