@@ -321,6 +321,13 @@ describe("credentials", function()
       asked("plain", requests, "two-key")
     end)
 
+    it("ask nowhere where they have none, and the environment a wrong one", function()
+      local text = section "default":gsub("base_url = %S+", "ca_file = " .. faultd.ca_file)
+      local message, requests = result({ BITFRONT_BASE_URL = "http://example.com" }, "", text)
+      assert.matches("^config base_url BITFRONT_BASE_URL: ", message)
+      assert.equal(0, #requests)
+    end)
+
     it("ask elsewhere only where an option says so", function()
       local message, requests = result({},
         ("base_url = %q"):format(faultd:url_body(BODY)), section "default")
