@@ -40,8 +40,8 @@ bool bf_process_poll(struct bf_process *process);
 void bf_process_kill(struct bf_process *process);
 
 /* The credentials that a process printed which has ended, and when they expire
- * in Unix ms; left as it is where they never do. NULL with `error` set, whose
- * text follows the command's name and has nothing of what was printed in it. */
+ * in Unix ms, 0: never. NULL with `error` set, whose text follows the command's
+ * name and has nothing of what was printed in it. */
 struct bf_credentials *bf_process_credentials(struct bf_process *process,
                                               int64_t *expires_at,
                                               struct bf_error *error);

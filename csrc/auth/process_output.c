@@ -115,6 +115,7 @@ static struct bf_span decoded(const struct output *output, enum member member) {
 
 static bool read_expiration(const struct output *output, int64_t *expires_at) {
     struct bf_span text;
+    *expires_at = 0;
     if (!output->has[EXPIRATION])
         return true;
     text = decoded(output, EXPIRATION);

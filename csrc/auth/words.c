@@ -69,11 +69,12 @@ static bool copy_word(struct splitter *splitter) {
 
 const char *bf_words_problem(struct bf_span command) {
     struct splitter splitter = {.rest = command};
+    size_t words = 0;
     while (!splitter.is_open && copy_word(&splitter))
-        ;
-    return splitter.is_open
-               ? "has a quote without an end, or a backslash at its end"
-               : NULL;
+        words++;
+    if (splitter.is_open)
+        return "has a quote without an end, or a backslash at its end";
+    return words > 0 ? NULL : "must not be empty";
 }
 
 /* A word is at least one byte of the command, so no more pointers are needed

@@ -7,8 +7,7 @@
 
 #pragma GCC visibility push(hidden)
 
-/* What is wrong with a command that has more than blanks, in words that follow
- * its name, or NULL. */
+/* What is wrong with a command, in words that follow its name, or NULL. */
 const char *bf_words_problem(struct bf_span command);
 
 /* The words of a command without a problem, and a NULL behind them: one block,

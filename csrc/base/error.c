@@ -29,6 +29,8 @@ void bf_error_timeout(struct bf_error *error, const char *stage,
 
 void bf_error_clear(struct bf_error *error) {
     error->kind = BF_OK;
+    error->code = NULL;
+    error->text[0] = '\0';
 }
 
 const char *bf_kind_name(enum bf_kind kind) {

@@ -20,8 +20,8 @@ enum bf_kind {
 };
 
 struct bf_error {
-    enum bf_kind kind; /* BF_OK: the others are not read */
-    const char *code;  /* a string literal, or NULL */
+    enum bf_kind kind;
+    const char *code; /* a string literal, or NULL */
     char text[320];
 };
 

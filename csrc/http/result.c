@@ -195,6 +195,8 @@ void bf_result_reset(struct bf_result *result) {
     OPENSSL_cleanse(result->error.text, sizeof result->error.text);
     bf_error_clear(&result->error);
     result->status = 0;
+    result->retry_after = -1;
+    result->stale = false;
     result->sent = result->replied = 0;
     result->body = (struct bf_span){"", 0};
 }

@@ -9,9 +9,9 @@
 struct bf_result {
     struct bf_error error; /* kind BF_OK: `reply` was read */
     int status;            /* HTTP's; 0: none was received */
-    long retry_after;      /* s; -1: the server does not say. Set at the end */
-    bool stale;  /* a kept connection broke before the reply began. Set there */
-    double sent; /* on bf_now()'s clock; 0: never */
+    long retry_after;      /* s; -1: the server does not say */
+    bool stale;            /* a kept connection broke before the reply began */
+    double sent;           /* on bf_now()'s clock; 0: never */
     double replied;        /* when the reply began; 0: never */
     struct bf_span body;   /* ends with a NUL */
     struct bf_reply reply; /* points into the body */
