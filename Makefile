@@ -186,6 +186,10 @@ soak: ## calls for minutes, with faults; SOAK=all, "workers 60", "faults 250"
 	@.ci/deps run test soak model
 	@$(AGAIN) all-luas helpers
 	@$(supervised) spec/soak/run.sh $(SOAK)
+fuzz: ## made-up replies and other texts, under ASan: FUZZ=60 is each target's seconds
+	@.ci/deps run fuzz
+	@$(AGAIN) $(SUPERVISOR)
+	@$(supervised) spec/fuzz/run.sh $(FUZZ)
 model: ## Spin tries every order of events on the limiter; MODEL=full
 	@.ci/deps model
 	@$(AGAIN) $(SUPERVISOR)
@@ -302,6 +306,6 @@ help: ## this list
 FORCE:
 .DELETE_ON_ERROR:
 .PHONY: all all-luas luas env helpers run run-nginx test check spec fresh page lint \
-  asan tsan valgrind torture soak model coverage mutants bench deps lint-found \
-  check-format warnings tidy cppcheck luacheck format rockspec install uninstall \
-  clean help FORCE
+  asan tsan valgrind torture soak fuzz model coverage mutants bench deps \
+  lint-found check-format warnings tidy cppcheck luacheck format rockspec install \
+  uninstall clean help FORCE
