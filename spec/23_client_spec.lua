@@ -577,10 +577,10 @@ ok       limits       1 of 3 calls in the last second, 2 of 60 in the last minut
   end)
 
   local TWO = "TROUBLE  libraries    there are two OpenSSLs: this module uses OpenSSL 3.0.1 x of "
-  local function clock_of(offset)
+  local function clock_of(offset, elapsed)
     return function()
       client.server_time = function()
-        return 1, nil, { elapsed = 0.25, clock_offset = offset }
+        return 1, nil, { elapsed = elapsed or 0.25, clock_offset = offset }
       end
     end
   end
@@ -628,6 +628,7 @@ ok       limits       1 of 3 calls in the last second, 2 of 60 in the last minut
     end,
     ["ok       sources      4. credentials file: not asked, since an earlier one is there"] =
       function() account.notes[3] = nil end,
+    ["ok       server       answers in 2000 ms"] = clock_of(nil, 2),
     ["TROUBLE  server       network (refused): x"] = function()
       client.server_time = function() return nil, error_of("network", "refused", "x") end
     end,
@@ -635,6 +636,8 @@ ok       limits       1 of 3 calls in the last second, 2 of 60 in the last minut
       clock_of(nil),
     ["ok       clock        this machine's is 126 ms behind the server's, give or take 125"] =
       clock_of(126),
+    ["ok       clock        this machine's is 1 ms behind the server's, give or take 0"] =
+      clock_of(1, 0),
     ["ok       clock        this machine's is 1124 ms ahead of the server's, give or take 125"] =
       clock_of(-1124),
     ["TROUBLE  clock        this machine's is 1125 ms behind the server's, give or take 125"] =

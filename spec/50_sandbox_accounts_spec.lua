@@ -93,4 +93,12 @@ describe("an accounts file", function()
       assert.equal(row[2], message)
     end)
   end
+
+  it("raises what is no mistake in it, as Ctrl-C does", function()
+    local format = string.format
+    rawset(string, "format", function() error("interrupted!", 0) end)
+    local results = { pcall(accounts_file.parse, "[1]") }
+    rawset(string, "format", format)
+    assert.same({ false, "interrupted!" }, results)
+  end)
 end)

@@ -213,6 +213,7 @@ describe("the exchange", function()
         for i = 0, 29 do assert.equal(1000, history(i * 2000), i) end
         assert.equal(6004, history(59999))
         assert.equal(6004, history(61999)) -- of the last 60 s 30 count, with the refused one
+        assert.equal(1000, history(64000))
       end)
     end)
 
@@ -247,6 +248,11 @@ describe("the exchange", function()
         secret = "other" })
       assert.equal(1000, code { path = "/v1/account/balances/BTC" })
     end)
+
+  it("begins with these settings", function()
+    assert.same({ clock_offset_ms = 0, limits = true, balance_as = "array", not_held_as = "zero",
+                  down = false, latency_ms = 0, jitter_ms = 0 }, rules.new({}).settings)
+  end)
 
   it("has settings, and a script, up to these bounds", function()
     local set, step = rules.settings, require "bitfront.sandbox.scripted".fields

@@ -182,7 +182,7 @@ describe("the arguments of the command", function()
     ["balances --all-profiles"] = { all_profiles = true, profile = {} },
     ["check --below BTC=1 --below ETH=1"] = { below = { "BTC=1", "ETH=1" }, above = {},
                                               of = "balance" },
-    ["time --timeout 86400"] = { timeout = 86400 },
+    ["time --timeout 86400"] = { timeout = 86400 }, ["--version"] = { version = true },
   } do
     it(("are taken: '%s'"):format(text), function()
       local args = assert(parse(words(text)))
@@ -190,6 +190,13 @@ describe("the arguments of the command", function()
       assert.equal(text:match "^%l+", args.command)
     end)
   end
+
+  it("raise what is no mistake in them, as Ctrl-C does", function()
+    local shell = require "bitfront.cli.commands".completion.options[1]
+    finally(function() shell.convert = nil end)
+    shell.convert = function() error("interrupted!", 0) end
+    assert.same({ false, "interrupted!" }, { pcall(parse, { "completion", "bash" }) })
+  end)
 end)
 
 describe("the exit statuses of the command", function()

@@ -137,6 +137,7 @@ describe("bitfront watch #apart", function()
       local first, second = out:match("^(.-)\27%[(%d+)A\r\27%[J")
       assert.equal(select(2, first:gsub("\n", "")), tonumber(second))
       assert.truthy(first:find("BTC          4.50", 1, true), out)
+      assert.truthy(first:find("\27[1m", 1, true), out)
       assert.truthy(out:find("BTC       4.5000000000000000001", 1, true), out)
       assert.truthy(out:find("Z  BTC balance +0.0000000000000000001, availableBalance -1\r\n",
         1, true))
