@@ -292,17 +292,19 @@ describe("the sandbox #apart", function()
     end)
 
     -- The server's module with a clock of ours, which only its sleeping moves.
-    it("waits for as long as it is told, and no longer", function()
+    it("waits for as long as it is told, or a day for a client to close", function()
       local out, err = shell.lua([[
-        local now, numbers, request, printed = 1000, {}, {}, nil
+        local now, read_at, numbers, request, printed = 1000, nil, {}, {}, nil
         math.random = function(low, high)
           numbers[#numbers + 1] = ("%.0f-%.0f"):format(low, high)
           return high
         end
+        os.time = function() return 40 end
+        math.randomseed = function(seed) print("seed", seed) end
         package.loaded["bitfront.sandbox.c_functions"] = {}
         package.loaded["bitfront.sandbox.arrivals"] = { open = function()
           return { add = function() end, clear = function() end } end }
-        ngx = { update_time = function() end, now = function() return now end,
+        ngx = { update_time = function() read_at = now end, now = function() return read_at end,
           sleep = function(seconds)
             assert(seconds > 0, "lets other requests run first")
             now = now + seconds
@@ -310,9 +312,17 @@ describe("the sandbox #apart", function()
           worker = { pid = function() return 1 end },
           config = { prefix = function() return "/nowhere/" end }, header = {}, var = {},
           print = function(text) printed = text end,
+          HTTP_CLOSE = "at once", exit = function(how) print("closes", how) end,
           req = { read_body = function() end, get_headers = function() return request.headers end,
                   get_method = function() return request.method end,
-                  get_body_data = function() return request.body end } }
+                  get_body_data = function() return request.body end,
+                  socket = function(is_raw)
+                    return {
+                      settimeout = function(_, ms) print("raw", is_raw, ms) end,
+                      send = function(_, bytes) print("sends", bytes) end,
+                      receive = function(_, what) print("receives", what) end,
+                    }
+                  end } }
         local server = require "bitfront.sandbox.server"
         server.init()
         local function send(method, path, body, headers)
@@ -331,17 +341,27 @@ describe("the sandbox #apart", function()
           send("GET", "/v1/account/balances")
           server.answer()
           local sent = tonumber(printed:match '"responseTime":(%d+)')
-          print(("%.0f %.0f %s"):format((now - begun) * 1000, sent - begun * 1000,
-            numbers[#numbers] or "-"))
+          print(("%.0f %.0f %s %d"):format((now - begun) * 1000, sent - begun * 1000,
+            numbers[#numbers] or "-", ngx.status))
         end
         waits '{"latency_ms":300}'
         waits '{"latency_ms":100,"jitter_ms":400}'
         waits '{"latency_ms":0,"jitter_ms":0}'
         waits('{"latency_ms":4000,"jitter_ms":1}', '[{"latency_ms":0}]')
-        waits('{"latency_ms":4000,"jitter_ms":2}', '[{"latency_ms":100}]')
+        waits('{"latency_ms":4000,"jitter_ms":2}', '[{"latency_ms":1}]')
+        control("settings", '{"latency_ms":0}')
+        control("script", '[{"damage":"hang"},{"damage":"cut_without_length","body":"12"}]')
+        for _ = 1, 2 do
+          send("GET", "/v1/account/balances")
+          server.answer()
+        end
       ]])
       assert.equal("", err)
-      assert.equal("300 300 0-0\n500 500 0-400\n0 0 0-0\n0 0 0-0\n100 100 0-0\n", out)
+      assert.equal("seed 41\n300 300 0-0 200\n500 500 0-400 200\n0 0 0-0 200\n0 0 0-0 200\n"
+        .. "1 1 0-0 200\nraw true 86400000\nsends \nreceives *a\n"
+        .. "raw true 86400000\nsends HTTP/1.1 200 OK|"
+        .. "Content-Type: application/json;charset=UTF-8||1\ncloses at once\n",
+        (out:gsub("\t", " "):gsub("\r\n", "|")))
     end)
 
     it("ends with its master, for which it looks each second", function()

@@ -307,6 +307,17 @@ spare    ETH           7                7
       assert.equal("", shown "--quiet")
     end)
 
+    it("has the heading of a table in bold on a terminal", function()
+      local inner = command.line "balances --profile main --columns currency"
+      assert.equal("\27[1mcurrency\27[0m\r\nBTC\r\n",
+        (support.run("script -qec " .. support.quote(inner) .. " /dev/null", { env = several })))
+    end)
+
+    it("says of one alone what it has not", function()
+      assert.equal("bitfront: the account has no record of DOGE\n", select(2,
+        bitfront("balances --profile main --currency DOGE --format csv", several)))
+    end)
+
     it("names each that fails with --all-profiles, and shows none", function()
       local out, err, code = bitfront("balances --all-profiles",
         home_of { "main", "spare", "lost", "gone" })
