@@ -4,6 +4,7 @@ local exchange_caller = require "spec.support.exchange_caller"
 local ports = require "bitfront.sandbox.ports"
 local sandbox = require "bitfront.sandbox"
 local shell = require "spec.support.shell"
+local support = require "spec.support"
 
 local function root()
   return (shell.must("pwd -P"):gsub("\n", ""))
@@ -233,6 +234,9 @@ describe("sandbox.start #apart", function()
     assert.not_matches("s3cret", box.exports)
     assert.matches("^%-rw%-%-%-%-%-%-%-",
       shell.must("ls -l " .. shell.quote(box.dir .. "/accounts.json")))
+    sandbox.stop { dir = box.dir }
+    box = assert(start { port = 0, dir = box.dir })
+    assert.same({ support.KEY, support.SECRET }, { box.api_key, box.api_secret })
   end)
 
   it("says what is wrong with an accounts file", function()
@@ -408,6 +412,30 @@ describe("sandbox.start #apart", function()
       assert.is_true(ends_within(3, lua))
       assert.is_false(runs(nginx))
     end)
+  end)
+end)
+
+describe("sandbox.wait", function()
+  it("reads until all that was started has ended, or Ctrl-C comes, and closes", function()
+    local native = require "bitfront.native"
+    local sleep, lines, told = native.sleep, { "", "" }, {}
+    local function note(...) told[#told + 1] = table.concat({ ... }, " ") end
+    local guard = {
+      read = function(_, what)
+        note("read", what)
+        if lines[1] == "Ctrl-C" then error("interrupted!", 0) end
+        return table.remove(lines)
+      end,
+      close = function() note "close" end,
+    }
+    finally(function() native.sleep = sleep end)
+    native.sleep = function(seconds) note("sleep", seconds) end
+    assert.is_true(sandbox.wait { guard = guard })
+    lines = { "Ctrl-C" }
+    assert.is_true(sandbox.wait { guard = guard })
+    assert.equal("read *l, sleep 0, read *l, sleep 0, read *l, close, read *l, close",
+      table.concat(told, ", "))
+    assert.is_true(sandbox.wait {})
   end)
 end)
 

@@ -313,9 +313,10 @@ spare    ETH           7                7
         (support.run("script -qec " .. support.quote(inner) .. " /dev/null", { env = several })))
     end)
 
-    it("says of one alone what it has not", function()
-      assert.equal("bitfront: the account has no record of DOGE\n", select(2,
-        bitfront("balances --profile main --currency DOGE --format csv", several)))
+    it("has no name of one alone, and says what it has not", function()
+      assert.same({ "currency,balance,availableBalance\r\n",
+        "bitfront: the account has no record of DOGE\n", 0 },
+        { bitfront("balances --profile main --currency DOGE --format csv", several) })
     end)
 
     it("names each that fails with --all-profiles, and shows none", function()
