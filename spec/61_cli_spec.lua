@@ -222,8 +222,8 @@ describe("the command, where a program reads its failures, #apart", function()
     assert.same({ "", ending }, { out, ended }, err)
     assert.truthy(err:find "^{[^\n]*}\n$", err)
     local failure = cjson.decode(err)
-    assert.same({ kind, code, false, cjson.null },
-      { failure.kind, failure.code, failure.retryable, failure.retry_after })
+    assert.same({ kind, code, false, cjson.null, kind == "config" and 0 or cjson.null },
+      { failure.kind, failure.code, failure.retryable, failure.retry_after, failure.attempts })
     return failure.message
   end
 
@@ -243,6 +243,8 @@ describe("the command, where a program reads its failures, #apart", function()
     assert.truthy(says("config", "missing_credentials", 3, "balances --format json")
       :find("'bitfront sandbox' prints a key", 1, true))
     says("config", "profile", 3, "balances --all-profiles --format jsonl")
+    says("config", "profile", 3, "balances --all-profiles --format json",
+      environment { HOME = false })
     says("failed", "prices", 1, "balances --format json --value /nonexistent/prices.json")
     says("failed", "output", 1, "balances --format json --help >/dev/full")
   end)
