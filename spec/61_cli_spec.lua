@@ -49,11 +49,14 @@ describe("the command #apart", function()
   it("ends with 1 and one line on stderr where a module of its own is damaged", function()
     local dir = support.tmpdir()
     support.must("mkdir -p bitfront/cli", { cwd = dir })
-    support.write(dir .. "/bitfront/cli/completion.lua",
-      "return function() error('two\\nlines', 0) end")
     local path = dir .. "/?.lua;" .. package.path
-    assert.same({ "", "bitfront: two\\x0Alines\n", 1 },
-                { bitfront("completion bash", environment { LUA_PATH = path }) })
+    for _, raised in ipairs { "'two\\nlines'",
+      "setmetatable({}, { __tostring = function() return 'two\\nlines' end })" } do
+      support.write(dir .. "/bitfront/cli/completion.lua",
+        ("return function() error(%s, 0) end"):format(raised))
+      assert.same({ "", "bitfront: two\\x0Alines\n", 1 },
+                  { bitfront("completion bash", environment { LUA_PATH = path }) })
+    end
   end)
 
   it("ends with 2 and one line on stderr when it is called wrongly", function()
@@ -156,6 +159,12 @@ describe("the arguments of the command", function()
     ["balances --all-profiles --profile a"] = "--profile is one of --all-profiles",
     ["sandbox --background --stop"] =
       "option '--stop' can not be used together with option '--background'",
+    ["sandbox --check-limits --stop"] =
+      "option '--stop' can not be used together with option '--check-limits'",
+    ["nginx-conf --alerts --dashboard"] =
+      "option '--dashboard' can not be used together with option '--alerts'",
+    ["balance .."] = "code must be a text without /, \\ and control characters, and not empty, "
+      .. ". or ..",
   } do
     it(("are refused: '%s'"):format(text), function()
       assert.same({ nil, message }, { parse(words(text)) })
