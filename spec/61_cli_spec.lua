@@ -656,6 +656,15 @@ describe("bitfront sandbox #apart", function()
     assert.truthy(err:find("no sandbox is running", 1, true), err)
   end)
 
+  it("ends with 0 where it has stopped one", function()
+    local sandbox, given = require "bitfront.sandbox", nil
+    local stop = sandbox.stop
+    finally(function() sandbox.stop = stop end)
+    sandbox.stop = function(options) given = options return true end
+    assert.equal(0, require "bitfront.cli.commands".sandbox.run { stop = true, dir = "/x" })
+    assert.same({ dir = "/x" }, given)
+  end)
+
   it("says with --quiet nothing of one that runs already", function()
     local function run(line) -- what it prints has the example's secret
       return support.run(command.line(line), { env = environment() })
