@@ -665,6 +665,30 @@ describe("bitfront sandbox #apart", function()
     assert.same({ dir = "/x" }, given)
   end)
 
+  it("is waited for in the foreground, where it has just been started", function()
+    local sandbox, streams = require "bitfront.sandbox", require "bitfront.cli.streams"
+    local start, wait, note, told = sandbox.start, sandbox.wait, streams.note, {}
+    finally(function() sandbox.start, sandbox.wait, streams.note = start, wait, note end)
+    sandbox.wait = function(box) told[#told + 1] = "wait for " .. box.base_url end
+    streams.note = function(message) told[#told + 1] = message end
+    local given
+    local function run(args, already_running)
+      sandbox.start = function(options)
+        given = options
+        return { base_url = "URL", exports = "", already_running = already_running }
+      end
+      told = {}
+      assert.is_nil((require "bitfront.cli.commands".sandbox.run(args)))
+      return table.concat(told, ", ")
+    end
+    assert.equal("the sandbox answers at URL until Ctrl-C, wait for URL",
+      run { port = 1, accounts = "a", dir = "/x" })
+    assert.same({ port = 1, accounts = "a", dir = "/x" }, given)
+    assert.equal("", run { background = true })
+    assert.same({ background = true }, given)
+    assert.equal("the sandbox is already running at URL", run({}, true))
+  end)
+
   it("says with --quiet nothing of one that runs already", function()
     local function run(line) -- what it prints has the example's secret
       return support.run(command.line(line), { env = environment() })
