@@ -32,10 +32,7 @@ end
 -- Plain Lua: there is nobody else.
 local inline = {
   sleep = _M.block,
-  read = function(request)
-    if request.expect == "balances" then return native.balances(request) end
-    return native.get(request)
-  end,
+  read = function(request) return native.get(request) end,
 }
 
 local SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.001, 0.01
