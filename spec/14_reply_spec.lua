@@ -168,13 +168,13 @@ describe("a whole reply", function()
     end
 
     it("may be an object", function()
-      assert.same({ currency = "BTC", balance = 1, availableBalance = 1 },
-        (ask_one(record('"BTC"', 1))))
+      assert.same({ { currency = "BTC", balance = 1, availableBalance = 1 } },
+        { ask_one(record('"BTC"', 1)) })
     end)
 
     it("may be an array of one", function()
-      assert.same({ currency = "BTC", balance = 1, availableBalance = 1 },
-        (ask_one("[" .. record('"BTC"', 1) .. "]")))
+      assert.same({ { currency = "BTC", balance = 1, availableBalance = 1 } },
+        { ask_one("[" .. record('"BTC"', 1) .. "]") })
     end)
 
     for name, row in pairs {
@@ -332,6 +332,16 @@ describe("a whole reply", function()
       { "server", true, 5999, 5003 },
       { "request", false, 4999, 1001, 999, 0, -1, 7000, 2147483647 },
     }
+
+    it("- those of the documents' table are known", function()
+      local expected, codes = {}, {}
+      for i = 1, #TABLE - 2 do
+        for j = 3, #TABLE[i] do expected[#expected + 1] = TABLE[i][j] end
+      end
+      table.sort(expected)
+      for i, row in ipairs(require "bitfront.status".CODES) do codes[i] = row[1] end
+      assert.same(expected, codes)
+    end)
 
     for _, row in ipairs(TABLE) do
       for i = 3, #row do
