@@ -377,7 +377,8 @@ describe("bitfront.profiles #apart", function()
       local bitfront = require "bitfront"
       local done, names, err = pcall(%s)
       if not done then print(names) return end
-      print(names and "<" .. table.concat(names, "|") .. ">" or tostring(err))
+      print(names and "<" .. table.concat(names, "|") .. ">"
+        or assert(err.attempts == 0) and tostring(err))
     ]]):format(arguments or "bitfront.profiles"), { env = all })
     return (out .. err):gsub("\n$", ""):gsub(home, "HOME")
   end
