@@ -1359,6 +1359,7 @@ counted: nil 2 0.75
     refuses('{ client = require("bitfront").new {}, options = {} }',
       "%]:3: bitfront.nginx.cached: give either client or options, not both$")
     refuses('{ options = 1 }', "options must be a table of options for bitfront.new")
+    refuses('{ name = 1 }', "name must be a name of letters, digits and _ . %-")
     refuses('{ name = "a b" }', "name must be a name of letters, digits and _ . %-")
     refuses('{ dict = "a b" }', "dict must be the name of a lua_shared_dict")
     refuses('{ trace = 1 }', "trace must be true or false")

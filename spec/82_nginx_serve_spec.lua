@@ -80,6 +80,14 @@ describe("bitfront.nginx.serve #once #apart", function()
         end }
         require("bitfront.nginx").serve { name = "odd", client = odd }()
       } }
+      location = /counted { content_by_lua_block {
+        counted = counted or require("bitfront.nginx").serve { ttl = 60, prices = function()
+          ngx.shared.bitfront:incr("asked", 1, 0)
+          return {}
+        end }
+        counted()
+      } }
+      location = /asked { content_by_lua_block { ngx.print(ngx.shared.bitfront:get "asked") } }
       location = /hoisted { content_by_lua_block { require("handlers").one() } }
       location = /made {
         content_by_lua_block {
@@ -407,6 +415,16 @@ describe("bitfront.nginx.serve #once #apart", function()
       is_problem(reply, 405, "method")
       assert.equal("GET, HEAD", reply.headers.allow)
     end
+  end)
+
+  it("keeps the answers to the last 64 queries that differ", function()
+    local function asked_after(...)
+      for _, query in ipairs { ... } do site:body("/counted" .. query) end
+      return site:get "/asked".body
+    end
+    assert.equal("64", asked_after("", "?min=[1-63]", ""))
+    assert.equal("66", asked_after("?min=64", ""))
+    assert.equal("128", asked_after("?min=[65-126]", ""))
   end)
 
   -- ---- who may ask ----
@@ -825,7 +843,33 @@ describe("the texts of bitfront.nginx.serve #once", function()
     assert.equal('{"balances":[],\n"accounts":[\n  {"account":"a","freshness":"fresh",'
       .. '"as_of":"1970-01-01T00:00:00Z"}],\n"all":[]}\n', json)
     assert.equal("account,currency,balance,availableBalance,locked\r\n", csv)
+    csv = select(2, whole({}, { { view = views.of({ B }, query) },
+      { account = "a", view = views.of({ B }, query, nil, "a") } }))
+    assert.equal("account,currency,balance,availableBalance,locked\r\na,B,0,0,0\r\n", csv)
   end)
+
+  it("are made again of the accounts that have changed, and where a function has the prices",
+    function()
+      local render, before, pauses = require "bitfront.nginx.render", rawget(_G, "ngx"), 0
+      rawset(_G, "ngx", { md5 = function() return "digest" end })
+      finally(function() rawset(_G, "ngx", before) end)
+      local site, plan = { prices = { A = "2" } }, { format = "csv", filter = {}, parts = {} }
+      local a, b = { account = "a", copy = { version = 1, records = { A }, made = 0 } },
+        { account = "b", copy = { version = 1, records = { A }, made = 0 } }
+      local function lines()
+        local found = render.find(site, plan, { a, b }, function() pauses = pauses + 1 end)
+        assert.same({ #found.body, '"digest"' }, { found.length, found.etag })
+        return found.body:gsub("^.-\r\n", "")
+      end
+      assert.equal("a,A,1234.25,234.25,1000.00,2,2468.50\r\n"
+        .. "b,A,1234.25,234.25,1000.00,2,2468.50\r\n", (lines()))
+      local of_a, of_b = plan.parts.a, plan.parts.b
+      a.copy = { version = 2, records = { B }, made = 0 }
+      assert.matches("^a,B,0,0,0,,\r\n", (lines()))
+      assert.same({ false, true, 4 }, { of_a == plan.parts.a, of_b == plan.parts.b, pauses })
+      site.prices, a.copy.version = function() return { A = "1" } end, 3
+      assert.matches("\r\nb,A,1234.25,234.25,1000.00,1,1234.25\r\n$", (lines()))
+    end)
 
   -- What the metrics ask of a cache.
   local function cache_of(numbers, state)
