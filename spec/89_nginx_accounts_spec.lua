@@ -57,6 +57,7 @@ describe("the accounts of bitfront.nginx #once #apart", function()
           local records, err, info = cache:balances()
           for _, of in pairs(info and info.accounts or {}) do of.err = of.err and of.err.kind end
           ngx.print(require("cjson").encode { records = records, err = err and tostring(err),
+            attempts = err and err.attempts,
             freshness = info and info.freshness, age = info and info.age,
             kind = info and info.err and info.err.kind, accounts = info and info.accounts })
         } }]] .. (more.server or ""),
@@ -142,7 +143,10 @@ describe("the accounts of bitfront.nginx #once #apart", function()
       { base_url = "https://127.0.0.1:" .. support.free_port() })
     start(TWO .. ', ["<lost>"] = ' .. closed,
       { options = 'format = "html", prices = { BTC = "10" }, unit = "USD"' })
-    local html = site:get "/balances".body
+    local reply = site:get "/balances"
+    local html = reply.body
+    assert.same({ "partial; error=network", "0" },
+      { reply.headers["bitfront-freshness"], reply.headers.age })
     for _, words in ipairs {
       "<h2>All accounts</h2>", "Without &lt;lost&gt;.", "<h2>main</h2>", "<h2>spare</h2>",
       "<h2>&lt;lost&gt;</h2>", "The exchange cannot be reached.",
@@ -153,6 +157,7 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     local totals = 0
     for _ in html:gmatch "Total value in USD" do totals = totals + 1 end
     assert.equal(3, totals) -- of all, main and spare
+    assert.equal(3, select(2, html:gsub("<time ", ""))) -- of the same
   end)
 
   it("has one entity tag for all of it", function()
@@ -411,10 +416,10 @@ describe("the accounts of bitfront.nginx #once #apart", function()
         header_filter_by_lua_block {
           local cache = require("bitfront.nginx").cached(require "made")
           local records, err = cache:balances()
-          ngx.header["X-Got"] = records and #records or err.kind
+          ngx.header["X-Got"] = records and #records or err.kind .. err.attempts
         }
       }]] })
-    assert.equal("phase", site:get "/filter".headers["x-got"])
+    assert.equal("phase0", site:get "/filter".headers["x-got"])
     site:await("the balances are not shown", function()
       return site:get "/filter".headers["x-got"] == "4"
     end)
@@ -471,7 +476,7 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     assert.same({ "stale", "auth" }, { got.freshness, got.kind })
     assert.same({ err = "auth" }, got.accounts.wrong)
     assert.equal("fresh", got.accounts.main.freshness)
-    assert.truthy(got.age >= got.accounts.main.age)
+    assert.equal(math.max(got.accounts.main.age, got.accounts.spare.age), got.age)
   end)
 
   it("keeps all fresh by refresh, which waits for nothing", function()
@@ -544,8 +549,8 @@ describe("the accounts of bitfront.nginx #once #apart", function()
 
   -- What code says in a worker whose clock is moved by sleeping alone, where nginx grants
   -- timers and runs none, and where each call that is begun is said.
-  local function simulated(code)
-    start(TWO, { server = [[
+  local function simulated(code, accounts)
+    start(accounts or TWO, { server = [[
       location = /simulated { content_by_lua_block {
         local cache, waits = require "bitfront.nginx.cache", require "bitfront.wait.nginx"
         local native, timers, said, pauses = require "bitfront.native", {}, {}, {}
@@ -598,20 +603,52 @@ describe("the accounts of bitfront.nginx #once #apart", function()
   end)
 
   it("waits for accounts in pauses that grow, for a second where others have balances", function()
-    assert.equal("main, spare, nil timeout response 11.01, "
+    local accounts = ("main = %s, spare = %s"):format(
+      options_of("keyofmain", "secret1", { options = "timeout = 0.5" }),
+      options_of("keyofspare", "secret2", { options = "timeout = 0.25" }))
+    assert.equal("main, spare, nil timeout response 1.508, "
       .. "0.01 0.015 0.0225 0.03375 0.05063 0.07594 0.1 0.1, "
-      .. "main fresh timeout, 1.008", simulated [[
+      .. "main fresh timeout, 1.008, 1.5, 2", simulated([[
       local copies, peek = {}, cache.peek
       function cache.peek(one) return { copy = copies[one.account], freshness =
         copies[one.account] and "fresh", age = 0, cache = one }, true end
+      function cache.is_due() return true, true end
+      local function have_both()
+        copies.main, copies.spare = { records = {} }, { records = {} }
+        all:balances()
+      end
       local records, err = all:balances()
       say(tostring(records), err.kind, err.code, ("%.4g"):format(now - 1000))
       say(unpack(pauses, 1, 8))
-      copies.main, now, all.incomplete_since = { records = {} }, 2000, nil
-      all.last_begun = 2000
+      now, all.last_begun = 2000, 2000
+      have_both()
+      copies.spare = nil
       local _, _, info = all:balances()
       say("main", info.accounts.main.freshness, info.accounts.spare.err.kind)
       say(("%.4g"):format(now - 2000))
+      function ngx.sleep() now = now + 0.5 end
+      for _, name in ipairs { "spare", "main" } do
+        now, all.last_begun = 3000, 4000
+        if name == "spare" then have_both() end
+        copies[name] = nil
+        all:balances()
+        say(now - 3000)
+      end
+    ]], accounts))
+  end)
+
+  it("waits for nothing where no call can bring it, and starts a timer for calls alone", function()
+    assert.equal("none 0 0, dict 0 1, 1", simulated [[
+      local code, is_due
+      function cache.peek(one) return { err = { code = code }, cache = one }, is_due end
+      for _, case in ipairs { { "none", false }, { "dict", true } } do
+        code, is_due = case[1], case[2]
+        local _, err = all:balances()
+        say(err.code, now - 1000, #timers)
+      end
+      now, ngx.get_phase = now + 1, function() return "init" end
+      all:refresh()
+      say(#timers)
     ]])
   end)
 
@@ -678,6 +715,7 @@ describe("the accounts of bitfront.nginx #once #apart", function()
     assert.same({ 500, "config" }, { reply.status, shown.kind })
     assert.equal(500, site:get "/balances?format=prometheus".status)
     assert.equal(1, select(2, site:log():gsub("credentials has no accounts", "")))
+    assert.equal(0, json "/cache".attempts)
     support.must(("mkdir -p %s/.config/bitfront && cp %s/.config/bitfront/credentials "
       .. "%s/.config/bitfront/"):format(dir, profiles { main = { "keyofmain", "secret1" } }.HOME,
       dir))
