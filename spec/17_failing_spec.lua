@@ -103,6 +103,16 @@ describe("where a function fails that is not this module's, #once #apart", funct
     }
   end)
 
+  it("a client is made of key and secret, and each of its calls has that error", function()
+    says({ "config openssl", "config openssl" }, [[
+      fail("EVP_MAC_fetch", 0)
+      local client = require("bitfront").new { api_key = "k", api_secret = "s", base_url = URL,
+        ca_file = CA }
+      heal()
+      for _ = 1, 2 do print(told(client:balances())) end
+    ]])
+  end)
+
   it("a call that was to be signed is not sent", function()
     faultd:forget()
     says({ "memory memory", "memory memory", "ok" }, [[
