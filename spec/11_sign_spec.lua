@@ -309,7 +309,10 @@ describe("a signed request #smoke", function()
       { env = { LD_PRELOAD = fixed } })
     assert.equal("true\n", out, err)
     local nonces = {}
-    for i, request in ipairs(faultd:requests()) do nonces[i] = request.headers["x-api-nonce"] end
+    for i, request in ipairs(faultd:requests()) do
+      nonces[i] = request.headers["x-api-nonce"]
+      assert.equal("1523864107010", request.headers["x-api-timestamp"])
+    end
     assert.same({ "99999", "10000" }, nonces)
   end)
 end)

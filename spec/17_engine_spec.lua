@@ -374,8 +374,10 @@ describe("the engine", function()
 
   it("returns nothing where there is nothing to tell", function()
     local client, clock = new_handle(faultd:url_body(BODY)), core.server_clock()
-    local credentials = client:credentials()
+    local credentials, process = client:credentials(), core.start_process "/bin/true"
     for name, call in pairs {
+      kill = function() return process:kill() end,
+      ["release of a process"] = function() return process:release() end,
       release = function() return credentials:release() end,
       close = function() return client:close() end,
       forget = function() return clock:forget() end,
@@ -392,11 +394,61 @@ describe("the engine", function()
       print(core.process_exists(core.pid()))]])
   end)
 
-  it("tells of no job where no thread was asked for", function()
-    assert.equal("0\tfalse\t0\t0\n", support.lua [[
+  it("tells of no job and no exchange where none was asked for", function()
+    assert.equal("0\t0\tfalse\t0\t0\n", support.lua [[
       local core = require "bitfront.core"
       core.thread_close()
-      print(core.thread_take {}, core.thread_accept(), core.thread_status())]])
+      print(core.step(0), core.thread_take {}, core.thread_accept(), core.thread_status())]])
+  end)
+
+  it("begins what a request asks for, whatever follows it", function()
+    local request = { client = new_handle(faultd:url_body(BODY)), deadline = core.now() + 5 }
+    assert.equal("bitfront.exchange", getmetatable(core.start(request, "more")))
+    local job = core.thread_start(request, "more")
+    assert.equal("bitfront.job", getmetatable(job))
+    job:cancel()
+    assert.equal(1, #assert((core.balances(request, "more"))))
+  end)
+
+  it("asks the system for what it was asked, and says what the system says #once", function()
+    local library = support.preload [[
+      #include <errno.h>
+      #include <stdarg.h>
+      #include <stdio.h>
+      #include <sys/ioctl.h>
+      #include <time.h>
+      int nanosleep(const struct timespec *time, struct timespec *left) {
+        (void)left;
+        printf("%ld s and %ld ns\n", (long)time->tv_sec, time->tv_nsec);
+        fflush(stdout);
+        return 0;
+      }
+      int kill(int pid, int number) {
+        errno = pid == 8 ? EPERM : ESRCH;
+        return number == 0 && pid == 7 ? 0 : -1;
+      }
+      int isatty(int fd) { return fd == 1 || fd == 7; }
+      int ioctl(int fd, unsigned long request, ...) {
+        static const struct winsize sizes[] = {{24, 80}, {24, 0}, {0, 80}, {1, 1}, {24, 80}};
+        static int asked;
+        va_list rest;
+        va_start(rest, request);
+        if (request != TIOCGWINSZ) return -1;
+        *va_arg(rest, struct winsize *) = sizes[asked];
+        va_end(rest);
+        return asked++ == 0 ? -1 : fd - 1;
+      }]]
+    local out, err = support.lua([[
+      local core = require "bitfront.core"
+      for _, seconds in ipairs { 60, 1.25, 0 } do core.sleep(seconds) io.stdout:flush() end
+      print(core.process_exists(7), core.process_exists(8), core.process_exists(9))
+      print(core.is_terminal(), core.is_terminal(7), core.is_terminal(0))
+      for _ = 1, 5 do print(core.terminal_size()) end
+      print(core.has_symbol "nanosleep", core.has_symbol "no_such_symbol")
+    ]], { env = { LD_PRELOAD = library } })
+    assert.equal("60 s and 0 ns\n1 s and 250000000 ns\n0 s and 0 ns\n"
+      .. "true\ttrue\tfalse\ntrue\ttrue\tfalse\n" .. ("nil\n"):rep(3) .. "1\t1\n80\t24\n"
+      .. "true\tfalse\n", out, err)
   end)
 
   it("knows no size of an output that is no terminal", function()
@@ -417,7 +469,7 @@ describe("the engine", function()
         local request = { client = client, deadline = core.now() + 1 }
         told(core.start(request))
         told(core.thread_start(request))
-        print(core.thread_listen())
+        print(core.thread_listen(), core.step(0))
       end })
       closed = core.new { base_url = %q, user_agent = "spec", connect_timeout = 1, max_body = 1 }
       client, window, amount = closed, core.window(), core.decimal "1"
@@ -427,7 +479,7 @@ describe("the engine", function()
     ]]):format(faultd:url_body(BODY, { listener = "plain" })))
     assert.equal("done\ndone\nbitfront.client (closed)\n"
       .. "bad argument #1 to '?' (a client that was made)\n"
-      .. "false\tfalse\tthe decimal is gone\nclosed closed\nclosed closed\nnil\n", out, err)
+      .. "false\tfalse\tthe decimal is gone\nclosed closed\nclosed closed\nnil\t0\n", out, err)
   end)
 
   it("does not take other userdata for its own", function()

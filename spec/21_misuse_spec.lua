@@ -322,6 +322,7 @@ describe("what is refused, or not used any more #once", function()
       .. 'assert(sum:add(a) and a > b and tostring(a) == "1.5")\nend\n'
       .. 'assert(a + b ~= a * b and a - b ~= -b and a:round(0) < sum:total())\n'
       .. 'collectgarbage("step", 20)\nreturn sum', -- little is left to be collected
+    ["a signature"] = 'return require "bitfront.core".sign("s", "1", "1", "GET", "/", "", "")',
     ["a window"] = 'local core = require "bitfront.core"\n'
       .. 'local store = core.window_store({ k = core.window() }, error)\n'
       .. 'return store:acquire("k", 1000, 1, 1, 0, 1)',

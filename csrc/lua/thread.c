@@ -43,10 +43,8 @@ static struct queue_box *get_queue(lua_State *L, struct bf_error *error) {
         bf_error_closing(error);
         return NULL;
     }
-    box->queue = NULL;
     box->thread = bf_thread_get(error);
-    if (box->thread)
-        box->queue = bf_completion_queue_new();
+    box->queue = box->thread ? bf_completion_queue_new() : NULL;
     if (!box->queue)
         bf_error_no_memory(error);
     return box->queue ? box : NULL;
