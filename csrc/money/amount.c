@@ -114,7 +114,7 @@ static bool pack(uint64_t q, bool rest, int power, double *out) {
     uint64_t half, below, m;
     if (power < -1022)
         cut += -1022 - power; /* subnormal: fewer bits are kept */
-    if (power > 1023 || cut > 64)
+    if (cut > 64)
         return false;
     half = (uint64_t)1 << (cut - 1);
     below = q & (2 * half - 1);
@@ -164,13 +164,15 @@ static bool convert_big(const struct number *n, double *out) {
     struct bf_big a, b;
     uint64_t q = 0;
     int power, shift;
-    if (n->exponent > 309 || n->exponent < -344) /* head is 1 to 10^19 */
+    if (n->exponent > 308 || n->exponent < -342) /* head is 1 to 10^19 */
         return false;
     power = take_big(n, &a);
     bf_big_set(&b, 1);
-    bf_big_mul_pow5(power < 0 ? &b : &a, power < 0 ? -power : power);
+    bf_big_mul_pow5(&a, power);
+    bf_big_mul_pow5(&b, -power);
     shift = bf_big_bits(&a) - bf_big_bits(&b);
-    bf_big_shift_left(shift < 0 ? &a : &b, shift < 0 ? -shift : shift);
+    bf_big_shift_left(&a, -shift);
+    bf_big_shift_left(&b, shift);
     if (bf_big_compare(&a, &b) < 0) {
         bf_big_shift_left(&a, 1);
         shift--;
@@ -183,7 +185,7 @@ static bool convert_big(const struct number *n, double *out) {
         }
         bf_big_shift_left(&a, 1);
     }
-    return pack(q, a.size > 0, power + shift, out);
+    return pack(q, a.size != 0, power + shift, out);
 }
 
 bool bf_amount_to_double(const char *text, size_t len, double *out) {
@@ -214,24 +216,23 @@ bool bf_amount_to_double(const char *text, size_t len, double *out) {
 
 /* The shortest digits of m / 2^places, with at most MOST_PLACES; their
  * exponent is subtracted from *exponent. `m` has 53 bits: so a whole number
- * reads back only to itself, and only the fraction is examined. */
+ * reads back only to itself, and only the fraction is examined. No shorter text
+ * is at half the distance to the next double, since that point has more places;
+ * and a power of two has so few digits here that no other text reads back. */
 static uint64_t shortest_fixed(uint64_t m, int places, int *exponent) {
-    const int point = places + 2; /* a quarter of the gap is 1 */
+    const int point = places + 1; /* half of the distance is 1 */
     const uint64_t one = (uint64_t)1 << point;
-    const uint64_t even = m % 2 == 0;
-    uint64_t above = 2, below = m == POWER_OF_TWO ? 1 : 2;
-    uint64_t digits = m >> places, rest = m << 2 & (one - 1);
-    bool low = rest == 0, high = false;
-    while (!low && !high) {
-        above *= 10;
-        below *= 10;
+    uint64_t half = 1, digits = m >> places, rest = m << 1 & (one - 1);
+    bool low, high;
+    do {
+        half *= 10;
         rest *= 10;
         digits = digits * 10 + (rest >> point);
         rest &= one - 1;
-        low = rest < below + even;
-        high = rest + above + even > one;
+        low = rest < half;
+        high = rest + half > one;
         --*exponent;
-    }
+    } while (!low && !high);
     if (high && (!low || rest + digits % 2 > one / 2))
         digits++;
     return digits;
@@ -252,13 +253,13 @@ static void start_digits(struct digits *d, uint64_t m, int power, int scale) {
     bf_big_set(&d->scale, 1);
     bf_big_shift_left(&d->value, 1 + d->uneven);
     bf_big_shift_left(&d->scale, 1 + d->uneven);
-    bf_big_mul_pow5(&d->scale, scale > 0 ? scale : 0);
-    bf_big_mul_pow5(&d->value, scale < 0 ? -scale : 0);
-    bf_big_mul_pow5(&d->below, scale < 0 ? -scale : 0);
+    bf_big_mul_pow5(&d->scale, scale);
+    bf_big_mul_pow5(&d->value, -scale);
+    bf_big_mul_pow5(&d->below, -scale);
     power -= scale;
-    bf_big_shift_left(&d->scale, power < 0 ? -power : 0);
-    bf_big_shift_left(&d->value, power > 0 ? power : 0);
-    bf_big_shift_left(&d->below, power > 0 ? power : 0);
+    bf_big_shift_left(&d->scale, -power);
+    bf_big_shift_left(&d->value, power);
+    bf_big_shift_left(&d->below, power);
 }
 
 /* Do the digits so far read back as they are? */

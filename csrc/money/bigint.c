@@ -52,10 +52,9 @@ void bf_big_mul_pow5(struct bf_big *a, int power) {
 
 void bf_big_shift_left(struct bf_big *a, int bits) {
     int words = bits / 32;
-    if (bits % 32 != 0)
-        bf_big_muladd(a, (uint32_t)1 << bits % 32, 0);
-    if (words == 0 || a->size == 0)
+    if (bits <= 0)
         return;
+    bf_big_muladd(a, (uint32_t)1 << bits % 32, 0);
     memmove(a->word + words, a->word, (size_t)a->size * sizeof *a->word);
     memset(a->word, 0, (size_t)words * sizeof *a->word);
     a->size += words;

@@ -28,10 +28,10 @@ int bf_big_compare(const struct bf_big *a, const struct bf_big *b);
 /* a = a * factor + more */
 void bf_big_muladd(struct bf_big *a, uint32_t factor, uint32_t more);
 
-/* a = a * 5^power */
+/* a = a * 5^power; nothing for a power below 0 */
 void bf_big_mul_pow5(struct bf_big *a, int power);
 
-/* a = a * 2^bits */
+/* a = a * 2^bits, of a zero by less than 32; nothing for bits below 0 */
 void bf_big_shift_left(struct bf_big *a, int bits);
 
 /* a = a + b */

@@ -206,6 +206,18 @@ static void check_reciprocals(void) {
     }
 }
 
+/* A sum may have a word more than both; what is behind the words is not read.
+ */
+static void check_carry(void) {
+    struct bf_big a, b = {
+                         .size = 1, .word = {0xFFFFFFFF, 7}
+    };
+    bf_big_set(&a, 1);
+    bf_big_add(&a, &b);
+    if (a.size != 2 || a.word[0] != 0 || a.word[1] != 1)
+        set_wrong("carry", "");
+}
+
 /* Reads head / 10^places. Only a tie may be left undecided. */
 static void check_quotient(uint64_t head, int places, bool is_tie) {
     char text[80];
@@ -225,6 +237,12 @@ static void check_quotient(uint64_t head, int places, bool is_tie) {
 #else
     (void)got, (void)is_tie;
 #endif
+}
+
+/* Of 17 digits, the last one 5: the two texts of 16 digits are as near. */
+static void check_write_ties(void) {
+    for (int i = 4097; i < 8192; i += 2)
+        check_write(ldexp(i, -19));
 }
 
 /* The inverse of an odd number modulo 2^64. */
@@ -290,6 +308,11 @@ static void check_long_texts(void) {
     check_read("1e99999999999999999999");
     check_read("1e-99999999999999999999");
     check_read("-0e99999999999999999999");
+    check_read("1.7976931348623158079e308"); /* next to half way to 2^1024 */
+    check_read("1.7976931348623158080e308");
+    check_read("1.7976931348623159077e308"); /* 2^1024, and half of it more */
+    check_read("2.6965397022934738616e308");
+    check_read("18446744073709553666"); /* of 64 bits that all matter */
 }
 
 int main(int argc, char **argv) {
@@ -299,6 +322,8 @@ int main(int argc, char **argv) {
     check_powers();
     check_long_texts();
     check_reciprocals();
+    check_carry();
+    check_write_ties();
     for (long i = 0; i < count; i++) {
         check_random();
         check_half_way();
