@@ -377,7 +377,9 @@ describe("the engine", function()
     local credentials, process = client:credentials(), core.start_process "/bin/true"
     for name, call in pairs {
       kill = function() return process:kill() end,
-      ["release of a process"] = function() return process:release() end,
+      ["release of a process"] = function()
+        return core.start_process("/bin/true"):release()
+      end,
       release = function() return credentials:release() end,
       close = function() return client:close() end,
       forget = function() return clock:forget() end,
