@@ -13,7 +13,6 @@
 
 #define DAY 86400.0
 #define MOST_CALLS 1000 /* of on_progress in one step, while connecting */
-#define MOST_RECORDS 64 /* without data, in one bf_connection_receive */
 
 /* ---- callbacks of libcurl ---- */
 
@@ -50,13 +49,12 @@ static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
                                struct curl_sockaddr *address) {
     struct bf_connection *c = userdata;
     (void)purpose;
-    c->fd = -1;
-    if (!may_open(c, &address->addr))
-        return CURL_SOCKET_BAD;
-    c->tls.layers = c->endpoint->by_tls_proxy && !c->endpoint->insecure ? 2 : 0;
-    c->fd =
-        bf_socket_open(address->family, address->socktype, address->protocol);
-    if (c->fd == -1 && (errno == EMFILE || errno == ENFILE))
+    c->tls.is_begun = false;
+    c->fd = may_open(c, &address->addr)
+                ? bf_socket_open(address->family, address->socktype,
+                                 address->protocol)
+                : CURL_SOCKET_BAD;
+    if (c->fd == CURL_SOCKET_BAD && (errno == EMFILE || errno == ENFILE))
         bf_error_set(&c->error, BF_NETWORK, "descriptors",
                      "there is no file descriptor left for a connection");
     return c->fd;
@@ -82,14 +80,14 @@ static int on_progress(void *userdata, curl_off_t down_total, curl_off_t down,
 
 /* ---- life ---- */
 
-/* libcurl's own deadline must not come before ours, so it gets a little more.
- * Many versions give each address of a host but the last half of what is left;
- * 8.23 tries the next one beside it soon. */
+/* libcurl's own deadline must not come before ours, so it gets a little more;
+ * 0 ms is libcurl's default, 5 minutes. Many versions give each address of a
+ * host but the last half of what is left; 8.23 tries the next one beside it
+ * soon. */
 static bool set_time(struct bf_connection *c, double seconds) {
     seconds = seconds < 0 ? 0 : seconds * 9 / 8;
     return !curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS,
-                             (long)((seconds < DAY ? seconds : DAY) * 1000) +
-                                 1);
+                             (long)((seconds < DAY ? seconds : DAY) * 1000));
 }
 
 /* None of these takes memory: what fails is not there. */
@@ -240,17 +238,16 @@ static bool has_ended(const struct bf_connection *c, CURLcode result) {
 
 /* OpenSSL returns after each record, also one without data, and the next one
  * may be in a buffer of libcurl's, which a poll of the socket does not show. So
- * this reads again while OpenSSL has read something. */
+ * this reads again while OpenSSL has read something, which it does a limited
+ * number of times in a turn. */
 CURLcode bf_connection_receive(struct bf_connection *c, char *data, size_t len,
                                size_t *received) {
     CURLcode result;
     uint64_t before;
-    int records = 0;
     do {
         before = read_so_far(c);
         result = find_failure(c, curl_easy_recv(c->easy, data, len, received));
-    } while (result == CURLE_AGAIN && read_so_far(c) != before &&
-             ++records < MOST_RECORDS);
+    } while (result == CURLE_AGAIN && read_so_far(c) != before);
     return has_ended(c, result) ? CURLE_OK : result;
 }
 
@@ -277,20 +274,16 @@ bool bf_connection_seems_idle(const struct bf_connection *c) {
 enum bf_idle bf_connection_check_idle(struct bf_connection *c,
                                       struct bf_error *error) {
     CURLcode result = CURLE_AGAIN;
-    uint64_t before = 0;
     size_t received = 0;
     char byte;
     for (int tries = 0; tries < 3 && result == CURLE_AGAIN; tries++) {
-        before = read_so_far(c);
         result = bf_connection_receive(c, &byte, 1, &received);
         if (result == CURLE_AGAIN && !has_begun_record(c) &&
             poll_socket(c->fd) <= 0)
             return BF_IDLE;
     }
     if (result == CURLE_AGAIN)
-        return has_begun_record(c) || read_so_far(c) == before
-                   ? BF_PARTIAL_RECORD
-                   : BF_TRAILING_BYTES;
+        return BF_PARTIAL_RECORD;
     if (result == CURLE_OK)
         return received > 0 ? BF_TRAILING_BYTES : BF_ENDED;
     bf_connection_set_error(c, result, error);

@@ -66,7 +66,7 @@ bool bf_connection_opened(struct bf_connection *connection, CURLcode result);
 
 enum bf_idle {
     BF_IDLE,           /* nothing to be read: a request may be sent */
-    BF_PARTIAL_RECORD, /* less than a TLS record was read: data, or TLS's own */
+    BF_PARTIAL_RECORD, /* a part of a TLS record, or without end TLS's own */
     BF_TRAILING_BYTES, /* the peer has sent something without being asked */
     BF_ENDED           /* the connection has ended, or ended with `error` */
 };

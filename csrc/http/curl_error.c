@@ -121,7 +121,7 @@ static void set_local_error(const struct bf_connection *c, CURLcode result,
         (result != CURLE_PEER_FAILED_VERIFICATION && /* which quotes a name */
          strstr(c->curl_text, "malloc failure")))
         bf_error_no_memory(error);
-    else if (result == CURLE_SSL_CONNECT_ERROR || result == CURLE_OUT_OF_MEMORY)
+    else
         (void)bf_openssl_check(error);
 }
 
@@ -164,7 +164,7 @@ void bf_connection_set_error(struct bf_connection *c, CURLcode result,
         return;
     redact(c);
     set_local_error(c, result, error);
-    if (error->kind == BF_OK && result == CURLE_SSL_CACERT_BADFILE)
+    if (result == CURLE_SSL_CACERT_BADFILE)
         set_ca_file_error(c->endpoint->ca_file, error);
     if (is_broken_handshake(result, text))
         bf_error_set(error, BF_NETWORK, "reset", "%s", what);

@@ -70,7 +70,6 @@ static long on_read(BIO *bio, int operation, const char *to, size_t len,
     (void)to, (void)len, (void)number, (void)argument, (void)done;
     if (operation != BIO_CB_READ || ++tls_reads <= MOST_READS)
         return result;
-    BIO_clear_retry_flags(bio);
     BIO_set_retry_read(bio);
     return -1;
 }
@@ -108,10 +107,9 @@ static CURLcode on_tls(CURL *easy, void *context, void *userdata) {
      * a fifth of a call's instructions: it wipes 16 KiB with each record. */
     if (OpenSSL_version_num() >= 0x30200000L)
         (void)SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
-    if (tls->layers != 1)
+    if (!tls->is_begun)
         (void)SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
-    if (tls->layers > 0)
-        tls->layers--;
+    tls->is_begun = true;
     SSL_CTX_set_read_ahead(context, 0); /* or records would wait unseen */
     SSL_CTX_set_info_callback(context, on_tls_state);
     return CURLE_OK;
@@ -190,12 +188,12 @@ static bool has_our_openssl(const char *version) {
 
 /* Another thread of the program may make one at the same time. */
 static bool make_tls_index(void) {
-    int none = -1, made;
-    if (atomic_load(&tls_index) >= 0)
-        return true;
-    made = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    return made >= 0 &&
-           (atomic_compare_exchange_strong(&tls_index, &none, made) || true);
+    int none = -1;
+    if (atomic_load(&tls_index) == none) {
+        int made = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+        (void)atomic_compare_exchange_strong(&tls_index, &none, made);
+    }
+    return atomic_load(&tls_index) != -1;
 }
 
 bool bf_curl_setup_init(struct bf_error *error) {

@@ -12,8 +12,8 @@
 
 /* What OpenSSL reports of the TLS of one connection. */
 struct bf_tls {
-    SSL *innermost;       /* of the handshake begun last; NULL: none yet */
-    unsigned char layers; /* still to begin, of two; 0 where there is one */
+    SSL *innermost; /* of the handshake begun last; NULL: none yet */
+    bool is_begun;  /* on the socket opened last */
 };
 
 /* Once for the process, before any handle: sets libcurl up. False with `error`

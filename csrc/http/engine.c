@@ -140,7 +140,6 @@ static void on_connected(struct bf_engine *engine, struct bf_connection *c,
     } else if (x) {
         x->result.error = c->error;
         bf_exchange_end(x);
-        remove_done(engine, x);
     } else { /* it was abandoned */
         bf_pool_end(&engine->pool, c);
     }

@@ -89,7 +89,6 @@ static enum bf_signed put_signature(struct bf_request *request) {
         {"GET", 3},
         request->path, request->query
     };
-    char hex[BF_SIGNATURE_LEN + 1];
     enum bf_signed result;
     if (!bf_nonce(wall_offset(request), &timestamp, &nonce))
         return BF_SIGN_FAILED;
@@ -98,14 +97,12 @@ static enum bf_signed put_signature(struct bf_request *request) {
     parts[1] = put_number(request, timestamp);
     PUT(request, "\r\nX-API-NONCE: ");
     parts[0] = put_number(request, nonce);
-    result = bf_credentials_sign(request->credentials, parts,
-                                 sizeof parts / sizeof *parts, hex);
-    if (result != BF_SIGNED)
-        return result;
     PUT(request, "\r\nX-API-SIGN: ");
-    (void)put(request, (struct bf_span){hex, BF_SIGNATURE_LEN});
+    result = bf_credentials_sign(request->credentials, parts,
+                                 sizeof parts / sizeof *parts,
+                                 request->text + request->len);
+    request->len += BF_SIGNATURE_LEN;
     PUT(request, "\r\n");
-    OPENSSL_cleanse(hex, sizeof hex);
     return result;
 }
 

@@ -25,7 +25,7 @@ int bf_socket_prepare(int fd) {
     int flags;
     fd = off_standard_streams(fd);
     if (fd < 0)
-        return -1;
+        return fd;
     flags = fcntl(fd, F_GETFL);
     if (flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 &&
         fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)

@@ -350,7 +350,6 @@ bool bf_completion_queue_accept(struct bf_thread *thread,
         accepted = bf_notifier_accept(&thread->notifier);
         if (!accepted)
             thread->notified_queue = NULL;
-        queue->notified = false;
     }
     (void)pthread_mutex_unlock(&thread->lock);
     return accepted;
