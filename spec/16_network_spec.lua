@@ -200,6 +200,7 @@ describe("the network", function()
       end
       support.write(large, most) -- which is not too large
       assert(support.balances(faultd:url_body(BODY), { ca_file = large }))
+      assert(support.balances(faultd:url_body(BODY, { listener = "plain" }), { ca_file = fifo }))
     end)
 
     it("at a server that does not speak it", function()

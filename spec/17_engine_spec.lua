@@ -93,6 +93,49 @@ describe("the engine", function()
       recordd.data(support.reply(body)) }
   end
 
+  it("notices a reply while other exchanges connect, begun before it and after it", function()
+    local silent = new_handle(faultd:url { listener = "silent" })
+    local replying = new_handle(faultd:url_body(BODY, { listener = "plain", delay = 100 }))
+    local before, exchange, after = start(silent, 60), start(replying), start(silent, 60)
+    assert.equal(1, #assert(finish(exchange)))
+    assert.is_false(before:done() or after:done())
+  end)
+
+  -- With a clock that stands still.
+  it("waits for as long as it is asked to, until the next deadline, or a minute #once", function()
+    local recorded = support.preload [[
+      #include <stdio.h>
+      #include <time.h>
+      int clock_gettime(clockid_t id, struct timespec *now) {
+        (void)id;
+        *now = (struct timespec){.tv_sec = 1024};
+        return 0;
+      }
+      int curl_multi_poll(void *multi, void *fds, unsigned count, int ms, int *changed) {
+        (void)multi, (void)fds, (void)count, (void)changed;
+        return printf("%d ", ms) < 0;
+      }]]
+    local out = support.lua(([[
+      local core = require "bitfront.core"
+      local function start(seconds, proxy)
+        local client = assert(core.new { base_url = %q, user_agent = "spec", proxy = proxy,
+          connect_timeout = 1000, max_body = 1e6 })
+        return assert(core.start { client = client, expect = "public", path = "/",
+          deadline = core.now() + seconds })
+      end
+      core.step(1) -- there is nothing to wait for
+      local first = start(90)
+      for _, seconds in ipairs { 0.25, 0.0001, 0, 30, 100 } do core.step(seconds) end
+      local second = start(0.5)
+      core.step(1)
+      local refused = start(60, "http://128.0.0.1:1") -- is done at once
+      core.step(0.25)
+      print(first:done(), second:done(), refused:done())
+    ]]):format(faultd:url { listener = "silent", scheme = "http" }),
+      { env = { LD_PRELOAD = recorded } })
+    assert.equal("250 1 0 30000 60000 500 0 false\tfalse\ttrue\n", out)
+  end)
+
   it("does not wait when it is asked not to", function()
     local server = serve_together(2, BODY)
     local client = new_handle(server.url)
@@ -265,16 +308,22 @@ describe("the engine", function()
     support.write(dir .. "/program.lua", ([[
       local client = require "bitfront".new { base_url = %q, ca_file = %q,
         api_key = "k", api_secret = "s" }
+      assert(require "bitfront.core".check_ca_file(%q))
       for i = 1, 3 do
         assert(client:balances())
-        io.stdout:write("a line of the program's\n")
-        io.stdout:flush()
+        for _, file in ipairs { io.stdout, io.stderr } do
+          file:write("a line of the program's\n")
+          file:flush()
+        end
+        assert(not io.read())
       end
+      os.execute "ls /proc/$PPID/fd >%s/used"
       os.exit(42)
-    ]]):format(faultd:url_body(BODY), faultd.ca_file))
+    ]]):format(faultd:url_body(BODY), faultd.ca_file, faultd.ca_file, dir))
     local _, _, code = support.run(("exec %s %s/program.lua <&- >&- 2>&-")
       :format(support.interpreter(), dir))
     assert.equal(42, code)
+    for fd in support.read(dir .. "/used"):gmatch "%d+" do assert.is_true(tonumber(fd) > 2, fd) end
   end)
 
   describe("where the system refuses the descriptors that wake it", function()

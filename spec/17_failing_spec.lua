@@ -416,6 +416,7 @@ describe("what the module has allocated #once #apart", function()
       #include <dlfcn.h>
       #include <stdatomic.h>
       #include <stdio.h>
+      #include <stdlib.h>
       #include <string.h>
 
       extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t);
@@ -467,6 +468,12 @@ describe("what the module has allocated #once #apart", function()
         return moved;
       }
       __attribute__((destructor)) static void end(void) { printf("%zu left\n", count); }
+
+      int pthread_create(void *id, void *how, void *action, void *argument) {
+        int (*next)(void *, void *, void *, void *) = dlsym(RTLD_NEXT, "pthread_create");
+        return getenv("THREADLESS") ? 11 : next(id, how, action, argument);
+      }
+      int getaddrinfo(void) { return -2; }
   ]]
 
   local faultd
@@ -486,6 +493,23 @@ describe("what the module has allocated #once #apart", function()
       silent:cancel() -- the thread runs once more, and takes what was finished
       while core.thread_status() > 0 do core.sleep(0.001) end
     ]] },
+    { "a connection whose exchange was released while a name was looked up", 0, [[
+      core.start(request "https://name.invalid")
+      core.step(0)
+      collectgarbage()
+      collectgarbage()
+      for _ = 1, 100 do
+        core.step(0)
+        core.sleep(0.01)
+      end
+    ]] },
+    { "exchanges, more than are kept", 0, [[
+      local exchanges = {}
+      for i = 1, 70 do exchanges[i] = core.start(request(SILENT)) end
+      exchanges = nil
+    ]] },
+    { "a job for which the system has no thread", 1,
+      "assert(not core.thread_start(request(SILENT)))", { THREADLESS = "yes" } },
     { "a socket to listen at", 1, "core.thread_listen()" },
     { "a profile", 0, [[core.profiles(FILE) core.profile(FILE, "p") core.profile(FILE, "q")]] },
     { "keys in files", 0, "core.secret_files(FILE, FILE) core.secret_files(FILE, LARGE)" },
@@ -504,6 +528,8 @@ describe("what the module has allocated #once #apart", function()
       support.write(file, "[p]\napi_key = k\napi_secret = s\n")
       support.write(file .. ".large", ("x"):rep(1e6))
       support.must("chmod 600 " .. file .. "*")
+      local env = { LD_PRELOAD = support.preload(LIBRARY) }
+      for name, value in pairs(row[4] or {}) do env[name] = value end
       local out, err = support.lua(([[
         local core = require "bitfront.core"
         local URLS, SILENT, CA, FILE, KEYS = { %q, %q }, %q, %q, %q, %q
@@ -521,7 +547,7 @@ describe("what the module has allocated #once #apart", function()
         end
       ]]):format(faultd:url_body(support.success()), faultd:url_body(keys),
         faultd:url { listener = "silent" }, faultd.ca_file, file, keys) .. row[3],
-        { env = { LD_PRELOAD = support.preload(LIBRARY) } })
+        { env = env })
       assert.equal(row[2] .. " left\n", out, err)
     end)
   end

@@ -102,6 +102,15 @@ describe("the engine's thread", function()
     server:stop()
   end)
 
+  -- Without being woken it would notice most of them only a second later.
+  it("is woken for each job", function()
+    local client = new_handle(faultd:url_body(BODY))
+    for _ = 1, 10 do
+      assert(finish(start(client, 0.9)))
+      core.sleep(0.02) -- until it waits again
+    end
+  end)
+
   it("names the jobs that are done, once", function()
     local client, ids, seen, expected = new_handle(faultd:url_body(BODY)), {}, {}, {}
     core.thread_take(ids)
