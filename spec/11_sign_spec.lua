@@ -273,6 +273,7 @@ describe("a signed request #smoke", function()
       { env = { LD_PRELOAD = frozen } })
     assert.equal("done\n", out)
     assert.equal(70, #faultd:requests())
+    assert.equal("1523864107010", faultd:requests()[1].headers["x-api-timestamp"])
   end)
 
   it("has the nonce that was drawn, from 10000 to 99999, and none twice in a ms #once", function()

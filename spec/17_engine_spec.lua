@@ -73,7 +73,28 @@ describe("the engine", function()
         local ahead = tonumber(header) - row[1]
         assert.is_true(ahead > 6900 and ahead < 12000, tostring(ahead))
       end
+      faultd:forget()
+      core.balances { client = client, deadline = core.now() + 5, clock_offset = -1e15 }
+      assert.equal("0", faultd:requests()[1].headers["x-api-timestamp"])
     end)
+
+  it("sends each part of a request, of one byte or of thousands", function()
+    local url, long = faultd:url_body(BODY, { listener = "plain" }), ("a"):rep(3000)
+    for _, row in ipairs {
+      { "", "", "spec", "" }, { "", "b", "spec", "" }, { "", long, "spec", "" },
+      { "/" .. long, "", "spec", "" }, { "", "", long, "" }, { "", "", "spec", long },
+    } do
+      local client = assert(core.new { base_url = url .. row[1], user_agent = row[3],
+        connect_timeout = 3, max_body = 1e6 })
+      faultd:forget()
+      assert(core.get { client = client, deadline = core.now() + 5, expect = "public",
+        path = "/v1/x" .. row[4], query = row[2] })
+      local request = faultd:requests()[1]
+      local query = row[2] == "" and "" or "?" .. row[2]
+      assert.equal(row[1] .. "/v1/x" .. row[4] .. query, request.path)
+      assert.equal(row[3], request.headers["user-agent"])
+    end
+  end)
 
   it("draws numbers from 0 to below 1", function()
     local least, most, sum = 1, 0, 0
@@ -96,9 +117,14 @@ describe("the engine", function()
   it("notices a reply while other exchanges connect, begun before it and after it", function()
     local silent = new_handle(faultd:url { listener = "silent" })
     local replying = new_handle(faultd:url_body(BODY, { listener = "plain", delay = 100 }))
-    local before, exchange, after = start(silent, 60), start(replying), start(silent, 60)
+    local others = { start(silent, 60) }
+    local exchange = start(replying)
+    others[2] = start(silent, 60)
     assert.equal(1, #assert(finish(exchange)))
-    assert.is_false(before:done() or after:done())
+    assert.is_false(others[1]:done() or others[2]:done())
+    others[1], others[2] = nil, nil
+    collectgarbage()
+    collectgarbage()
   end)
 
   -- With a clock that stands still.
@@ -123,6 +149,9 @@ describe("the engine", function()
         return assert(core.start { client = client, expect = "public", path = "/",
           deadline = core.now() + seconds })
       end
+      start(90)
+      collectgarbage()
+      collectgarbage()
       core.step(1) -- there is nothing to wait for
       local first = start(90)
       for _, seconds in ipairs { 0.25, 0.0001, 0, 30, 100 } do core.step(seconds) end

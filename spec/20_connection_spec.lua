@@ -397,6 +397,85 @@ describe("a connection", function()
     end)
   end)
 
+  it("is read again where something comes while it is looked at #once #apart", function()
+    local dir = support.tmpdir()
+    local connected, mark, go = dir .. "/connected", dir .. "/mark", dir .. "/go"
+    -- The server goes on between a read that finds nothing and the poll behind it.
+    local library = support.preload [[
+      #define _GNU_SOURCE
+      #include <dlfcn.h>
+      #include <fcntl.h>
+      #include <stdlib.h>
+      #include <unistd.h>
+      int poll(void *fds, unsigned long count, int timeout) {
+        int (*next)(void *, unsigned long, int) = dlsym(RTLD_NEXT, "poll");
+        if (count == 1 && timeout == 0 && unlink(getenv("MARK")) == 0) {
+          close(creat(getenv("GO"), 0600));
+          next(fds, count, 10000);
+          unlink(getenv("GO"));
+        }
+        return next(fds, count, timeout);
+      }]]
+    for shake, row in pairs { ["wait:0"] = { recordd.bytes "x", recordd.bytes(REPLY), 2 },
+                              shake13 = { "update:1800000100", recordd.data(REPLY), 1 } } do
+      support.write(connected, "")
+      local server = recordd.start { "mark:" .. connected, shake, "request", row[2],
+        "await:" .. go, row[1], "request", row[2], "hang" }
+      local out, err = support.lua(([[
+        local client = require "bitfront".new { api_key = "key", api_secret = "secret",
+          base_url = %q, ca_file = %q, retries = 0, rate_limit = false, clock = "system" }
+        assert(client:balances())
+        io.open(os.getenv "MARK", "w"):close()
+        assert(client:balances())
+        print "done"
+      ]]):format(server.url, faultd.ca_file),
+        { env = { LD_PRELOAD = library, MARK = mark, GO = go } })
+      server:stop()
+      assert.equal("done\n", out, err)
+      assert.equal(row[3], marks(connected), shake)
+    end
+  end)
+
+  it("is closed in good order where the peer has received all that was sent", function()
+    local server = recordd.start { "request", recordd.bytes(
+      "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " .. #BODY .. "\r\n\r\n"
+      .. BODY), "hang" }
+    assert(support.balances(server.url))
+    -- FIN_WAIT2 or TIME_WAIT: of a connection that was reset nothing is left.
+    assert.truthy(support.read "/proc/net/tcp"
+      :find((":%04X 0[56] "):format(port_of(server.url))))
+    server:stop()
+  end)
+
+  it("is made by libcurl for nothing else #once", function()
+    local options = support.preload [[
+      #include <dlfcn.h>
+      #include <stdarg.h>
+      #include <stdio.h>
+      int curl_easy_setopt(void *easy, int option, ...) {
+        int (*next)(void *, int, ...) = dlsym(dlopen("libcurl.so.4", RTLD_NOW),
+                                              "curl_easy_setopt");
+        va_list rest;
+        long value;
+        va_start(rest, option);
+        value = va_arg(rest, long);
+        va_end(rest);
+        if (option < 10000)
+          printf(" %d=%ld ", option, value);
+        return next(easy, option, value);
+      }]]
+    local out = support.lua(([[
+      require "bitfront".balances { api_key = "key", api_secret = "secret", base_url = %q }
+    ]]):format(faultd:url_body(BODY, { listener = "plain" })), { env = { LD_PRELOAD = options } })
+    for name, option in pairs {
+      CONNECT_ONLY = "141=1", SSL_VERIFYHOST = "81=2", PROXY_SSL_VERIFYHOST = "249=2",
+      FOLLOWLOCATION = "52=0", UNRESTRICTED_AUTH = "105=0", NETRC = "51=0", NOPROGRESS = "43=0",
+      SSL_SESSIONID_CACHE = "150=0", TIMEOUT_MS = "155=0",
+    } do
+      assert.truthy(out:find(" " .. option .. " ", 1, true), name)
+    end
+  end)
+
   describe("that breaks before a reply's first byte", function()
     -- All requests are signed, each with a nonce of its own.
     local function nonces()
