@@ -105,6 +105,7 @@ describe("the engine's thread", function()
   -- Without being woken it would notice most of them only a second later.
   it("is woken for each job", function()
     local client = new_handle(faultd:url_body(BODY))
+    assert(finish(start(client, 60))) -- makes the connection
     for _ = 1, 10 do
       assert(finish(start(client, 0.9)))
       core.sleep(0.02) -- until it waits again
