@@ -138,7 +138,10 @@ describe("a reply's JSON", function()
     end
 
     it("but by the place of the error where it begins as JSON", function()
+      local record = [[{"currency":"BT\,"balance":1,"availableBalance":1}]]
       for body, place in pairs {
+        [support.success("[" .. record .. "]")] = "bad escape at byte",
+        [support.success((record:gsub("\\", "\1")))] = "control character in a string at byte",
         ["[1,]"] = "stray comma at byte 4", ['{"a":1'] = "a comma was expected at byte 7",
         ['"a'] = "unfinished string at byte 3", ["true x"] = 'begins with "true x"',
       } do

@@ -284,6 +284,14 @@ describe("a decimal", function()
     assert.equal("bitfront.decimal", getmetatable(decimal(1)))
   end)
 
+  it("has operators that take two operands, also where they are called as functions", function()
+    local operators = debug.getmetatable(decimal(5))
+    for _, name in ipairs { "__add", "__sub", "__mul", "__lt", "__le" } do
+      assert.has_error(function() operators[name](5) end)
+      assert.has_error(function() operators[name](decimal(5)) end)
+    end
+  end)
+
   it("cannot be used any more once it was collected", function()
     local one = decimal("1")
     local gc = debug.getmetatable(one).__gc

@@ -9,7 +9,7 @@
 /* ---- one credential in a text ---- */
 
 /* The length of the escape at `at`, "%2B", "\/" or "\u002b", if it is one of
- * `c` in either case; otherwise 0. */
+ * `c`, which is ASCII, in either case; otherwise 0. */
 static size_t escapes(const char *at, const char *end, char c) {
     size_t len = 0;
     long code = -1;

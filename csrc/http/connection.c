@@ -50,10 +50,11 @@ static curl_socket_t on_socket(void *userdata, curlsocktype purpose,
     struct bf_connection *c = userdata;
     (void)purpose;
     c->tls.is_begun = false;
-    c->fd = may_open(c, &address->addr)
-                ? bf_socket_open(address->family, address->socktype,
-                                 address->protocol)
-                : CURL_SOCKET_BAD;
+    c->fd = CURL_SOCKET_BAD;
+    if (!may_open(c, &address->addr))
+        return c->fd;
+    c->fd =
+        bf_socket_open(address->family, address->socktype, address->protocol);
     if (c->fd == CURL_SOCKET_BAD && (errno == EMFILE || errno == ENFILE))
         bf_error_set(&c->error, BF_NETWORK, "descriptors",
                      "there is no file descriptor left for a connection");

@@ -202,8 +202,7 @@ static void read_balance(struct reader *r, long index) {
     }
     if (!(into = new_balance(r)))
         return;
-    end = simple_balance(r, into);
-    if (end)
+    if ((end = simple_balance(r, into)))
         scan->at = end;
     else
         read_members(r, index, into);

@@ -151,9 +151,17 @@ void bf_push_decimal(lua_State *L, const char *text, size_t len) {
     (void)check_status(L, bf_decimal_from_text(prep_decimal(L), text, len));
 }
 
+/* The two operands, wherever a caller has the operator's function from. */
+static void check_operands(lua_State *L, const struct bf_decimal **a,
+                           const struct bf_decimal **b) {
+    lua_settop(L, 2);
+    *a = check_operand(L, 1);
+    *b = check_operand(L, 2);
+}
+
 static int calculate(lua_State *L, char operation) {
-    const struct bf_decimal *a = check_operand(L, 1);
-    const struct bf_decimal *b = check_operand(L, 2);
+    const struct bf_decimal *a, *b;
+    check_operands(L, &a, &b);
     return check_status(L,
                         bf_decimal_calculate(prep_decimal(L), a, operation, b));
 }
@@ -180,8 +188,8 @@ static int decimal_unm(lua_State *L) {
 
 static int compare(lua_State *L) {
     int order = 0;
-    const struct bf_decimal *a = check_operand(L, 1);
-    const struct bf_decimal *b = check_operand(L, 2);
+    const struct bf_decimal *a, *b;
+    check_operands(L, &a, &b);
     if (bf_decimal_compare(a, b, &order) != BF_DECIMAL_OK)
         raise_memory(L);
     return order;

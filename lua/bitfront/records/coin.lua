@@ -1,5 +1,5 @@
 --- Coin codes: what the exchange calls a coin, and so what it can be asked for
---- by. The one rule is what csrc/reply.c reads: any text, but not an empty one,
+--- by. The one rule is what csrc/json/reply.c reads: any text, but not an empty one,
 --- and without a NUL. Letters count as they are written.
 
 local _M = {}

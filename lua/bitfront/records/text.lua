@@ -29,7 +29,7 @@ function _M.utc(ms)
   local seconds = math.floor(ms / 1000)
   local ok, text = pcall(os.date, "!%Y-%m-%dT%H:%M:%S", seconds)
   if not ok or not text then return "?" end -- before Lua 5.3 it is nil there
-  return ("%s.%03dZ"):format(text, math.floor(ms - seconds * 1000))
+  return ("%s.%03dZ"):format(text, math.floor(ms % 1000))
 end
 
 -- A spreadsheet would take a text that begins so for a formula, and run it: signs
