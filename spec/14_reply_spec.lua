@@ -262,7 +262,7 @@ describe("a whole reply", function()
     for _, code in ipairs { "1000.0", '"1000"', "1e3", "1.0e3", "null", "true",
                             "[1000]", "1000.5", "99999999999999999999" } do
       ROWS[#ROWS + 1] = { "statusCode " .. code, support.refusal(code),
-                          "statusCode" }
+                          "statusCode must be an integer" }
     end
 
     for _, row in ipairs(ROWS) do

@@ -172,6 +172,8 @@ describe("the page #once #apart", function()
     assert.equal(1, count(html, "<section>"))
     assert.equal(0, count(html, "<h2"))
     assert.equal(0, count(html, 'class="message"'))
+    assert.equal(1, count(html, '<table role="table">'))
+    assert.equal(1, count(html, '<p class="nothing" hidden>'))
     assert.equal(1, count(html, "<time "))
   end)
 

@@ -25,6 +25,7 @@ local RELEVANT = {
   { "csrc/policy/", "19 24 25 26" },
   { "csrc/thread/", "18 84 17_failing" },
   { "csrc/lua/decimal", "31 33 34 32 21_misuse" },
+  { "csrc/lua/core", "73_wrong_lua 23 21_options 17_failing 18 29 54" },
   { "csrc/lua/thread", "18 84 17_failing" },
   { "csrc/lua/policy", "19 24 25" },
   { "csrc/lua/json", "12_json 23 29" },
