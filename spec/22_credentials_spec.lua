@@ -827,4 +827,19 @@ describe("the memory of a process", function()
       assert.equal(0, closed)
     end
   end)
+
+  it("that is freed never holds a key or secret that came from a file #once", function()
+    for _, text in ipairs { KEY, SECRET } do
+      local counts = memory.count(text, ([[
+        local client = require "bitfront".new { base_url = %q, rate_limit = false, retries = 0 }
+        client:balances()
+        client:close()
+        look()
+      ]]):format(faultd:url { listener = "plain", reply = support.reply "{}" }),
+        { freed = true, env = {
+          XDG_CONFIG_HOME = home, BITFRONT_API_KEY = false, BITFRONT_API_SECRET = false,
+        } })
+      assert.same({ 0 }, counts)
+    end
+  end)
 end)

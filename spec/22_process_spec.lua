@@ -542,6 +542,20 @@ describe("what a credential_process printed #apart", function()
       assert.equal(0, counts[2])
     end
   end)
+
+  it("is in no memory that is freed, whatever becomes of it #once", function()
+    for _, script in ipairs { prints(GOOD), prints(GOOD) .. "exit 1\n", prints(GOOD .. "x"),
+                              prints(GOOD:gsub('"Version":1', '"Version":2')) } do
+      local env = one_call.environment(helper(script))
+      env.LOOK_FOR = nil
+      assert.same({ 0 }, memory.count(SECRET, ([[
+        local client = require "bitfront".new { base_url = %q, ca_file = %q }
+        client:balances()
+        client:close()
+        look()
+      ]]):format(faultd:url_body(BODY), faultd.ca_file), { env = env, freed = true }))
+    end
+  end)
 end)
 
 describe("several calls at once of a client with a credential_process #apart", function()

@@ -1,6 +1,6 @@
 -- What is left of a secret in a process's memory. A preloaded library counts it
 -- when the process gets SIGUSR1, and wipes what is freed, so that what is found
--- is in memory that somebody holds.
+-- is in memory that somebody holds; or counts how often it was in what was freed.
 
 local shell = require "spec.support.shell"
 
@@ -18,9 +18,23 @@ local LIBRARY = [[
 
 extern void __libc_free(void *);
 
-static int wipes;
+static int wipes, counts_freed;
+static unsigned freed;
+
+/* With its bytes inverted, so that it is not found itself. */
+static char needle[256];
+
+static int is_here(const char *at, const char *end) {
+    size_t i = 0;
+    while (needle[i] && at + i < end && at[i] == (char)~needle[i])
+        i++;
+    return i > 0 && !needle[i];
+}
 
 void free(void *p) {
+    if (p && counts_freed)
+        for (const char *at = p, *end = at + malloc_usable_size(p); at < end; at++)
+            freed += (unsigned)is_here(at, end);
     if (p && wipes)
         memset(p, 0, malloc_usable_size(p));
     __libc_free(p);
@@ -34,16 +48,6 @@ void *realloc(void *p, size_t size) {
     if (copy || size == 0)
         free(p);
     return copy;
-}
-
-/* With its bytes inverted, so that it is not found itself. */
-static char needle[256];
-
-static int is_here(const char *at, const char *end) {
-    size_t i = 0;
-    while (needle[i] && at + i < end && at[i] == (char)~needle[i])
-        i++;
-    return i > 0 && !needle[i];
 }
 
 /* Of an environment variable there is a copy on the stack. */
@@ -65,6 +69,10 @@ static void look(int signal) {
     int fd = open("/proc/self/maps", O_RDONLY);
     ssize_t len = 0, got;
     (void)signal;
+    if (counts_freed) {
+        dprintf(STDOUT_FILENO, "%u\n", freed);
+        return;
+    }
     while ((got = read(fd, maps + len, sizeof maps - 1 - (size_t)len)) > 0)
         len += got;
     close(fd);
@@ -77,6 +85,7 @@ __attribute__((constructor)) static void start(void) {
     for (size_t i = 0; value && value[i]; i++)
         needle[i] = (char)~value[i];
     wipes = getenv("WIPE_FREED") != NULL;
+    counts_freed = getenv("COUNT_FREED") != NULL;
     signal(SIGUSR1, look);
 }
 ]]
@@ -85,11 +94,13 @@ __attribute__((constructor)) static void start(void) {
 ---text in its memory.
 ---@param text string
 ---@param program string
----@param options { env: table<string, string|false>, wipe?: boolean }  wipe: also what libraries have freed
+---@param options { env: table<string, string|false>, wipe?: boolean, freed?: boolean }
+--- wipe: also what libraries have freed; freed: counts it in what was freed until then
 ---@return integer[] counts  one for each `look()`
 function _M.count(text, program, options)
   _M.library = _M.library or shell.preload(LIBRARY)
-  local env = { LD_PRELOAD = _M.library, LOOK_FOR = text, WIPE_FREED = options.wipe and "1" }
+  local env = { LD_PRELOAD = _M.library, LOOK_FOR = text, WIPE_FREED = options.wipe and "1",
+    COUNT_FREED = options.freed and "1" }
   for name, value in pairs(options.env) do env[name] = value end
   local out, err = shell.lua(
     'local function look() os.execute "kill -USR1 $PPID" end\n' .. program, { env = env })
