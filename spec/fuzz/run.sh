@@ -84,7 +84,7 @@ for target in "$@"; do
     -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
     -o "$folder/$target" "spec/fuzz/$target.c" spec/fuzz/account.c $sources $more \
     -lcurl -lssl -lcrypto -ldl -lpthread -lm
-  "$folder/$target" -max_total_time="$seconds" -max_len=4096 \
+  "$folder/$target" -verbosity=0 -max_total_time="$seconds" -max_len=4096 \
     -artifact_prefix="$folder/$target-" -print_final_stats=1 \
     "$folder/$target-corpus"
 done
