@@ -36,6 +36,8 @@ describe("bitfront.new", function()
       { "fewer retries than none", { retries = -1 }, "retries must be" },
       { "limits that are on", { rate_limit = true }, "rate_limit must be" },
       { "a limit of 0", { rate_limit = { per_second = 0 } }, "rate_limit must be" },
+      { "a limit that is no limit", { rate_limit = { per_second = 1e9 + 1 } },
+        "whole numbers from 1 to 1000000000" },
       { "a negative limit", { rate_limit = { per_minute = -1 } },
         "rate_limit must be" },
       { "a limit that is no number", { rate_limit = { per_second = 0 / 0 } },
@@ -52,6 +54,9 @@ describe("bitfront.new", function()
       { "a clock that does not exist", { clock = "atomic" },
         'clock must be "auto", "system" or a whole number of ms' },
       { "a clock that is no number", { clock = 0 / 0 }, "clock must be" },
+      { "a clock 32 years fast", { clock = 1e12 + 1 }, "clock must be" },
+      { "the least integer as a clock", { clock = tonumber "-9223372036854775808" },
+        "clock must be" },
       { "a sleep that cannot be called", { sleep = 1 }, "sleep must be a function" },
       { "an on_attempt that cannot be called", { on_attempt = {} },
         "on_attempt must be a function" },
@@ -190,7 +195,7 @@ describe("bitfront.new", function()
       { "a blank", "https://127.0.0.1/ x", "base_url" },
       { "a line end", "https://127.0.0.1/\r\nX-Y: z", "base_url" },
       { "a backslash", "https://127.0.0.1\\@example.com", "base_url" },
-      { "a port that is none", "https://127.0.0.1:99999", "base_url" },
+      { "a port that is none", "https://127.0.0.1:99999", "a port from 1 to 65535" },
       { "an escape in its path that is none", "https://a/p%zz", "two hexadecimal" },
     }
 

@@ -378,7 +378,8 @@ end)
 describe("what client:get asks for", function()
   local target = require "bitfront.target"
   local PATH = "path must look like /v1/trade/openOrders"
-  local VALUE = "query value of a must be a string, a whole number or a boolean"
+  local VALUE = "query value of a must be a string, a boolean or a whole number "
+    .. "between -2^53 and 2^53"
   local TEXT = "query must be a table, or a string as it stands in a URL, without the ?"
 
   it("is signed, but for what is public, which has a limit of its own", function()

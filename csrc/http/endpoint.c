@@ -11,6 +11,7 @@
  * name, or NULL. */
 
 static const char no_memory[] = "cannot be read: not enough memory";
+static const char bad_port[] = "must have a port from 1 to 65535, or none";
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
@@ -96,7 +97,7 @@ static const char *authority_problem(const char *url, const char *read) {
     split_authority(url, &host, &port);
     const char *problem = host_problem(host);
     if (!problem && !is_port(port))
-        problem = "must have a port from 1 to 65535, or none";
+        problem = bad_port;
     if (!problem && host.text[0] != '[' &&
         (strlen(read) != host.len ||
          !bf_equal_folded(read, host.text, host.len)))
@@ -126,6 +127,8 @@ static const char *read_part(const char *url, CURLUPart part, char **text) {
     curl_url_cleanup(parsed);
     if (result == CURLUE_OUT_OF_MEMORY)
         return no_memory;
+    if (result == CURLUE_BAD_PORT_NUMBER)
+        return bad_port;
     return result == CURLUE_OK ? NULL : "is not a URL with a host";
 }
 

@@ -80,7 +80,7 @@ end
 
 local function clock(value)
   return value == "auto" or value == "system" or type(value) == "number"
-    and value % 1 == 0 and math.abs(value) <= 1e12,
+    and value % 1 == 0 and value >= -1e12 and value <= 1e12,
     '"auto", "system" or a whole number of ms'
 end
 
@@ -127,8 +127,8 @@ local function rate_limit(value)
     is_right = is_right and row and row.check(inner)
   end
   return is_right, "false or a table that inherits nothing: per_second, per_minute and "
-    .. "public_per_second, whole numbers of 1 or more, and store, with acquire, release, block "
-    .. "and peek"
+    .. "public_per_second, whole numbers from 1 to 1000000000, and store, with acquire, release, "
+    .. "block and peek"
 end
 
 -- ---- the rows ----

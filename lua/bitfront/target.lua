@@ -62,8 +62,8 @@ local function query_value(name, value)
   elseif type(value) == "boolean" then
     return tostring(value)
   elseif type(value) ~= "string" then
-    raise("client:get: query value of %s must be a string, a whole number or a boolean",
-      tostring(name))
+    raise("client:get: query value of %s must be a string, a boolean or a whole number "
+      .. "between -2^53 and 2^53", tostring(name))
   end
   return coin.escape(value)
 end

@@ -20,7 +20,7 @@ local RELEVANT = {
   { "csrc/json/", "14 12 15 13" },
   { "csrc/auth/sign", "11 15 16" },
   { "csrc/auth/", "22 11 15 21_options 16 23 17_failing" },
-  { "csrc/http/result", "14 15 22" },
+  { "csrc/http/result", "14 12 15 22" },
   { "csrc/http/", "15 16 17 20_connection 20_peer 21_options 26 22" },
   { "csrc/policy/", "19 24 25 26" },
   { "csrc/thread/", "18 84 17_failing" },
