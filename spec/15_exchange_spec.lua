@@ -492,6 +492,7 @@ describe("an HTTP exchange", function()
       { 90, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT", "Date: Wed Oct 21 07:28:00 2015" },
       { 0, "Retry-After: Sunday, 06-Nov-94 08:49:37 GMT", DATE },
       { 0, "Retry-After: Fri Feb 13 23:31:30 1931", DATE },
+      { 30, "Retry-After: Thu, 01 Jan 1970 00:01:29 GMT", "Date: Thu, 01 Jan 1970 00:00:59 GMT" },
       { 86400, "Retry-After: Fri, 31 Dec 9999 23:59:60 GMT", DATE },
       { 86400, "Retry-After: Wed, 21 Oct 2015 07:29:30 GMT", "Date: Fri Feb 13 23:31:30 1931" },
       { false, "Retry-After: , 21 Oct 2015 07:29:30 GMT", DATE },

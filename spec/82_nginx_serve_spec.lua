@@ -105,14 +105,21 @@ describe("bitfront.nginx.serve #once #apart", function()
     exchange:stop()
   end)
 
+  -- RFC 9457, 4.2.1: the title of about:blank is the status's phrase.
+  local TITLES = {
+    [400] = "Bad Request", [403] = "Forbidden", [405] = "Method Not Allowed",
+    [406] = "Not Acceptable", [421] = "Misdirected Request", [500] = "Internal Server Error",
+    [502] = "Bad Gateway", [503] = "Service Unavailable", [504] = "Gateway Timeout",
+  }
+
   local function is_problem(reply, status, kind)
     assert.equal(status, reply.status)
     assert.equal("application/problem+json", reply.headers["content-type"])
     assert.equal("no-store", reply.headers["cache-control"])
     assert.equal("nosniff", reply.headers["x-content-type-options"])
     local problem = cjson.decode(reply.body)
-    assert.same({ status, kind, "about:blank" }, { problem.status, problem.kind, problem.type })
-    assert.is_string(problem.title)
+    assert.same({ status, kind, "about:blank", TITLES[status] },
+      { problem.status, problem.kind, problem.type, problem.title })
     assert.is_string(problem.detail)
     return problem
   end
