@@ -108,6 +108,8 @@ describe("a decimal", function()
     end)
 
     it("is all digits of an integer", function()
+      assert.equal("-5", tostring(decimal(-5)))
+      assert.equal("0", tostring(decimal(0)))
       local largest = tonumber("9223372036854775807")
       if largest == largest - 1 then return end -- this Lua has doubles only
       assert.equal("9223372036854775807", tostring(decimal(largest)))
