@@ -31,7 +31,7 @@ static bool has_credential(const struct bf_string *string,
 static void set_schema_error(const struct bf_reply *reply, size_t record,
                              size_t field, struct bf_error *error) {
     char index[32] = "";
-    if (*reply->data.text == '[')
+    if (*reply->data == '[')
         (void)snprintf(index, sizeof index, "[%lu]", (unsigned long)record);
     bf_error_set(error, BF_PROTOCOL, "schema",
                  "responseData%s.%s must not hold an API key, a secret or a "

@@ -232,15 +232,12 @@ static void set_envelope_error(struct reader *r, const char *what) {
 }
 
 static void read_data(struct reader *r) {
-    struct bf_span *data = &r->reply->data;
     (void)bf_scan_peek(&r->scan);
-    r->reply->has_data = true;
-    data->text = r->scan.at;
+    r->reply->data = r->scan.at;
     if (r->expect == BF_BALANCES)
         read_balances(r);
     else
         (void)bf_scan_skip(&r->scan);
-    data->len = (size_t)(r->scan.at - data->text);
 }
 
 static void read_member(struct reader *r, const struct bf_string *key) {
@@ -274,7 +271,7 @@ static void check_envelope(struct reader *r) {
         set_envelope_error(r, "timezone must be a string");
     else if (!reply->has_message)
         set_envelope_error(r, "statusMessage must be a string");
-    else if (r->expect == BF_BALANCES && !reply->has_data)
+    else if (r->expect == BF_BALANCES && !reply->data)
         set_envelope_error(r, "responseData is missing");
 }
 

@@ -44,11 +44,11 @@ struct bf_balance {
 };
 
 struct bf_reply {
-    bool has_time, has_code, has_zone, has_message, has_data;
+    bool has_time, has_code, has_zone, has_message;
     int64_t response_time; /* ms */
     int64_t status_code;
     struct bf_string zone, message;
-    struct bf_span data; /* responseData's text */
+    const char *data; /* where responseData begins; NULL: there is none */
     struct bf_balance *balances;
     size_t count, cap;
 };

@@ -148,8 +148,7 @@ static void push_attempt_error(lua_State *L, const struct bf_result *result) {
 static bool push_value(lua_State *L, struct bf_result *result,
                        const struct bf_request *request) {
     const struct bf_span *body = &result->body;
-    const char *data =
-        result->reply.has_data ? result->reply.data.text : body->text;
+    const char *data = result->reply.data ? result->reply.data : body->text;
     if (request->expect != BF_BALANCES)
         return bf_push_json(
             L, (struct bf_span){data, body->len - (size_t)(data - body->text)},
