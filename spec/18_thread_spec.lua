@@ -102,14 +102,17 @@ describe("the engine's thread", function()
     server:stop()
   end)
 
-  -- Without being woken it would notice most of them only a second later.
+  -- Without being woken it would notice hardly any of them before a second is over; on a
+  -- busy machine some may be late anyhow.
   it("is woken for each job", function()
     local client = new_handle(faultd:url_body(BODY))
     assert(finish(start(client, 60))) -- makes the connection
+    local in_time = 0
     for _ = 1, 10 do
-      assert(finish(start(client, 0.9)))
+      if finish(start(client, 0.9)) then in_time = in_time + 1 end
       core.sleep(0.02) -- until it waits again
     end
+    assert.is_true(in_time > 5, in_time)
   end)
 
   it("names the jobs that are done, once", function()
