@@ -78,9 +78,10 @@ local function file(value)
     "a file's path"
 end
 
+local clock_offset = check.whole(-1e12, 1e12)
+
 local function clock(value)
-  return value == "auto" or value == "system" or type(value) == "number"
-    and value % 1 == 0 and value >= -1e12 and value <= 1e12,
+  return value == "auto" or value == "system" or (clock_offset(value)),
     '"auto", "system" or a whole number of ms'
 end
 
